@@ -1,0 +1,63 @@
+/* A guest's address space: pages of 4 KiB behind a page table, copied on write.
+ *
+ * A page is backed by bytes that somebody else keeps and nobody writes (a file of the machine's
+ * image: no copy, shared by all sessions), by the one zero page, or by a frame of the pool. Every
+ * access is checked against the page's protection. Nothing here knows of files or processes: the
+ * kernel keeps the list of mappings, this is the hardware's view. */
+#ifndef CPU_SPACE_H
+#define CPU_SPACE_H
+
+#include "base/span.h"
+
+enum { CPU_PAGE_BYTES = 4096 };
+
+enum cpu_access {
+    CPU_READ = 1,
+    CPU_WRITE = 2,
+    CPU_EXEC = 4,
+    CPU_SHARED = 8, /* a mapping flag: a clone shares the page instead of copying it on write */
+};
+
+/* Addresses end here, as on x86-64 with four levels (user half). */
+#define CPU_SPACE_END UINT64_C(0x7ffffffff000)
+
+/* The frames of one machine (all processes of a session), with their maximum. */
+struct cpu_pool;
+struct cpu_pool *cpu_pool_new(size_t max_frames); /* NULL: out of memory */
+void cpu_pool_free(struct cpu_pool *pool);        /* every space must be gone */
+size_t cpu_pool_used(const struct cpu_pool *pool);
+
+struct cpu_space;
+struct cpu_space *cpu_space_new(struct cpu_pool *pool);
+void cpu_space_free(struct cpu_space *space);
+
+/* What fork does: the same contents, pages shared until one side writes. NULL: out of memory. */
+struct cpu_space *cpu_space_clone(struct cpu_space *space);
+
+/* Maps `len` bytes at `addr` (both whole pages), over whatever was there. `backing` is NULL for
+ * zeroed pages, else the first of the file's bytes: it must stay alive and unchanged as long as any
+ * space that maps it. When `backing` ends inside the last page (`backing.len` < `len`), the rest of
+ * that page and all further pages read as zero. 0, -ENOMEM, -EINVAL. */
+int cpu_space_map(struct cpu_space *space, uint64_t addr, uint64_t len, unsigned access,
+                  struct span backing);
+int cpu_space_unmap(struct cpu_space *space, uint64_t addr, uint64_t len);
+int cpu_space_protect(struct cpu_space *space, uint64_t addr, uint64_t len, unsigned access);
+/* Moves pages with their contents (mremap); the target range is replaced. */
+int cpu_space_move(struct cpu_space *space, uint64_t from, uint64_t to, uint64_t len);
+bool cpu_space_is_mapped(const struct cpu_space *space, uint64_t addr, uint64_t len);
+
+/* The kernel's copies from and to the guest. 0, or -EFAULT when a byte is not mapped or the
+ * protection forbids it (bytes before it may have been copied). */
+int cpu_space_read(struct cpu_space *space, uint64_t addr, void *out, size_t len);
+int cpu_space_write(struct cpu_space *space, uint64_t addr, const void *bytes, size_t len);
+/* Writes whatever the protection says: the loader, relocations of ours, a debugger. */
+int cpu_space_poke(struct cpu_space *space, uint64_t addr, const void *bytes, size_t len);
+/* Reads up to and with the NUL. The string's length, -EFAULT, or -ENAMETOOLONG when no NUL stands
+ * in the first `size` bytes. */
+int64_t cpu_space_read_z(struct cpu_space *space, uint64_t addr, char *out_z, size_t size);
+
+/* Frames that belong to this space alone, and pages mapped in all. */
+size_t cpu_space_private_pages(const struct cpu_space *space);
+size_t cpu_space_mapped_pages(const struct cpu_space *space);
+
+#endif

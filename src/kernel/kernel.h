@@ -1,0 +1,129 @@
+/* The virtual machine that an attacker meets: Linux's system-call interface over the machine's
+ * image, for programs run by src/cpu. One kernel is one machine as one visitor sees it: his
+ * processes, his overlay of changed files, his terminals.
+ *
+ * Pure: time and randomness are arguments; guests run only inside kernel_run, for so many
+ * instructions; what they print waits in doors until it is taken; what they do is told by events
+ * that the caller pulls. A guest that waits is parked; nothing blocks. */
+#ifndef KERNEL_KERNEL_H
+#define KERNEL_KERNEL_H
+
+#include "base/span.h"
+#include "crypto/rng.h"
+
+struct persona_image;
+struct x86_code;
+struct kernel;
+
+/* Bounds of one machine, by name. A guest that hits one sees what Linux would answer. */
+struct kernel_limits {
+    uint64_t instructions;  /* in all; then every process is killed and KERNEL_LIMIT told */
+    uint32_t memory_pages;  /* frames of the pool: -ENOMEM */
+    uint32_t processes;     /* -EAGAIN from fork */
+    uint32_t files;         /* open descriptions: -ENFILE */
+    uint64_t overlay_bytes; /* contents of changed files: -ENOSPC */
+    uint32_t overlay_nodes; /* changed, new and deleted names: -ENOSPC */
+    uint32_t stream_bytes;  /* output waiting to be taken, a stream: the writer is parked */
+    uint32_t events;        /* events waiting to be pulled: guests pause until they are */
+};
+extern const struct kernel_limits kernel_limits_default;
+
+struct kernel_config {
+    const struct persona_image *image; /* borrowed, process lifetime */
+    struct x86_code *code;             /* decoded code, shared by all machines of the process */
+    struct kernel_limits limits;
+    uint8_t seed[CRYPTO_RNG_SEED_BYTES];
+    struct span hostname; /* copied */
+    int64_t boot_ms;      /* wall-clock time of the machine's boot */
+};
+
+/* `now_ms` is wall-clock milliseconds since 1970 here and below. NULL: out of memory. */
+struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms);
+void kernel_free(struct kernel *k);
+
+/* ---- Programs: what the visitor starts (a login shell, an exec), with its doors ---- */
+
+struct kernel_terminal {
+    struct span term; /* TERM, for the session's environment only */
+    uint16_t columns, rows;
+    struct span modes; /* encoded terminal modes, RFC 4254 section 8; may be empty */
+};
+
+struct kernel_spawn {
+    const struct span *argv; /* argv[0] as the program sees it */
+    size_t argc;
+    struct span path;       /* the file to execute */
+    const struct span *env; /* NAME=value */
+    size_t envc;
+    struct span cwd;
+    uint32_t uid, gid;
+    const struct kernel_terminal *terminal; /* NULL: three pipes */
+};
+
+enum kernel_stream { KERNEL_STDIN, KERNEL_STDOUT, KERNEL_STDERR };
+
+/* Starts a program: a new session leader, with a new terminal or three pipes. A program number
+ * (>= 0, the lowest free) for the doors below, or -errno of exec. */
+int kernel_spawn(struct kernel *k, const struct kernel_spawn *spawn);
+
+/* Bytes for its terminal or standard input. What was taken; less means: try later. */
+size_t kernel_put(struct kernel *k, int program, struct span bytes);
+/* No more input: end of file on the pipe. A terminal is not affected. */
+void kernel_put_end(struct kernel *k, int program);
+/* Output that waits (a terminal's is all KERNEL_STDOUT); borrowed until the next kernel call. */
+struct span kernel_out(struct kernel *k, int program, enum kernel_stream stream);
+void kernel_sent(struct kernel *k, int program, enum kernel_stream stream, size_t n);
+/* True when no more output can come: every holder of that end has closed it. */
+bool kernel_out_ended(struct kernel *k, int program, enum kernel_stream stream);
+/* A window-size change (SIGWINCH to the foreground group). */
+void kernel_resize(struct kernel *k, int program, uint16_t columns, uint16_t rows);
+/* A signal to the program's process. 0, -EINVAL, -ESRCH (it has ended). */
+int kernel_signal(struct kernel *k, int program, int signo);
+/* The line is gone: terminal hung up (SIGHUP), pipes broken. */
+void kernel_hangup(struct kernel *k, int program);
+/* Forgets the program number: its doors are gone. Processes left behind go on without them. */
+void kernel_release(struct kernel *k, int program);
+
+/* ---- Running ---- */
+
+enum kernel_state {
+    KERNEL_BUSY, /* a guest could go on: call again */
+    KERNEL_IDLE, /* all wait: for input, for a taken output, for kernel_deadline */
+};
+/* Executes guests for at most `budget` instructions in all. */
+enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms);
+/* When the first sleeper wakes by itself; INT64_MAX: never. */
+int64_t kernel_deadline(const struct kernel *k);
+
+/* ---- What was seen ---- */
+
+enum kernel_event_type {
+    KERNEL_EXEC,    /* a program was executed: pid, ppid, text = path, args = argv */
+    KERNEL_EXIT,    /* a process ended: pid, status as wait(2) reports it */
+    KERNEL_DONE,    /* the program of a kernel_spawn ended: program, pid, status */
+    KERNEL_LINE,    /* a line given to a shell: pid, program (or -1), text = the line */
+    KERNEL_FILE,    /* a file was written and closed, text = path, data = contents (first part) */
+    KERNEL_DELETE,  /* a name was removed: text = path */
+    KERNEL_CONNECT, /* a connection was tried: text = address, number = port */
+    KERNEL_REFUSED, /* a system call that is not there: number, text = its name */
+    KERNEL_LIMIT,   /* a bound was hit: text = its name in kernel_limits */
+};
+
+struct kernel_event {
+    enum kernel_event_type type;
+    int64_t time_ms;
+    uint64_t instructions; /* executed by the machine so far */
+    int program;
+    int32_t pid, ppid;
+    uint32_t uid;
+    int status;
+    int64_t number;
+    struct span text, data;
+    const struct span *args;
+    size_t argc;
+};
+
+/* The next event. 1, or 0 when there is none. Its data is borrowed until the next kernel call. */
+int kernel_next(struct kernel *k, struct kernel_event *event);
+
+#endif
