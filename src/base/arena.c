@@ -51,6 +51,12 @@ static struct arena_block *add_block(struct arena *a, size_t cap)
     return block;
 }
 
+/* Under AddressSanitizer no block has room for a second allocation. */
+static bool has_room(const struct arena_block *block, size_t size)
+{
+    return !ARENA_EACH_A_MALLOC && block && size <= block->cap - block->used;
+}
+
 void *arena_alloc(struct arena *a, size_t size)
 {
     size_t align = alignof(max_align_t);
@@ -59,13 +65,10 @@ void *arena_alloc(struct arena *a, size_t size)
     size_t room = ARENA_EACH_A_MALLOC ? size : (size + align - 1) / align * align;
     if (room > a->cap - a->used)
         return NULL;
+    bool is_large = ARENA_EACH_A_MALLOC || room > ARENA_BLOCK_BYTES;
+    if (!has_room(a->blocks, room) && !add_block(a, is_large ? room : ARENA_BLOCK_BYTES))
+        return NULL;
     struct arena_block *block = a->blocks;
-    if (ARENA_EACH_A_MALLOC || !block || room > block->cap - block->used) {
-        size_t cap = ARENA_EACH_A_MALLOC || room > ARENA_BLOCK_BYTES ? room : ARENA_BLOCK_BYTES;
-        block = add_block(a, cap);
-        if (!block)
-            return NULL;
-    }
     void *mem = block->bytes + block->used;
     block->used += room;
     a->used += room;
