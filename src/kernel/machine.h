@@ -1,0 +1,70 @@
+/* The inside of a kernel: what all files of this folder share. Nobody outside includes this.
+ *
+ * How a guest waits: a system call that cannot go on returns SYS_WAIT (task.h) and is executed
+ * again from its start when what it waits for was touched. So no handler keeps a stack, and nothing
+ * blocks. */
+#ifndef KERNEL_MACHINE_H
+#define KERNEL_MACHINE_H
+
+#include "base/buffer.h"
+#include "kernel/kernel.h"
+
+struct task;
+struct process;
+struct session;
+struct vfs; /* vfs.h: the tree of files, with the overlay */
+struct cpu_pool;
+struct program; /* program.h */
+struct events;  /* events.h */
+struct futexes; /* futex.h */
+
+enum {
+    KERNEL_PROGRAMS_MAX = 64,     /* program numbers at once */
+    KERNEL_HOSTNAME_MAX = 64,     /* __NEW_UTS_LEN */
+    KERNEL_PID_MAX = 4194304,     /* Debian's kernel.pid_max on 64 bits */
+    KERNEL_QUANTUM = 20000,       /* instructions a task runs before the next one's turn */
+    KERNEL_INSTRUCTIONS_US = 200, /* how many make the guest's clock go on by 1 us within a run */
+};
+
+struct kernel {
+    const struct persona_image *image;
+    struct x86_code *code;
+    struct cpu_pool *pool;
+    struct kernel_limits limits;
+    struct crypto_rng rng;
+    char hostname_z[KERNEL_HOSTNAME_MAX + 1];
+    char domainname_z[KERNEL_HOSTNAME_MAX + 1];
+
+    int64_t boot_ns;       /* wall clock at boot; CLOCK_MONOTONIC and BOOTTIME count from it */
+    int64_t now_ns;        /* wall clock of the guests; never goes back */
+    uint64_t instructions; /* executed so far, by all */
+
+    struct process *processes; /* by start, oldest first; zombies too */
+    struct task *tasks;        /* every thread of every process, round robin order */
+    struct task *turn;         /* who runs next; NULL: the first */
+    uint32_t process_count;    /* tasks that count against limits.processes */
+    int32_t last_pid;
+
+    struct vfs *vfs;     /* everything about files, machine-wide: owned, made by vfs_new */
+    uint32_t files_open; /* open descriptions, against limits.files */
+    struct program *programs[KERNEL_PROGRAMS_MAX];
+    struct events *events;
+    struct futexes *futexes;
+    bool over; /* the instructions are used up: everything was killed */
+};
+
+/* Nanoseconds since 1970, and since boot. */
+int64_t kernel_realtime_ns(const struct kernel *k);
+int64_t kernel_monotonic_ns(const struct kernel *k);
+
+/* Wakes every task that waits for `key` (task_wait), and those that wait for anything. */
+void kernel_wake(struct kernel *k, const void *key);
+
+/* Tells the visitor's keeper. Everything is copied. `t` (may be NULL) fills in pid, ppid, uid and
+ * program where the event leaves them 0; time and instructions always come from the kernel. */
+void kernel_emit(struct kernel *k, const struct task *t, const struct kernel_event *event);
+
+/* A bound of kernel_limits was hit: KERNEL_LIMIT, once a name for each process. */
+void kernel_emit_limit(struct kernel *k, struct task *t, const char *name_z);
+
+#endif

@@ -1,0 +1,79 @@
+/* Signals: actions, masks, queues, sending, and delivery to the guest with Linux's frame.
+ * Numbers, flags and structures are x86-64 Linux's (signal(7), the psABI, uapi/asm/sigcontext.h). */
+#ifndef KERNEL_SIGNAL_H
+#define KERNEL_SIGNAL_H
+
+#include "base/span.h"
+
+struct kernel;
+struct process;
+struct task;
+
+enum {
+    SIGNAL_MAX = 64,
+    SIGNAL_QUEUE_MAX = 32, /* queued real-time signals a queue; RLIMIT_SIGPENDING's part */
+};
+
+/* A set of signals: bit n-1 is signal n. */
+#define SIGNAL_BIT(signo) (UINT64_C(1) << ((signo)-1))
+
+/* What siginfo_t carries, of the fields that are used. */
+struct signal_info {
+    int32_t signo, error, code;
+    int32_t pid;
+    uint32_t uid;
+    int32_t status;
+    uint64_t value; /* si_value, or si_addr of a fault */
+    uint32_t timer_overrun;
+};
+
+struct signal_queue {
+    uint64_t set;
+    struct signal_info info[32]; /* the latest of each standard signal, by signo - 1 */
+    uint32_t count;
+    struct signal_info realtime[SIGNAL_QUEUE_MAX]; /* in order of arrival */
+};
+
+struct signal_action {
+    uint64_t handler; /* 0 default, 1 ignore */
+    uint64_t flags;
+    uint64_t restorer;
+    uint64_t mask;
+};
+
+struct signal_table {
+    unsigned refs;
+    struct signal_action action[SIGNAL_MAX];
+};
+
+struct signal_state {
+    uint64_t blocked;
+    uint64_t saved_blocked; /* of sigsuspend, ppoll, pselect ...: put back after the handler */
+    bool restore_blocked;
+    struct signal_queue pending;
+    uint64_t stack_addr, stack_size; /* sigaltstack */
+    uint32_t stack_flags;
+};
+
+/* ---- Sending. None of these checks permissions ---- */
+
+void signal_send_task(struct task *t, const struct signal_info *info);
+void signal_send_process(struct process *p, const struct signal_info *info);
+/* From the kernel itself (SI_KERNEL), such as SIGPIPE, SIGTTIN, SIGWINCH. */
+void signal_raise_task(struct task *t, int signo);
+void signal_raise_process(struct process *p, int signo);
+/* To every process of the group. How many there were. */
+unsigned signal_raise_group(struct kernel *k, int32_t pgid, int signo);
+
+/* ---- Asking ---- */
+
+/* Blocked by the thread, or its action is to ignore (as the terminal's checks ask). */
+bool signal_is_blocked_or_ignored(const struct task *t, int signo);
+
+/* ---- For ppoll, pselect, epoll_pwait, sigsuspend ---- */
+
+/* Puts a mask in place for this call; the old one comes back when the call ends, after a handler if
+ * one runs. Calling it again while the call is parked changes nothing. */
+void signal_mask_for_call(struct task *t, uint64_t mask);
+
+#endif
