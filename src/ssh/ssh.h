@@ -1,0 +1,286 @@
+/* An SSH-2 server as a machine behind four doors (RFC 4251-4254, RFC 8308), which behaves on the
+ * wire as one exact OpenSSH server does. Pure: bytes, time and randomness are arguments.
+ *
+ *     in      ssh_feed, ssh_feed_end        bytes of the client, in any split
+ *     events  ssh_next                      what the client did; pull until it returns 0
+ *     out     ssh_out, ssh_sent             bytes for the client
+ *     time    ssh_deadline, ssh_tick
+ *
+ * ssh_feed only stores; ssh_next does the work. So the loop of a user is: after every ssh_feed,
+ * ssh_feed_end, ssh_tick, ssh_sent and after every answer to an event call ssh_next until it
+ * returns 0, then look at ssh_out and ssh_state. The machine pauses (ssh_next returns 0 although
+ * bytes are there) while an answer of the session is due, while a refused login waits for its time,
+ * and while more than SSH_OUT_HIGH_BYTES wait to be sent; ssh_feed then takes less than given.
+ *
+ * The peer's fault is never an error code here: it is the event SSH_EVENT_ERROR, and the connection
+ * ends as OpenSSH would end it. Out of memory ends it too, with ssh_error() ERR_NOMEM. */
+#ifndef SSH_SSH_H
+#define SSH_SSH_H
+
+#include "base/span.h"
+
+struct ssh;         /* one connection */
+struct ssh_server;  /* what all connections share; process lifetime, never changes */
+struct ssh_profile; /* ssh/profile.h: version line, name-lists, limits, texts */
+
+/* ---- The shared part ---- */
+
+enum { SSH_HOSTKEYS_MAX = 4, SSH_SEED_BYTES = 32 };
+
+/* `keys_pem`: private keys, PEM as written by ssh_hostkey_generate (ssh/hostkey.h); the order of
+ * the hostkeys-00 announcement follows the profile, not this list. The spans are only read here;
+ * the profile is borrowed. NULL: *err is ERR_NOMEM, ERR_MALFORMED (a key that cannot be read, or
+ * two of one type) or ERR_CRYPTO. `err` may be NULL. */
+struct ssh_server *ssh_server_new(const struct ssh_profile *profile, const struct span *keys_pem,
+                                  size_t key_count, int *err);
+void ssh_server_free(struct ssh_server *server);
+
+/* ---- One connection ---- */
+
+/* A client connected: the version line is at once at ssh_out. Time is in microseconds of any
+ * steady clock, here and below. NULL: out of memory. */
+struct ssh *ssh_new(const struct ssh_server *server, const uint8_t seed[SSH_SEED_BYTES],
+                    int64_t now_us);
+void ssh_free(struct ssh *s);
+
+/* How many bytes were taken. 0 once the connection is closing. */
+size_t ssh_feed(struct ssh *s, struct span bytes, int64_t now_us);
+
+/* The client has shut its side down: what was fed is still worked on, then the connection ends. */
+void ssh_feed_end(struct ssh *s, int64_t now_us);
+
+/* Bytes to send, borrowed until the next call with this machine. Each span is one write of a real
+ * server: send it as one piece, report it with ssh_sent, ask again. */
+struct span ssh_out(const struct ssh *s);
+void ssh_sent(struct ssh *s, size_t n);
+
+enum ssh_state {
+    SSH_OPEN,
+    SSH_CLOSE, /* send what is at ssh_out, then close in order (FIN) */
+    SSH_ABORT, /* nothing is left to send: close with a reset (RST) */
+};
+enum ssh_state ssh_state(const struct ssh *s);
+
+/* 0, or why the machine itself failed (not the peer): ERR_NOMEM, ERR_CRYPTO. */
+int ssh_error(const struct ssh *s);
+
+/* When ssh_tick is wanted next; INT64_MAX: never. */
+int64_t ssh_deadline(const struct ssh *s);
+void ssh_tick(struct ssh *s, int64_t now_us);
+
+/* ---- Events ---- */
+
+enum ssh_event_type {
+    SSH_EVENT_VERSION,         /* .version */
+    SSH_EVENT_KEXINIT,         /* .kexinit, the first exchange and every one after */
+    SSH_EVENT_KEYS,            /* .keys: new keys in both directions */
+    SSH_EVENT_AUTH,            /* .auth: ANSWER with ssh_auth_accept or ssh_auth_refuse */
+    SSH_EVENT_GLOBAL_REQUEST,  /* .global; already answered as the real server would */
+    SSH_EVENT_CHANNEL_OPEN,    /* .open; already answered */
+    SSH_EVENT_FORWARD,         /* .forward: ANSWER with ssh_forward_accept or _refuse, any time */
+    SSH_EVENT_CHANNEL_REQUEST, /* .request: ANSWER when .request.needs_answer */
+    SSH_EVENT_CHANNEL_DATA,    /* .data: give its length back with ssh_channel_consumed */
+    SSH_EVENT_CHANNEL_EOF,     /* .channel: no more data of the client on it */
+    SSH_EVENT_CHANNEL_CLOSE,   /* .channel: the client closed it; the session answers with
+                                  ssh_channel_close if it has not closed it before */
+    SSH_EVENT_CHANNEL_WINDOW,  /* .channel: ssh_channel_write can take bytes again */
+    SSH_EVENT_DISCONNECT,      /* .disconnect: the client said good-bye; the last event */
+    SSH_EVENT_ERROR,           /* .error: the client broke the protocol; the last event */
+    SSH_EVENT_END,             /* the client's end, or the time for login ran out; the last event */
+};
+
+/* The name-lists of the client's KEXINIT as they were sent (RFC 4253, section 7.1). */
+struct ssh_event_kexinit {
+    struct span kex, hostkey;
+    struct span cipher_cs, cipher_sc, mac_cs, mac_sc; /* cs: client to server */
+    struct span comp_cs, comp_sc, lang_cs, lang_sc;
+    bool first; /* of this connection */
+};
+
+/* The algorithms agreed; static storage. An AEAD cipher has the MAC "<implicit>". */
+struct ssh_event_keys {
+    const char *kex_z, *hostkey_z;
+    const char *cipher_cs_z, *cipher_sc_z, *mac_cs_z, *mac_sc_z;
+};
+
+enum ssh_auth_method {
+    SSH_AUTH_NONE,
+    SSH_AUTH_PASSWORD,
+    SSH_AUTH_PASSWORD_CHANGE,
+    SSH_AUTH_PUBLICKEY,
+    SSH_AUTH_KEYBOARD_INTERACTIVE,
+    SSH_AUTH_OTHER,
+};
+
+/* RFC 4252. Only SSH_AUTH_PASSWORD can be accepted; anything else is refused by the machine itself
+ * whatever the session says, but must be answered all the same. */
+struct ssh_event_auth {
+    enum ssh_auth_method method;
+    struct span user, service, method_name;
+    struct span password, new_password;
+    struct span key_algorithm, key_blob; /* publickey; ssh/fingerprint.h makes them readable */
+    bool has_signature;                  /* publickey: not just asking whether it would do */
+    uint32_t failures;                   /* counted before this one */
+};
+
+struct ssh_event_global {
+    struct span name;
+    bool want_reply;
+    bool accepted;             /* what the client is told */
+    struct span address;       /* tcpip-forward, cancel-tcpip-forward */
+    uint32_t port, bound_port; /* bound_port: what the client was told for port 0 */
+};
+
+struct ssh_event_open {
+    uint32_t channel; /* local number, below SSH_CHANNELS_MAX; valid when accepted */
+    struct span type; /* "session", or an unknown one that was refused */
+    uint32_t peer_id, window_bytes, packet_bytes;
+    bool accepted;
+};
+
+/* direct-tcpip (RFC 4254, section 7.2). The channel number is taken until it is refused or closed. */
+struct ssh_event_forward {
+    uint32_t channel;
+    struct span host, originator;
+    uint32_t port, originator_port;
+};
+
+enum ssh_request {
+    SSH_REQUEST_PTY, /* term, columns, rows, width_px, height_px, modes */
+    SSH_REQUEST_ENV, /* name, value */
+    SSH_REQUEST_SHELL,
+    SSH_REQUEST_EXEC,          /* text: the command */
+    SSH_REQUEST_SUBSYSTEM,     /* text: its name */
+    SSH_REQUEST_WINDOW_CHANGE, /* columns, rows, width_px, height_px */
+    SSH_REQUEST_SIGNAL,        /* text: the name without SIG */
+    SSH_REQUEST_BREAK,         /* length_ms */
+    SSH_REQUEST_X11,           /* text: protocol, value: cookie, x11_single, x11_screen */
+    SSH_REQUEST_AGENT,
+    SSH_REQUEST_OTHER, /* data: all after want_reply */
+};
+
+/* RFC 4254, sections 5.4 and 6. The machine answers as the real server would, but for shell, exec
+ * and the subsystems of the profile, where it asks (needs_answer) before it goes on. Order is
+ * checked here: a second program on a channel or a second pty never reaches the session. */
+struct ssh_event_request {
+    uint32_t channel;
+    enum ssh_request request;
+    struct span type; /* as sent */
+    bool want_reply;
+    bool needs_answer;
+    bool accepted; /* what the client is told, unless needs_answer */
+    struct span text, name, value, modes, data;
+    struct span term;
+    uint32_t columns, rows, width_px, height_px;
+    uint32_t length_ms;
+    bool x11_single;
+    uint32_t x11_screen;
+};
+
+struct ssh_event_data {
+    uint32_t channel;
+    uint32_t type; /* 0: plain; SSH_EXTENDED_STDERR and others as sent */
+    struct span bytes;
+};
+
+struct ssh_event_disconnect {
+    uint32_t code;
+    struct span text;
+};
+
+struct ssh_event_error {
+    const char *text_z; /* what was wrong, for the record */
+    struct span sent;   /* the text of the DISCONNECT that was sent; empty: closed in silence */
+    int message;        /* number of the offending message, -1 when it could not be read */
+    struct span data;   /* its first SSH_ERROR_DATA_MAX bytes */
+    size_t data_len;    /* its full length */
+};
+
+enum { SSH_ERROR_DATA_MAX = 256, SSH_EXTENDED_STDERR = 1 };
+
+/* Spans in an event are borrowed until the next call with this machine. */
+struct ssh_event {
+    enum ssh_event_type type;
+    union {
+        struct span version; /* the client's line without CR LF */
+        struct ssh_event_kexinit kexinit;
+        struct ssh_event_keys keys;
+        struct ssh_event_auth auth;
+        struct ssh_event_global global;
+        struct ssh_event_open open;
+        struct ssh_event_forward forward;
+        struct ssh_event_request request;
+        struct ssh_event_data data;
+        uint32_t channel;
+        struct ssh_event_disconnect disconnect;
+        struct ssh_event_error error;
+    };
+};
+
+/* 1: *event is filled. 0: nothing now. */
+int ssh_next(struct ssh *s, struct ssh_event *event);
+
+/* ---- Answers about the connection ---- */
+
+/* Answers SSH_EVENT_AUTH. `superuser`: may forward ports below 1024, as root may. */
+void ssh_auth_accept(struct ssh *s, bool superuser);
+
+/* The refusal leaves when the real server's would (PAM's delay for a password, then OpenSSH's
+ * rounding up of the time); the last one allowed is a DISCONNECT. */
+void ssh_auth_refuse(struct ssh *s);
+
+/* The session ends the connection: with a DISCONNECT message (RFC 4253, section 11.1) or, for NULL,
+ * in silence. What is queued is still sent. */
+void ssh_disconnect(struct ssh *s, uint32_t code, const char *text_z);
+
+/* ---- Channels ---- */
+
+enum {
+    SSH_CHANNELS_MAX = 32,           /* local numbers are below this */
+    SSH_OUT_HIGH_BYTES = 256 * 1024, /* above this no packet is worked on, no data taken */
+    SSH_OUT_MAX_BYTES = 1024 * 1024, /* more than this waiting ends the connection */
+};
+
+enum ssh_stream { SSH_STDOUT, SSH_STDERR };
+
+/* Answers SSH_EVENT_CHANNEL_REQUEST (needs_answer). Accepting opens the client's window first,
+ * as the real server does. */
+void ssh_channel_request_accept(struct ssh *s, uint32_t channel);
+void ssh_channel_request_refuse(struct ssh *s, uint32_t channel);
+
+/* Answers SSH_EVENT_FORWARD. Reason codes are in RFC 4254, section 5.1. */
+void ssh_forward_accept(struct ssh *s, uint32_t channel);
+void ssh_forward_refuse(struct ssh *s, uint32_t channel, uint32_t reason, const char *text_z);
+
+/* Takes as much as the client's window, the output bound and a running key exchange allow: how many
+ * bytes. SSH_EVENT_CHANNEL_WINDOW follows once more can be taken after less was. The channel number
+ * must be one of an accepted open that is not closed, here and below; after the close of both sides
+ * a call is ignored. */
+size_t ssh_channel_write(struct ssh *s, uint32_t channel, enum ssh_stream stream,
+                         struct span bytes);
+
+/* How many bytes ssh_channel_write would take now. */
+size_t ssh_channel_room(const struct ssh *s, uint32_t channel);
+
+/* The session (its program) has used up `n` bytes of channel data: they flow back to the client as
+ * window, when the real server would give it. */
+void ssh_channel_consumed(struct ssh *s, uint32_t channel, size_t n);
+
+/* The program ended: the order of a real server is ssh_channel_eof, ssh_channel_exit_status (or
+ * _signal), ssh_channel_close. The first adds eow@openssh.com as OpenSSH does. Each is sent at most
+ * once, and not when the protocol forbids it by then. */
+void ssh_channel_eof(struct ssh *s, uint32_t channel);
+void ssh_channel_exit_status(struct ssh *s, uint32_t channel, uint32_t status);
+
+/* `signal_z` without SIG ("TERM"). */
+void ssh_channel_exit_signal(struct ssh *s, uint32_t channel, const char *signal_z,
+                             bool core_dumped);
+
+/* Sends CLOSE. The number is free again when both sides have closed. */
+void ssh_channel_close(struct ssh *s, uint32_t channel);
+
+/* Tells whether the terminal of the channel echoes. While it does not, input lines are answered
+ * with the IGNORE message that hides it, as the real server does. */
+void ssh_channel_echo(struct ssh *s, uint32_t channel, bool echoes);
+
+#endif
