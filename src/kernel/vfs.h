@@ -1,0 +1,80 @@
+/* The machine's files: paths, mounts, permissions. File systems (the overlay on the image, tmpfs,
+ * /proc, /dev/pts ...) stand behind fs.h; this is what system calls see.
+ *
+ * Every function answers as Linux's path_resolution(7) says, with its errors. */
+#ifndef KERNEL_VFS_H
+#define KERNEL_VFS_H
+
+#include "kernel/file.h"
+
+struct creds; /* task.h */
+struct hardware;
+struct kernel;
+struct persona_image;
+struct vfs;
+
+enum {
+    VFS_PATH_MAX = 4096, /* with the NUL */
+    VFS_NAME_MAX = 255,
+    VFS_LINKS_MAX = 40, /* symlinks followed in one path: -ELOOP */
+};
+
+/* What the file side asks of the rest of the kernel. Tests give their own. */
+struct vfs_hooks {
+    void *ctx;
+    int64_t (*now_ns)(void *ctx);                              /* wall clock */
+    void (*wake)(void *ctx, const void *key);                  /* kernel_wake */
+    void (*random)(void *ctx, void *out, size_t len);          /* for /dev/urandom */
+    void (*signal_group)(void *ctx, int32_t group, int signo); /* from a terminal */
+    void (*session_lost)(void *ctx, int32_t session);          /* its terminal is no longer its */
+    void (*on_written)(void *ctx, struct file *f);             /* a changed file is closed */
+};
+
+struct vfs_config {
+    const struct persona_image *image; /* borrowed */
+    const struct hardware *hardware;   /* borrowed */
+    uint64_t overlay_bytes;
+    uint32_t overlay_nodes, files;
+    int64_t boot_ns;
+    struct vfs_hooks hooks;
+};
+struct vfs *vfs_new(const struct vfs_config *config); /* NULL: out of memory */
+void vfs_free(struct vfs *vfs);                       /* every file must be dropped */
+const struct vfs_hooks *vfs_hooks(const struct vfs *vfs);
+/* The same, with the kernel's own limits, image and hooks: makes k->vfs. 0 or -ENOMEM. */
+int vfs_boot(struct kernel *k);
+
+/* Where a process stands: root, current directory, umask. Shared by threads (CLONE_FS). */
+struct fs_context {
+    struct vfs *vfs;
+    struct vnode root, cwd; /* held */
+    uint32_t umask;
+    uint32_t holders;
+};
+struct fs_context *fs_context_new(struct vfs *vfs); /* "/" and "/", umask 022 */
+struct fs_context *fs_context_clone(const struct fs_context *fs);
+struct fs_context *fs_context_hold(struct fs_context *fs);
+void fs_context_drop(struct fs_context *fs);
+/* chdir for a program that is being started. 0 or -errno. */
+int fs_context_chdir(struct fs_context *fs, const struct creds *cred, struct span path);
+
+/* A walk: who, from where, in whose name. */
+struct vfs_at {
+    struct fs_context *fs;
+    const struct creds *cred;
+    struct task *task; /* for /proc/self and the like; may be NULL */
+    struct file *dir;  /* a relative path starts here (openat); NULL: at the cwd */
+};
+
+/* open(2). `flags` as Linux numbers them, `mode` before the umask. 0 and *out with one holder. */
+int vfs_open(const struct vfs_at *at, struct span path, uint32_t flags, uint32_t mode,
+             struct file **out);
+/* A regular file with execute permission, opened for reading as execve(2) does: -EACCES for what is
+ * not a file, not executable or on a noexec mount. An empty path means `dir` itself (fexecve). */
+int vfs_open_exec(const struct vfs_at *at, struct span path, bool follow, struct file **out);
+int vfs_stat(const struct vfs_at *at, struct span path, bool follow, struct file_stat *out);
+/* The absolute path of a directory as getcwd(2) gives it, NUL-terminated; its length without the
+ * NUL, -ENOENT when it was removed, -ERANGE. */
+int64_t vfs_path_of(struct vfs *vfs, struct vnode root, struct vnode node, char *out, size_t size);
+
+#endif
