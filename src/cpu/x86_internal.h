@@ -1,0 +1,199 @@
+/* What the files of the x86-64 interpreter share: the decoded instruction, the processor, the
+ * decoder's hooks, and the way to the guest's memory. Not for other folders. */
+#ifndef CPU_X86_INTERNAL_H
+#define CPU_X86_INTERNAL_H
+
+#include "cpu/space_tlb.h"
+#include "cpu/x86.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "guest values are copied as they are");
+
+struct x86_block;
+struct x86_insn;
+
+/* Executes one instruction. 0 when it is done (the main loop moves rip on); or, with no
+ * architectural state and no memory changed, the X86_STOP_* it ends with (cpu->trap filled for
+ * X86_STOP_PAGE: the memory helpers below do that). */
+typedef int (*x86_handler)(struct x86 *cpu, const struct x86_insn *insn);
+
+/* Slots of x86.r behind the sixteen registers, so that every address is
+ * r[base] + (r[index] << scale) + disp without a branch. */
+enum {
+    X86_R_ZERO = 16, /* always 0: no base, no index */
+    X86_R_PAGE,      /* address of the page that the block stands in: rip-relative operands */
+    X86_R_FS,
+    X86_R_GS,
+    X86_R_TEMP, /* an address that needs more than one step is put here by an instruction before */
+    X86_R_COUNT,
+};
+
+/* One decoded instruction (or a part of one: `parts` before the last have count 0). */
+struct x86_insn {
+    union {
+        x86_handler handler;    /* op X86_OP_CALL_HANDLER */
+        struct x86_block *link; /* jumps within the page: the block they lead to, when known */
+    };
+    uint64_t imm; /* immediate, extended as the instruction wants it */
+    int32_t disp;
+    uint16_t op;     /* index into the main loop's table */
+    uint16_t offset; /* of the instruction's first byte in its page */
+    uint8_t reg;     /* ModRM.reg with REX.R */
+    uint8_t rm;      /* ModRM.rm with REX.B: the register, when the operand is one */
+    uint8_t base;    /* slots of x86.r, when the operand is in memory */
+    uint8_t index;
+    uint8_t scale; /* 0 to 3: a shift */
+    uint8_t size;  /* operand size in bytes: 1, 2, 4, 8 */
+    uint8_t len;   /* of the instruction in bytes */
+    uint8_t flags; /* X86_INSN_* */
+};
+
+enum {
+    X86_INSN_MEM = 1,  /* the ModRM operand is in memory */
+    X86_INSN_REX = 2,  /* had a REX prefix: byte registers 4-7 are spl, bpl, sil, dil */
+    X86_INSN_PART = 4, /* not an instruction of its own: does not count */
+    X86_INSN_PAIR = 8, /* two instructions in one: counts twice */
+};
+
+struct x86 {
+    uint64_t r[X86_R_COUNT]; /* the registers while running; x86_state has them in between */
+    /* Flags are kept as what they are computed from (x86_flags.h). */
+    uint64_t flag_result; /* sign-extended: ZF, SF, PF */
+    uint64_t flag_carry;  /* carries out of each bit: CF, AF, OF */
+    struct cpu_tlb *tlb;
+    struct cpu_space *space;
+    struct x86_code *code;
+    struct x86_trap trap;
+    struct x86_state state; /* xmm, mxcsr, fpu: always up to date; the rest between runs */
+    struct x86_run *run;    /* the run loop's own */
+};
+
+/* The address of the memory operand. */
+static inline uint64_t x86_address(const struct x86 *cpu, const struct x86_insn *insn)
+{
+    return cpu->r[insn->base] + (cpu->r[insn->index] << insn->scale) +
+           (uint64_t)(int64_t)insn->disp;
+}
+
+/* The address of the instruction itself. */
+static inline uint64_t x86_insn_rip(const struct x86 *cpu, const struct x86_insn *insn)
+{
+    return cpu->r[X86_R_PAGE] + insn->offset;
+}
+
+/* The guest's memory. 0, or the stop code to be returned at once. All or nothing, also across
+ * pages; `n` is at most 512. An instruction stores first and changes registers after, for a store
+ * may have to be tried again. */
+int x86_load_slow(struct x86 *cpu, uint64_t addr, void *out, unsigned n);
+int x86_store_slow(struct x86 *cpu, uint64_t addr, const void *bytes, unsigned n);
+
+static inline int x86_load(struct x86 *cpu, uint64_t addr, void *out, unsigned n)
+{
+    const uint8_t *host = cpu_tlb_find(cpu->tlb->read, addr, n);
+    if (!host)
+        return x86_load_slow(cpu, addr, out, n);
+    memcpy(out, host, n);
+    return 0;
+}
+
+static inline int x86_store(struct x86 *cpu, uint64_t addr, const void *bytes, unsigned n)
+{
+    uint8_t *host = cpu_tlb_find(cpu->tlb->write, addr, n);
+    if (!host)
+        return x86_store_slow(cpu, addr, bytes, n);
+    memcpy(host, bytes, n);
+    return 0;
+}
+
+static inline int x86_load8(struct x86 *cpu, uint64_t addr, uint8_t *out)
+{
+    return x86_load(cpu, addr, out, 1);
+}
+
+static inline int x86_load16(struct x86 *cpu, uint64_t addr, uint16_t *out)
+{
+    return x86_load(cpu, addr, out, 2);
+}
+
+static inline int x86_load32(struct x86 *cpu, uint64_t addr, uint32_t *out)
+{
+    return x86_load(cpu, addr, out, 4);
+}
+
+static inline int x86_load64(struct x86 *cpu, uint64_t addr, uint64_t *out)
+{
+    return x86_load(cpu, addr, out, 8);
+}
+
+static inline int x86_load128(struct x86 *cpu, uint64_t addr, uint64_t out[2])
+{
+    return x86_load(cpu, addr, out, 16);
+}
+
+static inline int x86_store8(struct x86 *cpu, uint64_t addr, uint8_t value)
+{
+    return x86_store(cpu, addr, &value, 1);
+}
+
+static inline int x86_store16(struct x86 *cpu, uint64_t addr, uint16_t value)
+{
+    return x86_store(cpu, addr, &value, 2);
+}
+
+static inline int x86_store32(struct x86 *cpu, uint64_t addr, uint32_t value)
+{
+    return x86_store(cpu, addr, &value, 4);
+}
+
+static inline int x86_store64(struct x86 *cpu, uint64_t addr, uint64_t value)
+{
+    return x86_store(cpu, addr, &value, 8);
+}
+
+static inline int x86_store128(struct x86 *cpu, uint64_t addr, const uint64_t value[2])
+{
+    return x86_store(cpu, addr, value, 16);
+}
+
+/* Sets ZF, PF and CF and clears OF, SF and AF: comiss and its kin, fcomi. */
+void x86_flags_set_compare(struct x86 *cpu, bool zf, bool pf, bool cf);
+/* All of rflags' status bits, and the ones that the program set (DF, AC, ID). */
+uint64_t x86_flags(const struct x86 *cpu);
+void x86_set_flags(struct x86 *cpu, uint64_t rflags);
+/* Condition `code` (0 to 15) as in Jcc, SETcc, CMOVcc, FCMOVcc. */
+bool x86_condition(const struct x86 *cpu, unsigned code);
+
+/* The decoder at one instruction. */
+enum x86_prefix {
+    X86_PREFIX_NONE,
+    X86_PREFIX_66,
+    X86_PREFIX_F3, /* F2 and F3: the last of them wins, and both win over 66 */
+    X86_PREFIX_F2,
+};
+
+struct x86_decoder {
+    const uint8_t *at;      /* the next byte */
+    const uint8_t *end;     /* of the bytes that may be read (at most 15 from the start) */
+    bool failed;            /* the bytes ended within the instruction */
+    bool lock;              /* F0 */
+    bool operand16;         /* 66 was there */
+    bool rex_w;             /* REX.W */
+    uint8_t rex;            /* the REX byte, or 0 */
+    uint8_t opcode;         /* the last opcode byte */
+    uint8_t modrm;          /* the ModRM byte as it stands */
+    enum x86_prefix prefix; /* the mandatory prefix of the 0F map */
+};
+
+/* The next byte, as an immediate; 0 and `failed` when there is none. */
+uint8_t x86_fetch_u8(struct x86_decoder *d);
+
+/* The hooks of x87 and SSE. Called with prefixes, opcode and ModRM read (0F 77 emms and 9B fwait
+ * have none) and the operand's fields of `insn` filled: flags, reg, rm, base, index, scale, disp,
+ * size (4 or 8 by REX.W). They read a trailing immediate, if there is one, into insn->imm and set
+ * insn->handler and no other field but `size`; the caller does the rest. Registers: for xmm
+ * insn->reg and insn->rm are right as they are, for mm and st take them modulo 8.
+ * False: not an instruction of ours (#UD). */
+/* 0F 10-17, 28-2F, 50-7F, AE /0 to /3 (fxsave, fxrstor, ldmxcsr, stmxcsr), C2, C4-C6, D0-FE. */
+bool x86_decode_vector(struct x86_decoder *d, struct x86_insn *insn);
+bool x86_decode_fpu(struct x86_decoder *d, struct x86_insn *insn); /* D8 to DF, 9B */
+
+#endif
