@@ -1,0 +1,133 @@
+"""What is on record: the events of a session, complete and in order; the terminal's recording."""
+import json
+import re
+import subprocess
+
+import pexpect
+
+from conftest import LURED, WAIT_S, wait_for
+from test_openssh import PROMPT, spawn_interactive
+
+SHARED = {"eventid", "timestamp", "message", "sensor", "uuid", "session", "src_ip", "protocol", "id"}
+
+
+def ids(session):
+    return [event["eventid"] for event in session]
+
+
+def test_the_events_of_a_command(honeypot):
+    with honeypot.recorded() as sessions:
+        honeypot.ssh("echo hello | rev", options=["SetEnv=LC_TEST=x"])
+    session, = sessions
+    mine = [name for name in ids(session) if name.startswith("cowrie.")]
+    order = ["cowrie.session.connect", "cowrie.client.version", "cowrie.client.kex",
+             "cowrie.login.success", "cowrie.session.params", "cowrie.client.var",
+             "cowrie.command.input", "cowrie.session.closed"]
+    positions = [mine.index(name) for name in order]
+    assert mine[0] == order[0] and mine[-1] == order[-1]
+    assert positions == sorted(positions), mine
+    for event in session:
+        assert SHARED <= event.keys(), event
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", event["timestamp"])
+        assert event["src_ip"] == "127.0.0.1" and event["protocol"] == "ssh"
+        assert re.fullmatch("[0-9a-f]{12}", event["session"])
+    numbers = [event["id"] for event in session]
+    assert numbers == sorted(set(numbers))
+    times = [event["timestamp"] for event in session]
+    assert times == sorted(times)
+    by_id = {event["eventid"]: event for event in session}
+    assert by_id["cowrie.login.success"]["username"] == "root"
+    assert by_id["cowrie.login.success"]["password"] == "123456"
+    assert by_id["cowrie.command.input"]["input"] == "echo hello | rev"
+    assert by_id["cowrie.client.version"]["version"].startswith("SSH-2.0-OpenSSH_")
+    assert re.fullmatch("[0-9a-f]{32}", by_id["cowrie.client.kex"]["hassh"])
+
+
+def test_every_exec_of_a_guest_is_an_event(honeypot):
+    with honeypot.recorded() as sessions:
+        honeypot.ssh("/bin/echo one two; true | cat; env -i /bin/sh -c 'exec /bin/sleep 0'")
+    execs = [e for e in sessions[0] if e["eventid"] == "lured.process.exec"]
+    arguments = [e["argv"] for e in execs]
+    for expected in (["/bin/echo", "one", "two"], ["cat"], ["env", "-i", "/bin/sh", "-c",
+                                                            "exec /bin/sleep 0"],
+                     ["/bin/sleep", "0"]):
+        assert expected in arguments, arguments
+
+
+def test_lines_read_by_bash_are_events_and_the_recording_plays_back(honeypot):
+    seen = b""
+    with honeypot.recorded() as sessions:
+        child = spawn_interactive(honeypot)
+        child.logfile_read = log = Log()
+        child.expect(PROMPT)
+        child.send(b"echo ac\x1b[Db\r")
+        child.expect(rb"abc\r\n")
+        child.expect(PROMPT)
+        child.send("printf '%s\\n' \"$HOME\" \u00e9\r".encode())
+        child.expect(PROMPT)
+        child.send(b"exit\r")
+        child.expect(pexpect.EOF)
+        child.close()
+        seen = log.data
+    session, = sessions
+    lines = [e["input"] for e in session if e["eventid"] == "cowrie.command.input"]
+    assert lines == ["echo abc", "printf '%s\\n' \"$HOME\" \u00e9", "exit"]
+    closed = [e for e in session if e["eventid"] == "cowrie.log.closed"][0]
+    played = subprocess.run([LURED, "play", session[0]["session"], "--data", honeypot.data,
+                             "--speed", "100000"], capture_output=True, timeout=WAIT_S, check=True)
+    recording = played.stdout
+    # The client shows a line of its own at the end, and the password prompt's newline before.
+    assert recording and recording in seen, (recording, seen)
+    assert recording.endswith(b"logout\r\n")
+    cast = (honeypot.data / closed["ttylog"]).read_text().splitlines()
+    header = json.loads(cast[0])
+    assert (header["version"], header["width"], header["height"]) == (2, 80, 24)
+    output = "".join(json.loads(line)[2] for line in cast[1:] if json.loads(line)[1] == "o")
+    assert output.encode() == recording
+
+
+class Log:
+    """What a pexpect child wrote, kept from now on."""
+
+    def __init__(self):
+        self.data = b""
+
+    def write(self, data):
+        self.data += data
+
+    def flush(self):
+        pass
+
+
+def test_lured_log_shows_the_session_and_no_escape_of_the_attackers(honeypot):
+    with honeypot.recorded() as sessions:
+        honeypot.ssh("echo \x1b[31mred; true")
+    out = subprocess.run([LURED, "log", "--data", honeypot.data, "--session",
+                          sessions[0][0]["session"]], capture_output=True, timeout=WAIT_S,
+                         check=True).stdout
+    assert b"red; true" in out and b"\x1b" not in out
+    assert len(out.splitlines()) == len(sessions[0])
+
+
+def test_lured_log_follows(honeypot):
+    tail = subprocess.Popen([LURED, "log", "--data", honeypot.data, "--follow"],
+                            stdout=subprocess.PIPE)
+    try:
+        honeypot.ssh("echo followed-by-the-tail")
+        wait_for(lambda: b"followed-by-the-tail" in tail.stdout.readline(), "the line in the tail")
+    finally:
+        tail.terminate()
+        tail.wait()
+        tail.stdout.close()
+
+
+def test_an_abrupt_end_is_recorded(honeypot):
+    with honeypot.recorded() as sessions:
+        child = spawn_interactive(honeypot)
+        child.expect(PROMPT)
+        child.send(b"echo last words\r")
+        child.expect(rb"\nlast words")
+        child.kill(9)
+        child.close()
+    assert ids(sessions[0])[-1] == "cowrie.session.closed"
+    assert "echo last words" in [e.get("input") for e in sessions[0]]
