@@ -47,15 +47,6 @@ def test_dbclient_with_every_algorithm(honeypot, tmp_path, flag, kind):
 
 # ---- plink: algorithms are chosen by a saved session's settings ----
 
-PLINK_SETTINGS = [
-    f"{setting}={choice},WARN" for setting, choices in {
-        "Cipher": ["aes", "chacha20", "aesgcm"],
-        "KEX": ["ecdh", "dh-group14-sha1", "rsa"],
-        "HostKey": ["ed25519", "ecdsa", "rsa"],
-    }.items() for choice in choices
-]
-
-
 def plink(pot, home, settings=()):
     folder = home / ".putty/sessions"
     folder.mkdir(parents=True, exist_ok=True)
