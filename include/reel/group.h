@@ -1,0 +1,44 @@
+/* A group: a write to all of its members at once, for chats and broadcasts. What is written to a
+ * group within a turn leaves in one system call a member. A member that does not read costs at most
+ * its queue, and then what the group's policy says; it never holds up the others. */
+#ifndef REEL_GROUP_H
+#define REEL_GROUP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct reel_group;
+struct reel_transport;
+
+/* What happens to a member whose queue is full. */
+enum reel_group_policy {
+    REEL_GROUP_ABORT, /* it is disconnected: lost(-ECONNABORTED) */
+    REEL_GROUP_SKIP,  /* it misses this write, whole */
+};
+
+struct reel_member {
+    struct reel_group *group; /* NULL: in none. All fields are the group's */
+    struct reel_transport *transport;
+    struct reel_member *next, *prev;
+};
+
+/* In the caller's memory. */
+struct reel_group {
+    struct reel_member *first, *last;
+    enum reel_group_policy policy;
+    size_t count; /* members */
+};
+
+void reel_group_init(struct reel_group *group, enum reel_group_policy policy);
+
+/* Members lie in the caller's memory, usually in the connection's state. Join in `made`, leave in
+ * `lost` at the latest. A second join, or leave, has no effect. */
+void reel_group_join(struct reel_group *group, struct reel_member *member,
+                     struct reel_transport *transport);
+void reel_group_leave(struct reel_member *member);
+
+/* To all members but `except` (may be NULL), in the order of joining. How many took it. */
+size_t reel_group_write(struct reel_group *group, const void *data, size_t len,
+                        const struct reel_transport *except);
+
+#endif

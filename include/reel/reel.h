@@ -1,0 +1,36 @@
+/* reel: an event-driven networking engine. This header is all of it.
+ *
+ * The echo server:
+ *
+ *     static size_t echo_data(struct reel_transport *t, const uint8_t *data, size_t len)
+ *     {
+ *         return reel_write(t, data, len) == 0 ? len : 0;
+ *     }
+ *
+ *     static const struct reel_protocol echo = {.data = echo_data};
+ *     static const struct reel_factory echo_factory = {.protocol = &echo};
+ *
+ *     int main(void)
+ *     {
+ *         struct reel_reactor *reactor = reel_reactor_new(NULL);
+ *         reel_listen(reactor, "tcp:8080", &echo_factory, NULL);
+ *         reel_run(reactor);
+ *         reel_reactor_free(reactor);
+ *     }
+ *
+ * The guide: docs/reel/README.md. */
+#ifndef REEL_REEL_H
+#define REEL_REEL_H
+
+#include <reel/address.h>
+#include <reel/endpoint.h>
+#include <reel/group.h>
+#include <reel/protocol.h>
+#include <reel/reactor.h>
+#include <reel/signal.h>
+#include <reel/tcp.h>
+#include <reel/testing.h>
+#include <reel/timer.h>
+#include <reel/transport.h>
+
+#endif

@@ -1,0 +1,62 @@
+/* Listening and connecting: TCP over IPv4 and IPv6, and Unix stream sockets, by address. Most
+ * programs use the strings of reel/endpoint.h. */
+#ifndef REEL_TCP_H
+#define REEL_TCP_H
+
+#include <reel/address.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct reel_factory;
+struct reel_listener;
+struct reel_reactor;
+struct reel_transport;
+
+/* Zero fields take the defaults. */
+struct reel_listen_options {
+    int backlog;     /* 0: SOMAXCONN */
+    bool reuse_port; /* SO_REUSEPORT: several listeners share the load of one port */
+    bool v6_only;    /* an IPv6 listener does not take IPv4 too */
+    int accept_max;  /* connections taken a turn; 0: REEL_ACCEPT_MAX_DEFAULT */
+    uint32_t mode;   /* Unix: the socket file's permissions; 0: by the umask */
+};
+
+#define REEL_ACCEPT_MAX_DEFAULT 64
+
+/* Binds and listens (SO_REUSEADDR is set). Each connection gets a transport with the factory's
+ * protocol. When the process runs out of descriptors, waiting connections are dropped one by one
+ * from a reserve and accepting rests for a moment: nothing spins. A Unix socket file that nobody
+ * listens on any more is replaced. `options` and `out` may be NULL. 0 or -errno. */
+int reel_listen_at(struct reel_reactor *r, const struct reel_address *address,
+                   const struct reel_listen_options *options, const struct reel_factory *factory,
+                   struct reel_listener **out);
+
+/* Takes over a listening socket (from a parent, from systemd). 0, or -errno and the descriptor is
+ * still the caller's. */
+int reel_listen_fd(struct reel_reactor *r, int fd, const struct reel_listen_options *options,
+                   const struct reel_factory *factory, struct reel_listener **out);
+
+/* The address bound: the real port when 0 was asked for. 0 or -errno. */
+int reel_listener_address(const struct reel_listener *l, struct reel_address *out);
+uint16_t reel_listener_port(const struct reel_listener *l);
+int reel_listener_fd(const struct reel_listener *l);
+
+/* Stops taking connections (they wait in the backlog), and goes on. */
+void reel_listener_pause(struct reel_listener *l);
+void reel_listener_resume(struct reel_listener *l);
+
+/* Closes it; its connections live on. The pointer is dead after the call. Also in callbacks.
+ * NULL is fine. */
+void reel_listener_close(struct reel_listener *l);
+
+/* Begins a connection. `made` or `failed` comes from the loop, never from inside this call, so
+ * the state (reel_state) may be filled in before. `timeout_ns` 0: REEL_CONNECT_TIMEOUT_NS.
+ * reel_abort on it gives `failed(-ECANCELED)`. `out` may be NULL. 0, or -errno of what failed
+ * before it began, and then no callback. */
+int reel_connect_to(struct reel_reactor *r, const struct reel_address *address, int64_t timeout_ns,
+                    const struct reel_factory *factory, struct reel_transport **out);
+
+#define REEL_CONNECT_TIMEOUT_NS (INT64_C(30) * 1000000000)
+
+#endif

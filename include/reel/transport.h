@@ -1,0 +1,91 @@
+/* A transport: one connection, as its protocol sees it: a TCP or Unix socket, a pipe, the end of a
+ * wire in a test. All functions are for the reactor's thread; none calls a protocol back. A
+ * transport belongs to its reactor and is freed after `lost` (or `failed`) returned: keep no pointer
+ * beyond. */
+#ifndef REEL_TRANSPORT_H
+#define REEL_TRANSPORT_H
+
+#include <reel/address.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct reel_factory;
+struct reel_protocol;
+struct reel_reactor;
+struct reel_transport;
+
+/* The protocol's own bytes, zeroed when the connection began. */
+void *reel_state(struct reel_transport *t);
+/* The factory's pointer. */
+void *reel_shared(const struct reel_transport *t);
+struct reel_reactor *reel_reactor_of(const struct reel_transport *t);
+
+/* Sends: the bytes are copied and leave at the end of the turn together with the turn's other
+ * writes; long ones leave at once. All or nothing:
+ *   0         all of it is on its way
+ *   -ENOBUFS  the queue would pass its maximum; nothing was taken
+ *   -EPIPE    closing, closed, or own half shut: nothing was taken
+ *   -ENOMEM   nothing was taken
+ * What the kernel says later comes as `lost`. */
+int reel_write(struct reel_transport *t, const void *data, size_t len);
+
+/* How many bytes reel_write takes now; 0 when it would say -EPIPE. */
+size_t reel_write_room(const struct reel_transport *t);
+
+/* Bytes taken and not yet with the kernel. */
+size_t reel_write_pending(const struct reel_transport *t);
+
+/* Sends what is pending now: for those who cannot wait for the end of the turn. */
+void reel_flush(struct reel_transport *t);
+
+/* No more `data` until resumed; the peer feels it. Nests not: one resume undoes any pauses. What the
+ * transport kept of a `data` not taken in full comes first. An EOF waits behind unread data; a reset
+ * does not: it ends the connection at once. */
+void reel_pause_reading(struct reel_transport *t);
+void reel_resume_reading(struct reel_transport *t);
+
+/* Half close: what is pending is sent, then the peer sees EOF. Reading goes on. 0 or -EPIPE. */
+int reel_shutdown_write(struct reel_transport *t);
+
+/* Full close, in order: no more `data` from now on, what is pending is sent (within the linger
+ * time), then `lost(0)`. Twisted's loseConnection. Again, or after reel_abort: no effect. */
+void reel_close(struct reel_transport *t);
+
+/* Full close, now: pending output is dropped, a TCP peer sees a reset, then `lost(-ECONNABORTED)`
+ * at the end of the turn. Twisted's abortConnection. */
+void reel_abort(struct reel_transport *t);
+
+/* True from reel_close, reel_abort or the peer's end on. */
+bool reel_is_closing(const struct reel_transport *t);
+
+/* Both addresses. Kept from the start, so they are known in `lost` too. 0, or -EOPNOTSUPP for what
+ * has none (a pipe). */
+int reel_peer(const struct reel_transport *t, struct reel_address *out);
+int reel_host(const struct reel_transport *t, struct reel_address *out);
+
+/* The idle time of this connection, from now on; 0: none. 0 or -ENOMEM. */
+int reel_set_idle(struct reel_transport *t, int64_t idle_ns);
+
+/* TCP_NODELAY by hand. 0 or -errno. */
+int reel_set_nodelay(struct reel_transport *t, bool on);
+
+/* Another protocol takes over this connection (an upgrade): same state bytes, its functions from
+ * the next callback on. Its state_size must not be larger than the first protocol's. */
+void reel_set_protocol(struct reel_transport *t, const struct reel_protocol *protocol);
+
+/* The descriptor, or -1. For socket options; not for reading, writing or closing. */
+int reel_fd(const struct reel_transport *t);
+
+/* Takes over a connected stream: a Unix or TCP socket, one end of a pipe or a terminal. It is made
+ * non-blocking and closed at the end. `made` comes in the next turn, so the state may be filled in
+ * before. A pipe's reading end cannot be written (-EPIPE), a writing end never has data. The
+ * transport goes to `out` (may be NULL). 0, or -errno and the descriptor is still the caller's. */
+int reel_stream_adopt(struct reel_reactor *r, int fd, const struct reel_factory *factory,
+                      struct reel_transport **out);
+
+/* "closed in order" for 0, the system's words for -errno. Static storage. */
+const char *reel_reason_text(int reason);
+
+#endif
