@@ -62,11 +62,17 @@ struct x86_state {
     uint64_t fs_base, gs_base;
     uint64_t xmm[16][2]; /* low half first */
     uint32_t mxcsr;
-    uint8_t fpu[8][16]; /* st0..st7 as FXSAVE stores them (physical order by TOP) */
+    uint8_t fpu[8][16]; /* R0 to R7, 10 bytes each: st(i) is fpu[(TOP + i) & 7] */
     uint16_t fpu_control, fpu_status, fpu_opcode;
-    uint8_t fpu_tag; /* abridged, as FXSAVE: a bit a register, 1 = in use */
+    uint8_t fpu_tag; /* abridged, as FXSAVE: bit i is 1 when R(i) is in use */
     uint64_t fpu_ip, fpu_dp;
 };
+
+/* The image of fxsave (64-bit format), as signal frames have it: x87, MXCSR and XMM. Loading fails
+ * (false, nothing changed) when MXCSR has reserved bits. */
+enum { X86_FXSAVE_BYTES = 512 };
+void x86_fxsave_image(const struct x86_state *state, uint8_t out[X86_FXSAVE_BYTES]);
+bool x86_fxrstor_image(struct x86_state *state, const uint8_t in[X86_FXSAVE_BYTES]);
 
 struct x86;
 struct x86 *x86_new(struct x86_code *code, struct cpu_space *space); /* reset state; borrows both */

@@ -64,6 +64,7 @@ struct x86 {
     struct x86_code *code;
     struct x86_trap trap;
     struct x86_state state; /* xmm, mxcsr, fpu: always up to date; the rest between runs */
+    uint32_t host_mxcsr;    /* between x86_vector_enter and leave: what the host had */
     struct x86_run *run;    /* the run loop's own */
 };
 
@@ -195,5 +196,12 @@ uint8_t x86_fetch_u8(struct x86_decoder *d);
 /* 0F 10-17, 28-2F, 50-7F, AE /0 to /3 (fxsave, fxrstor, ldmxcsr, stmxcsr), C2, C4-C6, D0-FE. */
 bool x86_decode_vector(struct x86_decoder *d, struct x86_insn *insn);
 bool x86_decode_fpu(struct x86_decoder *d, struct x86_insn *insn); /* D8 to DF, 9B */
+
+/* The run loop calls these around everything it runs: in between, the host's MXCSR holds the
+ * guest's modes and collects its flags, which `leave` adds to state.mxcsr. */
+void x86_vector_enter(struct x86 *cpu);
+void x86_vector_leave(struct x86 *cpu);
+/* The x87 state and MXCSR as after reset of a process (Linux: 0x37f, 0x1f80). */
+void x86_fpu_reset(struct x86_state *state);
 
 #endif

@@ -89,7 +89,7 @@ OP(cvtpd2dq, "cvtpd2dq")
         name##ps, name##pd, name##ss, name##sd \
     }
 
-const x86_vec_fn x86_float_ops[256][X86_PREFIXES] = {
+const x86_vec_fn x86_float_ops[256][4] = {
     [0x51] = EACH(sqrt),
     [0x52] = {rsqrtps, NULL, rsqrtss, NULL},
     [0x53] = {rcpps, NULL, rcpss, NULL},
@@ -106,10 +106,10 @@ const x86_vec_fn x86_float_ops[256][X86_PREFIXES] = {
 
 /* The eight predicates of cmpps and its like. */
 #define CMP(suffix, number) OP(cmp##suffix##_##number, "cmp" #suffix " $" #number ",")
-#define CMP_EACH(suffix)                                                                      \
-    CMP(suffix, 0)                                                                            \
-    CMP(suffix, 1) CMP(suffix, 2) CMP(suffix, 3) CMP(suffix, 4) CMP(suffix, 5) CMP(suffix, 6) \
-        CMP(suffix, 7)
+#define CMP_EACH(suffix) \
+    CMP(suffix, 0)       \
+    CMP(suffix, 1)       \
+    CMP(suffix, 2) CMP(suffix, 3) CMP(suffix, 4) CMP(suffix, 5) CMP(suffix, 6) CMP(suffix, 7)
 #define CMP_ROW(suffix)                                                                      \
     {                                                                                        \
         cmp##suffix##_0, cmp##suffix##_1, cmp##suffix##_2, cmp##suffix##_3, cmp##suffix##_4, \
@@ -121,8 +121,7 @@ CMP_EACH(pd)
 CMP_EACH(ss)
 CMP_EACH(sd)
 
-const x86_vec_fn x86_float_cmp[X86_PREFIXES][8] = {CMP_ROW(ps), CMP_ROW(pd), CMP_ROW(ss),
-                                                   CMP_ROW(sd)};
+const x86_vec_fn x86_float_cmp[4][8] = {CMP_ROW(ps), CMP_ROW(pd), CMP_ROW(ss), CMP_ROW(sd)};
 
 /* Comparisons that set ZF, PF and CF. */
 #define COMPARE(name)                                                     \

@@ -13,25 +13,17 @@
 #define X86_MXCSR_VALID 0xffffu /* a bit outside in ldmxcsr or fxrstor is #GP */
 #define X86_MXCSR_RESET 0x1f80u
 
-/* The mandatory prefixes of a two-byte opcode, and so the element types. */
-enum {
-    X86_PREFIX_NONE, /* packed single */
-    X86_PREFIX_66,   /* packed double */
-    X86_PREFIX_F3,   /* scalar single */
-    X86_PREFIX_F2,   /* scalar double */
-    X86_PREFIXES,
-};
-
 /* Takes on the guest's modes and flags; returns what the host had, for x86_float_leave. */
 uint32_t x86_float_enter(uint32_t mxcsr);
 /* The flags since x86_float_enter, those it was given included. */
 uint32_t x86_float_flags(void);
 void x86_float_leave(uint32_t saved);
 
-/* By second opcode byte and prefix: arithmetic and conversions between vectors. NULL: none. */
-extern const x86_vec_fn x86_float_ops[256][X86_PREFIXES];
+/* By second opcode byte and mandatory prefix (none: packed single, 66: packed double, F3: scalar
+ * single, F2: scalar double): arithmetic and conversions between vectors. NULL: none. */
+extern const x86_vec_fn x86_float_ops[256][4];
 /* cmpps and its like, by prefix and the low three bits of the immediate. */
-extern const x86_vec_fn x86_float_cmp[X86_PREFIXES][8];
+extern const x86_vec_fn x86_float_cmp[4][8];
 
 /* ZF, PF and CF at their places in RFLAGS. [quiet 0, signalling 1][single 0, double 1] */
 typedef uint32_t (*x86_float_compare_fn)(const union x86_vec *a, const union x86_vec *b);
