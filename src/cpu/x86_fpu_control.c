@@ -1,5 +1,5 @@
-/* The x87's control and status words, and its environment in memory. Only fldenv and frstor and
- * the loads of the control word wait for pending exceptions. */
+/* The x87's control and status words, and its environment in memory. Only the loads (fldcw,
+ * fldenv, frstor) wait for pending exceptions. */
 #include "cpu/x86_fpu.h"
 
 /* The environment in the 32-bit format, which 64-bit code has too; 14 bytes with an operand size
