@@ -34,11 +34,11 @@ enum event_kind { EVENT_TEXT, EVENT_ASCII, EVENT_NUMBER, EVENT_SECONDS, EVENT_BO
 #define EVENT_VALUES_MAX 16
 /* Bytes of values that one event carries before they are cut. A cut value is followed by
  * "truncated":true and "NAME_length": its full length in bytes, or of a list in items. */
-#define EVENT_BYTES_MAX (64 * 1024)
+#define EVENT_BYTES_MAX ((size_t)64 * 1024)
 /* What each value may have although the others have used up EVENT_BYTES_MAX. */
-#define EVENT_BYTES_MIN 1024
+#define EVENT_BYTES_MIN ((size_t)1024)
 /* A line is never longer, its line feed included. */
-#define EVENT_LINE_MAX (1024 * 1024)
+#define EVENT_LINE_MAX ((size_t)1024 * 1024)
 
 /* Whose connection an event belongs to. Kept by the session as long as its events. */
 struct event_origin {
@@ -117,8 +117,8 @@ bool event_is_complete(const struct event *e);
 int event_write_json(const struct event *e, const struct event_sensor *sensor, uint64_t id,
                      struct buffer *out);
 
-/* Longest text that event_time_text writes, its NUL included. */
-#define EVENT_TIME_SIZE 40
+/* Room for event_time_text, its NUL included. */
+#define EVENT_TIME_SIZE 64
 
 /* "2026-11-21T23:59:59.123456Z" of microseconds since 1970. Years 0 to 9999, held at the ends. */
 void event_time_text(int64_t time_us, char out_z[EVENT_TIME_SIZE]);

@@ -1,0 +1,203 @@
+#include "events/json.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+struct json json_begin(struct buffer *out)
+{
+    return (struct json){.out = out, .start = buffer_len(out)};
+}
+
+int json_end(struct json *j)
+{
+    if (j->error < 0)
+        buffer_truncate(j->out, j->start);
+    return j->error;
+}
+
+static void put(struct json *j, struct span bytes)
+{
+    if (j->error == 0)
+        j->error = buffer_put(j->out, bytes);
+}
+
+static void put_format(struct json *j, const char *format_z, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void put_format(struct json *j, const char *format_z, ...)
+{
+    va_list args;
+    va_start(args, format_z);
+    if (j->error == 0)
+        j->error = buffer_vprintf(j->out, format_z, args);
+    va_end(args);
+}
+
+static void put_z(struct json *j, const char *text_z)
+{
+    put(j, span_z(text_z));
+}
+
+/* Before each value: the comma that parts it from the one before. */
+static void part_values(struct json *j)
+{
+    if (j->comma)
+        put_z(j, ",");
+    j->comma = true;
+}
+
+void json_open(struct json *j, char bracket)
+{
+    part_values(j);
+    put(j, span_of(&bracket, 1));
+    j->comma = false;
+}
+
+void json_close(struct json *j, char bracket)
+{
+    put(j, span_of(&bracket, 1));
+    j->comma = true;
+}
+
+void json_name(struct json *j, const char *name_z)
+{
+    part_values(j);
+    put_z(j, "\"");
+    put_z(j, name_z);
+    put_z(j, "\":");
+    j->comma = false;
+}
+
+void json_number(struct json *j, int64_t value)
+{
+    part_values(j);
+    put_format(j, "%" PRId64, value);
+}
+
+void json_seconds(struct json *j, int64_t value_ms)
+{
+    uint64_t magnitude = value_ms < 0 ? 0 - (uint64_t)value_ms : (uint64_t)value_ms;
+    part_values(j);
+    put_format(j, "%s%" PRIu64 ".%03" PRIu64, value_ms < 0 ? "-" : "", magnitude / 1000,
+               magnitude % 1000);
+}
+
+void json_bool(struct json *j, bool value)
+{
+    part_values(j);
+    put_z(j, value ? "true" : "false");
+}
+
+void json_quote_open(struct json *j)
+{
+    part_values(j);
+    put_z(j, "\"");
+}
+
+void json_quote_close(struct json *j)
+{
+    put_z(j, "\"");
+}
+
+void json_text(struct json *j, struct span text)
+{
+    json_quote_open(j);
+    json_part(j, text);
+    json_quote_close(j);
+}
+
+void json_text_z(struct json *j, const char *text_z)
+{
+    json_text(j, span_z(text_z));
+}
+
+static bool is_plain(uint8_t byte)
+{
+    return byte >= 0x20 && byte <= 0x7e && byte != '"' && byte != '\\';
+}
+
+/* Writes the plain bytes at the front of `rest`; the first that is not stays. */
+static struct span put_plain(struct json *j, struct span rest)
+{
+    size_t n = 0;
+    while (n < rest.len && is_plain(rest.data[n]))
+        n++;
+    put(j, span_slice(rest, 0, n));
+    return span_slice(rest, n, rest.len);
+}
+
+/* The code point at the front of `s` and its length in bytes; length 0 where no well-formed UTF-8
+ * begins (RFC 3629, section 4: no overlong form, no surrogate, none above U+10FFFF). */
+static size_t decode_utf8(struct span s, uint32_t *code)
+{
+    uint8_t lead = s.data[0];
+    size_t len = lead < 0x80   ? 1
+                 : lead < 0xc2 ? 0
+                 : lead < 0xe0 ? 2
+                 : lead < 0xf0 ? 3
+                 : lead < 0xf5 ? 4
+                               : 0;
+    if (len == 0 || len > s.len)
+        return 0;
+    uint32_t c = len == 1 ? lead : lead & (0x7fU >> len);
+    for (size_t i = 1; i < len; i++) {
+        if ((s.data[i] & 0xc0) != 0x80)
+            return 0;
+        c = c << 6 | (s.data[i] & 0x3fU);
+    }
+    if ((len == 3 && (c < 0x800 || (c >= 0xd800 && c <= 0xdfff))) ||
+        (len == 4 && (c < 0x10000 || c > 0x10ffff)))
+        return 0;
+    *code = c;
+    return len;
+}
+
+static void put_code(struct json *j, uint32_t code)
+{
+    static const char SHORT[] = "b\bf\fn\nr\rt\t\"\"\\\\";
+    for (size_t i = 0; SHORT[i] != '\0'; i += 2) {
+        if (code == (uint32_t)SHORT[i + 1]) {
+            put_format(j, "\\%c", SHORT[i]);
+            return;
+        }
+    }
+    if (code < 0x10000)
+        put_format(j, "\\u%04x", (unsigned)code);
+    else /* a surrogate pair (RFC 8259, section 7) */
+        put_format(j, "\\u%04x\\u%04x", (unsigned)(0xd800 + ((code - 0x10000) >> 10)),
+                   (unsigned)(0xdc00 + (code & 0x3ff)));
+}
+
+static void put_hex(struct json *j, uint8_t byte)
+{
+    put_format(j, "\\\\x%02x", byte);
+}
+
+void json_part(struct json *j, struct span text)
+{
+    struct span rest = put_plain(j, text);
+    while (rest.len > 0 && j->error == 0) {
+        uint32_t code = 0;
+        size_t n = decode_utf8(rest, &code);
+        if (n > 0)
+            put_code(j, code);
+        else
+            put_hex(j, rest.data[0]);
+        rest = put_plain(j, span_slice(rest, n > 0 ? n : 1, rest.len));
+    }
+}
+
+void json_part_ascii(struct json *j, struct span bytes)
+{
+    struct span rest = put_plain(j, bytes);
+    while (rest.len > 0 && j->error == 0) {
+        uint8_t byte = rest.data[0];
+        if (byte == '\\')
+            put_z(j, "\\\\\\\\");
+        else if (byte == '"')
+            put_z(j, "\\\"");
+        else
+            put_hex(j, byte);
+        rest = put_plain(j, span_slice(rest, 1, rest.len));
+    }
+}

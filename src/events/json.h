@@ -1,0 +1,44 @@
+/* JSON, written straight into a buffer: ASCII only, so that a line is safe to print on any
+ * terminal. An error sticks; json_end tells. Commas are the writer's care. */
+#ifndef EVENTS_JSON_H
+#define EVENTS_JSON_H
+
+#include "base/buffer.h"
+
+struct json {
+    struct buffer *out;
+    size_t start; /* length of the buffer before: an error goes back to it */
+    int error;
+    bool comma; /* a comma comes before the next member or item */
+};
+
+struct json json_begin(struct buffer *out);
+
+/* 0, or the first error, after which the buffer is as it was at json_begin. */
+int json_end(struct json *j);
+
+/* The punctuation { } [ ]. */
+void json_open(struct json *j, char bracket);
+void json_close(struct json *j, char bracket);
+
+/* "name": of the next member. Names are ours and need no escapes. */
+void json_name(struct json *j, const char *name_z);
+
+void json_number(struct json *j, int64_t value);
+void json_seconds(struct json *j, int64_t value_ms);
+void json_bool(struct json *j, bool value);
+void json_text(struct json *j, struct span text);
+void json_text_z(struct json *j, const char *text_z);
+
+/* A string made of parts: quote, any parts, quote. */
+void json_quote_open(struct json *j);
+void json_quote_close(struct json *j);
+
+/* Bytes inside a string: UTF-8 is kept (as \u escapes), any other byte becomes the four characters
+ * \xNN, as Python's backslashreplace writes them. */
+void json_part(struct json *j, struct span text);
+
+/* Bytes inside a string, every byte outside 0x20-0x7e as \xNN and the backslash doubled. */
+void json_part_ascii(struct json *j, struct span bytes);
+
+#endif
