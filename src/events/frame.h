@@ -32,7 +32,7 @@ enum frame_kind {
 /* A whole frame, its head included: an event's line at its longest, with its session. */
 #define FRAME_MAX (EVENT_LINE_MAX + 4096)
 /* Terminal bytes in one frame; frame_put_tty_data splits longer ones. */
-#define FRAME_TTY_MAX     (32 * 1024)
+#define FRAME_TTY_MAX     ((size_t)32 * 1024)
 #define FRAME_SESSION_MAX 64
 #define FRAME_TEXT_MAX    1024
 

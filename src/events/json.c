@@ -152,25 +152,38 @@ static size_t decode_utf8(struct span s, uint32_t *code)
     return len;
 }
 
+/* `count` hex digits of the value, after what introduces them. */
+static void put_hex(struct json *j, const char *before_z, uint32_t value, int count)
+{
+    static const char DIGITS[] = "0123456789abcdef";
+    char text[4];
+    for (int i = 0; i < count; i++)
+        text[i] = DIGITS[(value >> (4 * (count - 1 - i))) & 0xf];
+    put_z(j, before_z);
+    put(j, span_of(text, (size_t)count));
+}
+
 static void put_code(struct json *j, uint32_t code)
 {
     static const char SHORT[] = "b\bf\fn\nr\rt\t\"\"\\\\";
     for (size_t i = 0; SHORT[i] != '\0'; i += 2) {
         if (code == (uint32_t)SHORT[i + 1]) {
-            put_format(j, "\\%c", SHORT[i]);
+            put_z(j, "\\");
+            put(j, span_of(&SHORT[i], 1));
             return;
         }
     }
-    if (code < 0x10000)
-        put_format(j, "\\u%04x", (unsigned)code);
-    else /* a surrogate pair (RFC 8259, section 7) */
-        put_format(j, "\\u%04x\\u%04x", (unsigned)(0xd800 + ((code - 0x10000) >> 10)),
-                   (unsigned)(0xdc00 + (code & 0x3ff)));
+    if (code < 0x10000) {
+        put_hex(j, "\\u", code, 4);
+    } else { /* a surrogate pair (RFC 8259, section 7) */
+        put_hex(j, "\\u", 0xd800 + ((code - 0x10000) >> 10), 4);
+        put_hex(j, "\\u", 0xdc00 + (code & 0x3ff), 4);
+    }
 }
 
-static void put_hex(struct json *j, uint8_t byte)
+static void put_byte(struct json *j, uint8_t byte)
 {
-    put_format(j, "\\\\x%02x", byte);
+    put_hex(j, "\\\\x", byte, 2);
 }
 
 void json_part(struct json *j, struct span text)
@@ -182,7 +195,7 @@ void json_part(struct json *j, struct span text)
         if (n > 0)
             put_code(j, code);
         else
-            put_hex(j, rest.data[0]);
+            put_byte(j, rest.data[0]);
         rest = put_plain(j, span_slice(rest, n > 0 ? n : 1, rest.len));
     }
 }
@@ -197,7 +210,7 @@ void json_part_ascii(struct json *j, struct span bytes)
         else if (byte == '"')
             put_z(j, "\\\"");
         else
-            put_hex(j, byte);
+            put_byte(j, byte);
         rest = put_plain(j, span_slice(rest, 1, rest.len));
     }
 }
