@@ -2,13 +2,37 @@
  * from Debian's packages and the persona's own files, mapped once and shared by all sessions.
  * Pure: opens no file, reads the bytes it is given and trusts none of them.
  *
- * File contents begin at page boundaries, so that the guest's mappings use them in place. */
+ * File contents begin at page boundaries and the image is whole pages, so that the guest's mappings
+ * use them in place: from the end of a file's contents to the end of that page there are bytes, and
+ * the builder makes them zeros.
+ *
+ * The format, all numbers little-endian, offsets from the start of the image:
+ *
+ *   header     0  magic "LUREDIMG"    8  u32 version    12  u32 zero     16  u64 bytes in all
+ *             24  SHA-256 of everything from 64 on      56  u64 zero
+ *             64  u64 offset, u32 count of nodes        76  u32 count of entries
+ *             80  u64 offset of entries                 88  u64 offset, 96 u64 bytes of text
+ *            104  u64 offset of the contents (page-aligned; they go on to the end)
+ *   node      u32 mode, uid, gid, links; i64 mtime (seconds); u64 first, size; u32 parent, zero
+ *             a file: offset and bytes of its contents; a link: of its target in the text;
+ *             a directory: first entry and how many, and the inode above it;
+ *             a device: major and minor; a pipe, a socket: zeros
+ *   entry     u32 name (its offset in the text), name's bytes, inode
+ *
+ * Inodes count from 1, the root, each directory after the one above it; a directory's entries are
+ * one run, sorted by name, the runs in the order of the directories' inodes without gaps. */
 #ifndef PERSONA_IMAGE_H
 #define PERSONA_IMAGE_H
 
 #include "base/span.h"
 
-enum { PERSONA_ROOT = 1 }; /* the root directory's inode number; 0 is "no inode" */
+enum {
+    PERSONA_ROOT = 1, /* the root directory's inode number; 0 is "no inode" */
+    PERSONA_PAGE = 4096,
+    PERSONA_NAME_MAX = 255,
+    PERSONA_TARGET_MAX = 4095, /* bytes of a symbolic link's target */
+    PERSONA_SHA256_BYTES = 32,
+};
 
 struct persona_image;
 
@@ -16,6 +40,10 @@ struct persona_image;
  * borrowed for the image's life and must be page-aligned. 0, ERR_MALFORMED, ERR_VERSION, ERR_NOMEM */
 int persona_image_open(struct span bytes, struct persona_image **out);
 void persona_image_close(struct persona_image *image);
+
+/* The checksum that the image says it has, and the bytes that it covers (both within the image):
+ * who loads an image compares them once. */
+struct span persona_image_checksum(const struct persona_image *image, struct span *covered);
 
 struct persona_node {
     uint32_t ino;
@@ -36,6 +64,10 @@ bool persona_image_node(const struct persona_image *image, uint32_t ino, struct 
 
 /* The inode of `name` in directory `dir`, or 0. */
 uint32_t persona_image_find(const struct persona_image *image, uint32_t dir, struct span name);
+
+/* The inode of a path from the root ("/etc/passwd"), or 0. Symbolic links on the way and at the end
+ * are followed as the kernel follows them, at most 40 of them. "." and ".." are understood. */
+uint32_t persona_image_lookup(const struct persona_image *image, struct span path);
 
 /* Entry `index` of directory `dir` (in byte order of names): its inode, or 0 past the end. */
 uint32_t persona_image_entry(const struct persona_image *image, uint32_t dir, uint32_t index,
