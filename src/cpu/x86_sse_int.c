@@ -61,18 +61,17 @@ LANES(pmuludq, u64, 2, uint64_t, (a & UINT32_MAX) * (b & UINT32_MAX))
 
 static void pmaddwd(union x86_vec *d, const union x86_vec *s)
 {
-    for (int i = 0; i < 4; i++) {
-        int32_t low = d->s16[2 * i] * s->s16[2 * i];
-        int32_t high = d->s16[2 * i + 1] * s->s16[2 * i + 1];
-        d->u32[i] = (uint32_t)low + (uint32_t)high; /* wraps for four times -32768 */
+    for (unsigned i = 0; i < 8; i += 2) {
+        int32_t low = d->s16[i] * s->s16[i], high = d->s16[i + 1] * s->s16[i + 1];
+        d->u32[i / 2] = (uint32_t)low + (uint32_t)high; /* wraps for four times -32768 */
     }
 }
 
 static void psadbw(union x86_vec *d, const union x86_vec *s)
 {
-    for (int half = 0; half < 2; half++) {
+    for (unsigned half = 0; half < 2; half++) {
         uint64_t sum = 0;
-        for (int i = 8 * half; i < 8 * half + 8; i++)
+        for (unsigned i = 8 * half; i < 8 * half + 8; i++)
             sum += (uint64_t)distance(d->u8[i], s->u8[i]);
         d->u64[half] = sum;
     }
@@ -124,9 +123,9 @@ PACK(packssdw, s16, s32, 4, INT16_MIN, INT16_MAX)
     void name(union x86_vec *d, const union x86_vec *s) \
     {                                                   \
         union x86_vec r;                                \
-        for (int i = 0; i < (count) / 2; i++) {         \
-            r.lane[2 * i] = d->lane[(first) + i];       \
-            r.lane[2 * i + 1] = s->lane[(first) + i];   \
+        for (unsigned i = 0; i < (count); i += 2) {     \
+            r.lane[i] = d->lane[(first) + i / 2];       \
+            r.lane[i + 1] = s->lane[(first) + i / 2];   \
         }                                               \
         *d = r;                                         \
     }
