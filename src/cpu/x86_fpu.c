@@ -78,7 +78,7 @@ static int operate_by_flags(struct x86 *cpu, const struct x86_insn *insn)
     return 0;
 }
 
-/* fcomi and its kin. With an unmasked invalid operation, the flags stay. */
+/* fcomi and its kin. Also an unmasked invalid operation sets the flags. */
 static int operate_to_flags(struct x86 *cpu, const struct x86_insn *insn)
 {
     struct x86_fpu_image image;
@@ -86,12 +86,10 @@ static int operate_to_flags(struct x86 *cpu, const struct x86_insn *insn)
     if (stop)
         return stop;
     image_from_state(&image, &cpu->state);
-    uint8_t before = (uint8_t)x86_flags(cpu);
-    uint8_t flags = x86_fpu_host_run(opcode_of(insn), modrm_of(insn), &image, NULL, before);
+    uint8_t flags = x86_fpu_host_run(opcode_of(insn), modrm_of(insn), &image, NULL, 0);
     image_to_state(&cpu->state, &image);
     note_place(cpu, insn);
-    if (!(cpu->state.fpu_status & X86_FPU_SUMMARY))
-        x86_flags_set_compare(cpu, flags >> 6 & 1, flags >> 2 & 1, flags & 1);
+    x86_flags_set_compare(cpu, flags >> 6 & 1, flags >> 2 & 1, flags & 1);
     return 0;
 }
 

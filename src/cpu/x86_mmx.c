@@ -183,9 +183,11 @@ static int emms(struct x86 *cpu, const struct x86_insn *insn)
 {
     (void)insn;
     int stop = x86_fpu_wait(cpu);
-    if (!stop)
-        cpu->state.fpu_tag = 0;
-    return stop;
+    if (stop)
+        return stop;
+    x86_mmx_touch(cpu);
+    cpu->state.fpu_tag = 0;
+    return 0;
 }
 
 /* movdq2q, movq2dq. */
@@ -220,13 +222,13 @@ static int floats_from_mm(struct x86 *cpu, const struct x86_insn *insn, bool is_
     x86_float_begin(cpu);
     x86_imm_to_fn(insn->imm)(&result, &s);
     stop = x86_float_end(cpu);
+    if (!(insn->flags & X86_INSN_MEM))
+        x86_mmx_touch(cpu); /* also with an exception; from memory, the x87 is left alone */
     if (stop)
         return stop;
     d->u64[0] = result.u64[0];
     if (is_double)
         d->u64[1] = result.u64[1];
-    if (!is_double || !(insn->flags & X86_INSN_MEM))
-        x86_mmx_touch(cpu); /* cvtpi2pd from memory leaves the x87 alone */
     return 0;
 }
 
@@ -255,6 +257,7 @@ static int floats_to_mm(struct x86 *cpu, const struct x86_insn *insn, bool is_do
     x86_float_begin(cpu);
     x86_imm_to_fn(insn->imm)(&result, &s);
     stop = x86_float_end(cpu);
+    x86_mmx_touch(cpu); /* also with an exception */
     if (!stop)
         x86_set_mm(cpu, insn->reg, result.u64[0]);
     return stop;

@@ -4,18 +4,32 @@
  * clean flags into a copy, and counts only when none of its flags is unmasked. */
 #include "cpu/x86_vector.h"
 
+/* Invalid, denormal and divide by zero are found before the result is computed: when one of them
+ * is unmasked, the others never come up. */
+#define X86_MXCSR_BEFORE         0x0007u
+#define X86_MXCSR_MASK_UNDERFLOW 0x0800u
+#define X86_MXCSR_FLUSH          0x8000u
+
 void x86_float_begin_checked(struct x86 *cpu)
 {
-    cpu->state.mxcsr |= x86_float_flags();
-    x86_float_enter(cpu->state.mxcsr & ~X86_MXCSR_FLAGS);
+    uint32_t mode = (cpu->state.mxcsr |= x86_float_flags()) & ~X86_MXCSR_FLAGS;
+    /* Unmasked, underflow means any tiny result, also an exact one. With flushing to zero the host
+     * raises it for just these; and when there is none, flushing changes nothing. (Beside such an
+     * underflow, inexact is always set here; the processor leaves it clear for an exact one.) */
+    if (!(mode & X86_MXCSR_MASK_UNDERFLOW))
+        mode |= X86_MXCSR_FLUSH;
+    x86_float_enter(mode);
 }
 
 int x86_float_end_checked(struct x86 *cpu)
 {
     uint32_t raised = x86_float_flags();
-    uint32_t masked = cpu->state.mxcsr >> 7 & X86_MXCSR_FLAGS;
+    uint32_t wanted = ~(cpu->state.mxcsr >> 7) & X86_MXCSR_FLAGS;
+    if (raised & wanted & X86_MXCSR_BEFORE)
+        raised &= X86_MXCSR_BEFORE;
     cpu->state.mxcsr |= raised;
-    return raised & ~masked ? X86_STOP_FLOAT : 0;
+    x86_float_enter(cpu->state.mxcsr);
+    return raised & wanted ? X86_STOP_FLOAT : 0;
 }
 
 static int apply(struct x86 *cpu, const struct x86_insn *insn, const union x86_vec *s)

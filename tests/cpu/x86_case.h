@@ -1,0 +1,62 @@
+/* Test cases for single x86-64 instructions: an encoding, registers and operands drawn at random
+ * from what a form allows, edge values often. Same seed, same cases. */
+#ifndef TESTS_X86_CASE_H
+#define TESTS_X86_CASE_H
+
+#include "cpu/x86.h"
+
+/* Where a case lives. Data: pages 0 and 1 may be written, page 2 only be read, 3 is not there. */
+#define CASE_CODE UINT64_C(0x10000000)
+#define CASE_DATA UINT64_C(0x20000000)
+enum {
+    CASE_CODE_BYTES = 2 * CPU_PAGE_BYTES,
+    CASE_WRITABLE_BYTES = 2 * CPU_PAGE_BYTES,
+    CASE_DATA_BYTES = 3 * CPU_PAGE_BYTES,
+};
+
+/* How an instruction is written. `text` is a list of words:
+ *   hex byte       of the opcode, mandatory prefixes first
+ *   +r             a register in the last opcode byte
+ *   /r /0 ... /7   a ModRM byte; `reg` or `mem` after it restrict it to that
+ *   ib iw id iz iv an immediate of 1, 2, 4 bytes; of 2 or 4 and of 2, 4 or 8 by operand size
+ *   ie             what `enter` has, without nesting
+ *   low            an immediate byte below 16
+ *   sizes          operands of 16, 32 or 64 bits; sizes64: 16 or 64; w: 64; w?: 32 or 64
+ *   lock rep       may have that prefix
+ *   align          a memory operand stands at 16 bytes, mostly
+ *   code           a register, the operand or the top of the stack is an address to go to
+ *   string         rsi, rdi and rcx are those of a string instruction
+ *   divide         rdx is such that a division succeeds more often
+ *   frame          rbp is an address of data
+ *   flags          the top of the stack is flags
+ *   bits           the register operand is small: an index of bits
+ * `undefined`: the status flags that the manual leaves undefined, and processors do differ. */
+struct x86_form {
+    const char *text;
+    uint64_t undefined;
+};
+
+/* All integer forms; ends with a text of NULL. */
+extern const struct x86_form x86_integer_forms[];
+
+struct x86_case {
+    uint8_t bytes[16];
+    unsigned len;
+    struct x86_state state; /* before */
+    uint64_t addr;          /* of the memory operand, when there is one */
+    uint64_t target;        /* `code`: what has to stand at addr and at the top of the stack */
+    bool has_target;
+};
+
+/* The sequence of random numbers. */
+struct x86_random {
+    uint64_t state;
+};
+uint64_t x86_random_next(struct x86_random *random);
+unsigned x86_random_below(struct x86_random *random, unsigned limit);
+
+void x86_case_make(struct x86_case *c, const char *text, struct x86_random *random);
+/* Bytes for the data pages: integers and floats, edges among them. */
+void x86_case_fill(uint8_t *bytes, size_t len, struct x86_random *random);
+
+#endif
