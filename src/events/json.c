@@ -186,8 +186,10 @@ static void put_byte(struct json *j, uint8_t byte)
     put_hex(j, "\\\\x", byte, 2);
 }
 
-void json_part(struct json *j, struct span text)
+/* `bad` writes what stands for a byte that is not UTF-8. True when there was one. */
+static bool put_utf8(struct json *j, struct span text, void (*bad)(struct json *j, uint8_t byte))
 {
+    bool any = false;
     struct span rest = put_plain(j, text);
     while (rest.len > 0 && j->error == 0) {
         uint32_t code = 0;
@@ -195,9 +197,27 @@ void json_part(struct json *j, struct span text)
         if (n > 0)
             put_code(j, code);
         else
-            put_byte(j, rest.data[0]);
+            bad(j, rest.data[0]);
+        any = any || n == 0;
         rest = put_plain(j, span_slice(rest, n > 0 ? n : 1, rest.len));
     }
+    return any;
+}
+
+static void put_replacement(struct json *j, uint8_t byte)
+{
+    (void)byte;
+    put_z(j, "\\ufffd");
+}
+
+void json_part(struct json *j, struct span text)
+{
+    (void)put_utf8(j, text, put_byte);
+}
+
+bool json_part_lossy(struct json *j, struct span text)
+{
+    return put_utf8(j, text, put_replacement);
 }
 
 void json_part_ascii(struct json *j, struct span bytes)

@@ -38,6 +38,9 @@ void json_quote_close(struct json *j);
  * \xNN, as Python's backslashreplace writes them. */
 void json_part(struct json *j, struct span text);
 
+/* Bytes inside a string; each byte that is not UTF-8 becomes U+FFFD. True when there was one. */
+bool json_part_lossy(struct json *j, struct span text);
+
 /* Bytes inside a string, every byte outside 0x20-0x7e as \xNN and the backslash doubled. */
 void json_part_ascii(struct json *j, struct span bytes);
 

@@ -1,0 +1,417 @@
+#include "record/store.h"
+
+#include "base/cursor.h"
+#include "base/error.h"
+#include "record/origin.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STATE_NAME  "state"
+#define STATE_MAGIC UINT64_C(0x6c75726564303101) /* "lured01", 1 */
+#define STATE_SIZE  48
+
+/* What could not be written, until an event says so. */
+struct gap {
+    uint64_t records, bytes;
+    int error;
+};
+
+struct record_store {
+    int data, log, open, tty, artefacts; /* folders; -1: not open */
+    int state;
+    struct record_options options;
+    struct record_segment segment;
+    struct record_casts casts;
+    struct buffer line;
+    uint64_t boot;   /* of the sensor that wrote last; 0: none */
+    uint64_t number; /* the highest that is written */
+    struct gap gap;
+};
+
+/* ---- The state: rewritten in place, so that it needs no space on a full disk. ---- */
+
+static int state_save(const struct record_store *s)
+{
+    struct buffer text;
+    buffer_init(&text, STATE_SIZE);
+    (void)buffer_put_u64(&text, STATE_MAGIC);
+    (void)buffer_put_u64(&text, s->boot);
+    (void)buffer_put_u64(&text, s->number);
+    (void)buffer_put_u64(&text, s->gap.records);
+    (void)buffer_put_u64(&text, s->gap.bytes);
+    int error = buffer_put_u64(&text, (uint64_t)(int64_t)s->gap.error);
+    struct span span = buffer_span(&text);
+    if (error == 0 && pwrite(s->state, span.data, span.len, 0) != (ssize_t)span.len)
+        error = errno != 0 ? -errno : -EIO;
+    buffer_fini(&text);
+    return error;
+}
+
+static void state_read(struct record_store *s)
+{
+    uint8_t bytes[STATE_SIZE];
+    ssize_t n = pread(s->state, bytes, sizeof(bytes), 0);
+    struct cursor c = cursor_of(span_of(bytes, n < 0 ? 0 : (size_t)n));
+    if (cursor_u64(&c) != STATE_MAGIC)
+        return;
+    s->boot = cursor_u64(&c);
+    s->number = cursor_u64(&c);
+    s->gap.records = cursor_u64(&c);
+    s->gap.bytes = cursor_u64(&c);
+    s->gap.error = (int)(int64_t)cursor_u64(&c);
+}
+
+static int state_open(struct record_store *s)
+{
+    s->state = openat(s->log, STATE_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (s->state < 0)
+        return -errno;
+    state_read(s);
+    /* A line may have been written after the state was. */
+    if (s->segment.last_id > s->number)
+        s->number = s->segment.last_id;
+    return state_save(s);
+}
+
+/* ---- Opening ---- */
+
+static int open_dirs(struct record_store *s, int dir)
+{
+    s->data = dir;
+    s->log = record_dir_open(dir, "log");
+    s->tty = record_dir_open(dir, "tty");
+    s->artefacts = record_dir_open(dir, "artefacts");
+    if (s->log >= 0)
+        s->open = record_dir_open(s->log, "open");
+    int worst = s->log < 0         ? s->log
+                : s->tty < 0       ? s->tty
+                : s->artefacts < 0 ? s->artefacts
+                                   : s->open;
+    return worst < 0 ? worst : 0;
+}
+
+struct record_store *record_store_open(int dir, const struct record_options *options, int *error)
+{
+    struct record_store *s = calloc(1, sizeof(*s));
+    *error = ERR_NOMEM;
+    if (s == NULL)
+        return NULL;
+    s->log = s->open = s->tty = s->artefacts = s->state = -1;
+    s->segment.file.fd = -1;
+    s->options = *options;
+    if (s->options.segment_max == 0)
+        s->options.segment_max = RECORD_SEGMENT_MAX;
+    if (s->options.cast_max == 0)
+        s->options.cast_max = RECORD_CAST_MAX;
+    buffer_init(&s->line, FRAME_MAX);
+    record_casts_init(&s->casts, -1, s->options.cast_max);
+    *error = open_dirs(s, dir);
+    s->casts.dir = s->tty;
+    if (*error == 0)
+        *error = record_segment_open(&s->segment, s->log, s->options.segment_max);
+    if (*error == 0)
+        *error = state_open(s);
+    if (*error < 0) {
+        record_store_close(s);
+        return NULL;
+    }
+    return s;
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+void record_store_close(struct record_store *store)
+{
+    if (store == NULL)
+        return;
+    if (store->state >= 0)
+        (void)record_store_sync(store);
+    record_casts_fini(&store->casts);
+    record_segment_close(&store->segment);
+    buffer_fini(&store->line);
+    close_fd(store->state);
+    close_fd(store->open);
+    close_fd(store->log);
+    close_fd(store->tty);
+    close_fd(store->artefacts);
+    free(store);
+}
+
+uint64_t record_store_number(const struct record_store *store)
+{
+    return store->number;
+}
+
+/* ---- Events of the recorder's own ---- */
+
+/* Writes the event under a number that no event of the sensor has or will have. */
+static int write_own(struct record_store *s, const struct event *e, uint64_t number)
+{
+    buffer_clear(&s->line);
+    int error = event_write_json(e, &s->options.sensor, number, &s->line);
+    if (error == 0)
+        error = record_segment_append(&s->segment, buffer_span(&s->line));
+    if (error == 0 && number > s->number)
+        s->number = number;
+    return error;
+}
+
+static const char *error_words(int error)
+{
+    const char *words_z = error < 0 ? strerrordesc_np(-error) : NULL;
+    return words_z != NULL ? words_z : error_text(error);
+}
+
+static int write_gap(struct record_store *s, const struct event_origin *origin, struct gap gap,
+                     const char *reason_z, uint64_t number, int64_t now_us)
+{
+    struct event e = event_make(EVENT_RECORD_GAP, origin, now_us);
+    event_number(&e, FIELD_RECORDS, (int64_t)gap.records);
+    event_number(&e, FIELD_BYTES, (int64_t)gap.bytes);
+    event_text_z(&e, FIELD_ERROR, error_words(gap.error));
+    if (reason_z != NULL)
+        event_text_z(&e, FIELD_REASON, reason_z);
+    return write_own(s, &e, number);
+}
+
+/* Says what was given up, once the log can be written again. */
+static int settle_gap(struct record_store *s, uint64_t number, int64_t now_us)
+{
+    if (s->gap.records == 0)
+        return 0;
+    int error = write_gap(s, NULL, s->gap, NULL, number, now_us);
+    if (error == 0)
+        s->gap = (struct gap){0};
+    return error;
+}
+
+void record_store_gap(struct record_store *store, uint64_t records, uint64_t bytes, int error)
+{
+    store->gap.records += records;
+    store->gap.bytes += bytes;
+    store->gap.error = error;
+    (void)state_save(store);
+}
+
+/* ---- Sessions that are open ---- */
+
+static int read_origin(struct record_store *s, const char *session_z, struct record_origin *origin)
+{
+    struct buffer line;
+    buffer_init(&line, EVENT_LINE_MAX);
+    int error = record_file_read(s->open, session_z, &line);
+    if (error == 0)
+        error = record_origin_read(buffer_span(&line), origin);
+    buffer_fini(&line);
+    return error;
+}
+
+static int lose_session(struct record_store *s, const char *session_z, const char *reason_z,
+                        int64_t now_us)
+{
+    struct record_origin origin = {0};
+    if (read_origin(s, session_z, &origin) < 0) {
+        /* Torn by a crash: there is no connection in the log that it could be the end of. */
+        origin = (struct record_origin){.origin.session = span_z(session_z), .start_us = now_us};
+        origin.origin.protocol = span_z("-");
+    }
+    struct event lost = event_make(EVENT_SESSION_LOST, &origin.origin, now_us);
+    event_text_z(&lost, FIELD_REASON, reason_z);
+    int error = write_own(s, &lost, s->number + 1);
+    if (error == 0) {
+        int64_t duration_us = now_us > origin.start_us ? now_us - origin.start_us : 0;
+        struct event closed = event_make(EVENT_SESSION_CLOSED, &origin.origin, now_us);
+        event_duration(&closed, duration_us / 1000);
+        error = write_own(s, &closed, s->number + 1);
+    }
+    if (error == 0 && unlinkat(s->open, session_z, 0) < 0)
+        error = -errno;
+    return error;
+}
+
+int record_store_lose(struct record_store *store, const char *reason_z, int64_t now_us)
+{
+    int again = openat(store->open, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = again < 0 ? NULL : fdopendir(again);
+    if (d == NULL) {
+        int error = -errno;
+        close_fd(again);
+        return error;
+    }
+    int error = 0;
+    for (struct dirent *entry = readdir(d); entry != NULL && error == 0; entry = readdir(d))
+        if (frame_session_is_good(span_z(entry->d_name)))
+            error = lose_session(store, entry->d_name, reason_z, now_us);
+    (void)closedir(d);
+    if (error == 0)
+        error = settle_gap(store, store->number + 1, now_us);
+    if (error == 0)
+        error = state_save(store);
+    return error;
+}
+
+/* A torn line was the log's last: who could send it again is gone. */
+static int settle_torn(struct record_store *s, int64_t now_us)
+{
+    if (s->segment.torn == 0)
+        return 0;
+    struct gap gap = {.records = 1, .bytes = s->segment.torn, .error = ERR_TRUNCATED};
+    int error = write_gap(s, NULL, gap, "a line cut short by a crash", s->number + 1, now_us);
+    if (error == 0)
+        s->segment.torn = 0;
+    return error;
+}
+
+int record_store_hello(struct record_store *store, uint64_t boot, int64_t now_us)
+{
+    int error = 0;
+    if (boot != store->boot) {
+        error = settle_torn(store, now_us);
+        if (error == 0)
+            error = record_store_lose(store, "the sensor died", now_us);
+    }
+    if (error < 0)
+        return error;
+    store->segment.torn = 0;
+    store->boot = boot;
+    return state_save(store);
+}
+
+/* ---- Frames ---- */
+
+static void session_name(struct span session, char out_z[FRAME_SESSION_MAX + 1])
+{
+    size_t len = span_copy_z(session, out_z, FRAME_SESSION_MAX + 1);
+    assert(len <= FRAME_SESSION_MAX);
+}
+
+static int take_event(struct record_store *s, const struct frame *f)
+{
+    const struct frame_event *e = &f->event;
+    char session_z[FRAME_SESSION_MAX + 1];
+    session_name(e->session, session_z);
+    buffer_clear(&s->line);
+    int error = buffer_printf(&s->line, "{\"id\":%" PRIu64 ",", f->number);
+    if (error == 0)
+        error = buffer_put(&s->line, span_slice(e->line, 1, e->line.len));
+    if (error == 0)
+        error = buffer_put_z(&s->line, "\n");
+    /* First the note that the session is open: without its line in the log it is lost, not missed. */
+    if (error == 0 && e->type == EVENT_SESSION_CONNECT && session_z[0] != '\0')
+        error = record_file_replace(s->open, session_z, buffer_span(&s->line), false);
+    if (error == 0)
+        error = record_segment_append(&s->segment, buffer_span(&s->line));
+    if (error == 0 && e->type == EVENT_SESSION_CLOSED && session_z[0] != '\0')
+        (void)unlinkat(s->open, session_z, 0);
+    return error;
+}
+
+/* Terminal frames have numbers that no line uses: a gap in a recording is said under theirs. */
+static void say_cast_gap(struct record_store *s, const struct frame *f, struct span session,
+                         const struct record_cast_gap *gap, int64_t now_us)
+{
+    char session_z[FRAME_SESSION_MAX + 1];
+    struct record_origin origin;
+    const struct gap said = {.records = gap->records, .bytes = gap->bytes, .error = -EFBIG};
+    if (gap->records == 0 || (f->kind == FRAME_TTY_DATA && !gap->first))
+        return;
+    session_name(session, session_z);
+    bool known = read_origin(s, session_z, &origin) == 0;
+    const char *reason_z = f->kind == FRAME_TTY_DATA ? "the recording of a terminal is full"
+                                                     : "beyond the end of a full recording";
+    if (write_gap(s, known ? &origin.origin : NULL, said, reason_z, f->number, now_us) < 0)
+        record_store_gap(s, gap->records, gap->bytes, -EFBIG);
+}
+
+/* Parts come in order; the last one gives the file its name. */
+static int take_artefact(struct record_store *s, const struct frame_artefact *a)
+{
+    char name_z[2 * sizeof(a->shasum) + 1];
+    char part_z[sizeof(name_z) + 8];
+    for (size_t i = 0; i < sizeof(a->shasum); i++)
+        (void)snprintf(name_z + 2 * i, 3, "%02x", a->shasum[i]);
+    (void)snprintf(part_z, sizeof(part_z), "%s.part", name_z);
+    if (a->size > RECORD_ARTEFACT_MAX)
+        return -EFBIG;
+    if (faccessat(s->artefacts, name_z, F_OK, 0) == 0)
+        return 0;
+    int fd = openat(s->artefacts, part_z, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -errno;
+    struct span rest = a->bytes;
+    uint64_t offset = a->offset;
+    int error = 0;
+    while (rest.len > 0 && error == 0) {
+        ssize_t n = pwrite(fd, rest.data, rest.len, (off_t)offset);
+        if (n < 0 && errno != EINTR)
+            error = -errno;
+        rest = span_slice(rest, n > 0 ? (size_t)n : 0, rest.len);
+        offset += n > 0 ? (uint64_t)n : 0;
+    }
+    if (error == 0 && offset == a->size &&
+        (fsync(fd) < 0 || renameat(s->artefacts, part_z, s->artefacts, name_z) < 0))
+        error = -errno;
+    (void)close(fd);
+    return error;
+}
+
+int record_store_take(struct record_store *store, const struct frame *frame, int64_t now_us)
+{
+    struct record_cast_gap gap = {0};
+    int error = 0;
+    if (frame->number <= store->number)
+        return 0;
+    switch (frame->kind) {
+    case FRAME_EVENT: error = take_event(store, frame); break;
+    case FRAME_TTY_OPEN: error = record_casts_open(&store->casts, &frame->tty_open); break;
+    case FRAME_TTY_DATA:
+        error = record_casts_data(&store->casts, &frame->tty_data, &gap);
+        if (error == 0)
+            say_cast_gap(store, frame, frame->tty_data.session, &gap, now_us);
+        break;
+    case FRAME_TTY_CLOSE:
+        error = record_casts_close(&store->casts, &frame->tty_close, &gap);
+        if (error == 0)
+            say_cast_gap(store, frame, frame->tty_close.session, &gap, now_us);
+        break;
+    case FRAME_ARTEFACT:
+        error = take_artefact(store, &frame->artefact);
+        if (error == -EFBIG) {
+            record_store_gap(store, 1, frame->artefact.bytes.len, error);
+            error = 0;
+        }
+        break;
+    case FRAME_HELLO:
+    case FRAME_ACK: return 0;
+    }
+    if (error < 0)
+        return error;
+    /* A frame of a terminal lends its number to what has to be said, once. */
+    if (frame->kind != FRAME_EVENT && store->number < frame->number)
+        (void)settle_gap(store, frame->number, now_us);
+    store->number = frame->number;
+    return state_save(store);
+}
+
+int record_store_sync(struct record_store *store)
+{
+    record_casts_sync(&store->casts);
+    return record_file_sync(&store->segment.file);
+}
+
+bool record_store_idle(struct record_store *store)
+{
+    return record_segment_zip(&store->segment);
+}

@@ -1,0 +1,61 @@
+/* The data directory, as the recorder keeps it:
+ *
+ *     log/events.json           the log (record/segment.h)
+ *     log/state                 the highest frame number that is written, and from which sensor
+ *     log/open/SESSION          the first event of each session that has not ended
+ *     tty/SESSION-NUMBER.cast   recordings of terminals (record/cast.h)
+ *     artefacts/SHA256          files that attackers brought
+ *
+ * Frames are taken one by one. What is taken is with the kernel, so it outlives this process; it is
+ * on the disk after record_store_sync, at most RECORD_SYNC_MS later. */
+#ifndef RECORD_STORE_H
+#define RECORD_STORE_H
+
+#include "events/frame.h"
+#include "record/cast.h"
+#include "record/segment.h"
+
+/* How often what was written is brought to the disk. */
+#define RECORD_SYNC_MS 1000
+/* A file that a sensor sends is not kept beyond this. */
+#define RECORD_ARTEFACT_MAX ((uint64_t)256 * 1024 * 1024)
+
+struct record_options {
+    uint64_t segment_max;       /* 0: RECORD_SEGMENT_MAX */
+    uint64_t cast_max;          /* 0: RECORD_CAST_MAX */
+    struct event_sensor sensor; /* for events of the recorder's own; borrowed */
+};
+
+struct record_store;
+
+/* Opens the directory, makes what is missing and repairs what a crash left. `dir` is borrowed. NULL:
+ * *error is a negative error. */
+struct record_store *record_store_open(int dir, const struct record_options *options, int *error);
+/* Syncs. NULL is fine. */
+void record_store_close(struct record_store *store);
+
+/* The highest number that is written. */
+uint64_t record_store_number(const struct record_store *store);
+
+/* A sensor says which one it is. One that was not here last means that the one before died: the
+ * sessions that it left open end as lost. 0, or a negative error: to be tried again. */
+int record_store_hello(struct record_store *store, uint64_t boot, int64_t now_us);
+
+/* Ends the sessions that are open: lured.session.lost and cowrie.session.closed for each. 0, or a
+ * negative error: to be tried again. */
+int record_store_lose(struct record_store *store, const char *reason_z, int64_t now_us);
+
+/* Writes what the frame holds. 0 also for one that was written before. A negative error (no space,
+ * say): nothing was written; to be tried again with the same frame. */
+int record_store_take(struct record_store *store, const struct frame *frame, int64_t now_us);
+
+/* So much could not be written and is given up: said by a lured.record.gap as soon as possible. */
+void record_store_gap(struct record_store *store, uint64_t records, uint64_t bytes, int error);
+
+/* Brings all that was taken to the disk. 0 or -errno. */
+int record_store_sync(struct record_store *store);
+
+/* Compresses a little of the closed segments. True: there is more. */
+bool record_store_idle(struct record_store *store);
+
+#endif
