@@ -4,6 +4,8 @@
 #ifndef REEL_GROUP_H
 #define REEL_GROUP_H
 
+#include <reel/link.h>
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,12 +21,12 @@ enum reel_group_policy {
 struct reel_member {
     struct reel_group *group; /* NULL: in none. All fields are the group's */
     struct reel_transport *transport;
-    struct reel_member *next, *prev;
+    struct reel_link link;
 };
 
 /* In the caller's memory. */
 struct reel_group {
-    struct reel_member *first, *last;
+    struct reel_link members;
     enum reel_group_policy policy;
     size_t count; /* members */
 };

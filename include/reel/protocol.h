@@ -27,13 +27,14 @@ struct reel_protocol {
     /* The connection is there. */
     void (*made)(struct reel_transport *t);
 
-    /* The connection that reel_connect began was never there; `reason` is -errno. In place of
-     * `made`, and there is no `lost` then. */
+    /* The connection that reel_connect or reel_stream_adopt began was never made; `reason` is
+     * -errno. In place of `made`, and there is no `lost` then. */
     void (*failed)(struct reel_transport *t, int reason);
 
     /* Bytes from the peer, `len` at least 1, borrowed for the call. How many of them were taken:
      * usually all. Fewer: the transport keeps the rest, stops reading, and gives the rest again, in
-     * front of what comes later, after reel_resume_reading. NULL: bytes are dropped. */
+     * front of what comes later, after reel_resume_reading or when the output has drained.
+     * NULL: bytes are dropped. */
     size_t (*data)(struct reel_transport *t, const uint8_t *data, size_t len);
 
     /* The peer will send no more; writing still works. After all data was taken. A protocol that

@@ -19,6 +19,8 @@
 #ifndef REEL_REACTOR_H
 #define REEL_REACTOR_H
 
+#include <reel/link.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -112,12 +114,12 @@ void reel_defer(struct reel_reactor *r, struct reel_call *call);
 void reel_post(struct reel_reactor *r, struct reel_call *call);
 
 /* Work for the CPU, in slices: while started, `run` is called once a turn and the reactor does not
- * sleep. `run` returns true when there is more to do; false stops the hook, until it is started
- * again. It may stop, start or free itself. */
+ * sleep. `run` returns true when there is more to do. False stops the hook until it is started
+ * again, and is also how a hook stops itself; it may have freed itself then. */
 struct reel_idle {
     bool (*run)(struct reel_idle *idle);
     struct reel_reactor *reactor; /* these are the reactor's */
-    struct reel_idle *next, *prev;
+    struct reel_link link;
 };
 
 void reel_idle_init(struct reel_idle *idle, struct reel_reactor *r,
@@ -130,7 +132,7 @@ bool reel_idle_is_active(const struct reel_idle *idle);
 struct reel_hook {
     void (*run)(struct reel_hook *hook);
     struct reel_reactor *reactor; /* these are the reactor's */
-    struct reel_hook *next, *prev;
+    struct reel_link link;
 };
 
 void reel_before_sleep_start(struct reel_hook *hook, struct reel_reactor *r,
@@ -142,8 +144,8 @@ void reel_before_sleep_stop(struct reel_hook *hook); /* no effect when stopped *
 struct reel_watch {
     void (*ready)(struct reel_watch *watch, uint32_t events);
     struct reel_reactor *reactor; /* these are the reactor's */
-    struct reel_watch *next, *prev;
-    void (*source)(void *source, uint32_t events);
+    struct reel_link link;
+    const void *source;
     uint32_t events;
     int fd;
 };

@@ -5,7 +5,8 @@
 #ifndef REEL_SIGNAL_H
 #define REEL_SIGNAL_H
 
-#include <stdbool.h>
+#include <reel/link.h>
+
 #include <stdint.h>
 
 struct reel_reactor;
@@ -15,8 +16,8 @@ struct reel_signal {
     int number;          /* which; may be read in `fire` */
     uint32_t sender_pid; /* who sent it last, as told by the kernel; 0: the kernel itself */
     struct reel_reactor *reactor; /* these are the reactor's */
-    struct reel_signal *next, *prev;
-    bool was_blocked;
+    struct reel_link link;
+    uint32_t round;
 };
 
 /* 0, -EINVAL for a number that is none or cannot be caught, or -errno. Lives in the caller's

@@ -52,7 +52,7 @@ void reel_listener_close(struct reel_listener *l);
 
 /* Begins a connection. `made` or `failed` comes from the loop, never from inside this call, so
  * the state (reel_state) may be filled in before. `timeout_ns` 0: REEL_CONNECT_TIMEOUT_NS.
- * reel_abort on it gives `failed(-ECANCELED)`. `out` may be NULL. 0, or -errno of what failed
+ * reel_abort on it gives `failed(-ECONNABORTED)`. `out` may be NULL. 0, or -errno of what failed
  * before it began, and then no callback. */
 int reel_connect_to(struct reel_reactor *r, const struct reel_address *address, int64_t timeout_ns,
                     const struct reel_factory *factory, struct reel_transport **out);

@@ -22,7 +22,7 @@ struct reel_timer {
     struct reel_reactor *reactor; /* these are the reactor's */
     int64_t deadline_ns;
     int64_t period_ns;
-    uint64_t order;
+    uint64_t order, heap_order;
     uint64_t missed;
     uint32_t slot;
 };

@@ -1,0 +1,10 @@
+/* A place in one of the reactor's lists: part of the structs that lie in the caller's memory.
+ * Zeroed: in no list. Not for users. */
+#ifndef REEL_LINK_H
+#define REEL_LINK_H
+
+struct reel_link {
+    struct reel_link *next, *prev;
+};
+
+#endif

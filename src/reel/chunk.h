@@ -1,0 +1,59 @@
+/* Output on its way: chains of chunks. Within a turn they come from the turn's arena, which is
+ * emptied by one assignment; what the kernel would not take by the end of the turn moves to chunks
+ * of the heap, and stays there until the peer reads on. An idle connection has neither. */
+#ifndef REEL_CHUNK_H
+#define REEL_CHUNK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct reel_reactor;
+
+struct chunk {
+    struct chunk *next; /* of a chain: the last one's is the first */
+    uint32_t start, end, cap;
+    bool on_heap;
+    uint8_t data[];
+};
+
+/* A chain is known by its last chunk; NULL: empty. */
+
+enum {
+    ARENA_BLOCK_BYTES = 64 * 1024,
+    ARENA_KEEP_BYTES = 1024 * 1024,     /* kept from turn to turn; the rest is freed */
+    ARENA_MAX_BYTES = 16 * 1024 * 1024, /* a turn that writes more is flushed in between */
+    CHUNK_FIRST_BYTES = 232,            /* 256 with its header */
+    CHUNK_MAX_BYTES = 64 * 1024 - 24,
+};
+
+struct arena_block {
+    struct arena_block *next;
+    size_t used, size;
+    uint8_t data[];
+};
+
+struct turn_arena {
+    struct arena_block *blocks; /* all; filled in order */
+    struct arena_block *block;  /* the one being filled; NULL: none yet */
+    size_t used;                /* bytes of this turn */
+};
+
+/* Appends `len` bytes to a chain; on the heap when `on_heap`. All or nothing: 0 or -ENOMEM. */
+int reel_chain_put(struct reel_reactor *r, struct chunk **last, const uint8_t *data, size_t len,
+                   bool on_heap);
+
+/* Drops `len` bytes from the front, which are there. */
+void reel_chain_drop(struct reel_reactor *r, struct chunk **last, size_t len);
+
+/* Frees all of it. */
+void reel_chain_clear(struct reel_reactor *r, struct chunk **last);
+
+/* Moves what lies in the arena to the heap. 0 or -ENOMEM (then the chain must be cleared). */
+int reel_chain_keep(struct reel_reactor *r, struct chunk **last);
+
+/* The turn is over: no chain has chunks in the arena any more. */
+void reel_arena_reset(struct reel_reactor *r);
+void reel_arena_fini(struct reel_reactor *r);
+
+#endif

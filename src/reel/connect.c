@@ -1,0 +1,54 @@
+#include "reel/fdio.h"
+
+#include <reel/tcp.h>
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+static int begin(struct reel_reactor *r, int fd, const struct reel_address *address,
+                 int64_t timeout_ns, const struct reel_factory *factory,
+                 struct reel_transport **out)
+{
+    bool at_once = connect(fd, (const struct sockaddr *)&address->storage, address->length) == 0;
+    if (!at_once && errno != EINPROGRESS)
+        return -errno;
+    struct reel_transport *t = NULL;
+    int err = reel_fd_stream_new(r, fd, true, !at_once, factory, &t);
+    if (err < 0)
+        return err;
+    reel_fd_set_peer(t, address);
+    if (at_once) {
+        t->readable = true;
+        reel_stream_start(t);
+    } else if (reel_stream_expect(t, timeout_ns > 0 ? timeout_ns : REEL_CONNECT_TIMEOUT_NS) < 0) {
+        reel_stream_discard(t);
+        return -ENOMEM;
+    }
+    *out = t;
+    return 0;
+}
+
+int reel_connect_to(struct reel_reactor *r, const struct reel_address *address, int64_t timeout_ns,
+                    const struct reel_factory *factory, struct reel_transport **out)
+{
+    const int one = 1;
+    if (r->wake_fd < 0)
+        return -EOPNOTSUPP;
+    int family = address->storage.ss_family;
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    if (family != AF_UNIX && !factory->options.delay)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    if (factory->options.keep_alive)
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+    struct reel_transport *t = NULL;
+    int err = begin(r, fd, address, timeout_ns, factory, &t);
+    if (err < 0)
+        close(fd);
+    else if (out)
+        *out = t;
+    return err;
+}

@@ -1,0 +1,306 @@
+#include <reel/endpoint.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <string.h>
+
+enum arg {
+    ARG_PORT,
+    ARG_HOST,
+    ARG_INTERFACE,
+    ARG_PATH,
+    ARG_FD,
+    ARG_BACKLOG,
+    ARG_REUSEPORT,
+    ARG_V6ONLY,
+    ARG_MODE,
+    ARG_TIMEOUT,
+    ARG_COUNT,
+};
+
+static const char *const arg_names[ARG_COUNT] = {
+    [ARG_PORT] = "port",           [ARG_HOST] = "host",     [ARG_INTERFACE] = "interface",
+    [ARG_PATH] = "path",           [ARG_FD] = "fd",         [ARG_BACKLOG] = "backlog",
+    [ARG_REUSEPORT] = "reuseport", [ARG_V6ONLY] = "v6only", [ARG_MODE] = "mode",
+    [ARG_TIMEOUT] = "timeout",
+};
+
+#define BIT(arg) (1u << (arg))
+
+/* The parts of an endpoint's string, by name; NULL: not given. */
+struct args {
+    char text_z[REEL_ENDPOINT_MAX + 1]; /* the parts, unescaped, each with its NUL */
+    const char *kind_z;
+    const char *value_z[ARG_COUNT];
+};
+
+struct kind {
+    const char *name_z;
+    enum arg positional[2];
+    int positional_count;
+    unsigned allowed, needed;
+    const char *(*build)(const struct args *args, struct reel_endpoint *out); /* what is wrong */
+};
+
+static bool parse_number(const char *text_z, int base, long max, long *out)
+{
+    long value = 0;
+    if (!*text_z)
+        return false;
+    for (; *text_z; text_z++) {
+        int digit = *text_z - '0';
+        if (digit < 0 || digit >= base)
+            return false;
+        value = value * base + digit;
+        if (value > max)
+            return false;
+    }
+    *out = value;
+    return true;
+}
+
+static bool parse_bool(const char *text_z, bool *out)
+{
+    *out = strcmp(text_z, "yes") == 0;
+    return *out || strcmp(text_z, "no") == 0;
+}
+
+/* The arguments that mean the same for several kinds. What is wrong, or NULL. */
+static const char *build_common(const struct args *args, struct reel_endpoint *out)
+{
+    const char *const *value_z = args->value_z;
+    long number = 0;
+    if (value_z[ARG_BACKLOG]) {
+        if (!parse_number(value_z[ARG_BACKLOG], 10, INT_MAX, &number) || number == 0)
+            return "a backlog is a number above 0";
+        out->listen.backlog = (int)number;
+    }
+    if (value_z[ARG_REUSEPORT] && !parse_bool(value_z[ARG_REUSEPORT], &out->listen.reuse_port))
+        return "reuseport is yes or no";
+    if (value_z[ARG_V6ONLY] && !parse_bool(value_z[ARG_V6ONLY], &out->listen.v6_only))
+        return "v6only is yes or no";
+    if (value_z[ARG_MODE]) {
+        if (!parse_number(value_z[ARG_MODE], 8, 0777, &number) || number == 0)
+            return "a mode is an octal number from 1 to 777";
+        out->listen.mode = (uint32_t)number;
+    }
+    if (value_z[ARG_TIMEOUT]) {
+        if (!parse_number(value_z[ARG_TIMEOUT], 10, INT_MAX, &number) || number == 0)
+            return "a timeout is a number of seconds above 0";
+        out->timeout_ns = number * INT64_C(1000000000);
+    }
+    return NULL;
+}
+
+static const char *build_tcp(const struct args *args, const char *host_z, struct reel_endpoint *out)
+{
+    long port = 0;
+    if (!parse_number(args->value_z[ARG_PORT], 10, UINT16_MAX, &port))
+        return "a port is a number from 0 to 65535";
+    if (reel_address_set(&out->address, host_z, (uint16_t)port) < 0)
+        return "an address is numeric, like 192.0.2.1 or [2001:db8::1]";
+    return NULL;
+}
+
+static const char *build_tcp_server(const struct args *args, struct reel_endpoint *out)
+{
+    const char *host_z = args->value_z[ARG_INTERFACE];
+    return build_tcp(args, host_z ? host_z : "0.0.0.0", out);
+}
+
+static const char *build_tcp6_server(const struct args *args, struct reel_endpoint *out)
+{
+    const char *host_z = args->value_z[ARG_INTERFACE];
+    const char *why_z = build_tcp(args, host_z ? host_z : "::", out);
+    if (!why_z && out->address.storage.ss_family != AF_INET6)
+        return "tcp6 takes an IPv6 address";
+    return why_z;
+}
+
+static const char *build_tcp_client(const struct args *args, struct reel_endpoint *out)
+{
+    const char *why_z = build_tcp(args, args->value_z[ARG_HOST], out);
+    if (!why_z && reel_address_port(&out->address) == 0)
+        return "port 0 cannot be connected to";
+    return why_z;
+}
+
+static const char *build_unix(const struct args *args, struct reel_endpoint *out)
+{
+    int err = reel_address_set_unix(&out->address, args->value_z[ARG_PATH]);
+    if (err == -ENAMETOOLONG)
+        return "a socket's path has at most 107 bytes";
+    return err < 0 ? "a path is missing" : NULL;
+}
+
+static const char *build_fd(const struct args *args, struct reel_endpoint *out)
+{
+    long fd = 0;
+    if (!parse_number(args->value_z[ARG_FD], 10, INT_MAX, &fd))
+        return "a descriptor is a number";
+    out->fd = (int)fd;
+    return NULL;
+}
+
+static const struct kind servers[] = {
+    {"tcp",
+     {ARG_PORT},
+     1,
+     BIT(ARG_PORT) | BIT(ARG_INTERFACE) | BIT(ARG_BACKLOG) | BIT(ARG_REUSEPORT) | BIT(ARG_V6ONLY),
+     BIT(ARG_PORT),
+     build_tcp_server},
+    {"tcp6",
+     {ARG_PORT},
+     1,
+     BIT(ARG_PORT) | BIT(ARG_INTERFACE) | BIT(ARG_BACKLOG) | BIT(ARG_REUSEPORT) | BIT(ARG_V6ONLY),
+     BIT(ARG_PORT),
+     build_tcp6_server},
+    {"unix",
+     {ARG_PATH},
+     1,
+     BIT(ARG_PATH) | BIT(ARG_BACKLOG) | BIT(ARG_MODE),
+     BIT(ARG_PATH),
+     build_unix},
+    {"fd", {ARG_FD}, 1, BIT(ARG_FD), BIT(ARG_FD), build_fd},
+    {.name_z = NULL},
+};
+
+static const struct kind clients[] = {
+    {"tcp",
+     {ARG_HOST, ARG_PORT},
+     2,
+     BIT(ARG_HOST) | BIT(ARG_PORT) | BIT(ARG_TIMEOUT),
+     BIT(ARG_HOST) | BIT(ARG_PORT),
+     build_tcp_client},
+    {"unix", {ARG_PATH}, 1, BIT(ARG_PATH) | BIT(ARG_TIMEOUT), BIT(ARG_PATH), build_unix},
+    {.name_z = NULL},
+};
+
+/* One part, up to a colon or the end, unescaped into *to. `*equals_z` is the first bare "=" in it,
+ * or NULL. What is wrong, or NULL. */
+static const char *take_part(const char **from_z, char **to, char **equals_z)
+{
+    bool bracketed = false;
+    *equals_z = NULL;
+    for (; **from_z && (bracketed || **from_z != ':'); (*from_z)++) {
+        char c = **from_z;
+        if (c == '\\') {
+            c = *++*from_z;
+            if (!c)
+                return "a backslash stands at the end";
+        } else if (c == '[' || c == ']') {
+            bracketed = c == '[';
+        } else if (c == '=' && !*equals_z) {
+            *equals_z = *to;
+        }
+        *(*to)++ = c;
+    }
+    *(*to)++ = '\0';
+    return bracketed ? "a bracket is not closed" : NULL;
+}
+
+static int find_arg(const char *name_z)
+{
+    for (int arg = 0; arg < ARG_COUNT; arg++)
+        if (strcmp(arg_names[arg], name_z) == 0)
+            return arg;
+    return -1;
+}
+
+static const char *put_part(struct args *args, const struct kind *kind, int *position, char *part_z,
+                            char *equals_z)
+{
+    int arg = -1;
+    if (equals_z) {
+        *equals_z = '\0';
+        arg = find_arg(part_z);
+        part_z = equals_z + 1;
+    } else if (*position < kind->positional_count) {
+        arg = (int)kind->positional[(*position)++];
+    } else {
+        return "there is one part too many";
+    }
+    if (arg < 0 || !(kind->allowed & BIT(arg)))
+        return "this kind of endpoint has no such option";
+    if (args->value_z[arg])
+        return "an option is given twice";
+    args->value_z[arg] = part_z;
+    return NULL;
+}
+
+static const struct kind *find_kind(const struct kind *kinds, const char *name_z)
+{
+    while (kinds->name_z && strcmp(kinds->name_z, name_z) != 0)
+        kinds++;
+    return kinds->name_z ? kinds : NULL;
+}
+
+static const char *parse(const struct kind *kinds, const char *text_z, struct reel_endpoint *out)
+{
+    struct args args = {.kind_z = NULL};
+    if (strnlen(text_z, REEL_ENDPOINT_MAX + 1) > REEL_ENDPOINT_MAX)
+        return "it is longer than 256 bytes";
+    char *to = args.text_z, *equals_z = NULL;
+    const char *why_z = take_part(&text_z, &to, &equals_z);
+    const struct kind *kind = why_z ? NULL : find_kind(kinds, args.text_z);
+    if (!kind)
+        return why_z ? why_z : "it begins with no known kind (tcp, unix ...)";
+    int position = 0;
+    while (*text_z == ':') {
+        text_z++;
+        char *part_z = to;
+        why_z = take_part(&text_z, &to, &equals_z);
+        if (!why_z)
+            why_z = put_part(&args, kind, &position, part_z, equals_z);
+        if (why_z)
+            return why_z;
+    }
+    for (int arg = 0; arg < ARG_COUNT; arg++)
+        if ((kind->needed & BIT(arg)) && !args.value_z[arg])
+            return "a part is missing";
+    why_z = build_common(&args, out);
+    return why_z ? why_z : kind->build(&args, out);
+}
+
+static int parse_as(const struct kind *kinds, const char *text_z, struct reel_endpoint *out,
+                    const char **why_z)
+{
+    *out = (struct reel_endpoint){.fd = -1};
+    const char *wrong_z = parse(kinds, text_z, out);
+    if (why_z)
+        *why_z = wrong_z;
+    return wrong_z ? -EINVAL : 0;
+}
+
+int reel_endpoint_parse_server(const char *text_z, struct reel_endpoint *out, const char **why_z)
+{
+    return parse_as(servers, text_z, out, why_z);
+}
+
+int reel_endpoint_parse_client(const char *text_z, struct reel_endpoint *out, const char **why_z)
+{
+    return parse_as(clients, text_z, out, why_z);
+}
+
+int reel_listen(struct reel_reactor *r, const char *endpoint_z, const struct reel_factory *factory,
+                struct reel_listener **out)
+{
+    struct reel_endpoint endpoint;
+    int err = reel_endpoint_parse_server(endpoint_z, &endpoint, NULL);
+    if (err < 0)
+        return err;
+    if (endpoint.fd >= 0)
+        return reel_listen_fd(r, endpoint.fd, &endpoint.listen, factory, out);
+    return reel_listen_at(r, &endpoint.address, &endpoint.listen, factory, out);
+}
+
+int reel_connect(struct reel_reactor *r, const char *endpoint_z, const struct reel_factory *factory,
+                 struct reel_transport **out)
+{
+    struct reel_endpoint endpoint;
+    int err = reel_endpoint_parse_client(endpoint_z, &endpoint, NULL);
+    if (err < 0)
+        return err;
+    return reel_connect_to(r, &endpoint.address, endpoint.timeout_ns, factory, out);
+}

@@ -1,0 +1,311 @@
+#include "reel/fdio.h"
+
+#include <reel/tcp.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* How long accepting rests when descriptors or memory ran out. */
+#define REST_NS (100 * REEL_MS)
+
+struct reel_listener {
+    struct source source;
+    struct reel_reactor *reactor;
+    const struct reel_factory *factory;
+    struct reel_link link;
+    struct reel_timer rest;
+    int fd;
+    int accept_max;
+    bool paused, resting, closed;
+};
+
+static void register_events(struct reel_listener *l)
+{
+    bool listening = !l->paused && !l->resting;
+    l->reactor->backend->change(l->reactor, l->fd, listening ? EPOLLIN : 0, &l->source);
+}
+
+static void rest(struct reel_listener *l)
+{
+    l->resting = true;
+    reel_timer_start(&l->rest, REST_NS);
+    register_events(l);
+}
+
+static void on_rested(struct reel_timer *timer)
+{
+    struct reel_listener *l = CONTAINER_OF(timer, struct reel_listener, rest);
+    l->resting = false;
+    register_events(l);
+}
+
+/* No descriptor is left. The peers in front would wait without an end, so those that are there are
+ * taken by the reserve and dropped; then accepting rests, for to look again at once would spin. */
+static void drop_waiting(struct reel_listener *l)
+{
+    struct reel_reactor *r = l->reactor;
+    for (int i = 0; i < l->accept_max && r->reserve_fd >= 0; i++) {
+        close(r->reserve_fd);
+        int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0)
+            close(fd);
+        r->reserve_fd = fcntl(r->wake_fd, F_DUPFD_CLOEXEC, 0);
+        if (fd < 0)
+            break;
+        r->metrics.refused++;
+    }
+    rest(l);
+}
+
+static void set_socket_options(int fd, const struct reel_options *options)
+{
+    const int one = 1;
+    if (!options->delay)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    if (options->keep_alive)
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+}
+
+static void begin(struct reel_listener *l, int fd, const struct reel_address *peer)
+{
+    struct reel_reactor *r = l->reactor;
+    struct reel_transport *t = NULL;
+    bool wanted = !l->factory->accepts || l->factory->accepts(l->factory, peer);
+    if (!wanted || reel_fd_stream_new(r, fd, true, false, l->factory, &t) < 0) {
+        r->metrics.refused++;
+        close(fd);
+        return;
+    }
+    reel_fd_set_peer(t, peer);
+    t->readable = true; /* often the first bytes are here already */
+    r->metrics.accepted++;
+    reel_stream_make(t);
+}
+
+/* False: nothing more to accept now. */
+static bool accept_one(struct reel_listener *l)
+{
+    struct reel_address peer = {.length = sizeof(peer.storage)};
+    int fd = accept4(l->fd, (struct sockaddr *)&peer.storage, &peer.length,
+                     SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0) {
+        begin(l, fd, &peer);
+        return true;
+    }
+    switch (errno) {
+    case EAGAIN: return false;
+    case EMFILE:
+    case ENFILE: drop_waiting(l); return false;
+    case ENOBUFS:
+    case ENOMEM: rest(l); return false;
+    default: return true; /* that one failed on the way (accept(2), "Error handling") */
+    }
+}
+
+static void on_events(void *source, uint32_t events)
+{
+    (void)events;
+    struct reel_listener *l = CONTAINER_OF(source, struct reel_listener, source);
+    for (int i = 0; i < l->accept_max; i++)
+        if (l->closed || l->paused || !accept_one(l))
+            break;
+}
+
+static int register_listener(struct reel_listener *l)
+{
+    static const struct source_ops ops = {on_events};
+    l->source.ops = &ops;
+    return l->reactor->backend->add(l->reactor, l->fd, EPOLLIN, &l->source);
+}
+
+static struct reel_listener *listener_new(struct reel_reactor *r, int fd,
+                                          const struct reel_listen_options *options,
+                                          const struct reel_factory *factory)
+{
+    struct reel_listener *l = reel_memory_new_zeroed(r, sizeof(*l));
+    if (!l)
+        return NULL;
+    if (reel_timer_init(&l->rest, r, on_rested) < 0) {
+        reel_memory_free(r, l);
+        return NULL;
+    }
+    l->reactor = r;
+    l->factory = factory;
+    l->fd = fd;
+    l->accept_max =
+        options && options->accept_max > 0 ? options->accept_max : REEL_ACCEPT_MAX_DEFAULT;
+    return l;
+}
+
+int reel_listen_fd(struct reel_reactor *r, int fd, const struct reel_listen_options *options,
+                   const struct reel_factory *factory, struct reel_listener **out)
+{
+    if (r->ending)
+        return -ECANCELED;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return -errno;
+    struct reel_listener *l = listener_new(r, fd, options, factory);
+    if (!l)
+        return -ENOMEM;
+    int err = register_listener(l);
+    if (err < 0) {
+        reel_timer_fini(&l->rest);
+        reel_memory_free(r, l);
+        return err;
+    }
+    /* What a TCP listener is set to, its connections inherit: no call for each of them. */
+    set_socket_options(fd, &factory->options);
+    list_put(&r->listeners, &l->link);
+    if (out)
+        *out = l;
+    return 0;
+}
+
+static int set_options(int fd, int family, const struct reel_listen_options *options)
+{
+    const int one = 1, v6_only = options->v6_only;
+    if (family == AF_UNIX)
+        return 0;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0)
+        return -errno;
+    if (options->reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0)
+        return -errno;
+    if (family == AF_INET6 &&
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof(v6_only)) < 0)
+        return -errno;
+    return 0;
+}
+
+/* A socket file that nobody listens on is left from a process that died. */
+static bool is_stale(const struct reel_address *address, const char *path_z)
+{
+    struct stat status;
+    if (lstat(path_z, &status) < 0 || !S_ISSOCK(status.st_mode))
+        return false;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return false;
+    bool refused = connect(fd, (const struct sockaddr *)&address->storage, address->length) < 0 &&
+                   errno == ECONNREFUSED;
+    close(fd);
+    return refused;
+}
+
+static int bind_to(int fd, const struct reel_address *address, uint32_t mode)
+{
+    const struct sockaddr *name = (const struct sockaddr *)&address->storage;
+    const char *path_z = name->sa_family == AF_UNIX ? name->sa_data : "";
+    int err = bind(fd, name, address->length) < 0 ? -errno : 0;
+    if (err == -EADDRINUSE && *path_z && is_stale(address, path_z)) {
+        unlink(path_z);
+        err = bind(fd, name, address->length) < 0 ? -errno : 0;
+    }
+    if (err == 0 && *path_z && mode && chmod(path_z, mode) < 0)
+        err = -errno;
+    return err;
+}
+
+int reel_listen_at(struct reel_reactor *r, const struct reel_address *address,
+                   const struct reel_listen_options *options, const struct reel_factory *factory,
+                   struct reel_listener **out)
+{
+    static const struct reel_listen_options defaults = {0};
+    if (r->wake_fd < 0)
+        return -EOPNOTSUPP;
+    options = options ? options : &defaults;
+    int family = address->storage.ss_family;
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    int err = set_options(fd, family, options);
+    if (err == 0)
+        err = bind_to(fd, address, options->mode);
+    if (err == 0 && listen(fd, options->backlog > 0 ? options->backlog : SOMAXCONN) < 0)
+        err = -errno;
+    if (err == 0)
+        err = reel_listen_fd(r, fd, options, factory, out);
+    if (err < 0)
+        close(fd);
+    return err;
+}
+
+int reel_listener_address(const struct reel_listener *l, struct reel_address *out)
+{
+    *out = (struct reel_address){.length = sizeof(out->storage)};
+    return getsockname(l->fd, (struct sockaddr *)&out->storage, &out->length) < 0 ? -errno : 0;
+}
+
+uint16_t reel_listener_port(const struct reel_listener *l)
+{
+    struct reel_address address;
+    return reel_listener_address(l, &address) == 0 ? reel_address_port(&address) : 0;
+}
+
+int reel_listener_fd(const struct reel_listener *l)
+{
+    return l->fd;
+}
+
+void reel_listener_pause(struct reel_listener *l)
+{
+    l->paused = true;
+    register_events(l);
+}
+
+void reel_listener_resume(struct reel_listener *l)
+{
+    l->paused = false;
+    register_events(l);
+}
+
+/* The memory stays to the end of the turn: an event for it may be waiting. */
+void reel_listener_close(struct reel_listener *l)
+{
+    if (!l || l->closed)
+        return;
+    l->closed = true;
+    reel_timer_fini(&l->rest);
+    close(l->fd);
+    list_remove(&l->link);
+    list_put(&l->reactor->dead_listeners, &l->link);
+}
+
+void reel_listener_info(const struct reel_link *link, struct reel_handle_info *out)
+{
+    const struct reel_listener *l = CONTAINER_OF(link, struct reel_listener, link);
+    const char *name_z = l->factory->protocol->name_z;
+    *out = (struct reel_handle_info){REEL_HANDLE_LISTENER, name_z ? name_z : "listener", l->fd, l};
+}
+
+void reel_listeners_bury(struct reel_reactor *r)
+{
+    struct reel_link *link = NULL;
+    while ((link = list_take(&r->dead_listeners)))
+        reel_memory_free(r, CONTAINER_OF(link, struct reel_listener, link));
+}
+
+void reel_listeners_fini(struct reel_reactor *r)
+{
+    while (!list_is_empty(&r->listeners))
+        reel_listener_close(CONTAINER_OF(r->listeners.next, struct reel_listener, link));
+    reel_listeners_bury(r);
+}
+
+int reel_listeners_after_fork(struct reel_reactor *r)
+{
+    int err = 0;
+    for (struct reel_link *link = r->listeners.next; link != &r->listeners; link = link->next) {
+        struct reel_listener *l = CONTAINER_OF(link, struct reel_listener, link);
+        if (err == 0)
+            err = register_listener(l);
+        if (err == 0)
+            register_events(l);
+    }
+    return err;
+}

@@ -1,0 +1,222 @@
+/* Sending: writes are gathered in the turn's arena and leave at its end, in one call a connection;
+ * long ones leave at once, straight from the caller's memory. */
+#include "reel/stream.h"
+
+#include <errno.h>
+
+enum {
+    PARTS_MAX = 64,      /* of one call */
+    DIRECT_BYTES = 8192, /* a write of so many is not copied while the socket takes it */
+};
+
+size_t reel_stream_queue_max(const struct reel_transport *t)
+{
+    size_t max = t->factory->options.queue_max;
+    if (!max)
+        return REEL_QUEUE_MAX_DEFAULT;
+    return max < UINT32_MAX ? max : UINT32_MAX;
+}
+
+size_t reel_stream_queue_high(const struct reel_transport *t)
+{
+    size_t high = t->factory->options.queue_high;
+    return high ? high : REEL_QUEUE_HIGH_DEFAULT;
+}
+
+size_t reel_stream_queue_low(const struct reel_transport *t)
+{
+    size_t low = t->factory->options.queue_low;
+    return low ? low : REEL_QUEUE_LOW_DEFAULT;
+}
+
+static int gather(struct reel_transport *t, struct iovec parts[PARTS_MAX], struct iovec tail)
+{
+    int count = 0;
+    struct chunk *chunk = t->output ? t->output->next : NULL;
+    while (chunk && count < PARTS_MAX) {
+        parts[count++] = (struct iovec){chunk->data + chunk->start, chunk->end - chunk->start};
+        chunk = chunk == t->output ? NULL : chunk->next;
+    }
+    if (!chunk && tail.iov_len && count < PARTS_MAX)
+        parts[count++] = tail;
+    return count;
+}
+
+static void took(struct reel_transport *t, size_t len)
+{
+    reel_chain_drop(t->reactor, &t->output, len);
+    t->pending -= (uint32_t)len;
+    t->reactor->metrics.queued_bytes -= len;
+}
+
+/* One call. 0 or -errno; `tail` shrinks by what was taken of it. */
+static int send_once(struct reel_transport *t, struct iovec *tail)
+{
+    struct iovec parts[PARTS_MAX];
+    int count = gather(t, parts, *tail);
+    ssize_t n = t->io->send(t, parts, count);
+    if (n < 0)
+        return n == -EINTR ? 0 : (int)n;
+    size_t sent = (size_t)n;
+    size_t queued = sent < t->pending ? sent : t->pending;
+    took(t, queued);
+    tail->iov_base = (uint8_t *)tail->iov_base + (sent - queued);
+    tail->iov_len -= sent - queued;
+    if (t->extra && t->extra->idle_ns && !t->closing)
+        reel_timer_start(&t->extra->timer, t->extra->idle_ns);
+    return 0;
+}
+
+size_t reel_stream_send(struct reel_transport *t, const uint8_t *data, size_t len)
+{
+    struct iovec tail = {(void *)data, len};
+    while (t->writable && !t->dying && (t->pending || tail.iov_len)) {
+        int err = send_once(t, &tail);
+        if (err == -EAGAIN)
+            t->writable = false;
+        else if (err < 0)
+            reel_stream_die(t, err);
+    }
+    return len - tail.iov_len;
+}
+
+/* Full when over the high mark after a flush: what leaves within the turn never counts. */
+static void check_watermarks(struct reel_transport *t)
+{
+    if (!t->full && t->pending > reel_stream_queue_high(t)) {
+        t->full = true;
+        t->full_told = false;
+        reel_stream_ready(t);
+    } else if (t->full && t->pending <= reel_stream_queue_low(t)) {
+        t->full = false;
+        t->drained = t->full_told;
+        reel_stream_ready(t);
+    }
+    if (t->held_until_drained && t->pending <= reel_stream_queue_low(t)) {
+        t->held_until_drained = t->held_waits = false;
+        reel_stream_ready(t);
+    }
+}
+
+/* What is known to be unread is read and dropped: closing over it would send a reset, and the peer
+ * might lose our last words. */
+static void drop_unread(struct reel_transport *t)
+{
+    enum { READS_MAX = 16 };
+    for (int i = 0; i < READS_MAX && t->readable && !t->eof; i++) {
+        ssize_t n = t->io->receive(t, t->reactor->read_buffer, REEL_READ_MAX);
+        if (n <= 0 || ((size_t)n < REEL_READ_MAX && t->io->short_is_all))
+            t->readable = false;
+    }
+}
+
+static void wait_for_room(struct reel_transport *t)
+{
+    struct reel_reactor *r = t->reactor;
+    if (reel_chain_keep(r, &t->output) < 0) {
+        r->metrics.queued_bytes -= t->pending;
+        t->pending = 0;
+        reel_chain_clear(r, &t->output);
+        reel_stream_die(t, -ENOMEM);
+        return;
+    }
+    if (!t->closing)
+        return;
+    struct stream_extra *extra = reel_stream_extra(t);
+    if (!extra)
+        reel_stream_die(t, -ENOMEM);
+    else if (!reel_timer_is_active(&extra->timer))
+        reel_timer_start(&extra->timer, t->factory->options.linger_ns
+                                            ? t->factory->options.linger_ns
+                                            : REEL_LINGER_DEFAULT_NS);
+}
+
+static void all_sent(struct reel_transport *t)
+{
+    if (t->closing) {
+        drop_unread(t);
+        reel_stream_die(t, 0);
+    } else if (t->shutting && !t->shut) {
+        t->shut = true;
+        t->io->shut(t);
+        if (t->eof)
+            reel_stream_die(t, 0);
+    }
+}
+
+void reel_stream_flush(struct reel_transport *t)
+{
+    if (t->dying || !t->made)
+        return;
+    reel_stream_send(t, NULL, 0);
+    if (t->dying)
+        return;
+    check_watermarks(t);
+    if (t->pending)
+        wait_for_room(t);
+    else
+        all_sent(t);
+    if (t->readable && !t->paused && !t->full)
+        reel_stream_ready(t); /* reading may have stopped for this output */
+}
+
+/* Sends what the socket takes of it; the rest is kept on the heap. */
+static int write_direct(struct reel_transport *t, const uint8_t *data, size_t len)
+{
+    size_t sent = reel_stream_send(t, data, len);
+    if (t->dying)
+        return -EPIPE;
+    if (sent < len) {
+        int err = reel_chain_keep(t->reactor, &t->output);
+        if (err == 0)
+            err = reel_chain_put(t->reactor, &t->output, data + sent, len - sent, true);
+        if (err < 0) { /* part of it is gone already: there is no going back */
+            reel_stream_die(t, err);
+            return err;
+        }
+        t->pending += (uint32_t)(len - sent);
+        t->reactor->metrics.queued_bytes += len - sent;
+        reel_stream_unsent(t); /* for the watermarks */
+    }
+    return 0;
+}
+
+int reel_write(struct reel_transport *t, const void *data, size_t len)
+{
+    struct reel_reactor *r = t->reactor;
+    if (t->closing || t->shutting || t->dying || t->no_write)
+        return -EPIPE;
+    if (len > reel_stream_queue_max(t) - t->pending)
+        return -ENOBUFS;
+    if (len >= DIRECT_BYTES && t->writable && t->made)
+        return write_direct(t, data, len);
+    bool in_arena = t->writable && t->made;
+    int err = reel_chain_put(r, &t->output, data, len, !in_arena);
+    if (err < 0)
+        return err;
+    t->pending += (uint32_t)len;
+    r->metrics.queued_bytes += len;
+    reel_stream_unsent(t);
+    if (r->arena.used > ARENA_MAX_BYTES) {
+        reel_streams_flush(r);
+        reel_arena_reset(r);
+    }
+    return 0;
+}
+
+size_t reel_write_room(const struct reel_transport *t)
+{
+    if (t->closing || t->shutting || t->dying || t->no_write)
+        return 0;
+    return reel_stream_queue_max(t) - t->pending;
+}
+
+size_t reel_write_pending(const struct reel_transport *t)
+{
+    return t->pending;
+}
+
+void reel_flush(struct reel_transport *t)
+{
+    reel_stream_flush(t);
+}

@@ -1,0 +1,135 @@
+/* The transport from the inside: one state machine for sockets, pipes and wires in memory. What
+ * differs is a table: how to receive, send, shut and close. */
+#ifndef REEL_STREAM_H
+#define REEL_STREAM_H
+
+#include "reel/backend.h"
+#include "reel/chunk.h"
+#include "reel/loop.h"
+
+#include <reel/protocol.h>
+#include <reel/timer.h>
+#include <reel/transport.h>
+
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct stream_io {
+    struct source_ops source;
+    size_t header_size; /* of the struct that begins with the transport; the state follows */
+    bool short_is_all; /* a read that came back short has emptied the source until its next event */
+    ssize_t (*receive)(struct reel_transport *t, uint8_t *data, size_t len); /* 0: EOF; -errno */
+    ssize_t (*send)(struct reel_transport *t, const struct iovec *parts, int count); /* or -errno */
+    void (*shut)(struct reel_transport *t);                                          /* own half */
+    void (*close)(struct reel_transport *t, bool reset); /* and free what is the kind's own */
+    int (*error)(struct reel_transport *t);              /* the pending error, -errno; 0: none */
+};
+
+/* What few connections need, or not for long. */
+struct stream_extra {
+    struct reel_timer timer; /* connecting: time-out; open: idle; closing: linger */
+    struct reel_transport *transport;
+    int64_t idle_ns; /* 0: none */
+    uint8_t *held;   /* bytes not taken by the protocol; NULL: none */
+    size_t held_start, held_end;
+};
+
+/* 120 bytes: all that an idle connection costs. */
+struct reel_transport {
+    const struct stream_io *io; /* the source: its table begins with source_ops */
+    struct reel_reactor *reactor;
+    const struct reel_factory *factory;
+    const struct reel_protocol *protocol;
+    struct reel_link link; /* reactor's `transports` or `dying` */
+    struct reel_transport *next_ready, *next_unsent;
+    struct chunk *output; /* the chain's last chunk */
+    struct stream_extra *extra;
+    uint32_t pending; /* bytes in `output` */
+    int fd;           /* -1: has none */
+
+    bool connecting : 1;
+    bool starting : 1;  /* `made` is due */
+    bool made : 1;      /* the protocol has been told */
+    bool readable : 1;  /* there may be something to receive */
+    bool writable : 1;  /* the last send was taken in full */
+    bool peer_shut : 1; /* an end was announced: read on to the EOF */
+    bool paused : 1;    /* by the protocol */
+    bool eof : 1;       /* received */
+    bool full : 1;      /* passed the high watermark and not yet fell to the low one */
+    bool full_told : 1;
+    bool drained : 1;   /* `drained` is due */
+    bool is_ready : 1;  /* in the queue `ready` */
+    bool is_unsent : 1; /* in the queue `unsent` */
+    bool shutting : 1;  /* own half: wanted */
+    bool shut : 1;      /* own half: done */
+    bool closing : 1;
+    bool dying : 1;              /* in the reactor's `dying` or past it */
+    bool buried : 1;             /* told and closed; only the memory is left */
+    bool reset : 1;              /* close with a reset */
+    bool held_waits : 1;         /* bytes not taken wait for a resume ... */
+    bool held_until_drained : 1; /* ... or for the output to fall to the low watermark */
+    bool is_socket : 1;
+    bool no_write : 1; /* the reading end of a pipe */
+
+    /* The peer, packed: a sockaddr_storage would double the size. */
+    uint8_t peer_family; /* AF_INET, AF_INET6; 0: ask the kernel */
+    int16_t reason;      /* -errno */
+    uint16_t peer_port;
+    uint32_t peer_scope;
+    uint8_t peer_address[16];
+};
+
+/* A transport on the reactor's list, with nothing begun. NULL: out of memory. */
+struct reel_transport *reel_stream_new(struct reel_reactor *r, const struct stream_io *io,
+                                       const struct reel_factory *factory);
+
+/* Gives back one that was never started and tells nobody. */
+void reel_stream_discard(struct reel_transport *t);
+
+/* `made` in the next turn. */
+void reel_stream_start(struct reel_transport *t);
+
+/* `made` now; then reads. */
+void reel_stream_make(struct reel_transport *t);
+
+/* What the descriptor or the wire reports; reads and sends what it can. */
+void reel_stream_events(struct reel_transport *t, uint32_t events);
+
+/* Has a look at it in the next turn. */
+void reel_stream_ready(struct reel_transport *t);
+
+/* What may be done now is done: callbacks that are due, kept data, reading. */
+void reel_stream_run(struct reel_transport *t);
+
+/* The end, for this reason; told and buried at the end of the turn. */
+void reel_stream_die(struct reel_transport *t, int reason);
+
+/* The extras, made at need. NULL: out of memory. */
+struct stream_extra *reel_stream_extra(struct reel_transport *t);
+
+/* Starts the time-out of a connection being made. 0 or -ENOMEM. */
+int reel_stream_expect(struct reel_transport *t, int64_t timeout_ns);
+
+/* Sends what is pending, and `data` behind it; calls nobody back. How much of `data` was taken. */
+size_t reel_stream_send(struct reel_transport *t, const uint8_t *data, size_t len);
+
+/* Joins the turn's writers: it will be flushed at the end of the turn. */
+void reel_stream_unsent(struct reel_transport *t);
+
+/* Sends what is pending and draws the consequences; calls nobody back. */
+void reel_stream_flush(struct reel_transport *t);
+
+/* The loop's part: runs the ready ones, flushes the turn's writers, buries the dead. */
+void reel_streams_run(struct reel_reactor *r);
+void reel_streams_flush(struct reel_reactor *r);
+void reel_streams_bury(struct reel_reactor *r);
+void reel_streams_fini(struct reel_reactor *r);
+int reel_streams_after_fork(struct reel_reactor *r);
+
+/* Options with their defaults filled in. */
+size_t reel_stream_queue_max(const struct reel_transport *t);
+size_t reel_stream_queue_high(const struct reel_transport *t);
+size_t reel_stream_queue_low(const struct reel_transport *t);
+
+#endif

@@ -1,0 +1,266 @@
+/* A connection in memory: two transports, and between them, for each direction, packets under way.
+ * Each end keeps what is on its way to it. */
+#include "reel/stream.h"
+
+#include <reel/testing.h>
+
+#include <errno.h>
+#include <string.h>
+
+struct packet {
+    struct packet *next;
+    int64_t arrives_ns;
+    size_t start, end;
+    uint8_t data[];
+};
+
+struct wire_end {
+    struct reel_transport t;
+    struct wire_end *other; /* NULL: closed */
+    struct reel_wire wire;  /* of the direction to here */
+    struct packet *first, **end;
+    size_t buffered;          /* bytes on their way to here */
+    struct reel_timer notice; /* something is to be looked at here */
+    int64_t eof_ns;           /* when the other's EOF arrives; INT64_MAX: not sent */
+    int broken;               /* -errno */
+    bool held;
+};
+
+static struct wire_end *end_of(struct reel_transport *t)
+{
+    return CONTAINER_OF(t, struct wire_end, t);
+}
+
+/* What happens on a wire reaches a protocol from the loop only, never inside a call of the other. */
+static void notify(struct wire_end *end, int64_t at_ns)
+{
+    if (reel_timer_deadline_ns(&end->notice) > at_ns)
+        reel_timer_start_at(&end->notice, at_ns);
+}
+
+static void notify_now(struct wire_end *end)
+{
+    notify(end, end->t.reactor->now_ns);
+}
+
+static size_t room_for(const struct wire_end *receiver)
+{
+    size_t max = receiver->wire.buffer_max ? receiver->wire.buffer_max : REEL_WIRE_DEFAULT;
+    return max > receiver->buffered ? max - receiver->buffered : 0;
+}
+
+static void on_notice(struct reel_timer *timer)
+{
+    struct wire_end *end = CONTAINER_OF(timer, struct wire_end, notice);
+    int64_t now_ns = end->t.reactor->now_ns;
+    uint32_t events = end->broken ? EPOLLERR : 0;
+    if (!end->held && end->first) {
+        if (end->first->arrives_ns > now_ns)
+            notify(end, end->first->arrives_ns);
+        else
+            events |= EPOLLIN;
+    }
+    if (!end->held && end->eof_ns != INT64_MAX) {
+        if (end->eof_ns > now_ns)
+            notify(end, end->eof_ns);
+        else
+            events |= EPOLLIN | EPOLLRDHUP;
+    }
+    if (!end->t.writable && (!end->other || room_for(end->other)))
+        events |= EPOLLOUT;
+    reel_stream_events(&end->t, events);
+}
+
+static void drop_packet(struct wire_end *end)
+{
+    struct packet *packet = end->first;
+    end->first = packet->next;
+    if (!end->first)
+        end->end = &end->first;
+    reel_memory_free(end->t.reactor, packet);
+}
+
+static ssize_t wire_receive(struct reel_transport *t, uint8_t *data, size_t len)
+{
+    struct wire_end *end = end_of(t);
+    int64_t now_ns = t->reactor->now_ns;
+    if (end->broken)
+        return end->broken;
+    if (end->held)
+        return -EAGAIN;
+    if (!end->first && end->eof_ns <= now_ns)
+        return 0;
+    if (end->wire.chunk_max && len > end->wire.chunk_max)
+        len = end->wire.chunk_max;
+    size_t taken = 0;
+    while (taken < len && end->first && end->first->arrives_ns <= now_ns) {
+        struct packet *packet = end->first;
+        size_t n = packet->end - packet->start;
+        n = n < len - taken ? n : len - taken;
+        memcpy(data + taken, packet->data + packet->start, n);
+        taken += n;
+        packet->start += n;
+        if (packet->start == packet->end)
+            drop_packet(end);
+    }
+    end->buffered -= taken;
+    if (end->first && end->first->arrives_ns > now_ns)
+        notify(end, end->first->arrives_ns);
+    if (taken && end->other && !end->other->t.writable)
+        notify_now(end->other);
+    return taken ? (ssize_t)taken : -EAGAIN;
+}
+
+static size_t total(const struct iovec *parts, int count)
+{
+    size_t sum = 0;
+    for (int i = 0; i < count; i++)
+        sum += parts[i].iov_len;
+    return sum;
+}
+
+static void fill(struct packet *packet, const struct iovec *parts, size_t len)
+{
+    while (packet->end < len) {
+        size_t n = parts->iov_len < len - packet->end ? parts->iov_len : len - packet->end;
+        memcpy(packet->data + packet->end, parts->iov_base, n);
+        packet->end += n;
+        parts++;
+    }
+}
+
+static ssize_t wire_send(struct reel_transport *t, const struct iovec *parts, int count)
+{
+    struct wire_end *end = end_of(t), *other = end->other;
+    if (end->broken)
+        return end->broken;
+    if (!other)
+        return -EPIPE;
+    size_t len = total(parts, count);
+    size_t room = room_for(other);
+    len = len < room ? len : room;
+    if (other->wire.send_max && len > other->wire.send_max)
+        len = other->wire.send_max;
+    if (len == 0)
+        return -EAGAIN;
+    struct packet *packet = reel_memory_new(t->reactor, sizeof(*packet) + len);
+    if (!packet)
+        return -ENOMEM;
+    *packet = (struct packet){.arrives_ns = t->reactor->now_ns + other->wire.delay_ns};
+    fill(packet, parts, len);
+    *other->end = packet;
+    other->end = &packet->next;
+    other->buffered += len;
+    notify(other, packet->arrives_ns);
+    return (ssize_t)len;
+}
+
+static void wire_shut(struct reel_transport *t)
+{
+    struct wire_end *other = end_of(t)->other;
+    if (!other || other->eof_ns != INT64_MAX)
+        return;
+    other->eof_ns = t->reactor->now_ns + other->wire.delay_ns;
+    notify(other, other->eof_ns);
+}
+
+/* As TCP does it: closing over unread bytes is a reset too. */
+static void wire_close(struct reel_transport *t, bool reset)
+{
+    struct wire_end *end = end_of(t), *other = end->other;
+    wire_shut(t);
+    if (other) {
+        if (reset || end->buffered)
+            other->broken = -ECONNRESET;
+        other->other = NULL;
+        notify_now(other);
+    }
+    while (end->first)
+        drop_packet(end);
+    reel_timer_fini(&end->notice);
+}
+
+static int wire_error(struct reel_transport *t)
+{
+    return end_of(t)->broken;
+}
+
+static void on_events(void *source, uint32_t events)
+{
+    reel_stream_events(CONTAINER_OF(source, struct reel_transport, io), events);
+}
+
+static const struct stream_io wire_io = {
+    .source = {on_events},
+    .header_size = (sizeof(struct wire_end) + 15) & ~(size_t)15,
+    .short_is_all = false,
+    .receive = wire_receive,
+    .send = wire_send,
+    .shut = wire_shut,
+    .close = wire_close,
+    .error = wire_error,
+};
+
+static struct wire_end *end_new(struct reel_reactor *r, const struct reel_factory *factory,
+                                const struct reel_wire *wire)
+{
+    struct reel_transport *t = reel_stream_new(r, &wire_io, factory);
+    if (!t)
+        return NULL;
+    struct wire_end *end = end_of(t);
+    if (reel_timer_init(&end->notice, r, on_notice) < 0) {
+        reel_stream_discard(t);
+        return NULL;
+    }
+    end->end = &end->first;
+    end->eof_ns = INT64_MAX;
+    if (wire)
+        end->wire = *wire;
+    t->writable = t->readable = true;
+    return end;
+}
+
+int reel_test_pair(struct reel_reactor *r, const struct reel_factory *a_factory,
+                   const struct reel_factory *b_factory, const struct reel_wire *a_to_b,
+                   const struct reel_wire *b_to_a, struct reel_transport **a,
+                   struct reel_transport **b)
+{
+    if (r->ending)
+        return -ECANCELED;
+    struct wire_end *left = end_new(r, a_factory, b_to_a);
+    if (!left)
+        return -ENOMEM;
+    struct wire_end *right = end_new(r, b_factory, a_to_b);
+    if (!right) {
+        reel_timer_fini(&left->notice);
+        reel_stream_discard(&left->t);
+        return -ENOMEM;
+    }
+    left->other = right;
+    right->other = left;
+    reel_stream_start(&left->t);
+    reel_stream_start(&right->t);
+    *a = &left->t;
+    *b = &right->t;
+    return 0;
+}
+
+void reel_test_hold(struct reel_transport *t, bool on)
+{
+    struct wire_end *other = end_of(t)->other;
+    if (!other)
+        return;
+    other->held = on;
+    notify_now(other);
+}
+
+void reel_test_break(struct reel_transport *t, int reason)
+{
+    struct wire_end *end = end_of(t);
+    end->broken = reason;
+    notify_now(end);
+    if (!end->other)
+        return;
+    end->other->broken = reason;
+    notify_now(end->other);
+}

@@ -1,0 +1,155 @@
+#include "helper.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void *counting_resize(void *context, void *memory, size_t size)
+{
+    struct counting_allocator *counts = context;
+    if (size == 0) {
+        counts->live -= memory != NULL;
+        free(memory);
+        return NULL;
+    }
+    if (counts->fail_after == 0)
+        return NULL;
+    if (counts->fail_after > 0)
+        counts->fail_after--;
+    void *resized = realloc(memory, size);
+    counts->live += resized && !memory;
+    return resized;
+}
+
+struct reel_allocator counting_allocator(struct counting_allocator *counts)
+{
+    *counts = (struct counting_allocator){.fail_after = -1};
+    return (struct reel_allocator){counting_resize, counts};
+}
+
+static struct record *note(struct reel_transport *t, char what)
+{
+    struct record *record = reel_shared(t);
+    record->t = t;
+    size_t len = strlen(record->order);
+    if (len + 1 < sizeof(record->order))
+        record->order[len] = what;
+    return record;
+}
+
+static void on_made(struct reel_transport *t)
+{
+    note(t, 'm')->made++;
+}
+
+static void on_failed(struct reel_transport *t, int reason)
+{
+    struct record *record = note(t, 'f');
+    record->failed++;
+    record->reason = reason;
+}
+
+static size_t on_data(struct reel_transport *t, const uint8_t *data, size_t len)
+{
+    struct record *record = note(t, 'd');
+    for (size_t i = 0; i < len && record->received + i + 1 < sizeof(record->data); i++)
+        record->data[record->received + i] = (char)data[i];
+    record->received += len;
+    return len;
+}
+
+static size_t echo_data(struct reel_transport *t, const uint8_t *data, size_t len)
+{
+    on_data(t, data, len);
+    return reel_write(t, data, len) == 0 ? len : 0;
+}
+
+static void on_eof(struct reel_transport *t)
+{
+    note(t, 'e')->eof++;
+}
+
+static void on_full(struct reel_transport *t)
+{
+    note(t, 'u')->full++;
+}
+
+static void on_drained(struct reel_transport *t)
+{
+    note(t, 'r')->drained++;
+}
+
+static void on_lost(struct reel_transport *t, int reason)
+{
+    struct record *record = note(t, 'l');
+    record->lost++;
+    record->reason = reason;
+    record->t = NULL;
+}
+
+const struct reel_protocol recording_protocol = {
+    .name_z = "recording",
+    .state_size = 32,
+    .made = on_made,
+    .failed = on_failed,
+    .data = on_data,
+    .eof = on_eof,
+    .full = on_full,
+    .drained = on_drained,
+    .lost = on_lost,
+};
+
+const struct reel_protocol echo_protocol = {
+    .name_z = "echo",
+    .made = on_made,
+    .data = echo_data,
+    .full = on_full,
+    .drained = on_drained,
+    .lost = on_lost,
+};
+
+void run_until(struct reel_reactor *r, const int *flag)
+{
+    for (int turns = 0; turns < 20000 && !*flag; turns++)
+        assert_true(reel_run_once(r, REEL_MS) >= 0);
+    assert_int_not_equal(*flag, 0);
+}
+
+void run_turns(struct reel_reactor *r, int turns)
+{
+    while (turns-- > 0)
+        assert_true(reel_run_once(r, REEL_MS) >= 0);
+}
+
+struct reel_listener *listen_local(struct reel_reactor *r, const struct reel_factory *factory)
+{
+    struct reel_listener *l = NULL;
+    assert_int_equal(reel_listen(r, "tcp:0:interface=127.0.0.1", factory, &l), 0);
+    assert_int_not_equal(reel_listener_port(l), 0);
+    return l;
+}
+
+int connect_blocking(const struct reel_listener *l)
+{
+    struct reel_address address;
+    assert_int_equal(reel_listener_address(l, &address), 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address.storage, address.length), 0);
+    return fd;
+}
+
+int count_fds(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    assert_non_null(dir);
+    int count = -1; /* the directory's own */
+    for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
+        count += entry->d_name[0] != '.';
+    closedir(dir);
+    return count;
+}
