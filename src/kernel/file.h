@@ -35,6 +35,15 @@ struct file_stat {
 typedef bool (*file_entry_fn)(void *ctx, struct span name, uint64_t ino, unsigned type,
                               int64_t next);
 
+/* How a file's bytes come into memory. */
+enum file_map {
+    FILE_MAP_SPAN, /* *bytes are the contents, in place, page-aligned, unchanged as long as the
+                      machine lives, whatever happens to the file */
+    FILE_MAP_COPY, /* read them with file_pread, a page at a time */
+    FILE_MAP_ZERO, /* /dev/zero: anonymous memory */
+    FILE_MAP_NONE, /* -ENODEV */
+};
+
 struct file_ops {
     bool seekable; /* has a position; read and write are told where */
     /* Count, 0 at the end, or -errno. `at` counts only for seekable files. */
@@ -48,6 +57,9 @@ struct file_ops {
     int (*readdir)(struct file *f, struct task *t, int64_t at, file_entry_fn fn, void *ctx);
     int (*stat)(struct file *f, struct file_stat *out);
     int (*truncate)(struct file *f, int64_t size);
+    enum file_map (*map)(struct file *f, struct span *bytes); /* NULL: FILE_MAP_NONE */
+    /* Opens the same thing again (/proc/self/fd/N of a pipe). NULL: -ENXIO. */
+    int (*reopen)(struct file *f, uint32_t flags, struct file **out);
     /* The last descriptor is gone: give back `object`. May be NULL. */
     void (*close)(struct file *f);
 };
@@ -84,14 +96,7 @@ int64_t file_pwrite(struct file *f, struct task *t, const void *bytes, size_t le
 unsigned file_poll(struct file *f);
 int file_stat(struct file *f, struct file_stat *out);
 
-/* How a file's bytes come into memory. */
-enum file_map {
-    FILE_MAP_SPAN, /* *bytes are the contents, in place, page-aligned, unchanged as long as the
-                      machine lives, whatever happens to the file */
-    FILE_MAP_COPY, /* read them with file_pread, a page at a time */
-    FILE_MAP_ZERO, /* /dev/zero: anonymous memory */
-    FILE_MAP_NONE, /* -ENODEV */
-};
+/* How its bytes come into memory (mmap, exec). */
 enum file_map file_map(struct file *f, struct span *bytes);
 
 /* The path as /proc/PID/fd shows it: "/tmp/x", "/tmp/x (deleted)", "pipe:[812]". Its length, or

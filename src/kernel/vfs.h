@@ -28,11 +28,14 @@ struct vfs_hooks {
     void (*signal_group)(void *ctx, int32_t group, int signo); /* from a terminal */
     void (*session_lost)(void *ctx, int32_t session);          /* its terminal is no longer its */
     void (*on_written)(void *ctx, struct file *f);             /* a changed file is closed */
+    void (*on_limit)(void *ctx, const char *name_z);           /* of kernel_limits, was hit */
+    void (*on_deleted)(void *ctx, struct task *t, struct span path);
 };
 
 struct vfs_config {
     const struct persona_image *image; /* borrowed */
     const struct hardware *hardware;   /* borrowed */
+    struct kernel *kernel;             /* whose processes /proc shows; NULL: none */
     uint64_t overlay_bytes;
     uint32_t overlay_nodes, files;
     int64_t boot_ns;
@@ -73,6 +76,27 @@ int vfs_open(const struct vfs_at *at, struct span path, uint32_t flags, uint32_t
  * not a file, not executable or on a noexec mount. An empty path means `dir` itself (fexecve). */
 int vfs_open_exec(const struct vfs_at *at, struct span path, bool follow, struct file **out);
 int vfs_stat(const struct vfs_at *at, struct span path, bool follow, struct file_stat *out);
+/* ---- Changes: mkdir(2), mknod, symlink, link, unlink, rmdir, rename, chmod, chown ... ---- */
+
+/* `mode` with its type: a directory, file, fifo, socket or device; before the umask. */
+int vfs_make(const struct vfs_at *at, struct span path, uint32_t mode, uint64_t rdev);
+int vfs_symlink(const struct vfs_at *at, struct span target, struct span path);
+int vfs_link(const struct vfs_at *from, struct span old, unsigned flags, const struct vfs_at *to,
+             struct span path); /* flags: AT_SYMLINK_FOLLOW, AT_EMPTY_PATH */
+int vfs_unlink(const struct vfs_at *at, struct span path);
+int vfs_rmdir(const struct vfs_at *at, struct span path);
+int vfs_rename(const struct vfs_at *from, struct span old, const struct vfs_at *to, struct span new,
+               unsigned flags); /* RENAME_NOREPLACE, RENAME_EXCHANGE */
+
+/* What an inode may be changed to; the caller found it, or has it open. `id` -1: leave. */
+int vfs_chmod(const struct creds *cred, struct vnode node, uint32_t mode);
+int vfs_chown(const struct creds *cred, struct vnode node, uint32_t uid, uint32_t gid);
+int vfs_truncate(const struct creds *cred, struct vnode node, int64_t size);
+/* Times of utimensat(2): what UTIME_OMIT leaves out is INT64_MIN; `now` says that both are the
+ * current time, for which write permission is enough. */
+int vfs_set_times(const struct creds *cred, struct vnode node, int64_t atime_ns, int64_t mtime_ns,
+                  bool now);
+
 /* The absolute path of a directory as getcwd(2) gives it, NUL-terminated; its length without the
  * NUL, -ENOENT when it was removed, -ERANGE. */
 int64_t vfs_path_of(struct vfs *vfs, struct vnode root, struct vnode node, char *out, size_t size);

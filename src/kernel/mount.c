@@ -1,0 +1,179 @@
+/* The machine's file systems put together. */
+#include "kernel/mount.h"
+
+#include "kernel/fs.h"
+#include "kernel/hardware.h"
+#include "kernel/task.h"
+
+#include "persona/image.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct mount mounts[] = {
+#define MOUNT(path, kind, flags, size, inodes, mode, major, minor, id, parent, source, type, \
+              options, super)                                                                \
+    {path,  MOUNT_##kind, flags,  size,   inodes, mode,    major,                            \
+     minor, id,           parent, source, type,   options, super},
+#include "kernel/mounts.def"
+#undef MOUNT
+};
+const size_t mounts_count = ARRAY_LEN(mounts);
+
+static const struct {
+    const char *name_z;
+    uint32_t mode;
+    uint32_t major, minor, gid;
+} devices[] = {
+#define DEVICE(name, type, major, minor, mode, gid) {name, (type) | (mode), major, minor, gid},
+#include "kernel/devices.def"
+#undef DEVICE
+};
+
+/* Who puts the machine together: root. */
+static const struct creds creds_root = {.cap_effective = UINT64_MAX};
+
+/* The directory a file system is mounted on; made when the image has none. */
+static int mount_point(struct vfs *vfs, const char *path_z, struct vnode *out)
+{
+    struct vnode root = {.fs = vfs->mounts[0], .ino = vfs->mounts[0]->root};
+    struct fs_context fs = {.vfs = vfs, .root = root, .cwd = root, .holders = 1};
+    const struct vfs_at at = {.fs = &fs, .cred = &creds_root};
+    const struct fs_new new = {.mode = S_IFDIR | 0755};
+    struct walk_found found;
+    int error = walk(&at, span_z(path_z), WALK_MAKE, &found);
+    if (error == 0 && found.node.fs == NULL)
+        error = vfs_make_at(&at, &found, &new);
+    *out = found.node;
+    walk_done(&found);
+    return error;
+}
+
+/* An overlay over the image's own directory of that path: empty if it has none. */
+static struct fs *overlay_at(struct vfs *vfs, const struct persona_image *image, struct vnode node)
+{
+    if (node.fs == vfs->mounts[0] && image != NULL && node.ino <= persona_image_nodes(image))
+        return overlay_new(vfs, image, (uint32_t)node.ino);
+    return overlay_new(vfs, NULL, 0);
+}
+
+static struct fs *fs_of_kind(struct vfs *vfs, const struct persona_image *image,
+                             const struct mount *m, struct vnode node)
+{
+    switch (m->kind) {
+    case MOUNT_ROOT: return overlay_new(vfs, image, image != NULL ? PERSONA_ROOT : 0);
+    case MOUNT_TMPFS: return overlay_at(vfs, image, node);
+    default: return NULL;
+    }
+}
+
+static int mount_one(struct vfs *vfs, const struct persona_image *image, const struct mount *m)
+{
+    struct vnode node = {0};
+    int error = m->kind != MOUNT_ROOT ? mount_point(vfs, m->path_z, &node) : 0;
+    if (error != 0)
+        return error;
+    struct fs *fs = vfs->mount_count < VFS_MOUNTS_MAX ? fs_of_kind(vfs, image, m, node) : NULL;
+    if (fs == NULL)
+        return -ENOMEM;
+    fs->dev = FS_DEV(m->major, m->minor);
+    fs->flags = m->flags;
+    fs->usage_kib = m->size_kib;
+    fs->usage_inodes = m->inodes;
+    fs->covered = node;
+    vfs->mounts[vfs->mount_count++] = fs;
+    const struct fs_attr attr = {.what = FS_ATTR_MODE, .mode = m->mode};
+    struct file_stat st;
+    error = vnode_hold(node);
+    if (error == 0)
+        error = fs->ops->stat(fs, fs->root, &st);
+    if (error == 0 && m->kind == MOUNT_TMPFS && (st.mode & 07777) != m->mode)
+        error = fs->ops->set_attr(fs, fs->root, &attr);
+    return error;
+}
+
+static int make_device(struct vfs *vfs, struct fs *dev, size_t index)
+{
+    uint64_t ino = 0;
+    struct span name = span_z(devices[index].name_z);
+    const struct fs_new new = {.mode = devices[index].mode,
+                               .gid = devices[index].gid,
+                               .rdev = FS_DEV(devices[index].major, devices[index].minor)};
+    (void)vfs;
+    if (dev->ops->find(dev, NULL, dev->root, name, &ino) == 0)
+        return 0;
+    return dev->ops->make(dev, dev->root, name, &new, &ino);
+}
+
+static int make_links(struct fs *dev)
+{
+    static const char *const links[][2] = {{"fd", "/proc/self/fd"},
+                                           {"stdin", "/proc/self/fd/0"},
+                                           {"stdout", "/proc/self/fd/1"},
+                                           {"stderr", "/proc/self/fd/2"}};
+    int error = 0;
+    uint64_t ino = 0;
+    for (size_t i = 0; i < ARRAY_LEN(links) && error == 0; i++) {
+        const struct fs_new new = {.mode = S_IFLNK | 0777, .target = span_z(links[i][1])};
+        if (dev->ops->find(dev, NULL, dev->root, span_z(links[i][0]), &ino) != 0)
+            error = dev->ops->make(dev, dev->root, span_z(links[i][0]), &new, &ino);
+    }
+    return error;
+}
+
+static int fill_dev(struct vfs *vfs)
+{
+    struct vnode dev;
+    int error = mount_point(vfs, "/dev", &dev);
+    for (size_t i = 0; i < ARRAY_LEN(devices) && error == 0; i++)
+        error = make_device(vfs, dev.fs, i);
+    return error != 0 ? error : make_links(dev.fs);
+}
+
+static int mount_all(struct vfs *vfs, const struct persona_image *image)
+{
+    int error = 0;
+    for (size_t i = 0; i < mounts_count && error == 0; i++)
+        if (mounts[i].kind == MOUNT_ROOT)
+            error = mount_one(vfs, image, &mounts[i]);
+    for (size_t i = 0; i < mounts_count && error == 0; i++)
+        if (mounts[i].kind != MOUNT_ROOT && mounts[i].kind != MOUNT_LISTED)
+            error = mount_one(vfs, image, &mounts[i]);
+    return error != 0 ? error : fill_dev(vfs);
+}
+
+struct vfs *vfs_new(const struct vfs_config *config)
+{
+    struct vfs *vfs = calloc(1, sizeof(*vfs));
+    if (vfs == NULL)
+        return NULL;
+    vfs->hooks = config->hooks;
+    vfs->hardware = config->hardware;
+    vfs->kernel = config->kernel;
+    vfs->boot_ns = config->boot_ns;
+    vfs->files_max = config->files;
+    vfs->next_object = 12000; /* pipes of the services that seem to run came before */
+    vfs->quota.bytes_max = UINT64_MAX;
+    vfs->quota.nodes_max = UINT32_MAX;
+    if (mount_all(vfs, config->image) != 0) {
+        vfs_free(vfs);
+        return NULL;
+    }
+    /* What the machine itself needed is not the visitor's. */
+    vfs->quota.bytes_max = vfs->quota.bytes + config->overlay_bytes;
+    vfs->quota.nodes_max = vfs->quota.nodes + config->overlay_nodes;
+    return vfs;
+}
+
+void vfs_free(struct vfs *vfs)
+{
+    if (vfs == NULL)
+        return;
+    for (size_t i = vfs->mount_count; i > 0; i--) {
+        struct fs *fs = vfs->mounts[i - 1];
+        vnode_drop(fs->covered);
+        fs->ops->free(fs);
+    }
+    free(vfs);
+}

@@ -1,0 +1,109 @@
+/* The overlay: the image's files in place until they are changed, and what a visitor changes.
+ * Shared by overlay*.c; everybody else sees the `struct fs` of overlay_new.
+ *
+ * Inodes 1 .. N are the image's, new ones come after. An inode that is changed or in use has a
+ * `struct inode` here; all others exist only in the image. Names: a `struct name` is a name that
+ * was added to a directory, or, with ino 0, one of the image that was removed. Directories keep
+ * their inode when they are renamed, so nothing below them is copied. */
+#ifndef KERNEL_OVERLAY_H
+#define KERNEL_OVERLAY_H
+
+#include "kernel/fs.h"
+#include "kernel/hash.h"
+
+#include "persona/image.h"
+
+enum {
+    OVERLAY_PAGE = 4096,
+    OVERLAY_LINKS_MAX = 65000, /* ext4: -EMLINK */
+};
+
+struct name {
+    struct hash_link link;       /* in overlay.names; first */
+    struct name *before, *after; /* of the same directory, by cookie */
+    uint64_t dir, ino;           /* ino 0: the image's entry is gone */
+    int64_t cookie;              /* its place in readdir */
+    uint8_t len;
+    char text[];
+};
+
+/* A page of contents that is not the image's. */
+struct page {
+    uint64_t index;
+    uint8_t *bytes;
+};
+
+struct inode {
+    struct hash_link link; /* in overlay.inodes, key: number; first */
+    uint64_t ino;
+    uint32_t mode, uid, gid, nlink;
+    uint64_t rdev;
+    int64_t atime_ns, mtime_ns, ctime_ns, btime_ns;
+    uint32_t holds; /* descriptions and current directories */
+    bool kept;      /* changed or new: stays when nobody holds it */
+
+    /* A regular file: `base` below `size`, replaced page by page; zeros where neither is. */
+    int64_t size;
+    struct span base;
+    struct page *pages; /* by index */
+    size_t page_count, page_room;
+
+    uint64_t parent;  /* a directory: the one above */
+    uint32_t entries; /* a directory: names in it, without . and .. */
+    struct name *first_name, *last_name;
+
+    char *target; /* a new symbolic link: owned, base is its span */
+    void *object; /* a fifo's or socket's */
+};
+
+struct overlay {
+    struct fs fs;                      /* first */
+    const struct persona_image *image; /* or NULL */
+    struct hash inodes, names;
+    uint64_t next_ino;
+    int64_t next_cookie;
+};
+
+static inline struct overlay *overlay_of(struct fs *fs)
+{
+    return (struct overlay *)fs;
+}
+
+/* The inode in memory, made from the image when it is not there yet; not kept, not held (it goes
+ * away with the next overlay_forget). NULL: no such inode, or no memory. */
+struct inode *overlay_inode(struct overlay *o, uint64_t ino);
+/* The same if it is already in memory. */
+struct inode *overlay_inode_find(const struct overlay *o, uint64_t ino);
+/* It is changed from now on: counted and kept. 0, -ENOSPC. */
+int overlay_keep(struct overlay *o, struct inode *i);
+/* Frees what nobody holds and is not changed, or has lost its last name. */
+void overlay_forget(struct overlay *o, struct inode *i);
+/* A new inode, kept. -ENOSPC, -ENOMEM. */
+int overlay_inode_new(struct overlay *o, const struct fs_new *new, struct inode **out);
+int overlay_charge_node(struct overlay *o); /* one name or inode more: 0 or -ENOSPC */
+
+/* ---- Contents (overlay_data.c) ---- */
+int64_t overlay_write(struct overlay *o, struct inode *i, const void *bytes, size_t len,
+                      int64_t at);
+int overlay_resize(struct overlay *o, struct inode *i, int64_t size);
+void overlay_drop_pages(struct overlay *o, struct inode *i, uint64_t from);
+uint64_t overlay_blocks(const struct inode *i); /* of 512 bytes */
+extern const struct file_ops overlay_file_ops;
+
+/* ---- Names (overlay_dir.c) ---- */
+int overlay_find(struct fs *fs, struct task *t, uint64_t dir, struct span text, uint64_t *ino);
+int64_t overlay_name_of(struct fs *fs, uint64_t dir, uint64_t ino, char *out, size_t size);
+int overlay_readdir(struct fs *fs, struct task *t, uint64_t dir, int64_t at, file_entry_fn fn,
+                    void *ctx);
+int overlay_make(struct fs *fs, uint64_t dir, struct span text, const struct fs_new *new,
+                 uint64_t *ino);
+int overlay_link(struct fs *fs, uint64_t ino, uint64_t dir, struct span text);
+int overlay_unlink(struct fs *fs, uint64_t dir, struct span text);
+int overlay_rename(struct fs *fs, uint64_t from_dir, struct span from, uint64_t to_dir,
+                   struct span to);
+int overlay_exchange(struct fs *fs, uint64_t a_dir, struct span a, uint64_t b_dir, struct span b);
+void overlay_drop_names(struct overlay *o, struct inode *dir);
+/* The number that programs see. */
+uint64_t overlay_shown(const struct overlay *o, uint64_t ino);
+
+#endif

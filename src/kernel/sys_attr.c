@@ -1,0 +1,354 @@
+/* Changing what inodes say of themselves: chmod, chown, times, truncate; and extended attributes,
+ * of which there are none. */
+#include "kernel/sysfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+static const uint64_t HERE = (uint64_t)AT_FDCWD;
+static const int64_t SECOND_NS = 1000000000;
+
+typedef int (*change_fn)(const struct creds *cred, struct vnode node, const uint64_t *value);
+
+static int change_mode(const struct creds *cred, struct vnode node, const uint64_t *value)
+{
+    return vfs_chmod(cred, node, (uint32_t)value[0] & 07777);
+}
+
+static int change_owner(const struct creds *cred, struct vnode node, const uint64_t *value)
+{
+    return vfs_chown(cred, node, (uint32_t)value[0], (uint32_t)value[1]);
+}
+
+static int change_size(const struct creds *cred, struct vnode node, const uint64_t *value)
+{
+    return vfs_truncate(cred, node, (int64_t)value[0]);
+}
+
+/* Applies a change to what a path means, or a descriptor of it (no path). */
+static int64_t change(struct task *t, uint64_t dirfd, uint64_t addr, uint64_t flags, change_fn fn,
+                      const uint64_t *value)
+{
+    struct walk_found found;
+    bool follow = (flags & AT_SYMLINK_NOFOLLOW) == 0;
+    int error = sys_walk(t, dirfd, addr, follow, (flags & AT_EMPTY_PATH) != 0, &found);
+    if (error != 0)
+        return error;
+    /* A pipe's or socket's own inode: nobody sees it change. */
+    error = found.node.fs != NULL ? fn(&t->creds, found.node, value) : 0;
+    walk_done(&found);
+    return error;
+}
+
+static int64_t change_open(struct task *t, uint64_t fd, change_fn fn, const uint64_t *value)
+{
+    const struct file *f = sys_file(t, fd);
+    if (f == NULL || (f->flags & O_PATH) != 0)
+        return -EBADF;
+    return f->node.fs != NULL ? fn(&t->creds, f->node, value) : 0;
+}
+
+int64_t sys_chmod(struct task *t, const uint64_t arg[6])
+{
+    return change(t, HERE, arg[0], 0, change_mode, arg + 1);
+}
+
+int64_t sys_fchmod(struct task *t, const uint64_t arg[6])
+{
+    return change_open(t, arg[0], change_mode, arg + 1);
+}
+
+int64_t sys_fchmodat(struct task *t, const uint64_t arg[6])
+{
+    return change(t, arg[0], arg[1], 0, change_mode, arg + 2);
+}
+
+int64_t sys_chown(struct task *t, const uint64_t arg[6])
+{
+    return change(t, HERE, arg[0], 0, change_owner, arg + 1);
+}
+
+int64_t sys_lchown(struct task *t, const uint64_t arg[6])
+{
+    return change(t, HERE, arg[0], AT_SYMLINK_NOFOLLOW, change_owner, arg + 1);
+}
+
+int64_t sys_fchown(struct task *t, const uint64_t arg[6])
+{
+    return change_open(t, arg[0], change_owner, arg + 1);
+}
+
+int64_t sys_fchownat(struct task *t, const uint64_t arg[6])
+{
+    if (((uint32_t)arg[4] & ~(uint32_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0)
+        return -EINVAL;
+    return change(t, arg[0], arg[1], (uint32_t)arg[4], change_owner, arg + 2);
+}
+
+/* ---- Size ---- */
+
+int64_t sys_truncate(struct task *t, const uint64_t arg[6])
+{
+    return (int64_t)arg[1] < 0 ? -EINVAL : change(t, HERE, arg[0], 0, change_size, arg + 1);
+}
+
+static int64_t resize(struct file *f, int64_t size)
+{
+    if (f == NULL || (f->flags & O_PATH) != 0)
+        return -EBADF;
+    if (size < 0 || f->ops->truncate == NULL || (f->flags & O_ACCMODE) == O_RDONLY)
+        return -EINVAL;
+    return f->ops->truncate(f, size);
+}
+
+int64_t sys_ftruncate(struct task *t, const uint64_t arg[6])
+{
+    return resize(sys_file(t, arg[0]), (int64_t)arg[1]);
+}
+
+int64_t sys_fallocate(struct task *t, const uint64_t arg[6])
+{
+    struct file *f = sys_file(t, arg[0]);
+    struct file_stat st;
+    int64_t from = (int64_t)arg[2], len = (int64_t)arg[3], end = 0;
+    if (f == NULL || (f->flags & O_PATH) != 0 || (f->flags & O_ACCMODE) == O_RDONLY)
+        return -EBADF;
+    if (from < 0 || len <= 0)
+        return -EINVAL;
+    if (__builtin_add_overflow(from, len, &end))
+        return -EFBIG;
+    if (arg[1] == FALLOC_FL_KEEP_SIZE)
+        return 0;
+    if (arg[1] != 0)
+        return -EOPNOTSUPP;
+    if (f->ops->truncate == NULL)
+        return f->ops->seekable ? -ENODEV : -ESPIPE;
+    int error = file_stat(f, &st);
+    return error == 0 && end > st.size ? f->ops->truncate(f, end) : error;
+}
+
+/* ---- Times ---- */
+
+/* One of a pair: seconds and nanoseconds, or one of the two marks. */
+static int one_time(const struct task *t, const int64_t *pair, int64_t *out)
+{
+    if (pair[1] == UTIME_NOW)
+        *out = vfs_now(t->fs->vfs);
+    else if (pair[1] == UTIME_OMIT)
+        *out = INT64_MIN;
+    else if (pair[1] < 0 || pair[1] >= SECOND_NS)
+        return -EINVAL;
+    else if (pair[0] > INT64_MAX / SECOND_NS - 1 || pair[0] < INT64_MIN / SECOND_NS + 2)
+        *out = pair[0] > 0 ? INT64_MAX : 0;
+    else
+        *out = pair[0] * SECOND_NS + pair[1];
+    return 0;
+}
+
+static int64_t set_times(struct task *t, uint64_t dirfd, uint64_t addr, uint64_t flags,
+                         const int64_t pairs[4])
+{
+    struct walk_found found;
+    int64_t time[2];
+    int error = one_time(t, pairs, &time[0]);
+    if (error == 0)
+        error = one_time(t, pairs + 2, &time[1]);
+    if (error != 0)
+        return error;
+    bool now = pairs[1] == UTIME_NOW && pairs[3] == UTIME_NOW;
+    if (time[0] == INT64_MIN && time[1] == INT64_MIN)
+        return 0;
+    struct vnode node = {0};
+    const struct file *f = NULL;
+    if (addr == 0) { /* futimens */
+        f = sys_file(t, dirfd);
+        if (f == NULL || (f->flags & O_PATH) != 0)
+            return -EBADF;
+        node = f->node;
+    } else {
+        bool follow = (flags & AT_SYMLINK_NOFOLLOW) == 0;
+        error = sys_walk(t, dirfd, addr, follow, (flags & AT_EMPTY_PATH) != 0, &found);
+        if (error != 0)
+            return error;
+        node = found.node;
+    }
+    if (node.fs != NULL)
+        error = vfs_set_times(&t->creds, node, time[0], time[1], now);
+    if (addr != 0)
+        walk_done(&found);
+    return error;
+}
+
+static const int64_t both_now[4] = {0, UTIME_NOW, 0, UTIME_NOW};
+
+int64_t sys_utimensat(struct task *t, const uint64_t arg[6])
+{
+    int64_t pairs[4] = {0, UTIME_NOW, 0, UTIME_NOW};
+    if ((arg[3] & ~(uint64_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0)
+        return -EINVAL;
+    if (arg[2] != 0 && task_read(t, arg[2], pairs, sizeof(pairs)) != 0)
+        return -EFAULT;
+    if (arg[1] == 0 && (int32_t)arg[0] == AT_FDCWD)
+        return -EFAULT;
+    return set_times(t, arg[0], arg[1], arg[3], pairs);
+}
+
+/* Microseconds, without marks. */
+static int64_t set_times_us(struct task *t, uint64_t dirfd, uint64_t addr, uint64_t times)
+{
+    int64_t pairs[4];
+    if (times == 0)
+        return set_times(t, dirfd, addr, 0, both_now);
+    if (task_read(t, times, pairs, sizeof(pairs)) != 0)
+        return -EFAULT;
+    for (int i = 1; i < 4; i += 2) {
+        if (pairs[i] < 0 || pairs[i] >= 1000000)
+            return -EINVAL;
+        pairs[i] *= 1000;
+    }
+    return set_times(t, dirfd, addr, 0, pairs);
+}
+
+int64_t sys_utimes(struct task *t, const uint64_t arg[6])
+{
+    return set_times_us(t, HERE, arg[0], arg[1]);
+}
+
+int64_t sys_futimesat(struct task *t, const uint64_t arg[6])
+{
+    return set_times_us(t, arg[0], arg[1], arg[2]);
+}
+
+int64_t sys_utime(struct task *t, const uint64_t arg[6])
+{
+    int64_t seconds[2];
+    if (arg[1] == 0)
+        return set_times(t, HERE, arg[0], 0, both_now);
+    if (task_read(t, arg[1], seconds, sizeof(seconds)) != 0)
+        return -EFAULT;
+    const int64_t pairs[4] = {seconds[0], 0, seconds[1], 0};
+    return set_times(t, HERE, arg[0], 0, pairs);
+}
+
+/* ---- To the disk: it is always there ---- */
+
+static int64_t check_fd(struct task *t, uint64_t fd, bool seekable)
+{
+    const struct file *f = sys_file(t, fd);
+    if (f == NULL || (f->flags & O_PATH) != 0)
+        return -EBADF;
+    return seekable && !f->ops->seekable && f->ops->readdir == NULL ? -EINVAL : 0;
+}
+
+int64_t sys_fsync(struct task *t, const uint64_t arg[6])
+{
+    return check_fd(t, arg[0], true);
+}
+
+int64_t sys_fdatasync(struct task *t, const uint64_t arg[6])
+{
+    return check_fd(t, arg[0], true);
+}
+
+int64_t sys_sync(struct task *t, const uint64_t arg[6])
+{
+    (void)t, (void)arg;
+    return 0;
+}
+
+int64_t sys_syncfs(struct task *t, const uint64_t arg[6])
+{
+    return check_fd(t, arg[0], false);
+}
+
+int64_t sys_fadvise64(struct task *t, const uint64_t arg[6])
+{
+    int64_t error = check_fd(t, arg[0], true);
+    if (error == 0 && arg[3] > 5)
+        return -EINVAL;
+    return error == -EINVAL ? -ESPIPE : error;
+}
+
+int64_t sys_readahead(struct task *t, const uint64_t arg[6])
+{
+    return check_fd(t, arg[0], true);
+}
+
+/* ---- Extended attributes ---- */
+
+static int64_t no_attribute(struct task *t, uint64_t path, bool follow, int64_t answer)
+{
+    struct walk_found found;
+    int error = sys_walk(t, HERE, path, follow, false, &found);
+    if (error != 0)
+        return error;
+    walk_done(&found);
+    return answer;
+}
+
+static int64_t no_attribute_open(struct task *t, uint64_t fd, int64_t answer)
+{
+    int64_t error = check_fd(t, fd, false);
+    return error != 0 ? error : answer;
+}
+
+int64_t sys_getxattr(struct task *t, const uint64_t arg[6])
+{
+    return no_attribute(t, arg[0], true, -ENODATA);
+}
+
+int64_t sys_lgetxattr(struct task *t, const uint64_t arg[6])
+{
+    return no_attribute(t, arg[0], false, -ENODATA);
+}
+
+int64_t sys_fgetxattr(struct task *t, const uint64_t arg[6])
+{
+    return no_attribute_open(t, arg[0], -ENODATA);
+}
+
+int64_t sys_listxattr(struct task *t, const uint64_t arg[6])
+{
+    return no_attribute(t, arg[0], true, 0);
+}
+
+int64_t sys_llistxattr(struct task *t, const uint64_t arg[6])
+{
+    return no_attribute(t, arg[0], false, 0);
+}
+
+int64_t sys_flistxattr(struct task *t, const uint64_t arg[6])
+{
+    return no_attribute_open(t, arg[0], 0);
+}
+
+int64_t sys_setxattr(struct task *t, const uint64_t arg[6])
+{
+    return no_attribute(t, arg[0], true, -EOPNOTSUPP);
+}
+
+int64_t sys_lsetxattr(struct task *t, const uint64_t arg[6])
+{
+    return no_attribute(t, arg[0], false, -EOPNOTSUPP);
+}
+
+int64_t sys_fsetxattr(struct task *t, const uint64_t arg[6])
+{
+    return no_attribute_open(t, arg[0], -EOPNOTSUPP);
+}
+
+int64_t sys_removexattr(struct task *t, const uint64_t arg[6])
+{
+    return no_attribute(t, arg[0], true, -ENODATA);
+}
+
+int64_t sys_lremovexattr(struct task *t, const uint64_t arg[6])
+{
+    return no_attribute(t, arg[0], false, -ENODATA);
+}
+
+int64_t sys_fremovexattr(struct task *t, const uint64_t arg[6])
+{
+    return no_attribute_open(t, arg[0], -ENODATA);
+}

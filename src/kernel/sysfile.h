@@ -1,0 +1,38 @@
+/* What the file calls (sys_*.c of files) share. */
+#ifndef KERNEL_SYSFILE_H
+#define KERNEL_SYSFILE_H
+
+#include "kernel/fdtable.h"
+#include "kernel/fs.h"
+#include "kernel/syscalls.h"
+#include "kernel/task.h"
+
+enum { SYS_CHUNK = 65536 }; /* bytes copied between guest and kernel at once */
+
+/* A path argument, with where it starts. */
+struct sys_path {
+    struct vfs_at at;
+    struct span path;
+    char text_z[VFS_PATH_MAX];
+};
+
+/* Reads the path at `addr`; a relative one starts at `dirfd`. With `empty_ok` (AT_EMPTY_PATH) ""
+ * stands for the descriptor itself. 0, -EFAULT, -ENAMETOOLONG, -EBADF. */
+int sys_path_get(struct task *t, uint64_t dirfd, uint64_t addr, bool empty_ok,
+                 struct sys_path *out);
+/* Where the paths of a task start: at `dir`, or NULL at its current directory. */
+struct vfs_at sys_at(struct task *t, struct file *dir);
+/* The inode a path means. */
+int sys_walk(struct task *t, uint64_t dirfd, uint64_t addr, bool follow, bool empty_ok,
+             struct walk_found *out);
+
+struct file *sys_file(const struct task *t, uint64_t fd); /* NULL: -EBADF */
+/* A new descriptor for `f`, whose holder passes on. */
+int64_t sys_install(struct task *t, struct file *f, bool close_on_exec);
+/* The answer to -EAGAIN of an operation on `f`: that, or the task is parked. */
+int64_t sys_wait_file(struct task *t, const struct file *f);
+
+/* The status flags that stay with a description, of those open(2) was given. */
+uint32_t sys_status_flags(uint32_t flags);
+
+#endif

@@ -1,0 +1,356 @@
+/* Changes of names and inodes, with Linux's checks in Linux's order (fs/namei.c, fs/attr.c). */
+#include "kernel/fs.h"
+#include "kernel/task.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdio.h> /* RENAME_EXCHANGE */
+#include <string.h>
+#include <unistd.h>
+
+/* A place for a new name: it must not be there. */
+static int new_place(const struct vfs_at *at, struct span path, bool directory,
+                     struct walk_found *found)
+{
+    int error = walk(at, path, WALK_MAKE | WALK_NAMED, found);
+    if (error != 0)
+        return error;
+    if (found->last != WALK_NAME || found->node.fs != NULL)
+        error = -EEXIST;
+    else if (found->slash && !directory)
+        error = -ENOENT;
+    if (error != 0)
+        walk_done(found);
+    return error;
+}
+
+int vfs_make(const struct vfs_at *at, struct span path, uint32_t mode, uint64_t rdev)
+{
+    struct walk_found found;
+    bool device = S_ISCHR(mode) || S_ISBLK(mode);
+    int error = new_place(at, path, S_ISDIR(mode), &found);
+    if (error != 0)
+        return error;
+    const struct fs_new new = {.mode = mode, .rdev = rdev};
+    error = device && !creds_capable(at->cred, CAP_MKNOD) ? -EPERM : vfs_make_at(at, &found, &new);
+    walk_done(&found);
+    return error;
+}
+
+int vfs_symlink(const struct vfs_at *at, struct span target, struct span path)
+{
+    struct walk_found found;
+    if (target.len == 0)
+        return -ENOENT;
+    if (target.len >= VFS_PATH_MAX)
+        return -ENAMETOOLONG;
+    int error = new_place(at, path, false, &found);
+    if (error != 0)
+        return error;
+    const struct fs_new new = {.mode = S_IFLNK | 0777, .target = target};
+    error = vfs_make_at(at, &found, &new);
+    walk_done(&found);
+    return error;
+}
+
+/* May the caller put a name into the directory, or take one out? */
+static int may_change_dir(const struct vfs_at *at, struct vnode dir, struct file_stat *st)
+{
+    int error = vnode_stat(dir, st);
+    return error != 0 ? error : vfs_may(at->cred, dir.fs, st, W_OK | X_OK);
+}
+
+/* fs.protected_hardlinks: not to what one could not write. */
+static int may_link(const struct creds *cred, const struct walk_found *source)
+{
+    const struct file_stat *st = &source->stat;
+    if (vfs_owns(cred, st))
+        return 0;
+    bool privileged =
+        (st->mode & S_ISUID) != 0 || (st->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
+    if (!S_ISREG(st->mode) || privileged || vfs_may(cred, source->node.fs, st, R_OK | W_OK) != 0)
+        return -EPERM;
+    return 0;
+}
+
+int vfs_link(const struct vfs_at *from, struct span old, unsigned flags, const struct vfs_at *to,
+             struct span path)
+{
+    struct walk_found source, target;
+    struct file_stat dir;
+    unsigned how = ((flags & AT_SYMLINK_FOLLOW) != 0 ? WALK_FOLLOW : 0) |
+                   ((flags & AT_EMPTY_PATH) != 0 ? WALK_EMPTY : 0);
+    int error = walk(from, old, how, &source);
+    if (error != 0)
+        return error;
+    error = new_place(to, path, false, &target);
+    if (error != 0)
+        goto out;
+    if (source.node.fs != target.dir.fs)
+        error = -EXDEV;
+    if (error == 0)
+        error = may_link(from->cred, &source);
+    if (error == 0)
+        error = may_change_dir(to, target.dir, &dir);
+    if (error == 0 && (source.node.fs->ops->link == NULL || S_ISDIR(source.stat.mode)))
+        error = -EPERM;
+    if (error == 0)
+        error = source.node.fs->ops->link(source.node.fs, source.node.ino, target.dir.ino,
+                                          walk_name(&target));
+    walk_done(&target);
+out:
+    walk_done(&source);
+    return error;
+}
+
+static bool is_mounted_on(const struct vfs *vfs, struct vnode node)
+{
+    if (node.fs->covered.fs != NULL && node.ino == node.fs->root)
+        return true; /* the walk has gone into the mount */
+    for (size_t i = 0; i < vfs->mount_count; i++)
+        if (vnode_is_same(vfs->mounts[i]->covered, node))
+            return true;
+    return false;
+}
+
+/* The checks of removing or replacing a name (may_delete). */
+static int may_remove(const struct vfs_at *at, const struct walk_found *found, bool directory)
+{
+    struct file_stat dir;
+    int error = may_change_dir(at, found->dir, &dir);
+    if (error != 0)
+        return error;
+    if ((dir.mode & S_ISVTX) != 0 && dir.uid != at->cred->fsuid &&
+        !vfs_owns(at->cred, &found->stat))
+        return -EPERM;
+    if (directory && !S_ISDIR(found->stat.mode))
+        return -ENOTDIR;
+    if (directory && is_mounted_on(at->fs->vfs, found->node))
+        return -EBUSY;
+    return !directory && S_ISDIR(found->stat.mode) ? -EISDIR : 0;
+}
+
+static void tell_deleted(const struct vfs_at *at, const struct walk_found *found)
+{
+    struct vfs *vfs = at->fs->vfs;
+    char path[VFS_PATH_MAX + VFS_NAME_MAX + 2];
+    struct vnode root = {.fs = vfs->mounts[0], .ino = vfs->mounts[0]->root};
+    if (vfs->hooks.on_deleted == NULL)
+        return;
+    int64_t len = vfs_path_of(vfs, root, found->dir, path, VFS_PATH_MAX);
+    if (len < 0)
+        return;
+    if (len > 1)
+        path[len++] = '/';
+    memcpy(path + len, found->name, found->name_len);
+    vfs->hooks.on_deleted(vfs->hooks.ctx, at->task, span_of(path, (size_t)len + found->name_len));
+}
+
+static int remove_found(const struct vfs_at *at, const struct walk_found *found, bool directory)
+{
+    struct fs *fs = found->dir.fs;
+    int error = may_remove(at, found, directory);
+    if (error == 0 && fs->ops->unlink == NULL)
+        error = -EPERM;
+    if (error == 0)
+        error = fs->ops->unlink(fs, found->dir.ino, walk_name(found));
+    if (error == 0)
+        tell_deleted(at, found);
+    return error;
+}
+
+int vfs_unlink(const struct vfs_at *at, struct span path)
+{
+    struct walk_found found;
+    int error = walk(at, path, WALK_NAMED, &found);
+    if (error != 0)
+        return error;
+    if (found.last != WALK_NAME)
+        error = -EISDIR;
+    else if (found.slash)
+        error = S_ISDIR(found.stat.mode) ? -EISDIR : -ENOTDIR;
+    else
+        error = remove_found(at, &found, false);
+    walk_done(&found);
+    return error;
+}
+
+int vfs_rmdir(const struct vfs_at *at, struct span path)
+{
+    static const int by_last[] = {
+        [WALK_DOT] = -EINVAL, [WALK_DOTDOT] = -ENOTEMPTY, [WALK_ROOT] = -EBUSY};
+    struct walk_found found;
+    int error = walk(at, path, WALK_NAMED, &found);
+    if (error != 0)
+        return error;
+    error = found.last != WALK_NAME ? by_last[found.last] : remove_found(at, &found, true);
+    walk_done(&found);
+    return error;
+}
+
+/* True when `node` is `dir` or stands above it. */
+static bool is_above(struct vnode node, struct vnode dir)
+{
+    for (;;) {
+        if (vnode_is_same(node, dir))
+            return true;
+        uint64_t parent = 0;
+        if (dir.fs->ops->parent(dir.fs, dir.ino, &parent) != 0 || parent == dir.ino)
+            return false;
+        dir.ino = parent;
+    }
+}
+
+static int may_rename(const struct vfs_at *from, const struct walk_found *a,
+                      const struct vfs_at *to, const struct walk_found *b, unsigned flags)
+{
+    bool directory = S_ISDIR(a->stat.mode), exchange = (flags & RENAME_EXCHANGE) != 0;
+    struct file_stat dir;
+    int error = may_remove(from, a, directory);
+    if (error != 0)
+        return error;
+    if (b->node.fs == NULL)
+        error = may_change_dir(to, b->dir, &dir);
+    else
+        error = may_remove(to, b, exchange ? S_ISDIR(b->stat.mode) : directory);
+    if (error == 0 && directory && !vnode_is_same(a->dir, b->dir))
+        error = vfs_may(from->cred, a->node.fs, &a->stat, W_OK); /* its .. changes */
+    return error;
+}
+
+static int rename_found(const struct vfs_at *from, const struct walk_found *a,
+                        const struct vfs_at *to, const struct walk_found *b, unsigned flags)
+{
+    struct fs *fs = a->dir.fs;
+    bool exchange = (flags & RENAME_EXCHANGE) != 0;
+    if ((flags & RENAME_NOREPLACE) != 0 && b->node.fs != NULL)
+        return -EEXIST;
+    if (exchange && b->node.fs == NULL)
+        return -ENOENT;
+    if (!S_ISDIR(a->stat.mode) && (a->slash || (!exchange && b->slash)))
+        return -ENOTDIR;
+    if (S_ISDIR(a->stat.mode) && is_above(a->node, b->dir))
+        return -EINVAL;
+    if (b->node.fs != NULL && S_ISDIR(b->stat.mode) && is_above(b->node, a->dir))
+        return exchange ? -EINVAL : -ENOTEMPTY;
+    if (b->node.fs != NULL && vnode_is_same(a->node, b->node))
+        return 0;
+    int error = may_rename(from, a, to, b, flags);
+    if (error != 0)
+        return error;
+    if (is_mounted_on(from->fs->vfs, a->node))
+        return -EBUSY;
+    if (fs->ops->rename == NULL)
+        return -EPERM;
+    return (exchange ? fs->ops->exchange : fs->ops->rename)(fs, a->dir.ino, walk_name(a),
+                                                            b->dir.ino, walk_name(b));
+}
+
+int vfs_rename(const struct vfs_at *from, struct span old, const struct vfs_at *to, struct span new,
+               unsigned flags)
+{
+    struct walk_found a, b;
+    if ((flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0 ||
+        flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+        return -EINVAL;
+    int error = walk(from, old, WALK_NAMED, &a);
+    if (error != 0)
+        return error;
+    error = walk(to, new, WALK_MAKE | WALK_NAMED, &b);
+    if (error != 0)
+        goto out;
+    if (a.last != WALK_NAME || b.last != WALK_NAME)
+        error = -EBUSY;
+    else if (a.dir.fs != b.dir.fs)
+        error = -EXDEV;
+    else
+        error = rename_found(from, &a, to, &b, flags);
+    walk_done(&b);
+out:
+    walk_done(&a);
+    return error;
+}
+
+/* ---- Attributes ---- */
+
+static int set_attr(struct vnode node, const struct fs_attr *attr)
+{
+    if ((node.fs->flags & FS_READ_ONLY) != 0)
+        return -EROFS;
+    return node.fs->ops->set_attr != NULL ? node.fs->ops->set_attr(node.fs, node.ino, attr)
+                                          : -EPERM;
+}
+
+int vfs_chmod(const struct creds *cred, struct vnode node, uint32_t mode)
+{
+    struct file_stat st;
+    int error = vnode_stat(node, &st);
+    if (error != 0)
+        return error;
+    if (!vfs_owns(cred, &st))
+        return -EPERM;
+    if (!creds_in_group(cred, st.gid) && !creds_capable(cred, CAP_FSETID))
+        mode &= ~(uint32_t)S_ISGID;
+    const struct fs_attr attr = {.what = FS_ATTR_MODE, .mode = mode};
+    return set_attr(node, &attr);
+}
+
+int vfs_chown(const struct creds *cred, struct vnode node, uint32_t uid, uint32_t gid)
+{
+    struct file_stat st;
+    int error = vnode_stat(node, &st);
+    if (error != 0)
+        return error;
+    bool owner = cred->fsuid == st.uid;
+    bool any = creds_capable(cred, CAP_CHOWN);
+    if (uid != UINT32_MAX && !any && !(owner && uid == st.uid))
+        return -EPERM;
+    if (gid != UINT32_MAX && !any && !(owner && (creds_in_group(cred, gid) || gid == st.gid)))
+        return -EPERM;
+    struct fs_attr attr = {.what = FS_ATTR_OWNER,
+                           .uid = uid != UINT32_MAX ? uid : st.uid,
+                           .gid = gid != UINT32_MAX ? gid : st.gid};
+    uint32_t lost = S_ISUID | ((st.mode & S_IXGRP) != 0 ? S_ISGID : 0);
+    if (!S_ISDIR(st.mode) && (st.mode & lost) != 0) { /* also when root does it */
+        attr.what |= FS_ATTR_MODE;
+        attr.mode = st.mode & ~lost;
+    }
+    return set_attr(node, &attr);
+}
+
+int vfs_truncate(const struct creds *cred, struct vnode node, int64_t size)
+{
+    struct file_stat st;
+    int error = vnode_stat(node, &st);
+    if (error != 0)
+        return error;
+    if (S_ISDIR(st.mode))
+        return -EISDIR;
+    if (!S_ISREG(st.mode) || size < 0)
+        return -EINVAL;
+    error = vfs_may(cred, node.fs, &st, W_OK);
+    if (error != 0)
+        return error;
+    return node.fs->ops->truncate != NULL ? node.fs->ops->truncate(node.fs, node.ino, size)
+                                          : -EPERM;
+}
+
+int vfs_set_times(const struct creds *cred, struct vnode node, int64_t atime_ns, int64_t mtime_ns,
+                  bool now)
+{
+    struct file_stat st;
+    int error = vnode_stat(node, &st);
+    if (error != 0)
+        return error;
+    if (!vfs_owns(cred, &st)) {
+        if (!now)
+            return -EPERM;
+        error = vfs_may(cred, node.fs, &st, W_OK);
+        if (error != 0)
+            return error;
+    }
+    struct fs_attr attr = {.atime_ns = atime_ns, .mtime_ns = mtime_ns};
+    attr.what |= atime_ns != INT64_MIN ? FS_ATTR_ATIME : 0;
+    attr.what |= mtime_ns != INT64_MIN ? FS_ATTR_MTIME : 0;
+    return set_attr(node, &attr);
+}
