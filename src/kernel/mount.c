@@ -34,20 +34,30 @@ static const struct {
 /* Who puts the machine together: root. */
 static const struct creds creds_root = {.cap_effective = UINT64_MAX};
 
-/* The directory a file system is mounted on; made when the image has none. */
-static int mount_point(struct vfs *vfs, const char *path_z, struct vnode *out)
+static int make_directory(struct vfs *vfs, struct span path, struct vnode *out)
 {
     struct vnode root = {.fs = vfs->mounts[0], .ino = vfs->mounts[0]->root};
     struct fs_context fs = {.vfs = vfs, .root = root, .cwd = root, .holders = 1};
     const struct vfs_at at = {.fs = &fs, .cred = &creds_root};
     const struct fs_new new = {.mode = S_IFDIR | 0755};
     struct walk_found found;
-    int error = walk(&at, span_z(path_z), WALK_MAKE, &found);
+    int error = walk(&at, path, WALK_FOLLOW | WALK_MAKE, &found);
     if (error == 0 && found.node.fs == NULL)
         error = vfs_make_at(&at, &found, &new);
     *out = found.node;
     walk_done(&found);
     return error;
+}
+
+/* The directory a file system is mounted on; made, with those above it, when the image has none. */
+static int mount_point(struct vfs *vfs, const char *path_z, struct vnode *out)
+{
+    struct span path = span_z(path_z);
+    ptrdiff_t slash = 0;
+    int error = 0;
+    while (error == 0 && (slash = span_find(path, '/', (size_t)slash + 1)) > 0)
+        error = make_directory(vfs, span_slice(path, 0, (size_t)slash), out);
+    return error != 0 ? error : make_directory(vfs, path, out);
 }
 
 /* An overlay over the image's own directory of that path: empty if it has none. */
