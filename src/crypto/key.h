@@ -1,0 +1,42 @@
+/* Private keys that sign: RSA (RFC 8017, PKCS #1 v1.5), ECDSA on P-256, Ed25519 (RFC 8032). */
+#ifndef CRYPTO_KEY_H
+#define CRYPTO_KEY_H
+
+#include "base/buffer.h"
+#include "crypto/suite.h"
+
+struct crypto_key;
+
+enum crypto_key_type { CRYPTO_KEY_RSA, CRYPTO_KEY_ECDSA_P256, CRYPTO_KEY_ED25519 };
+
+enum {
+    CRYPTO_KEY_RSA_MAX_BYTES = 1024, /* of a modulus: 8192 bits */
+    CRYPTO_KEY_SIGNATURE_MAX_BYTES = CRYPTO_KEY_RSA_MAX_BYTES,
+};
+
+/* The first private key of a PEM text without a passphrase. NULL: *err is ERR_MALFORMED (not such a
+ * text, or a kind of key that is not one of these), ERR_CRYPTO or ERR_NOMEM. */
+struct crypto_key *crypto_key_load(struct span pem, int *err);
+void crypto_key_free(struct crypto_key *key);
+
+/* Makes a key (RSA: `bits`) and appends it as PKCS #8 PEM. libcrypto's own randomness. */
+int crypto_key_generate(enum crypto_key_type type, unsigned bits, struct buffer *pem);
+
+enum crypto_key_type crypto_key_type(const struct crypto_key *key);
+
+/* The public half as numbers, big-endian, without leading zeros: RSA: `first` is e, `second` n.
+ * Elsewhere `first` alone: the point (uncompressed, 65 bytes), the 32 bytes of Ed25519. Borrowed
+ * from the key. */
+void crypto_key_public(const struct crypto_key *key, struct span *first, struct span *second);
+
+/* Signs. RSA: by `digest`, one number of the modulus' width. ECDSA: always SHA-256, r and s of 32
+ * bytes each. Ed25519: 64 bytes. 0 or ERR_CRYPTO. */
+int crypto_key_sign(const struct crypto_suite *suite, const struct crypto_key *key,
+                    enum crypto_digest digest, struct span message,
+                    uint8_t signature[CRYPTO_KEY_SIGNATURE_MAX_BYTES], size_t *signature_len);
+
+/* 0, or ERR_AUTH when the signature (in the same form) is not the key's. */
+int crypto_key_verify(const struct crypto_suite *suite, const struct crypto_key *key,
+                      enum crypto_digest digest, struct span message, struct span signature);
+
+#endif
