@@ -4,12 +4,59 @@
 
 #include "base/span.h"
 
-struct ssh_profile;
+/* What a client's software name changes (OpenSSH's compat.c). */
+enum ssh_compat {
+    SSH_COMPAT_NONE = 0,
+    SSH_COMPAT_SCANNER = 1,           /* closed at once, without a word */
+    SSH_COMPAT_NO_CURVE25519_OLD = 2, /* curve25519-sha256@libssh.org is not offered */
+    SSH_COMPAT_NO_HOSTKEYS = 4,       /* no hostkeys-00 announcement */
+};
+
+struct ssh_profile_compat {
+    const char *pattern_z; /* glob over what follows the second dash of the client's line */
+    unsigned flags;        /* of enum ssh_compat; the first pattern that matches counts */
+};
+
+struct ssh_profile_pair {
+    const char *name_z, *value_z;
+};
+
+struct ssh_profile {
+    const char *name_z;
+    const char *version_z; /* the identification line without CR LF */
+
+    /* Name-lists in the server's order, separated by commas. What this build cannot do and host
+     * keys that are not there are left out of what is sent. */
+    const char *kex_z, *hostkey_z, *cipher_z, *mac_z, *compression_z;
+
+    const struct ssh_profile_pair *extensions; /* EXT_INFO (RFC 8308), ends with a NULL name */
+    const struct ssh_profile_compat *compat;   /* ends with a NULL pattern */
+
+    const char *auth_methods_z; /* "can continue" of every failure */
+    uint32_t auth_tries_max;    /* the failure with this number ends the connection */
+    uint32_t password_max_bytes;
+    uint32_t login_grace_ms;
+
+    const char *const *env_patterns_z; /* variables that env may set; ends with NULL */
+    const char *subsystems_z;          /* name-list */
+    uint32_t sessions_max;             /* session channels at a time */
+    uint32_t window_bytes, packet_bytes;
+    bool x11, agent; /* forwarding is promised */
+
+    /* Blocks after which the server asks for new keys; 0: by the cipher, as OpenSSH does. */
+    uint64_t rekey_blocks;
+};
 
 /* OpenSSH 9.2p1 of Debian 12 ("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u10"). */
 extern const struct ssh_profile ssh_profile_openssh_9_2p1;
 
 /* By name ("openssh-9.2p1"); NULL when there is none. */
 const struct ssh_profile *ssh_profile_find(struct span name);
+
+/* The compat flags for a client's software. */
+unsigned ssh_profile_compat_of(const struct ssh_profile *profile, struct span software);
+
+/* Whether the server lets a client set this variable. */
+bool ssh_profile_allows_env(const struct ssh_profile *profile, struct span name);
 
 #endif

@@ -156,6 +156,7 @@ enum ssh_request {
     SSH_REQUEST_BREAK,         /* length_ms */
     SSH_REQUEST_X11,           /* text: protocol, value: cookie, x11_single, x11_screen */
     SSH_REQUEST_AGENT,
+    SSH_REQUEST_EOW,   /* eow@openssh.com: the client reads no more output */
     SSH_REQUEST_OTHER, /* data: all after want_reply */
 };
 
@@ -179,7 +180,6 @@ struct ssh_event_request {
 
 struct ssh_event_data {
     uint32_t channel;
-    uint32_t type; /* 0: plain; SSH_EXTENDED_STDERR and others as sent */
     struct span bytes;
 };
 
@@ -198,7 +198,7 @@ struct ssh_event_error {
 
 enum { SSH_ERROR_DATA_MAX = 256, SSH_EXTENDED_STDERR = 1 };
 
-/* Spans in an event are borrowed until the next call with this machine. */
+/* Spans in an event are borrowed until the next ssh_next, ssh_feed or ssh_free. */
 struct ssh_event {
     enum ssh_event_type type;
     union {

@@ -1,0 +1,257 @@
+/* Authentication (RFC 4252), with OpenSSH's bookkeeping and its times. */
+#include "ssh/machine.h"
+
+#include "base/error.h"
+#include "ssh/names.h"
+
+#include <stdio.h>
+
+enum {
+    FAIL_BASE_US = 5000,            /* the least time of a refusal */
+    PAM_DELAY_US = 2 * 1000 * 1000, /* pam_unix asks for two seconds ... */
+    PAM_SPREAD_DRAWS = 3,           /* ... which libpam spreads by the mean of three draws */
+    PAM_SPREAD_STEPS = 1024,
+    DIGITS_MAX = 24,
+};
+
+void ssh_auth_init(struct ssh *s)
+{
+    buffer_init(&s->auth.user, SSH_USER_MAX_BYTES);
+    buffer_init(&s->auth.service, SSH_USER_MAX_BYTES);
+}
+
+void ssh_auth_fini(struct ssh *s)
+{
+    buffer_fini(&s->auth.user);
+    buffer_fini(&s->auth.service);
+}
+
+/* ---- Times ---- */
+
+/* OpenSSH: five milliseconds and up to 4.29 more that are the same for one user name on one machine:
+ * the first 32 bits of SHA-512 over secret and name, as picoseconds. */
+static double base_delay_us(const struct ssh *s)
+{
+    char secret_z[DIGITS_MAX];
+    uint8_t digest[CRYPTO_DIGEST_MAX_BYTES] = {0};
+    int len =
+        snprintf(secret_z, sizeof(secret_z), "%llu", (unsigned long long)s->server->timing_secret);
+    struct span parts[] = {span_of(secret_z, (size_t)len), buffer_span(&s->auth.user)};
+    crypto_digest_parts(s->server->suite, CRYPTO_SHA512, parts, ARRAY_LEN(parts), digest);
+    struct cursor c = cursor_of(span_of(digest, sizeof(digest)));
+    return FAIL_BASE_US + cursor_u32(&c) / 1e6;
+}
+
+/* Linux-PAM: 2 s times (1/2 + the mean of three numbers from 0 to 1). */
+static double pam_delay_us(struct ssh *s)
+{
+    double sum = 0;
+    for (int i = 0; i < PAM_SPREAD_DRAWS; i++)
+        sum += crypto_rng_u32(&s->rng) % PAM_SPREAD_STEPS;
+    return PAM_DELAY_US * (0.5 + sum / PAM_SPREAD_DRAWS / PAM_SPREAD_STEPS);
+}
+
+/* The smallest base * 2^k that is not already past. */
+static int64_t refusal_time(struct ssh *s)
+{
+    double spent = (double)(s->now_us - s->auth.asked_us);
+    double delay = base_delay_us(s);
+    if (s->auth.slow)
+        spent += pam_delay_us(s);
+    while (delay < spent)
+        delay *= 2;
+    return s->auth.asked_us + (int64_t)delay;
+}
+
+/* ---- Requests ---- */
+
+/* What a public key may be called and what kind of blob belongs to it: those that the server would
+ * look at any further. */
+static const struct {
+    const char *algorithm_z, *blob_z;
+    unsigned fields; /* strings in the blob after its name */
+} user_keys[] = {
+    {"ssh-ed25519", "ssh-ed25519", 1},
+    {"rsa-sha2-512", "ssh-rsa", 2},
+    {"rsa-sha2-256", "ssh-rsa", 2},
+    {"ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", 2},
+    {"ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384", 2},
+    {"ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521", 2},
+};
+
+static bool is_usable_key(struct span algorithm, struct span blob)
+{
+    for (size_t i = 0; i < ARRAY_LEN(user_keys); i++) {
+        if (!span_equal_z(algorithm, user_keys[i].algorithm_z))
+            continue;
+        struct cursor c = cursor_of(blob);
+        bool same = span_equal_z(cursor_string(&c), user_keys[i].blob_z);
+        for (unsigned field = 0; field < user_keys[i].fields; field++)
+            cursor_string(&c);
+        return same && cursor_end(&c) == 0;
+    }
+    return false;
+}
+
+static int parse_none(struct ssh *s, struct cursor *c, struct ssh_event_auth *auth)
+{
+    auth->method = SSH_AUTH_NONE;
+    /* COMPAT: OpenSSH takes "none" only once; later it is a method it does not know. */
+    bool known = !s->auth.none_used;
+    s->auth.none_used = true;
+    return known ? ssh_demand_end(s, c) : 0;
+}
+
+static int parse_password(struct ssh *s, struct cursor *c, struct ssh_event_auth *auth)
+{
+    bool change = cursor_u8(c) != 0;
+    auth->method = change ? SSH_AUTH_PASSWORD_CHANGE : SSH_AUTH_PASSWORD;
+    auth->password = ssh_names_text(c);
+    if (change)
+        auth->new_password = ssh_names_text(c);
+    int err = ssh_demand_end(s, c);
+    if (err < 0 || change)
+        return err;
+    bool tried = auth->password.len > 0 && auth->password.len <= s->profile->password_max_bytes;
+    s->auth.slow = tried;
+    s->auth.acceptable = tried && span_equal_z(auth->service, "ssh-connection");
+    return 0;
+}
+
+static int parse_publickey(struct ssh *s, struct cursor *c, struct ssh_event_auth *auth,
+                           bool hostbound)
+{
+    auth->method = SSH_AUTH_PUBLICKEY;
+    auth->has_signature = cursor_u8(c) != 0;
+    auth->key_algorithm = ssh_names_text(c);
+    auth->key_blob = cursor_string(c);
+    if (hostbound) {
+        struct span hostkey = cursor_string(c);
+        if (c->failed || !span_equal(hostkey, ssh_hostkey_blob(s->kex.first_hostkey)))
+            return ssh_fault(s, "publickey-hostbound with another host key");
+    }
+    int err = ssh_demand_fields(s, c);
+    if (err < 0 || !is_usable_key(auth->key_algorithm, auth->key_blob))
+        return err;
+    if (auth->has_signature)
+        cursor_string(c);
+    return ssh_demand_end(s, c);
+}
+
+static int parse_method(struct ssh *s, struct cursor *c, struct ssh_event_auth *auth)
+{
+    struct span name = auth->method_name;
+    if (span_equal_z(name, "none"))
+        return parse_none(s, c, auth);
+    if (span_equal_z(name, "password"))
+        return parse_password(s, c, auth);
+    if (span_equal_z(name, "publickey"))
+        return parse_publickey(s, c, auth, false);
+    if (span_equal_z(name, "publickey-hostbound-v00@openssh.com"))
+        return parse_publickey(s, c, auth, true);
+    auth->method =
+        span_equal_z(name, "keyboard-interactive") ? SSH_AUTH_KEYBOARD_INTERACTIVE : SSH_AUTH_OTHER;
+    return 0;
+}
+
+/* The user without ":style". */
+static struct span user_name(struct span user)
+{
+    ptrdiff_t colon = span_find(user, ':', 0);
+    return colon < 0 ? user : span_slice(user, 0, (size_t)colon);
+}
+
+/* The first request fixes user and service for the connection. */
+static int check_user(struct ssh *s, const struct ssh_event_auth *request)
+{
+    struct ssh_auth *auth = &s->auth;
+    if (auth->attempts == 1) {
+        if (buffer_put(&auth->user, request->user) < 0 ||
+            buffer_put(&auth->service, request->service) < 0)
+            return ssh_broken(s, ERR_NOMEM);
+        return 0;
+    }
+    struct span user = buffer_span(&auth->user), service = buffer_span(&auth->service);
+    if (span_equal(user, request->user) && span_equal(service, request->service))
+        return 0;
+    return ssh_fault_disconnect(
+        s, "Change of username or service not allowed: (%.*s,%.*s) -> (%.*s,%.*s)", (int)user.len,
+        (const char *)user.data, (int)service.len, (const char *)service.data,
+        (int)request->user.len, (const char *)request->user.data, (int)request->service.len,
+        (const char *)request->service.data);
+}
+
+int ssh_auth_receive(struct ssh *s, struct cursor *c)
+{
+    struct ssh_auth *auth = &s->auth;
+    struct ssh_event_auth request = {.failures = auth->failures};
+    request.user = user_name(ssh_names_text(c));
+    request.service = ssh_names_text(c);
+    request.method_name = ssh_names_text(c);
+    int err = ssh_demand_fields(s, c);
+    if (err < 0)
+        return err;
+    auth->attempts++;
+    auth->asked_us = s->now_us;
+    auth->slow = auth->acceptable = false;
+    auth->first_none = auth->attempts == 1 && span_equal_z(request.method_name, "none");
+    err = check_user(s, &request);
+    if (err == 0)
+        err = parse_method(s, c, &request);
+    if (err < 0)
+        return err;
+    ssh_emit(s, SSH_EVENT_AUTH)->auth = request;
+    auth->answer_due = true;
+    return 0;
+}
+
+/* ---- Answers ---- */
+
+void ssh_auth_accept(struct ssh *s, bool superuser)
+{
+    struct ssh_auth *auth = &s->auth;
+    if (!auth->answer_due || s->phase != SSH_PHASE_AUTH)
+        return;
+    if (!auth->acceptable) {
+        ssh_auth_refuse(s);
+        return;
+    }
+    auth->answer_due = false;
+    auth->superuser = superuser;
+    s->phase = SSH_PHASE_CONNECTION;
+    ssh_begin(s, SSH_MSG_USERAUTH_SUCCESS);
+    ssh_send(s);
+    ssh_global_announce_hostkeys(s);
+}
+
+void ssh_auth_refuse(struct ssh *s)
+{
+    struct ssh_auth *auth = &s->auth;
+    if (!auth->answer_due || s->phase != SSH_PHASE_AUTH)
+        return;
+    auth->answer_due = false;
+    auth->refusing = true;
+    auth->refuse_at_us = refusal_time(s);
+}
+
+static void send_refusal(struct ssh *s)
+{
+    struct ssh_auth *auth = &s->auth;
+    auth->refusing = false;
+    if (!auth->first_none)
+        auth->failures++;
+    if (auth->failures >= s->profile->auth_tries_max) {
+        ssh_fault_disconnect(s, "Too many authentication failures");
+        return;
+    }
+    ssh_begin(s, SSH_MSG_USERAUTH_FAILURE);
+    ssh_put_string_z(s, s->profile->auth_methods_z);
+    ssh_put_u8(s, 0); /* partial success */
+    ssh_send(s);
+}
+
+void ssh_auth_tick(struct ssh *s)
+{
+    if (s->phase == SSH_PHASE_AUTH && s->auth.refusing && s->now_us >= s->auth.refuse_at_us)
+        send_refusal(s);
+}

@@ -1,0 +1,279 @@
+/* Key exchange: ECDH (RFC 5656, RFC 8731) and fixed groups (RFC 4253 section 8, RFC 8268), from the
+ * client's public value to the new keys of both directions. */
+#include "ssh/machine.h"
+
+#include "base/error.h"
+#include "ssh/mpint.h"
+
+#include <string.h>
+
+enum {
+    SECRET_MAX_BYTES = CRYPTO_KX_PUBLIC_MAX_BYTES + 8,
+    HASHED_MAX_BYTES = 1024 * 1024,
+    SIGNATURE_MAX_BYTES = 2048,
+    KEXINIT_MAX_BYTES = 10 * SSH_NAMES_MAX_BYTES,
+    REKEY_PACKETS = 1 << 30, /* of 2^32: well before sequence numbers come round */
+};
+
+void ssh_kex_init(struct ssh *s)
+{
+    s->kex.initial = true;
+    buffer_init(&s->kex.client_init, SSH_PACKET_LENGTH_MAX);
+    buffer_init(&s->kex.server_init, KEXINIT_MAX_BYTES);
+}
+
+void ssh_kex_fini(struct ssh *s)
+{
+    buffer_fini(&s->kex.client_init);
+    buffer_fini(&s->kex.server_init);
+    ssh_transform_fini(&s->kex.next_in);
+    crypto_wipe(&s->kex, sizeof(s->kex));
+}
+
+/* ---- State ---- */
+
+bool ssh_kex_expects(const struct ssh *s, uint8_t type)
+{
+    switch (s->kex.step) {
+    case SSH_KEX_WANT_KEXINIT: return type == SSH_MSG_KEXINIT;
+    case SSH_KEX_WANT_PUBLIC: return type == SSH_MSG_KEX_INIT;
+    case SSH_KEX_WANT_NEWKEYS: return type == SSH_MSG_NEWKEYS;
+    default: return s->phase == SSH_PHASE_CONNECTION && type == SSH_MSG_KEXINIT;
+    }
+}
+
+bool ssh_kex_holds_output(const struct ssh *s)
+{
+    return s->kex.step == SSH_KEX_WANT_KEXINIT || s->kex.step == SSH_KEX_WANT_PUBLIC;
+}
+
+/* RFC 4344, section 3.2: 2^(L/4) blocks of L bits, for small blocks 1 GB. */
+static uint64_t blocks_max(const struct ssh *s, const struct ssh_cipher *cipher)
+{
+    if (s->profile->rekey_blocks)
+        return s->profile->rekey_blocks;
+    return cipher->block_bytes >= 16 ? UINT64_C(1) << (cipher->block_bytes * 2)
+                                     : (UINT64_C(1) << 30) / cipher->block_bytes;
+}
+
+bool ssh_kex_is_due(const struct ssh *s)
+{
+    const struct ssh_cipher *in = s->receiver.transform.cipher, *out = s->sender.transform.cipher;
+    if (s->phase != SSH_PHASE_CONNECTION || s->kex.step != SSH_KEX_IDLE || !in || !out)
+        return false;
+    return s->receiver.blocks > blocks_max(s, in) || s->sender.blocks > blocks_max(s, out) ||
+           s->receiver.packets > REKEY_PACKETS || s->sender.packets > REKEY_PACKETS;
+}
+
+/* ---- The exchange ---- */
+
+/* One exchange, while a message is handled. Everything secret is in here. */
+struct exchange {
+    struct crypto_kx kx;
+    struct buffer secret; /* K with its length field */
+    struct buffer signature;
+    struct span client_public;
+    uint8_t hash[CRYPTO_DIGEST_MAX_BYTES];
+    size_t hash_len;
+};
+
+static void exchange_init(struct exchange *x)
+{
+    *x = (struct exchange){.hash_len = 0};
+    buffer_init(&x->secret, SECRET_MAX_BYTES);
+    buffer_init(&x->signature, SIGNATURE_MAX_BYTES);
+}
+
+static void exchange_fini(struct exchange *x)
+{
+    crypto_kx_wipe(&x->kx);
+    buffer_wipe(&x->secret);
+    buffer_fini(&x->signature);
+    crypto_wipe(x->hash, sizeof(x->hash));
+}
+
+static int parse_public(struct ssh *s, struct cursor *c, struct exchange *x)
+{
+    x->client_public = s->kex.method->is_mpint ? ssh_mpint_get(c) : cursor_string(c);
+    return ssh_demand_end(s, c);
+}
+
+/* Our key and the shared secret. */
+static int agree(struct ssh *s, struct exchange *x)
+{
+    const struct crypto_suite *suite = s->server->suite;
+    uint8_t raw[CRYPTO_KX_PUBLIC_MAX_BYTES];
+    size_t len = 0;
+    int err = crypto_kx_generate(suite, s->kex.method->group, &s->rng, &x->kx);
+    if (err == 0)
+        err = crypto_kx_derive(suite, &x->kx, x->client_public, raw, &len);
+    if (err == 0)
+        err = buffer_reserve(&x->secret, SECRET_MAX_BYTES) ? 0 : ERR_NOMEM;
+    if (err == 0)
+        err = ssh_mpint_put(&x->secret, span_of(raw, len));
+    crypto_wipe(raw, sizeof(raw));
+    if (err == ERR_MALFORMED)
+        return ssh_fault(s, "bad public value in key exchange");
+    return err < 0 ? ssh_broken(s, err) : 0;
+}
+
+static int put_public(struct buffer *b, const struct ssh_kex_method *method, struct span value)
+{
+    return method->is_mpint ? ssh_mpint_put(b, value) : buffer_put_string(b, value);
+}
+
+/* RFC 4253, section 8; RFC 5656, section 4: the exchange hash H. */
+static int hash_exchange(struct ssh *s, struct exchange *x, struct span hostkey)
+{
+    const struct ssh_kex *kex = &s->kex;
+    struct buffer b;
+    buffer_init(&b, HASHED_MAX_BYTES);
+    int err = buffer_put_string(&b, buffer_span(&s->line));
+    if (err == 0)
+        err = buffer_put_string(&b, span_z(s->profile->version_z));
+    if (err == 0)
+        err = buffer_put_string(&b, buffer_span(&kex->client_init));
+    if (err == 0)
+        err = buffer_put_string(&b, buffer_span(&kex->server_init));
+    if (err == 0)
+        err = buffer_put_string(&b, hostkey);
+    if (err == 0)
+        err = put_public(&b, kex->method, x->client_public);
+    if (err == 0)
+        err = put_public(&b, kex->method, span_of(x->kx.public, x->kx.public_len));
+    struct span parts[] = {buffer_span(&b), buffer_span(&x->secret)};
+    if (err == 0)
+        err = crypto_digest_parts(s->server->suite, kex->method->digest, parts, ARRAY_LEN(parts),
+                                  x->hash);
+    x->hash_len = crypto_digest_bytes(kex->method->digest);
+    buffer_fini(&b);
+    return err;
+}
+
+/* The first exchange's hash names the session for ever (RFC 4253, section 7.2). */
+static void keep_session(struct ssh *s, const struct exchange *x)
+{
+    struct ssh_kex *kex = &s->kex;
+    const struct ssh_signature *signature = kex->signature;
+    if (signature->type == SSH_HOSTKEY_RSA)
+        kex->rsa_signature = signature;
+    if (kex->session_id_len)
+        return;
+    memcpy(kex->session_id, x->hash, x->hash_len);
+    kex->session_id_len = x->hash_len;
+    kex->first_hostkey = s->server->hostkeys[signature->type];
+}
+
+static int sign(struct ssh *s, struct exchange *x)
+{
+    const struct ssh_signature *algorithm = s->kex.signature;
+    const struct ssh_hostkey *hostkey = s->server->hostkeys[algorithm->type];
+    int err = hash_exchange(s, x, ssh_hostkey_blob(hostkey));
+    if (err == 0)
+        err = ssh_hostkey_sign(s->server->suite, hostkey, algorithm, span_of(x->hash, x->hash_len),
+                               &x->signature);
+    return err < 0 ? ssh_broken(s, err) : 0;
+}
+
+static void send_reply(struct ssh *s, const struct exchange *x)
+{
+    struct span value = span_of(x->kx.public, x->kx.public_len);
+    ssh_begin(s, SSH_MSG_KEX_REPLY);
+    ssh_put_string(s, ssh_hostkey_blob(s->server->hostkeys[s->kex.signature->type]));
+    if (put_public(&s->message, s->kex.method, value) < 0)
+        ssh_broken(s, ERR_NOMEM);
+    ssh_put_string(s, buffer_span(&x->signature));
+    ssh_send(s);
+}
+
+static void send_ext_info(struct ssh *s)
+{
+    const struct ssh_profile_pair *pairs = s->profile->extensions;
+    uint32_t count = 0;
+    while (pairs[count].name_z)
+        count++;
+    ssh_begin(s, SSH_MSG_EXT_INFO);
+    ssh_put_u32(s, count);
+    for (uint32_t i = 0; i < count; i++) {
+        ssh_put_string_z(s, pairs[i].name_z);
+        ssh_put_string_z(s, pairs[i].value_z);
+    }
+    ssh_send(s);
+}
+
+/* NEWKEYS, and from then on the new keys; what was held may go. */
+static int switch_output(struct ssh *s, const struct exchange *x)
+{
+    struct ssh_kex *kex = &s->kex;
+    struct ssh_transform next_out = {.cipher = NULL};
+    struct ssh_exchange made = {
+        .suite = s->server->suite,
+        .digest = kex->method->digest,
+        .secret = buffer_span(&x->secret),
+        .hash = span_of(x->hash, x->hash_len),
+        .session_id = span_of(kex->session_id, kex->session_id_len),
+    };
+    int err = ssh_derive_transform(&made, SSH_SERVER_TO_CLIENT, kex->cipher[SSH_SERVER_TO_CLIENT],
+                                   kex->mac[SSH_SERVER_TO_CLIENT], &next_out);
+    if (err == 0)
+        err = ssh_derive_transform(&made, SSH_CLIENT_TO_SERVER, kex->cipher[SSH_CLIENT_TO_SERVER],
+                                   kex->mac[SSH_CLIENT_TO_SERVER], &kex->next_in);
+    if (err < 0) {
+        ssh_transform_fini(&next_out);
+        return ssh_broken(s, err);
+    }
+    ssh_begin(s, SSH_MSG_NEWKEYS);
+    ssh_send(s);
+    ssh_sender_rekey(&s->sender, &next_out, kex->strict);
+    kex->step = SSH_KEX_WANT_NEWKEYS;
+    if (kex->initial && kex->wants_ext_info)
+        send_ext_info(s);
+    ssh_send_held(s);
+    return 0;
+}
+
+int ssh_kex_receive_public(struct ssh *s, struct cursor *c)
+{
+    struct exchange x;
+    exchange_init(&x);
+    int err = parse_public(s, c, &x);
+    if (err == 0)
+        err = agree(s, &x);
+    if (err == 0)
+        err = sign(s, &x);
+    if (err == 0) {
+        keep_session(s, &x);
+        send_reply(s, &x);
+        err = switch_output(s, &x);
+    }
+    exchange_fini(&x);
+    return err;
+}
+
+static const char *mac_name_z(const struct ssh_mac *mac)
+{
+    return mac ? mac->name_z : "<implicit>";
+}
+
+int ssh_kex_receive_newkeys(struct ssh *s, struct cursor *c)
+{
+    struct ssh_kex *kex = &s->kex;
+    int err = ssh_demand_end(s, c);
+    if (err < 0)
+        return err;
+    ssh_receiver_rekey(&s->receiver, &kex->next_in, kex->strict);
+    kex->step = SSH_KEX_IDLE;
+    if (kex->initial) {
+        kex->initial = false;
+        s->phase = SSH_PHASE_AUTH;
+    }
+    ssh_emit(s, SSH_EVENT_KEYS)->keys = (struct ssh_event_keys){
+        .kex_z = kex->method->name_z,
+        .hostkey_z = kex->signature->name_z,
+        .cipher_cs_z = kex->cipher[SSH_CLIENT_TO_SERVER]->name_z,
+        .cipher_sc_z = kex->cipher[SSH_SERVER_TO_CLIENT]->name_z,
+        .mac_cs_z = mac_name_z(kex->mac[SSH_CLIENT_TO_SERVER]),
+        .mac_sc_z = mac_name_z(kex->mac[SSH_SERVER_TO_CLIENT]),
+    };
+    return 0;
+}

@@ -1,0 +1,185 @@
+/* Negotiation (RFC 4253, section 7.1), with strict key exchange (OpenSSH's PROTOCOL, 1.9) and the
+ * announcement of extensions (RFC 8308). */
+#include "ssh/machine.h"
+
+#include "base/error.h"
+#include "ssh/names.h"
+
+#include <string.h>
+
+enum { COOKIE_BYTES = 16, LISTS = 10 };
+
+/* ---- Ours ---- */
+
+/* The kex list for this client: one name is left out for some. */
+static struct span kex_names(const struct ssh *s, char out_z[SSH_NAMES_MAX_BYTES])
+{
+    struct span all = span_z(s->server->kex_z), list = all, name;
+    if (!(s->compat & SSH_COMPAT_NO_CURVE25519_OLD))
+        return all;
+    size_t len = 0;
+    while (ssh_names_next(&list, &name)) {
+        if (span_equal_z(name, "curve25519-sha256@libssh.org"))
+            continue;
+        if (len)
+            out_z[len++] = ',';
+        memcpy(out_z + len, name.data, name.len);
+        len += name.len;
+    }
+    return span_of(out_z, len);
+}
+
+void ssh_kexinit_send(struct ssh *s)
+{
+    const struct ssh_server *server = s->server;
+    char kex_z[SSH_NAMES_MAX_BYTES];
+    uint8_t cookie[COOKIE_BYTES];
+    crypto_rng_bytes(&s->rng, cookie, sizeof(cookie));
+    ssh_begin(s, SSH_MSG_KEXINIT);
+    ssh_put_bytes(s, span_of(cookie, sizeof(cookie)));
+    ssh_put_string(s, kex_names(s, kex_z));
+    ssh_put_string_z(s, server->hostkey_z);
+    ssh_put_string_z(s, server->cipher_z);
+    ssh_put_string_z(s, server->cipher_z);
+    ssh_put_string_z(s, server->mac_z);
+    ssh_put_string_z(s, server->mac_z);
+    ssh_put_string_z(s, server->compression_z);
+    ssh_put_string_z(s, server->compression_z);
+    ssh_put_string_z(s, ""); /* languages */
+    ssh_put_string_z(s, "");
+    ssh_put_u8(s, 0);  /* first_kex_packet_follows */
+    ssh_put_u32(s, 0); /* reserved */
+    buffer_clear(&s->kex.server_init);
+    if (buffer_put(&s->kex.server_init, buffer_span(&s->message)) < 0)
+        ssh_broken(s, ERR_NOMEM);
+    s->kex.step = SSH_KEX_WANT_KEXINIT;
+    ssh_send(s);
+}
+
+/* ---- The client's ---- */
+
+struct lists {
+    struct span kex, hostkey, cipher[2], mac[2], comp[2], lang[2]; /* by enum ssh_side */
+};
+
+static int parse(struct ssh *s, struct cursor *c, struct lists *lists, bool *follows)
+{
+    struct span *all[LISTS] = {
+        &lists->kex,    &lists->hostkey, &lists->cipher[0], &lists->cipher[1], &lists->mac[0],
+        &lists->mac[1], &lists->comp[0], &lists->comp[1],   &lists->lang[0],   &lists->lang[1]};
+    cursor_bytes(c, COOKIE_BYTES);
+    for (size_t i = 0; i < LISTS; i++)
+        *all[i] = ssh_names_text(c);
+    *follows = cursor_u8(c) != 0;
+    cursor_u32(c); /* reserved */
+    return ssh_demand_end(s, c);
+}
+
+/* The client's first name that the server has too; empty when there is none. */
+static struct span choose(struct span client, const char *server_z)
+{
+    struct span name;
+    while (ssh_names_next(&client, &name))
+        if (ssh_names_has(span_z(server_z), name))
+            return name;
+    return span_of(NULL, 0);
+}
+
+static struct span first_name(struct span list)
+{
+    struct span name;
+    return ssh_names_next(&list, &name) ? name : span_of(NULL, 0);
+}
+
+static int choose_direction(struct ssh *s, const struct lists *lists, enum ssh_side side)
+{
+    struct ssh_kex *kex = &s->kex;
+    kex->cipher[side] = ssh_cipher_find(choose(lists->cipher[side], s->server->cipher_z));
+    if (!kex->cipher[side])
+        return ssh_fault(s, "no common cipher");
+    kex->mac[side] = NULL;
+    if (!kex->cipher[side]->tag_bytes) {
+        kex->mac[side] = ssh_mac_find(choose(lists->mac[side], s->server->mac_z));
+        if (!kex->mac[side])
+            return ssh_fault(s, "no common MAC");
+    }
+    if (!choose(lists->comp[side], s->server->compression_z).len)
+        return ssh_fault(s, "no common compression");
+    return 0;
+}
+
+static int choose_all(struct ssh *s, const struct lists *lists)
+{
+    struct ssh_kex *kex = &s->kex;
+    char names_z[SSH_NAMES_MAX_BYTES + 1];
+    span_copy_z(kex_names(s, names_z), names_z, sizeof(names_z));
+    kex->method = ssh_kex_method_find(choose(lists->kex, names_z));
+    if (!kex->method)
+        return ssh_fault(s, "no common key exchange method");
+    kex->signature = ssh_signature_find(choose(lists->hostkey, s->server->hostkey_z));
+    if (!kex->signature)
+        return ssh_fault(s, "no common host key algorithm");
+    int err = choose_direction(s, lists, SSH_CLIENT_TO_SERVER);
+    return err < 0 ? err : choose_direction(s, lists, SSH_SERVER_TO_CLIENT);
+}
+
+/* Pseudo-algorithms in the first list of the first exchange. */
+static int read_markers(struct ssh *s, struct span kex_list)
+{
+    struct ssh_kex *kex = &s->kex;
+    if (!kex->initial)
+        return 0;
+    kex->wants_ext_info = ssh_names_has(kex_list, span_z("ext-info-c"));
+    kex->strict = ssh_names_has(kex_list, span_z("kex-strict-c-v00@openssh.com"));
+    if (kex->strict && s->packet.sequence != 0)
+        return ssh_fault_disconnect(s, "strict KEX violation: KEXINIT was not the first packet");
+    return 0;
+}
+
+/* A packet sent on a guess counts only when both sides prefer the same (RFC 4253, section 7). */
+static bool guess_is_wrong(const struct ssh *s, const struct lists *lists)
+{
+    char names_z[SSH_NAMES_MAX_BYTES];
+    return !span_equal(first_name(lists->kex), first_name(kex_names(s, names_z))) ||
+           !span_equal(first_name(lists->hostkey), first_name(span_z(s->server->hostkey_z)));
+}
+
+static void emit_kexinit(struct ssh *s, const struct lists *lists)
+{
+    ssh_emit(s, SSH_EVENT_KEXINIT)->kexinit = (struct ssh_event_kexinit){
+        .kex = lists->kex,
+        .hostkey = lists->hostkey,
+        .cipher_cs = lists->cipher[0],
+        .cipher_sc = lists->cipher[1],
+        .mac_cs = lists->mac[0],
+        .mac_sc = lists->mac[1],
+        .comp_cs = lists->comp[0],
+        .comp_sc = lists->comp[1],
+        .lang_cs = lists->lang[0],
+        .lang_sc = lists->lang[1],
+        .first = s->kex.initial,
+    };
+}
+
+int ssh_kexinit_receive(struct ssh *s, struct cursor *c)
+{
+    struct lists lists;
+    bool follows;
+    int err = parse(s, c, &lists, &follows);
+    if (err < 0)
+        return err;
+    buffer_clear(&s->kex.client_init);
+    if (buffer_put(&s->kex.client_init, s->packet.payload) < 0)
+        return ssh_broken(s, ERR_NOMEM);
+    if (s->kex.step == SSH_KEX_IDLE)
+        ssh_kexinit_send(s);
+    err = read_markers(s, lists.kex);
+    if (err == 0)
+        err = choose_all(s, &lists);
+    if (err < 0)
+        return err;
+    s->kex.skip_guess = follows && guess_is_wrong(s, &lists);
+    s->kex.step = SSH_KEX_WANT_PUBLIC;
+    emit_kexinit(s, &lists);
+    return 0;
+}

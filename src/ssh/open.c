@@ -1,0 +1,155 @@
+/* Opening channels (RFC 4254, sections 5.1, 6.1 and 7.2). */
+#include "ssh/machine.h"
+
+#include "ssh/names.h"
+
+enum { PORT_MAX = 65535 };
+
+struct opening {
+    struct span type;
+    uint32_t peer_id, window, packet;
+};
+
+static void send_failure(struct ssh *s, uint32_t peer_id, uint32_t reason, const char *text_z)
+{
+    ssh_begin(s, SSH_MSG_CHANNEL_OPEN_FAILURE);
+    ssh_put_u32(s, peer_id);
+    ssh_put_u32(s, reason);
+    ssh_put_string_z(s, text_z);
+    ssh_put_string_z(s, ""); /* language */
+    ssh_send(s);
+}
+
+static void send_confirmation(struct ssh *s, const struct ssh_channel *channel)
+{
+    ssh_begin(s, SSH_MSG_CHANNEL_OPEN_CONFIRMATION);
+    ssh_put_u32(s, channel->peer_id);
+    ssh_put_u32(s, ssh_channel_number(s, channel));
+    ssh_put_u32(s, channel->window);
+    ssh_put_u32(s, s->profile->packet_bytes);
+    ssh_send(s);
+}
+
+static struct ssh_channel *take(struct ssh *s, enum ssh_channel_kind kind,
+                                const struct opening *opening)
+{
+    struct ssh_channel *channel = ssh_channel_take(s, kind);
+    if (channel) {
+        channel->peer_id = opening->peer_id;
+        channel->peer_window = opening->window;
+        channel->peer_packet = opening->packet;
+    }
+    return channel;
+}
+
+static void emit_open(struct ssh *s, const struct opening *opening,
+                      const struct ssh_channel *channel)
+{
+    ssh_emit(s, SSH_EVENT_CHANNEL_OPEN)->open = (struct ssh_event_open){
+        .channel = channel ? ssh_channel_number(s, channel) : SSH_CHANNELS_MAX,
+        .type = opening->type,
+        .peer_id = opening->peer_id,
+        .window_bytes = opening->window,
+        .packet_bytes = opening->packet,
+        .accepted = channel != NULL,
+    };
+}
+
+static int refuse(struct ssh *s, const struct opening *opening, uint32_t reason)
+{
+    send_failure(s, opening->peer_id, reason, "open failed");
+    emit_open(s, opening, NULL);
+    return 0;
+}
+
+static int open_session(struct ssh *s, struct cursor *c, const struct opening *opening)
+{
+    int err = ssh_demand_end(s, c);
+    if (err < 0)
+        return err;
+    if (s->no_more_sessions)
+        return ssh_fault_disconnect(s, "Possible attack: attempt to open a session after "
+                                       "additional sessions disabled");
+    if (ssh_channel_count(s, SSH_CHANNEL_SESSION) >= s->profile->sessions_max)
+        return refuse(s, opening, SSH_OPEN_CONNECT_FAILED);
+    struct ssh_channel *channel = take(s, SSH_CHANNEL_SESSION, opening);
+    if (!channel)
+        return refuse(s, opening, SSH_OPEN_CONNECT_FAILED);
+    /* COMPAT: no window yet; it comes when a program is started. */
+    channel->step = SSH_CHANNEL_LARVAL;
+    send_confirmation(s, channel);
+    emit_open(s, opening, channel);
+    return 0;
+}
+
+static int open_forward(struct ssh *s, struct cursor *c, const struct opening *opening)
+{
+    struct ssh_event_forward forward = {.channel = 0};
+    forward.host = ssh_names_text(c);
+    forward.port = cursor_u32(c);
+    forward.originator = ssh_names_text(c);
+    forward.originator_port = cursor_u32(c);
+    int err = ssh_demand_end(s, c);
+    if (err < 0)
+        return err;
+    if (forward.port > PORT_MAX || forward.originator_port > PORT_MAX)
+        return refuse(s, opening, SSH_OPEN_PROHIBITED);
+    struct ssh_channel *channel = take(s, SSH_CHANNEL_FORWARD, opening);
+    if (!channel)
+        return refuse(s, opening, SSH_OPEN_CONNECT_FAILED);
+    channel->step = SSH_CHANNEL_OPENING;
+    forward.channel = ssh_channel_number(s, channel);
+    ssh_emit(s, SSH_EVENT_FORWARD)->forward = forward;
+    return 0;
+}
+
+static int open_tunnel(struct ssh *s, const struct opening *opening)
+{
+    ssh_send_debug(s, "Server has rejected tunnel device forwarding");
+    return refuse(s, opening, SSH_OPEN_CONNECT_FAILED);
+}
+
+int ssh_open_receive(struct ssh *s, struct cursor *c)
+{
+    struct opening opening;
+    opening.type = ssh_names_text(c);
+    opening.peer_id = cursor_u32(c);
+    opening.window = cursor_u32(c);
+    opening.packet = cursor_u32(c);
+    int err = ssh_demand_fields(s, c);
+    if (err < 0)
+        return err;
+    if (span_equal_z(opening.type, "session"))
+        return open_session(s, c, &opening);
+    if (span_equal_z(opening.type, "direct-tcpip"))
+        return open_forward(s, c, &opening);
+    if (span_equal_z(opening.type, "tun@openssh.com"))
+        return open_tunnel(s, &opening);
+    return refuse(s, &opening, SSH_OPEN_CONNECT_FAILED);
+}
+
+static struct ssh_channel *find_opening(struct ssh *s, uint32_t channel)
+{
+    struct ssh_channel *found = ssh_channel_find(s, channel);
+    bool waits = found && found->kind == SSH_CHANNEL_FORWARD && found->step == SSH_CHANNEL_OPENING;
+    return waits && s->phase == SSH_PHASE_CONNECTION ? found : NULL;
+}
+
+void ssh_forward_accept(struct ssh *s, uint32_t channel)
+{
+    struct ssh_channel *found = find_opening(s, channel);
+    if (!found)
+        return;
+    found->step = SSH_CHANNEL_RUNNING;
+    found->window = s->profile->window_bytes;
+    send_confirmation(s, found);
+}
+
+void ssh_forward_refuse(struct ssh *s, uint32_t channel, uint32_t reason, const char *text_z)
+{
+    struct ssh_channel *found = find_opening(s, channel);
+    if (!found)
+        return;
+    send_failure(s, found->peer_id, reason, text_z);
+    *found = (struct ssh_channel){.kind = SSH_CHANNEL_FREE};
+}

@@ -1,0 +1,272 @@
+/* The doors, and what ends a connection. */
+#include "ssh/ssh.h"
+
+#include "base/error.h"
+#include "ssh/machine.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Birth and death ---- */
+
+static void init(struct ssh *s, const struct ssh_server *server, const uint8_t *seed,
+                 int64_t now_us)
+{
+    s->server = server;
+    s->profile = server->profile;
+    s->now_us = s->started_us = now_us;
+    crypto_rng_init(&s->rng, seed);
+    buffer_init(&s->line, SSH_VERSION_MAX_BYTES);
+    ssh_receiver_init(&s->receiver);
+    ssh_sender_init(&s->sender, SSH_OUT_MAX_BYTES);
+    buffer_init(&s->message, SSH_MESSAGE_MAX_BYTES);
+    buffer_init(&s->held, SSH_OUT_MAX_BYTES);
+    ssh_kex_init(s);
+    ssh_auth_init(s);
+}
+
+struct ssh *ssh_new(const struct ssh_server *server, const uint8_t seed[SSH_SEED_BYTES],
+                    int64_t now_us)
+{
+    struct ssh *s = calloc(1, sizeof(*s));
+    if (!s)
+        return NULL;
+    init(s, server, seed, now_us);
+    if (buffer_put_z(&s->sender.out, s->profile->version_z) < 0 ||
+        buffer_put_z(&s->sender.out, "\r\n") < 0) {
+        ssh_free(s);
+        return NULL;
+    }
+    s->out_first = buffer_len(&s->sender.out);
+    return s;
+}
+
+void ssh_free(struct ssh *s)
+{
+    if (!s)
+        return;
+    buffer_fini(&s->line);
+    ssh_receiver_fini(&s->receiver);
+    ssh_sender_fini(&s->sender);
+    buffer_fini(&s->message);
+    buffer_fini(&s->held);
+    ssh_kex_fini(s);
+    ssh_auth_fini(s);
+    crypto_rng_wipe(&s->rng);
+    free(s);
+}
+
+/* ---- How it ends ---- */
+
+void ssh_finish(struct ssh *s)
+{
+    s->phase = SSH_PHASE_OVER;
+    s->state = SSH_CLOSE;
+}
+
+int ssh_broken(struct ssh *s, int code)
+{
+    if (!s->error)
+        s->error = code;
+    ssh_finish(s);
+    return SSH_OVER;
+}
+
+static void emit_error(struct ssh *s, const char *text_z, struct span sent)
+{
+    struct ssh_event_error *error = &ssh_emit(s, SSH_EVENT_ERROR)->error;
+    struct span payload = s->packet.payload;
+    *error = (struct ssh_event_error){
+        .text_z = text_z,
+        .sent = sent,
+        .message = payload.len ? payload.data[0] : -1,
+        .data = span_slice(payload, 0, SSH_ERROR_DATA_MAX),
+        .data_len = payload.len,
+    };
+}
+
+int ssh_fault(struct ssh *s, const char *text_z)
+{
+    if (s->phase == SSH_PHASE_OVER)
+        return SSH_OVER;
+    emit_error(s, text_z, span_of(NULL, 0));
+    ssh_finish(s);
+    return SSH_OVER;
+}
+
+int ssh_fault_disconnect(struct ssh *s, const char *format_z, ...)
+{
+    if (s->phase == SSH_PHASE_OVER)
+        return SSH_OVER;
+    va_list args;
+    va_start(args, format_z);
+    vsnprintf(s->text_z, sizeof(s->text_z), format_z, args);
+    va_end(args);
+    ssh_send_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR, span_z(s->text_z));
+    emit_error(s, s->text_z, span_z(s->text_z));
+    ssh_finish(s);
+    return SSH_OVER;
+}
+
+int ssh_demand_end(struct ssh *s, const struct cursor *c)
+{
+    int err = cursor_end(c);
+    return err < 0 ? ssh_fault(s, error_text(err)) : 0;
+}
+
+int ssh_demand_fields(struct ssh *s, const struct cursor *c)
+{
+    return c->failed ? ssh_fault(s, error_text(ERR_TRUNCATED)) : 0;
+}
+
+void ssh_disconnect(struct ssh *s, uint32_t code, const char *text_z)
+{
+    if (s->phase == SSH_PHASE_OVER)
+        return;
+    if (text_z && s->phase != SSH_PHASE_IDENT)
+        ssh_send_disconnect(s, code, span_z(text_z));
+    ssh_finish(s);
+}
+
+/* ---- The doors ---- */
+
+size_t ssh_feed(struct ssh *s, struct span bytes, int64_t now_us)
+{
+    ssh_tick(s, now_us);
+    if (s->phase == SSH_PHASE_OVER || s->fed_end)
+        return 0;
+    int n = ssh_receiver_feed(&s->receiver, bytes);
+    if (n < 0)
+        ssh_broken(s, n);
+    return n < 0 ? 0 : (size_t)n;
+}
+
+void ssh_feed_end(struct ssh *s, int64_t now_us)
+{
+    ssh_tick(s, now_us);
+    s->fed_end = true;
+}
+
+struct span ssh_out(const struct ssh *s)
+{
+    struct span out = buffer_span(&s->sender.out);
+    return s->out_first ? span_slice(out, 0, s->out_first) : out;
+}
+
+void ssh_sent(struct ssh *s, size_t n)
+{
+    buffer_take(&s->sender.out, n);
+    s->out_first -= n < s->out_first ? n : s->out_first;
+}
+
+enum ssh_state ssh_state(const struct ssh *s)
+{
+    if (!s->aborts)
+        return s->state;
+    return buffer_len(&s->sender.out) ? SSH_OPEN : SSH_ABORT;
+}
+
+int ssh_error(const struct ssh *s)
+{
+    return s->error;
+}
+
+static int64_t grace_deadline(const struct ssh *s)
+{
+    bool logged_in = s->phase == SSH_PHASE_CONNECTION || s->phase == SSH_PHASE_OVER;
+    return logged_in ? INT64_MAX : s->started_us + (int64_t)s->profile->login_grace_ms * 1000;
+}
+
+int64_t ssh_deadline(const struct ssh *s)
+{
+    int64_t grace = grace_deadline(s);
+    if (s->phase == SSH_PHASE_AUTH && s->auth.refusing && s->auth.refuse_at_us < grace)
+        return s->auth.refuse_at_us;
+    return grace;
+}
+
+void ssh_tick(struct ssh *s, int64_t now_us)
+{
+    if (now_us > s->now_us)
+        s->now_us = now_us;
+    if (s->now_us >= grace_deadline(s)) {
+        ssh_emit(s, SSH_EVENT_END);
+        ssh_finish(s);
+    }
+    ssh_auth_tick(s);
+}
+
+/* ---- Events ---- */
+
+struct ssh_event *ssh_emit(struct ssh *s, enum ssh_event_type type)
+{
+    s->has_event = true;
+    s->event = (struct ssh_event){.type = type};
+    return &s->event;
+}
+
+/* Whether the next packet may be looked at. */
+static bool may_go_on(const struct ssh *s)
+{
+    return s->phase != SSH_PHASE_OVER && !s->auth.answer_due && !s->auth.refusing &&
+           !ssh_channel_answer_due(s) && buffer_len(&s->sender.out) <= SSH_OUT_HIGH_BYTES;
+}
+
+static int receive_fault(struct ssh *s, enum ssh_packet_result result)
+{
+    switch (result) {
+    case SSH_PACKET_BAD_LENGTH: return ssh_fault(s, "bad packet length");
+    case SSH_PACKET_BAD_MAC: return ssh_fault(s, "corrupted MAC on input");
+    case SSH_PACKET_BAD_PADDING:
+        return ssh_fault_disconnect(s, "Corrupted padlen %d on input.", s->packet.padding);
+    case SSH_PACKET_EMPTY: return ssh_fault(s, "packet without a payload");
+    default: return ssh_broken(s, ERR_CRYPTO);
+    }
+}
+
+/* The client's end, once nothing whole is left of what it sent. */
+static void end_of_input(struct ssh *s)
+{
+    if (!s->fed_end)
+        return;
+    ssh_emit(s, SSH_EVENT_END);
+    ssh_finish(s);
+}
+
+/* One packet, or one try. True: something was done. */
+static bool step(struct ssh *s)
+{
+    s->packet = (struct ssh_packet){.payload = {NULL, 0}};
+    if (s->phase == SSH_PHASE_IDENT) {
+        if (ssh_ident_read(s) != 0)
+            return true;
+        end_of_input(s);
+        return false;
+    }
+    enum ssh_packet_result result = ssh_receiver_next(&s->receiver, &s->packet);
+    if (result == SSH_PACKET_MORE) {
+        end_of_input(s);
+        return false;
+    }
+    if (result < 0)
+        receive_fault(s, result);
+    else
+        ssh_dispatch(s);
+    return true;
+}
+
+int ssh_next(struct ssh *s, struct ssh_event *event)
+{
+    if (!s->has_event)
+        ssh_channel_emit_room(s);
+    while (!s->has_event && may_go_on(s) && step(s))
+        ;
+    if (!s->has_event)
+        return 0;
+    *event = s->event;
+    s->has_event = false;
+    return 1;
+}
