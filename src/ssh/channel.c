@@ -143,9 +143,8 @@ void ssh_channel_consumed(struct ssh *s, uint32_t channel, size_t n)
         return;
     c->consumed += (uint32_t)smaller(n, s->profile->window_bytes - c->consumed);
     /* OpenSSH: once more than three packets or half the window are used up. */
-    bool due = s->profile->window_bytes - smaller(c->window, s->profile->window_bytes) >
-                   3 * s->profile->packet_bytes ||
-               c->window < s->profile->window_bytes / 2;
+    uint32_t max = s->profile->window_bytes, used = max - (uint32_t)smaller(c->window, max);
+    bool due = used > 3 * s->profile->packet_bytes || c->window < max / 2;
     if (!due || c->consumed == 0 || c->close_got)
         return;
     send_window(s, c, c->consumed);

@@ -4,13 +4,12 @@
 #include "base/error.h"
 #include "ssh/names.h"
 
-#include <string.h>
-
 /* What scanf's %d takes: white space, a sign, digits. */
 static bool scan_number(struct cursor *c, long *number)
 {
     enum { NUMBER_CAP = 1000000 };
-    while (c->rest.len && memchr(" \t\v\f\r", c->rest.data[0], 5))
+    static const struct span blanks = SPAN_LIT(" \t\v\f\r");
+    while (c->rest.len && span_find(blanks, c->rest.data[0], 0) >= 0)
         cursor_u8(c);
     bool negative = c->rest.len && c->rest.data[0] == '-';
     if (c->rest.len && (negative || c->rest.data[0] == '+'))
