@@ -30,7 +30,7 @@ enum {
 /* One decoded instruction (or a part of one: `parts` before the last have count 0). */
 struct x86_insn {
     union {
-        x86_handler handler;    /* op X86_OP_CALL_HANDLER */
+        x86_handler handler;    /* op X86_OP_HANDLER */
         struct x86_block *link; /* jumps within the page: the block they lead to, when known */
     };
     uint64_t imm; /* immediate, extended as the instruction wants it */
@@ -54,18 +54,37 @@ enum {
     X86_INSN_PAIR = 8, /* two instructions in one: counts twice */
 };
 
+enum { X86_JUMPS = 512 };
+
+/* Where a jump of the guest leads: filled when looked up, emptied when code or mappings change. */
+struct x86_jump {
+    uint64_t rip; /* an address of another slot when the slot is empty */
+    struct x86_block *block;
+};
+
 struct x86 {
     uint64_t r[X86_R_COUNT]; /* the registers while running; x86_state has them in between */
-    /* Flags are kept as what they are computed from (x86_flags.h). */
-    uint64_t flag_result; /* sign-extended: ZF, SF, PF */
-    uint64_t flag_carry;  /* carries out of each bit: CF, AF, OF */
+    /* The status flags, as what they are computed from (x86_flags.h). */
+    uint64_t flag_result;
+    uint64_t flag_carry;
+    uint64_t flag_other; /* DF and the bits that only pushf sees */
     struct cpu_tlb *tlb;
+    const struct x86_block *block; /* being executed; NULL between runs */
+    int64_t left;                  /* of the budget; up to date in string instructions and rdtsc */
     struct cpu_space *space;
     struct x86_code *code;
     struct x86_trap trap;
     struct x86_state state; /* xmm, mxcsr, fpu: always up to date; the rest between runs */
     uint32_t host_mxcsr;    /* between x86_vector_enter and leave: what the host had */
-    struct x86_run *run;    /* the run loop's own */
+    uint64_t retired;       /* instructions of earlier runs, and the budget of this one */
+    uint64_t code_epoch;    /* what `jumps` was filled from */
+    uint64_t exec_epoch;
+    uint64_t probe[X86_PROBES_MAX];
+    unsigned probes;
+    uint64_t probe_passed; /* the last run stopped at this probe, when it is_passed */
+    bool probe_is_passed;
+    struct x86_block *scratch; /* code decoded for one pass, with room for the longest block */
+    struct x86_jump jumps[X86_JUMPS];
 };
 
 /* The address of the memory operand. */
@@ -157,11 +176,15 @@ static inline int x86_store128(struct x86 *cpu, uint64_t addr, const uint64_t va
 
 /* Sets ZF, PF and CF and clears OF, SF and AF: comiss and its kin, fcomi. */
 void x86_flags_set_compare(struct x86 *cpu, bool zf, bool pf, bool cf);
-/* All of rflags' status bits, and the ones that the program set (DF, AC, ID). */
+/* rflags as pushf sees it: the status bits, DF, and what else the program may set. */
 uint64_t x86_flags(const struct x86 *cpu);
 void x86_set_flags(struct x86 *cpu, uint64_t rflags);
 /* Condition `code` (0 to 15) as in Jcc, SETcc, CMOVcc, FCMOVcc. */
 bool x86_condition(const struct x86 *cpu, unsigned code);
+
+/* An internal answer beside X86_STOP_*: the store would have changed the code being executed, so
+ * nothing was stored; to be done again with the instruction alone in its block. */
+enum { X86_RETRY = 64 };
 
 /* The decoder at one instruction. */
 enum x86_prefix {
@@ -182,6 +205,14 @@ struct x86_decoder {
     uint8_t opcode;         /* the last opcode byte */
     uint8_t modrm;          /* the ModRM byte as it stands */
     enum x86_prefix prefix; /* the mandatory prefix of the 0F map */
+    bool address32;         /* 67 */
+    bool rip_relative;      /* the operand's address counts from the instruction's end */
+    bool lock_allowed;      /* the instruction is one that F0 may stand before */
+    bool ends_block;      /* control does not go on to the next instruction as a matter of course */
+    uint8_t segment;      /* X86_R_FS, X86_R_GS, or 0 */
+    uint8_t rep;          /* F2, F3 or 0, as the last one stands */
+    bool target_relative; /* insn->imm is a jump's distance from the instruction's end */
+    bool absolute;        /* the operand's address is insn->imm (moffs) */
 };
 
 /* The next byte, as an immediate; 0 and `failed` when there is none. */

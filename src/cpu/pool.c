@@ -1,0 +1,100 @@
+#include "cpu/pool.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { FRAMES_FIRST = 64 };
+
+struct cpu_pool *cpu_pool_new(size_t max_frames)
+{
+    struct cpu_pool *pool = calloc(1, sizeof(*pool));
+    if (!pool)
+        return NULL;
+    pool->max = max_frames < UINT32_MAX / 2 ? max_frames : UINT32_MAX / 2;
+    pool->count = 1;
+    return pool;
+}
+
+void cpu_pool_free(struct cpu_pool *pool)
+{
+    if (!pool)
+        return;
+    assert(pool->used == 0 && !pool->spaces);
+    free(pool->frames);
+    free(pool);
+}
+
+/* What the maximum is compared with. */
+static size_t used_with_tables(const struct cpu_pool *pool)
+{
+    return pool->used + (pool->table_bytes + CPU_PAGE_BYTES - 1) / CPU_PAGE_BYTES;
+}
+
+size_t cpu_pool_used(const struct cpu_pool *pool)
+{
+    return pool->used;
+}
+
+static bool grow(struct cpu_pool *pool)
+{
+    uint32_t cap = pool->cap ? pool->cap * 2 : FRAMES_FIRST;
+    struct cpu_frame *frames = realloc(pool->frames, cap * sizeof(*frames));
+    if (!frames)
+        return false;
+    pool->frames = frames;
+    pool->cap = cap;
+    return true;
+}
+
+uint32_t cpu_pool_take(struct cpu_pool *pool)
+{
+    if (used_with_tables(pool) >= pool->max)
+        return 0;
+    uint32_t number = pool->first_free;
+    if (!number && pool->count >= pool->cap && !grow(pool))
+        return 0;
+    uint8_t *data = malloc(CPU_PAGE_BYTES);
+    if (!data)
+        return 0;
+    if (number)
+        pool->first_free = pool->frames[number].next_free;
+    else
+        number = pool->count++;
+    pool->frames[number] = (struct cpu_frame){.data = data, .refs = 1};
+    pool->used++;
+    return number;
+}
+
+void cpu_frame_ref(struct cpu_pool *pool, uint32_t frame)
+{
+    pool->frames[frame].refs++;
+}
+
+void cpu_frame_unref(struct cpu_pool *pool, uint32_t frame)
+{
+    struct cpu_frame *f = &pool->frames[frame];
+    assert(f->refs > 0);
+    if (--f->refs > 0)
+        return;
+    if (f->code)
+        f->code->drop(f->code);
+    free(f->data);
+    *f = (struct cpu_frame){.next_free = pool->first_free};
+    pool->first_free = frame;
+    pool->used--;
+}
+
+bool cpu_pool_charge(struct cpu_pool *pool, size_t bytes)
+{
+    pool->table_bytes += bytes;
+    if (used_with_tables(pool) <= pool->max)
+        return true;
+    pool->table_bytes -= bytes;
+    return false;
+}
+
+void cpu_pool_uncharge(struct cpu_pool *pool, size_t bytes)
+{
+    assert(pool->table_bytes >= bytes);
+    pool->table_bytes -= bytes;
+}

@@ -1,0 +1,64 @@
+#include "cpu/x86_flags.h"
+#include "cpu/x86_lookup.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct x86 *x86_new(struct x86_code *code, struct cpu_space *space)
+{
+    struct x86 *cpu = calloc(1, sizeof(*cpu));
+    if (!cpu)
+        return NULL;
+    cpu->scratch = x86_block_new_scratch();
+    if (!cpu->scratch) {
+        free(cpu);
+        return NULL;
+    }
+    cpu->code = code;
+    cpu->state.rflags = X86_ALWAYS;
+    x86_fpu_reset(&cpu->state);
+    x86_set_space(cpu, space);
+    return cpu;
+}
+
+void x86_free(struct x86 *cpu)
+{
+    if (!cpu)
+        return;
+    free(cpu->scratch);
+    free(cpu);
+}
+
+struct x86_state *x86_state(struct x86 *cpu)
+{
+    return &cpu->state;
+}
+
+void x86_set_space(struct x86 *cpu, struct cpu_space *space)
+{
+    cpu->space = space;
+    cpu->tlb = cpu_space_tlb(space);
+    x86_forget_jumps(cpu);
+}
+
+int x86_probe_add(struct x86 *cpu, uint64_t addr)
+{
+    for (unsigned i = 0; i < cpu->probes; i++)
+        if (cpu->probe[i] == addr)
+            return 0;
+    if (cpu->probes == X86_PROBES_MAX)
+        return -ENOSPC;
+    cpu->probe[cpu->probes++] = addr;
+    x86_forget_jumps(cpu); /* its page is from now on executed with care */
+    return 0;
+}
+
+void x86_probe_clear(struct x86 *cpu, uint64_t addr)
+{
+    for (unsigned i = 0; i < cpu->probes; i++) {
+        if (cpu->probe[i] == addr) {
+            cpu->probe[i] = cpu->probe[--cpu->probes];
+            return;
+        }
+    }
+}

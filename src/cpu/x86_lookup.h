@@ -1,0 +1,30 @@
+/* From an address of the guest to the block that stands there. */
+#ifndef CPU_X86_LOOKUP_H
+#define CPU_X86_LOOKUP_H
+
+#include "cpu/x86_code.h"
+
+static inline unsigned x86_jump_slot(uint64_t rip)
+{
+    return (unsigned)(rip ^ (rip >> 9)) % X86_JUMPS;
+}
+
+/* How many instructions an entry of a block counts for. */
+static inline unsigned x86_insn_count(const struct x86_insn *insn)
+{
+    if (insn->flags & X86_INSN_PART)
+        return 0;
+    return (insn->flags & X86_INSN_PAIR) ? 2 : 1;
+}
+
+/* Empties cpu->jumps. */
+void x86_forget_jumps(struct x86 *cpu);
+
+/* The block at `rip`, of at most `limit` instructions (1 to X86_BLOCK_COUNT_MAX): a kept one, which
+ * is also put into cpu->jumps, or the processor's scratch block when the limit, a probe or a page's
+ * end wants it, or not `keep`. 0 or X86_STOP_*. No block may be in execution: all that were found
+ * before are void when the code's epoch has changed. */
+int x86_find_block(struct x86 *cpu, uint64_t rip, unsigned limit, bool keep,
+                   struct x86_block **block);
+
+#endif

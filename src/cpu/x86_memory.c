@@ -1,0 +1,190 @@
+/* The way to memory when the translation cache does not know the page, and to the next block. */
+#include "cpu/x86_internal.h"
+#include "cpu/x86_lookup.h"
+
+#include <errno.h>
+
+static bool is_canonical(uint64_t addr)
+{
+    int64_t high = (int64_t)addr >> 47;
+    return high == 0 || high == -1;
+}
+
+static int stop_of(struct x86 *cpu, int rc, uint64_t addr, enum cpu_access access)
+{
+    if (rc == -ENOMEM)
+        return X86_STOP_NOMEM;
+    if (!is_canonical(addr))
+        return X86_STOP_PROTECT;
+    cpu->trap = (struct x86_trap){addr, access, rc == -EACCES};
+    return X86_STOP_PAGE;
+}
+
+void x86_forget_jumps(struct x86 *cpu)
+{
+    memset(cpu->jumps, 0, sizeof(cpu->jumps));
+    cpu->jumps[x86_jump_slot(0)].rip = 1; /* the others' 0 belongs into this slot */
+    cpu->code_epoch = x86_code_epoch(cpu->code);
+    cpu->exec_epoch = cpu_space_exec_epoch(cpu->space);
+}
+
+/* Brings the table of jumps up to date. True when the block being executed is void. */
+static bool code_has_changed(struct x86 *cpu)
+{
+    bool moved = cpu->exec_epoch != cpu_space_exec_epoch(cpu->space);
+    if (!moved && cpu->code_epoch == x86_code_epoch(cpu->code))
+        return false;
+    x86_forget_jumps(cpu);
+    const struct x86_block *block = cpu->block;
+    /* One instruction alone, not kept, is looked up anew after itself: it may go on. */
+    if (!block || (!block->page && block->count == 1))
+        return false;
+    return moved || x86_block_is_dead(block);
+}
+
+/* How many of `n` bytes at `addr` stand in its page. */
+static unsigned in_page(uint64_t addr, unsigned n)
+{
+    unsigned room = CPU_PAGE_BYTES - (unsigned)(addr % CPU_PAGE_BYTES);
+    return n < room ? n : room;
+}
+
+int x86_load_slow(struct x86 *cpu, uint64_t addr, void *out, unsigned n)
+{
+    unsigned first = in_page(addr, n);
+    uint8_t *host, *rest;
+    int rc = cpu_space_translate(cpu->space, addr, first, CPU_READ, &host);
+    if (rc)
+        return stop_of(cpu, rc, addr, CPU_READ);
+    if (first < n) {
+        rc = cpu_space_translate(cpu->space, addr + first, n - first, CPU_READ, &rest);
+        if (rc)
+            return stop_of(cpu, rc, addr + first, CPU_READ);
+        memcpy((uint8_t *)out + first, rest, n - first);
+    }
+    memcpy(out, host, first);
+    return 0;
+}
+
+int x86_store_slow(struct x86 *cpu, uint64_t addr, const void *bytes, unsigned n)
+{
+    unsigned first = in_page(addr, n);
+    uint8_t *host, *rest = NULL;
+    int rc = cpu_space_translate(cpu->space, addr, first, CPU_WRITE, &host);
+    if (rc)
+        return stop_of(cpu, rc, addr, CPU_WRITE);
+    if (first < n) {
+        rc = cpu_space_translate(cpu->space, addr + first, n - first, CPU_WRITE, &rest);
+        if (rc)
+            return stop_of(cpu, rc, addr + first, CPU_WRITE);
+    }
+    if (code_has_changed(cpu))
+        return X86_RETRY;
+    memcpy(host, bytes, first);
+    if (rest)
+        memcpy(rest, (const uint8_t *)bytes + first, n - first);
+    return 0;
+}
+
+/* The one instruction at `rip`, which goes over the end of its page: gathered and decoded each time,
+ * for the two pages may change apart. */
+static int decode_crossing(struct x86 *cpu, uint64_t rip, const uint8_t *tail)
+{
+    uint8_t bytes[2 * X86_INSN_BYTES_MAX];
+    unsigned offset = (unsigned)(rip % CPU_PAGE_BYTES), first = CPU_PAGE_BYTES - offset;
+    uint64_t next = rip - offset + CPU_PAGE_BYTES;
+    struct cpu_code_page page;
+    memcpy(bytes, tail, first);
+    int rc = cpu_space_code_page(cpu->space, next, &page);
+    if (rc)
+        return stop_of(cpu, rc, next, CPU_EXEC);
+    memcpy(bytes + first, page.host, X86_INSN_BYTES_MAX);
+    x86_block_decode(cpu->scratch, bytes, first + X86_INSN_BYTES_MAX, offset, 1);
+    return 0;
+}
+
+/* Decodes up to `limit` instructions at `rip` for one pass. */
+static int decode_scratch(struct x86 *cpu, uint64_t rip, const struct cpu_code_page *page,
+                          unsigned limit)
+{
+    unsigned offset = (unsigned)(rip % CPU_PAGE_BYTES);
+    const uint8_t *bytes = page->host + offset;
+    if (x86_block_decode(cpu->scratch, bytes, CPU_PAGE_BYTES - offset, offset, limit) == 0)
+        return 0;
+    return decode_crossing(cpu, rip, bytes);
+}
+
+static bool page_has_probe(const struct x86 *cpu, uint64_t rip)
+{
+    for (unsigned i = 0; i < cpu->probes; i++)
+        if (cpu->probe[i] / CPU_PAGE_BYTES == rip / CPU_PAGE_BYTES)
+            return true;
+    return false;
+}
+
+static bool is_probe(const struct x86 *cpu, uint64_t rip)
+{
+    for (unsigned i = 0; i < cpu->probes; i++)
+        if (cpu->probe[i] == rip)
+            return true;
+    return false;
+}
+
+/* Whether to stop here: not when the last run did. */
+static bool stops_at_probe(struct x86 *cpu, uint64_t rip)
+{
+    bool passes = cpu->probe_is_passed && cpu->probe_passed == rip && !cpu->block;
+    cpu->probe_is_passed = is_probe(cpu, rip);
+    cpu->probe_passed = rip;
+    return cpu->probe_is_passed && !passes;
+}
+
+/* How many instructions of the scratch block come before the next probe. */
+static unsigned count_to_probe(const struct x86 *cpu, uint64_t page)
+{
+    const struct x86_block *block = cpu->scratch;
+    unsigned count = 0;
+    for (unsigned i = 0; i < block->insns; i++) {
+        const struct x86_insn *insn = &block->insn[i];
+        if (count > 0 && is_probe(cpu, page + insn->offset))
+            return count;
+        count += x86_insn_count(insn);
+    }
+    return block->count;
+}
+
+static int find_with_probes(struct x86 *cpu, uint64_t rip, const struct cpu_code_page *page,
+                            unsigned limit, bool stop)
+{
+    if (stop && stops_at_probe(cpu, rip))
+        return X86_STOP_PROBE;
+    int rc = decode_scratch(cpu, rip, page, limit);
+    if (rc)
+        return rc;
+    unsigned count = count_to_probe(cpu, rip - rip % CPU_PAGE_BYTES);
+    return count < cpu->scratch->count ? decode_scratch(cpu, rip, page, count) : 0;
+}
+
+int x86_find_block(struct x86 *cpu, uint64_t rip, unsigned limit, bool keep,
+                   struct x86_block **block)
+{
+    struct cpu_code_page page;
+    code_has_changed(cpu);
+    x86_code_sweep(cpu->code);
+    int rc = is_canonical(rip) ? cpu_space_code_page(cpu->space, rip, &page) : -EFAULT;
+    if (rc)
+        return stop_of(cpu, rc, rip, CPU_EXEC);
+    *block = cpu->scratch;
+    if (page_has_probe(cpu, rip))
+        return find_with_probes(cpu, rip, &page, limit, keep);
+    struct x86_block *kept = NULL;
+    if (keep)
+        kept = x86_code_find(cpu->code, &page, (unsigned)(rip % CPU_PAGE_BYTES));
+    if (cpu->code_epoch != x86_code_epoch(cpu->code))
+        x86_forget_jumps(cpu);
+    if (!kept || kept->count > limit)
+        return decode_scratch(cpu, rip, &page, limit);
+    cpu->jumps[x86_jump_slot(rip)] = (struct x86_jump){rip, kept};
+    *block = kept;
+    return 0;
+}

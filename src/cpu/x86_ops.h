@@ -1,0 +1,61 @@
+/* The operations of the main loop: one list makes the numbers and the loop's table of labels.
+ * Within a family the order is fixed: form by form, and within a form by operand size 8, 16, 32,
+ * 64; conditions in the order of their codes. The decoder computes with that. */
+#ifndef CPU_X86_OPS_H
+#define CPU_X86_OPS_H
+
+/* Forms: R register (insn->rm first, insn->reg second), M memory, I immediate; the first one is
+ * the destination. RM writes insn->reg. */
+#define X86_OPS_SIZES(X, name, form) \
+    X(name##8_##form) X(name##16_##form) X(name##32_##form) X(name##64_##form)
+#define X86_OPS_BINARY(X, name) \
+    X86_OPS_SIZES(X, name, RR)  \
+    X86_OPS_SIZES(X, name, RI)  \
+    X86_OPS_SIZES(X, name, RM) X86_OPS_SIZES(X, name, MR) X86_OPS_SIZES(X, name, MI)
+#define X86_OPS_UNARY(X, name) X86_OPS_SIZES(X, name, R) X86_OPS_SIZES(X, name, M)
+#define X86_OPS_CC(X, name)                                                             \
+    X(name##_0)                                                                         \
+    X(name##_1)                                                                         \
+    X(name##_2) X(name##_3) X(name##_4) X(name##_5) X(name##_6) X(name##_7) X(name##_8) \
+        X(name##_9) X(name##_10) X(name##_11) X(name##_12) X(name##_13) X(name##_14) X(name##_15)
+
+#define X86_OPS(X)                                                                                                                           \
+    /* in the order of their opcodes */                                                                                                      \
+    X86_OPS_BINARY(X, ADD)                                                                                                                   \
+    X86_OPS_BINARY(X, OR)                                                                                                                    \
+    X86_OPS_BINARY(X, ADC)                                                                                                                   \
+    X86_OPS_BINARY(X, SBB)                                                                                                                   \
+    X86_OPS_BINARY(X, AND)                                                                                                                   \
+    X86_OPS_BINARY(X, SUB)                                                                                                                   \
+    X86_OPS_BINARY(X, XOR)                                                                                                                   \
+    X86_OPS_BINARY(X, CMP)                                                                                                                   \
+    X86_OPS_BINARY(X, TEST)                                                                                                                  \
+    X86_OPS_BINARY(X, MOV)                                                                                                                   \
+    X86_OPS_UNARY(X, INC)                                                                                                                    \
+    X86_OPS_UNARY(X, DEC)                                                                                                                    \
+    X86_OPS_UNARY(X, NOT)                                                                                                                    \
+    X86_OPS_UNARY(X, NEG)                                                                                                                    \
+    /* shifts of a register by 1 to size - 1 */                                                                                              \
+    X(SHL32_RI)                                                                                                                              \
+    X(SHL64_RI)                                                                                                                              \
+    X(SHR32_RI) X(SHR64_RI) X(SAR32_RI) X(SAR64_RI) /* movzx, movsx: from, to */                                                             \
+        X(MOVZX8_32_RR) X(MOVZX8_32_RM) X(MOVZX16_32_RR) X(MOVZX16_32_RM) X(MOVSX8_32_RR)                                                    \
+            X(MOVSX8_32_RM) X(MOVSX8_64_RR) X(MOVSX8_64_RM) X(MOVSX16_32_RR) X(MOVSX16_32_RM)                                                \
+                X(MOVSX16_64_RR) X(MOVSX16_64_RM) X(MOVSX32_64_RR) X(MOVSX32_64_RM) X(LEA32)                                                 \
+                    X(LEA64) X(IMUL32_RR) X(IMUL32_RM) X(IMUL64_RR) X(IMUL64_RM) X(IMUL32_RRI)                                               \
+                        X(IMUL64_RRI) X(PUSH_R) X(PUSH_I) X(PUSH_M) X(POP_R) X(LEAVE)                                                        \
+                            X86_OPS_CC(X, CMOV32_RR) X86_OPS_CC(X, CMOV64_RR)                                                                \
+                                X86_OPS_CC(X, SET) /* the end of a block */                                                                  \
+        X86_OPS_CC(X, JCC) X(JMP) X(JMP_R) X(JMP_M) X(CALL) X(CALL_R) X(CALL_M) X(RET) X(RET_I) X(                                           \
+            LOOP) X(STRING) X(RDTSC) X(SYSCALL) X(STOP) X(STOP_AFTER)                                                                        \
+            X(NEXT) /* not an instruction: goes on at imm */ /* parts: the address of the next instruction's operand, put into X86_R_TEMP */ \
+        X(TEMP) X(TEMP32) X(TEMP_PAGE) X(TEMP_IMM) X(NOP) X(HANDLER)
+
+enum x86_op {
+#define X86_OP_NUMBER(name) X86_OP_##name,
+    X86_OPS(X86_OP_NUMBER)
+#undef X86_OP_NUMBER
+        X86_OP_COUNT
+};
+
+#endif
