@@ -196,7 +196,7 @@ static bool zip_begin(struct record_segment *s)
     char from_z[RECORD_SEGMENT_NAME_SIZE];
     char to_z[RECORD_SEGMENT_NAME_SIZE];
     int count = list(s->dir, true, &numbers);
-    if (count > 0) {
+    if (count > 0 && numbers != NULL) {
         record_segment_name(numbers[0], false, from_z);
         record_segment_name(numbers[0], true, to_z);
         s->zip = record_zip_new(s->dir, from_z, to_z);

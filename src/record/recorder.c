@@ -1,0 +1,273 @@
+#include "record/recorder.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READ_SIZE ((size_t)64 * 1024)
+/* Reads a turn: other things on the reactor get their turn in between. */
+#define READS_MAX 16
+
+static struct recorder *of_watch(struct reel_watch *watch)
+{
+    return (struct recorder *)((char *)watch - offsetof(struct recorder, watch));
+}
+
+static struct recorder *of_sync(struct reel_timer *timer)
+{
+    return (struct recorder *)((char *)timer - offsetof(struct recorder, sync));
+}
+
+static struct recorder *of_retry(struct reel_timer *timer)
+{
+    return (struct recorder *)((char *)timer - offsetof(struct recorder, retry));
+}
+
+static struct recorder *of_idle(struct reel_idle *idle)
+{
+    return (struct recorder *)((char *)idle - offsetof(struct recorder, idle));
+}
+
+static void tell(struct recorder *recorder, const char *what_z, int error)
+{
+    char line_z[256];
+    const char *words_z = error > -1000 ? strerrordesc_np(-error) : error_text(error);
+    (void)snprintf(line_z, sizeof(line_z), "recorder: %s: %s", what_z, words_z);
+    if (recorder->on_trouble != NULL)
+        recorder->on_trouble(recorder, line_z);
+}
+
+/* A write failed: no more is read until it has succeeded. */
+static void stall(struct recorder *recorder, int error)
+{
+    if (recorder->error != error)
+        tell(recorder, "cannot write, will try again", error);
+    recorder->error = error;
+    recorder->stalled = true;
+    if (recorder->fd >= 0)
+        reel_watch_stop(&recorder->watch);
+    reel_timer_start(&recorder->retry, RECORD_RETRY_MS * REEL_MS);
+}
+
+static void send_ack(struct recorder *recorder)
+{
+    uint8_t memory[FRAME_HEAD_SIZE];
+    struct buffer ack;
+    buffer_init(&ack, sizeof(memory));
+    recorder->ack_owed = true;
+    if (frame_put_ack(&ack, record_store_number(recorder->store)) == 0) {
+        struct span bytes = buffer_span(&ack);
+        ssize_t n = send(recorder->fd, bytes.data, bytes.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        /* Later ones say it too. A part of so few bytes is never sent alone. */
+        recorder->ack_owed = n < 0 && errno == EAGAIN;
+    }
+    buffer_fini(&ack);
+}
+
+static int take_frame(struct recorder *recorder, const struct frame *f)
+{
+    int64_t now_us = reel_wall_us(recorder->reactor);
+    if (f->kind == FRAME_HELLO) {
+        int error = record_store_hello(recorder->store, f->hello.boot, now_us);
+        recorder->hello = error == 0;
+        return error;
+    }
+    if (!recorder->hello || f->kind == FRAME_ACK)
+        return ERR_MALFORMED;
+    return record_store_take(recorder->store, f, now_us);
+}
+
+/* Writes the whole frames that are there. */
+static void take_frames(struct recorder *recorder)
+{
+    struct frame f;
+    int64_t n = 0;
+    bool any = false;
+    while ((n = frame_read(buffer_span(&recorder->in), &f)) > 0) {
+        int error = take_frame(recorder, &f);
+        if (error == ERR_MALFORMED) {
+            n = error;
+            break;
+        }
+        if (error < 0) {
+            stall(recorder, error);
+            break;
+        }
+        recorder->error = 0;
+        any = true;
+        buffer_take(&recorder->in, (size_t)n);
+    }
+    if (any && recorder->fd >= 0)
+        send_ack(recorder);
+    if (n < 0) {
+        /* Not our sensor any more: what it says is not worth a record, that it says it is. */
+        tell(recorder, "the sensor sends what is no frame", (int)n);
+        record_store_gap(recorder->store, 1, buffer_len(&recorder->in), (int)n);
+        buffer_clear(&recorder->in);
+        recorder->ended = true;
+    }
+}
+
+static void begin(struct recorder *recorder);
+
+/* The sensor is gone and all it sent is written: its sessions end. */
+static void finish(struct recorder *recorder)
+{
+    if (recorder->fd >= 0) {
+        reel_watch_stop(&recorder->watch);
+        (void)close(recorder->fd);
+        recorder->fd = -1;
+    }
+    buffer_clear(&recorder->in); /* at most a frame that it did not finish */
+    int error =
+        record_store_lose(recorder->store, "the sensor died", reel_wall_us(recorder->reactor));
+    if (error < 0) {
+        stall(recorder, error);
+        return;
+    }
+    recorder->ended = false;
+    begin(recorder);
+}
+
+/* Reads what is there. A reset only says that our last answers were not read: what was sent before
+ * it is still in the socket. */
+static void read_frames(struct recorder *recorder)
+{
+    for (int i = 0; i < READS_MAX && !recorder->stalled && !recorder->ended; i++) {
+        uint8_t *room = buffer_reserve(&recorder->in, READ_SIZE);
+        if (room == NULL) {
+            stall(recorder, ERR_NOMEM);
+            return;
+        }
+        ssize_t n = read(recorder->fd, room, READ_SIZE);
+        if (n < 0 && (errno == EINTR || errno == ECONNRESET))
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            break;
+        if (n <= 0)
+            recorder->ended = true;
+        else
+            buffer_commit(&recorder->in, (size_t)n);
+        take_frames(recorder);
+    }
+    if (recorder->ended && !recorder->stalled)
+        finish(recorder);
+}
+
+static void on_readable(struct reel_watch *watch, uint32_t events)
+{
+    (void)events;
+    struct recorder *recorder = of_watch(watch);
+    read_frames(recorder);
+    if (!reel_timer_is_active(&recorder->sync))
+        reel_timer_start(&recorder->sync, RECORD_SYNC_MS * REEL_MS);
+    reel_idle_start(&recorder->idle);
+}
+
+static int watch(struct recorder *recorder)
+{
+    return reel_watch_start(&recorder->watch, recorder->reactor, recorder->fd, EPOLLIN,
+                            on_readable);
+}
+
+/* The next sensor, if there is one. */
+static void begin(struct recorder *recorder)
+{
+    if (recorder->fd >= 0 || recorder->stalled || recorder->ended || recorder->next_fd < 0)
+        return;
+    recorder->fd = recorder->next_fd;
+    recorder->next_fd = -1;
+    recorder->hello = false;
+    recorder->ack_owed = false;
+    int error = watch(recorder);
+    if (error < 0) {
+        tell(recorder, "cannot listen to the sensor", error);
+        (void)close(recorder->fd);
+        recorder->fd = -1;
+    }
+}
+
+static void on_retry(struct reel_timer *timer)
+{
+    struct recorder *recorder = of_retry(timer);
+    recorder->stalled = false;
+    take_frames(recorder);
+    if (recorder->stalled)
+        return;
+    if (recorder->ended)
+        finish(recorder);
+    else if (recorder->fd >= 0 && watch(recorder) < 0)
+        stall(recorder, ERR_NOMEM);
+}
+
+static void on_sync(struct reel_timer *timer)
+{
+    struct recorder *recorder = of_sync(timer);
+    int error = record_store_sync(recorder->store);
+    if (error < 0 && error != recorder->error)
+        tell(recorder, "cannot bring the log to the disk", error);
+    if (recorder->ack_owed && recorder->fd >= 0)
+        send_ack(recorder);
+}
+
+static bool on_idle(struct reel_idle *idle)
+{
+    return record_store_idle(of_idle(idle)->store);
+}
+
+int recorder_init(struct recorder *recorder, struct reel_reactor *r, struct record_store *store)
+{
+    memset(recorder, 0, sizeof(*recorder));
+    recorder->reactor = r;
+    recorder->store = store;
+    recorder->fd = recorder->next_fd = -1;
+    buffer_init(&recorder->in, FRAME_MAX + READ_SIZE);
+    int error = reel_timer_init(&recorder->sync, r, on_sync);
+    if (error == 0)
+        error = reel_timer_init(&recorder->retry, r, on_retry);
+    if (error < 0) {
+        reel_timer_fini(&recorder->sync);
+        return error;
+    }
+    reel_idle_init(&recorder->idle, r, on_idle);
+    reel_idle_start(&recorder->idle);
+    return 0;
+}
+
+void recorder_fini(struct recorder *recorder)
+{
+    reel_timer_fini(&recorder->sync);
+    reel_timer_fini(&recorder->retry);
+    reel_idle_stop(&recorder->idle);
+    if (recorder->fd >= 0) {
+        reel_watch_stop(&recorder->watch);
+        (void)close(recorder->fd);
+    }
+    if (recorder->next_fd >= 0)
+        (void)close(recorder->next_fd);
+    if (recorder->stalled)
+        record_store_gap(recorder->store, 1, buffer_len(&recorder->in), recorder->error);
+    buffer_fini(&recorder->in);
+}
+
+void recorder_adopt(struct recorder *recorder, int fd)
+{
+    /* One that follows so soon has not been heard and has nothing on record. */
+    if (recorder->next_fd >= 0)
+        (void)close(recorder->next_fd);
+    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    recorder->next_fd = fd;
+    begin(recorder);
+}
+
+bool recorder_is_idle(const struct recorder *recorder)
+{
+    return recorder->fd < 0 && recorder->next_fd < 0 && !recorder->stalled && !recorder->ended;
+}
