@@ -149,7 +149,7 @@ static void drop_first(struct reel_reactor *r, struct chunk **last)
 
 void reel_chain_drop(struct reel_reactor *r, struct chunk **last, size_t len)
 {
-    while (len) {
+    while (len && *last) {
         struct chunk *first = (*last)->next;
         size_t live = first->end - first->start;
         if (len < live) {

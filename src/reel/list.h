@@ -53,6 +53,12 @@ static inline struct reel_link *list_take(struct reel_link *head)
     return link;
 }
 
+static inline void list_clear(struct reel_link *head)
+{
+    while (!list_is_empty(head))
+        list_remove(head->next);
+}
+
 /* All of `from` is put into `to`, which is empty; `from` is empty then. For walks during which
  * anything may join or leave: take from `to` one by one, put each back before calling it. */
 static inline void list_move_all(struct reel_link *from, struct reel_link *to)

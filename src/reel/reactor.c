@@ -101,13 +101,9 @@ void reel_reactor_free(struct reel_reactor *r)
     reel_streams_fini(r);
     reel_listeners_fini(r);
     reel_signals_fini(r);
-    struct reel_link *link = NULL;
-    while ((link = list_take(&r->watches)))
-        ;
-    while ((link = list_take(&r->idles)))
-        ;
-    while ((link = list_take(&r->hooks)))
-        ;
+    list_clear(&r->watches);
+    list_clear(&r->idles);
+    list_clear(&r->hooks);
     reel_heap_fini(r);
     reel_arena_fini(r);
     r->backend->close(r);
