@@ -87,7 +87,7 @@ void kernel_release(struct kernel *k, int program);
 /* ---- Running ---- */
 
 enum kernel_state {
-    KERNEL_BUSY, /* a guest could go on: call again */
+    KERNEL_BUSY, /* a guest could go on (perhaps only when events were pulled): call again */
     KERNEL_IDLE, /* all wait: for input, for a taken output, for kernel_deadline */
 };
 /* Executes guests for at most `budget` instructions in all. */

@@ -11,4 +11,10 @@ struct task;
  * what a read gave to the task. Lines are put together and told when the reader is a shell. */
 void lines_read(struct task *t, struct span bytes);
 
+/* Plants the probe in the task's processor when its program is a bash (task.mm.readline). */
+void lines_probe(struct task *t);
+
+/* The processor stopped at a probe. */
+void lines_on_probe(struct task *t);
+
 #endif

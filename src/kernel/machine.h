@@ -16,7 +16,6 @@ struct vfs; /* vfs.h: the tree of files, with the overlay */
 struct cpu_pool;
 struct program; /* program.h */
 struct events;  /* events.h */
-struct futexes; /* futex.h */
 
 enum {
     KERNEL_PROGRAMS_MAX = 64,     /* program numbers at once */
@@ -24,6 +23,9 @@ enum {
     KERNEL_PID_MAX = 4194304,     /* Debian's kernel.pid_max on 64 bits */
     KERNEL_QUANTUM = 20000,       /* instructions a task runs before the next one's turn */
     KERNEL_INSTRUCTIONS_US = 200, /* how many make the guest's clock go on by 1 us within a run */
+    KERNEL_CALL_COST = 200,       /* instructions that a system call counts for */
+    KERNEL_PIECE_BYTES = 1 << 20, /* one call moves no more: the kernel's work is bounded */
+    KERNEL_COPY_BYTES = 8,        /* bytes copied that count as one instruction */
 };
 
 struct kernel {
@@ -38,6 +40,7 @@ struct kernel {
     int64_t boot_ns;       /* wall clock at boot; CLOCK_MONOTONIC and BOOTTIME count from it */
     int64_t now_ns;        /* wall clock of the guests; never goes back */
     uint64_t instructions; /* executed so far, by all */
+    uint64_t clock_rest;   /* part of a nanosecond that instructions have made */
 
     struct process *processes; /* by start, oldest first; zombies too */
     struct task *tasks;        /* every thread of every process, round robin order */
@@ -49,8 +52,9 @@ struct kernel {
     uint32_t files_open; /* open descriptions, against limits.files */
     struct program *programs[KERNEL_PROGRAMS_MAX];
     struct events *events;
-    struct futexes *futexes;
-    bool over; /* the instructions are used up: everything was killed */
+    uint64_t last_share_id; /* of anonymous shared memory (mm.h) */
+    uint64_t charged;       /* the kernel's own work in this run, in instructions */
+    bool over;              /* the instructions are used up: everything was killed */
 };
 
 /* Nanoseconds since 1970, and since boot. */
@@ -63,6 +67,10 @@ void kernel_wake(struct kernel *k, const void *key);
 /* Tells the visitor's keeper. Everything is copied. `t` (may be NULL) fills in pid, ppid, uid and
  * program where the event leaves them 0; time and instructions always come from the kernel. */
 void kernel_emit(struct kernel *k, const struct task *t, const struct kernel_event *event);
+
+/* The kernel's own work for a guest, counted as instructions: a guest that makes the kernel work is
+ * held to its slice like one that computes. */
+void kernel_charge(struct kernel *k, uint64_t instructions);
 
 /* A bound of kernel_limits was hit: KERNEL_LIMIT, once a name for each process. */
 void kernel_emit_limit(struct kernel *k, struct task *t, const char *name_z);

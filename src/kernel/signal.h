@@ -11,7 +11,10 @@ struct task;
 
 enum {
     SIGNAL_MAX = 64,
-    SIGNAL_QUEUE_MAX = 32, /* queued real-time signals a queue; RLIMIT_SIGPENDING's part */
+    SIGNAL_DEFAULT = 0, /* SIG_DFL and SIG_IGN as handlers */
+    SIGNAL_IGNORE = 1,
+    SIGNAL_RESTORER = 0x04000000, /* SA_RESTORER: required on x86-64 */
+    SIGNAL_QUEUE_MAX = 32,        /* queued real-time signals a queue; RLIMIT_SIGPENDING's part */
 };
 
 /* A set of signals: bit n-1 is signal n. */
@@ -55,6 +58,13 @@ struct signal_state {
     uint32_t stack_flags;
 };
 
+/* A table of default actions with one holder; NULL: out of memory. */
+struct signal_table *signal_table_new(void);
+struct signal_table *signal_table_clone(const struct signal_table *table);
+void signal_table_drop(struct signal_table *table); /* takes NULL */
+/* execve: handlers become defaults, what is ignored stays so. */
+void signal_table_reset(struct signal_table *table);
+
 /* ---- Sending. None of these checks permissions ---- */
 
 void signal_send_task(struct task *t, const struct signal_info *info);
@@ -69,6 +79,39 @@ unsigned signal_raise_group(struct kernel *k, int32_t pgid, int signo);
 
 /* Blocked by the thread, or its action is to ignore (as the terminal's checks ask). */
 bool signal_is_blocked_or_ignored(const struct task *t, int signo);
+
+/* The default action is to do nothing. */
+bool signal_default_ignores(int signo);
+bool signal_default_stops(int signo);
+/* Drops a signal from everywhere in the process: its action is now to ignore it. */
+void signal_flush(struct process *p, uint64_t set);
+
+/* ---- Taking and delivering ---- */
+
+/* The next signal of `set` that waits for the thread: its own first, lowest number first, faults
+ * before all. False when there is none. */
+bool signal_take(struct task *t, uint64_t set, struct signal_info *info);
+
+/* Before the guest goes on: default actions, or the processor is set to run the handler. The task
+ * may be dead or stopped after it. True when a handler was set up. */
+bool signal_deliver(struct task *t);
+
+/* A fault of the guest's own: delivered even when blocked or ignored (then the process dies). */
+void signal_force(struct task *t, const struct signal_info *info);
+
+/* The frame on the guest's stack (sigframe.c). 0 or -EFAULT. */
+int sigframe_push(struct task *t, const struct signal_info *info,
+                  const struct signal_action *action);
+/* rt_sigreturn: everything back from the frame. 0 or -EFAULT. */
+int sigframe_pop(struct task *t);
+
+/* True when `sp` lies in the thread's alternate stack. */
+bool signal_is_on_stack(const struct task *t, uint64_t sp);
+
+/* siginfo_t as Linux lays it out. */
+enum { SIGNAL_INFO_BYTES = 128 };
+void signal_info_encode(const struct signal_info *info, uint8_t out[SIGNAL_INFO_BYTES]);
+void signal_info_decode(struct signal_info *info, const uint8_t in[SIGNAL_INFO_BYTES]);
 
 /* ---- For ppoll, pselect, epoll_pwait, sigsuspend ---- */
 

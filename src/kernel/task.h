@@ -3,12 +3,6 @@
  *
  * A system call is `int64_t sys_NAME(struct task *t, const uint64_t arg[6])`; it returns a result,
  * -errno, a restart code, or SYS_WAIT. */
-/* What the life of a task needs of files, by name (declared and told in the headers of files):
- *   fdtable.h: fd_table_new, _clone (fork), _hold, _drop, _close_exec, _install(table, fd, file)
- *   vfs.h:     vfs_new, vfs_free; fs_context_new, _clone, _hold, _drop;
- *              vfs_open_exec(task, path_z, &file): a regular file that may be executed
- *   file.h:    file_hold, file_drop, file_read_at, file_image_bytes (contents in place, for maps)
- *   pipe.h:    the doors' ends of pipes;  tty.h: the master side, tty_leave_session */
 #ifndef KERNEL_TASK_H
 #define KERNEL_TASK_H
 
@@ -32,10 +26,17 @@ enum {
 };
 
 enum {
-    TASK_GROUPS_MAX = 32,     /* supplementary groups */
+    TASK_GROUPS_MAX = 32, /* supplementary groups */
+    SYSCALL_REFUSED_WORDS = 8,
     TASK_COMM_BYTES = 16,     /* with the NUL, as Linux */
     TASK_IOV_MAX = 1024,      /* UIO_MAXIOV */
     TASK_RW_MAX = 0x7ffff000, /* MAX_RW_COUNT: no call moves more */
+};
+
+/* What a futex is: an address in one memory, or a place in shared memory. */
+struct futex_key {
+    const void *base;
+    uint64_t offset;
 };
 
 struct creds {
@@ -88,7 +89,8 @@ struct task {
     struct fs_context *fs;  /* vfs.h, shared by CLONE_FS; NULL once dead */
 
     enum task_state state;
-    bool in_call; /* a system call is parked or to be restarted */
+    bool in_call;     /* a system call is parked or to be restarted */
+    int restart_code; /* ERESTART*: the call was cut by a signal */
     uint64_t call_number;
     uint64_t call_arg[6];
     const void *wait_key;
@@ -96,18 +98,26 @@ struct task {
     int64_t wait_deadline_ns; /* INT64_MAX: none */
     struct restart restart;
 
+    uint64_t fault_trap, fault_error, fault_addr; /* of its last processor fault, for frames */
+    struct futex_key futex;                       /* waited for (futex.h); base NULL: none */
+    uint32_t futex_bits;
     struct signal_state signals; /* of this thread */
     uint64_t clear_tid;          /* set_tid_address */
     uint64_t robust_list;
-    uint64_t user_instructions;  /* executed, for times */
-    uint64_t start_ns;           /* CLOCK_BOOTTIME at its start */
-    struct process *vfork_child; /* TASK_VFORKED: who must go first */
+    uint64_t user_instructions; /* executed, for times */
+    int nice;                   /* -20 .. 19 */
+    char *line;                 /* a line being put together (lines.h); owned */
+    size_t line_len;
+    uint64_t line_return, line_stack; /* where readline returns to, and its stack there */
+    uint64_t start_ns;                /* CLOCK_BOOTTIME at its start */
+    struct process *vfork_child;      /* TASK_VFORKED: who must go first */
 };
 
 struct process {
     struct kernel *kernel;
     struct process *next;   /* in kernel.processes */
     struct process *parent; /* NULL: nobody (init is not there) */
+    int32_t outer_ppid;     /* getppid when there is no parent: what seems to have started it */
     int32_t pid;            /* = tid of the first thread = tgid */
     int32_t pgid;
     struct session *session;
@@ -123,6 +133,7 @@ struct process {
     bool stopped;                  /* by a job control signal */
     bool stop_told, continue_told; /* wait4: not yet reported state changes */
     int stop_signal;
+    uint32_t uid;    /* real uid, once zombie */
     int status;      /* as wait(2) reports it, once zombie */
     bool group_exit; /* exit_group or a fatal signal is under way */
 
@@ -130,15 +141,38 @@ struct process {
     int64_t alarm_ns, alarm_interval_ns; /* ITIMER_REAL: CLOCK_MONOTONIC; 0: none */
     uint64_t user_instructions;          /* of its ended threads */
     uint64_t child_instructions;         /* of its waited-for children */
-    bool is_subreaper;
+    bool is_subreaper, not_dumpable, keeps_caps, no_new_privs; /* prctl */
     int parent_death_signal;
 
     /* For /proc and events: set by exec, kept by fork. */
     char *exe_z;   /* the absolute path executed; owned */
     uint8_t *args; /* argv, each with its NUL; owned */
     size_t args_len;
-    bool is_shell; /* its lines are told (lines.h) */
+    bool is_shell;                           /* its lines are told (lines.h) */
+    const char *limit_told;                  /* kernel_emit_limit: the last name told */
+    uint64_t refused[SYSCALL_REFUSED_WORDS]; /* calls that are not there, told already (+ 1) */
 };
+
+/* ---- Life ---- */
+
+/* A new process without threads, child of `parent` (may be NULL), its inherited parts copied from
+ * it. NULL: out of memory. */
+struct process *process_new(struct kernel *k, struct process *parent);
+/* Out of the list, and freed. It has no threads. */
+void process_free(struct process *p);
+/* A new thread without processor, memory and files. It counts against limits.processes. NULL: out
+ * of memory. */
+struct task *task_new(struct process *p, int32_t tid);
+/* Gives back its processor, memory and files. */
+void task_release(struct task *t);
+/* Frees it with whatever it still has, and takes it out of the list. */
+void task_free(struct task *t);
+/* The next process number. */
+int32_t kernel_new_pid(struct kernel *k);
+void session_hold(struct session *s);
+void session_drop(struct session *s);
+struct session *session_new(int32_t sid); /* one holder; NULL: out of memory */
+void task_set_comm(struct task *t, struct span name);
 
 /* ---- Waiting ---- */
 
@@ -151,8 +185,15 @@ int64_t task_wait_any(struct task *t);
 /* Call before task_wait: the latest time to be woken (CLOCK_MONOTONIC nanoseconds). The handler
  * itself compares with kernel_monotonic_ns: there is no "timed out" flag. */
 void task_wait_until(struct task *t, int64_t deadline_ns);
+/* Ready again, if it is parked. */
+void task_wake(struct task *t);
+/* A call that a signal cut ends: with -EINTR, or so that it is made again after the handler. */
+void task_end_call(struct task *t, bool again);
 /* A signal waits that is neither blocked nor ignored. */
 bool task_signal_pending(const struct task *t);
+
+/* Its stack pointer. */
+uint64_t task_stack_pointer(struct task *t);
 
 /* ---- The guest's memory. 0 or -EFAULT ---- */
 

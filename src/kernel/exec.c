@@ -1,0 +1,397 @@
+#include "kernel/exec.h"
+
+#include "cpu/x86.h"
+#include "kernel/exit.h"
+#include "kernel/fdtable.h"
+#include "kernel/lines.h"
+#include "kernel/load.h"
+#include "kernel/stack.h"
+#include "kernel/vfs.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum {
+    STACK_RANDOM_BITS = 22,
+    MAP_RANDOM_BITS = 28,
+    FLAGS_AT_START = 0x202,
+    MXCSR_AT_START = 0x1f80,
+    FPU_AT_START = 0x37f,
+    STRINGS_FIRST = 4096,
+    STRINGS_ALWAYS = 131072, /* this much is allowed whatever the stack's limit */
+};
+#define STRINGS_HIGHEST (UINT64_C(6) << 20)  /* three quarters of the default stack */
+#define MAP_GAP         (UINT64_C(17) << 30) /* between the highest stack and the mappings */
+
+/* ---- Strings ---- */
+
+void exec_strings_free(struct exec_strings *s)
+{
+    free(s->data);
+    memset(s, 0, sizeof(*s));
+}
+
+static int strings_reserve(struct exec_strings *s, size_t more)
+{
+    size_t cap = s->cap != 0 ? s->cap : STRINGS_FIRST;
+    while (cap < s->len + more)
+        cap *= 2;
+    if (cap == s->cap)
+        return 0;
+    uint8_t *data = realloc(s->data, cap);
+    if (data == NULL)
+        return -ENOMEM;
+    s->data = data;
+    s->cap = cap;
+    return 0;
+}
+
+int exec_strings_add(struct exec_strings *s, struct span text)
+{
+    ptrdiff_t nul = span_find(text, '\0', 0);
+    if (nul >= 0)
+        text.len = (size_t)nul;
+    if (strings_reserve(s, text.len + 1) != 0)
+        return -ENOMEM;
+    if (text.data != NULL)
+        memcpy(s->data + s->len, text.data, text.len);
+    s->data[s->len + text.len] = '\0';
+    s->len += text.len + 1;
+    s->count++;
+    return 0;
+}
+
+uint64_t exec_strings_limit(const struct task *t)
+{
+    uint64_t limit = process_limit(t->process, RLIMIT_STACK) / 4;
+    if (limit > STRINGS_HIGHEST)
+        limit = STRINGS_HIGHEST;
+    return limit < STRINGS_ALWAYS ? STRINGS_ALWAYS : limit;
+}
+
+/* ---- Scripts ---- */
+
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* `#! interpreter argument`: false when it is no such line, or its interpreter's name is cut. */
+static bool script_parse(struct span head, struct span *interp, struct span *argument)
+{
+    if (head.len < 2 || head.data[0] != '#' || head.data[1] != '!')
+        return false;
+    ptrdiff_t newline = span_find(head, '\n', 0);
+    bool is_cut = newline < 0 && head.len == EXEC_HEAD_BYTES;
+    size_t from = 2, end = newline >= 0 ? (size_t)newline : head.len;
+    ptrdiff_t nul = span_find(head, '\0', 0);
+    if (nul >= 0 && (size_t)nul < end)
+        end = (size_t)nul;
+    while (end > from && is_blank(head.data[end - 1]))
+        end--;
+    while (from < end && is_blank(head.data[from]))
+        from++;
+    size_t stop = from;
+    while (stop < end && !is_blank(head.data[stop]))
+        stop++;
+    *interp = span_slice(head, from, stop);
+    if (interp->len == 0 || (is_cut && stop == end))
+        return false;
+    while (stop < end && is_blank(head.data[stop]))
+        stop++;
+    *argument = span_slice(head, stop, end);
+    return true;
+}
+
+/* argv of the interpreter: its name, the argument, the script's path, and what followed argv[0]. */
+static int script_args(struct exec_strings *args, struct span interp, struct span argument,
+                       struct span path)
+{
+    struct exec_strings old = *args, made = {NULL, 0, 0, 0};
+    int error = exec_strings_add(&made, interp);
+    if (error == 0 && argument.len > 0)
+        error = exec_strings_add(&made, argument);
+    if (error == 0)
+        error = exec_strings_add(&made, path);
+    size_t first = old.count > 0 ? strlen((const char *)old.data) + 1 : 0;
+    if (error == 0)
+        error = strings_reserve(&made, old.len - first);
+    if (error != 0) {
+        exec_strings_free(&made);
+        return error;
+    }
+    if (old.len > first)
+        memcpy(made.data + made.len, old.data + first, old.len - first);
+    made.len += old.len - first;
+    made.count += old.count > 0 ? old.count - 1 : 0;
+    exec_strings_free(&old);
+    *args = made;
+    return 0;
+}
+
+/* Follows `#!` lines until the file is a program. */
+static int resolve(struct exec *x)
+{
+    uint8_t head[EXEC_HEAD_BYTES];
+    char path_z[VFS_PATH_MAX];
+    struct span interp, argument, path = x->path;
+    struct vfs_at at = {.fs = x->task->fs, .cred = &x->task->creds, .task = x->task};
+    for (int depth = 0;; depth++) {
+        int64_t n = file_pread(x->file, NULL, head, sizeof(head), 0);
+        if (n < 0)
+            return (int)n;
+        if (!script_parse(span_of(head, (size_t)n), &interp, &argument))
+            return 0;
+        if (depth == EXEC_SCRIPT_DEPTH)
+            return -ELOOP;
+        int error = script_args(&x->args, interp, argument, path);
+        if (error != 0)
+            return error;
+        path = span_of(path_z, span_copy_z(interp, path_z, sizeof(path_z)));
+        struct file *next = NULL;
+        error = vfs_open_exec(&at, path, true, &next);
+        if (error != 0)
+            return error;
+        file_drop(x->file);
+        x->file = next;
+    }
+}
+
+/* ---- The new memory ---- */
+
+static struct mm *new_memory(struct kernel *k)
+{
+    struct mm *mm = mm_new(k);
+    if (mm == NULL)
+        return NULL;
+    uint64_t down = (crypto_rng_u32(&k->rng) & ((1U << STACK_RANDOM_BITS) - 1));
+    uint64_t more = (crypto_rng_u32(&k->rng) & ((1U << MAP_RANDOM_BITS) - 1));
+    mm->stack_top = CPU_SPACE_END - down * CPU_PAGE_BYTES;
+    mm->mmap_top = CPU_SPACE_END - MAP_GAP - more * CPU_PAGE_BYTES;
+    return mm;
+}
+
+struct ids {
+    uint32_t euid, egid;
+    bool secure;
+};
+
+/* Set-user-ID and set-group-ID files. */
+static int new_ids(const struct exec *x, struct ids *ids)
+{
+    const struct creds *c = &x->task->creds;
+    struct file_stat stat;
+    int error = file_stat(x->file, &stat);
+    if (error != 0)
+        return error;
+    ids->euid = (stat.mode & S_ISUID) != 0 ? stat.uid : c->euid;
+    ids->egid = (stat.mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) ? stat.gid : c->egid;
+    ids->secure = ids->euid != c->uid || ids->egid != c->gid;
+    return 0;
+}
+
+static void set_ids(struct creds *c, const struct ids *ids)
+{
+    c->euid = c->suid = c->fsuid = ids->euid;
+    c->egid = c->sgid = c->fsgid = ids->egid;
+    c->cap_inheritable = 0;
+    c->cap_ambient = 0;
+    c->cap_permitted = c->cap_effective = ids->euid == 0 ? c->cap_bounding : 0;
+}
+
+/* ---- The change ---- */
+
+static void start_processor(struct task *t, uint64_t rip, uint64_t sp)
+{
+    struct x86_state *s = x86_state(t->cpu);
+    memset(s, 0, sizeof(*s));
+    s->rip = rip;
+    s->reg[X86_RSP] = sp;
+    s->rflags = FLAGS_AT_START;
+    s->mxcsr = MXCSR_AT_START;
+    s->fpu_control = FPU_AT_START;
+}
+
+static void forget(struct task *t)
+{
+    struct signal_state *s = &t->signals;
+    s->stack_addr = s->stack_size = 0;
+    s->stack_flags = SS_DISABLE;
+    t->clear_tid = 0;
+    t->robust_list = 0;
+    t->line_return = 0;
+    t->line_len = 0;
+}
+
+/* A table shared with another process (CLONE_SIGHAND) becomes the process's own. */
+static int own_actions(struct process *p)
+{
+    if (p->actions->refs > 1) {
+        struct signal_table *own = signal_table_clone(p->actions);
+        if (own == NULL)
+            return -ENOMEM;
+        signal_table_drop(p->actions);
+        p->actions = own;
+    }
+    signal_table_reset(p->actions);
+    return 0;
+}
+
+static int own_files(struct task *t)
+{
+    if (!fd_table_is_shared(t->files))
+        return 0;
+    struct fd_table *own = fd_table_clone(t->files);
+    if (own == NULL)
+        return -ENOMEM;
+    fd_table_drop(t->files);
+    t->files = own;
+    return 0;
+}
+
+static bool is_shell_name(struct span name)
+{
+    static const char *const shells[] = {"bash", "sh", "dash", "ash", "rbash", "busybox"};
+    for (size_t i = name.len; i > 0; i--) {
+        if (name.data[i - 1] == '/') {
+            name = span_slice(name, i, name.len);
+            break;
+        }
+    }
+    if (name.len > 0 && name.data[0] == '-')
+        name = span_slice(name, 1, name.len);
+    for (size_t i = 0; i < ARRAY_LEN(shells); i++)
+        if (span_equal_z(name, shells[i]))
+            return true;
+    return false;
+}
+
+/* What /proc and the events say of it. Without memory the old is kept. */
+static void remember(const struct exec *x)
+{
+    struct process *p = x->task->process;
+    char path_z[VFS_PATH_MAX + 16];
+    int64_t len = file_path(x->file, path_z, sizeof(path_z));
+    uint8_t *args = malloc(x->args.len + 1);
+    char *exe_z = len >= 0 ? strndup(path_z, (size_t)len) : NULL;
+    if (args != NULL) {
+        if (x->args.len > 0)
+            memcpy(args, x->args.data, x->args.len);
+        free(p->args);
+        p->args = args;
+        p->args_len = x->args.len;
+    }
+    if (exe_z != NULL) {
+        free(p->exe_z);
+        p->exe_z = exe_z;
+    }
+    p->executed = true;
+    p->is_shell = x->args.count > 0 && is_shell_name(span_z((const char *)x->args.data));
+    task_set_comm(x->task, x->path);
+}
+
+static void tell(const struct exec *x)
+{
+    struct task *t = x->task;
+    struct span *args = calloc(x->args.count + 1, sizeof(*args));
+    const char *p = (const char *)x->args.data;
+    struct kernel_event event = {.type = KERNEL_EXEC, .program = t->process->program};
+    size_t n = args != NULL ? x->args.count : 0;
+    for (size_t i = 0; i < n; i++) {
+        args[i] = span_z(p);
+        p += args[i].len + 1;
+    }
+    event.text = x->path;
+    event.args = args;
+    event.argc = n;
+    kernel_emit(t->kernel, t, &event);
+    free(args);
+}
+
+/* The old program is over: nothing can fail into it any more. */
+static int change(struct exec *x, struct load *load, const struct ids *ids)
+{
+    struct task *t = x->task;
+    struct mm *mm = new_memory(t->kernel);
+    int error = mm == NULL ? -ENOMEM : load_map(load, mm);
+    struct stack_facts facts = {.entry = load->image.header.entry + load->bias,
+                                .base = load->interp_bias,
+                                .phnum = load->image.header.segment_count,
+                                .secure = ids->secure,
+                                .exec_stack = load->image.exec_stack,
+                                .path = x->path,
+                                .limit = process_limit(t->process, RLIMIT_STACK)};
+    if (load->image.phdr_vaddr != 0)
+        facts.phdr = load->image.phdr_vaddr + load->bias;
+    set_ids(&t->creds, ids);
+    int64_t sp = error == 0 ? stack_build(mm, t, &x->args, &x->env, &facts) : error;
+    if (sp < 0) {
+        mm_drop(mm);
+        return (int)sp;
+    }
+    if (load->image.dynamic != 0)
+        mm->readline =
+            elf_find_symbol(mm->space, load->image.dynamic + load->bias, load->bias, "readline");
+    mm->exe = file_hold(x->file);
+    struct x86 *cpu = x86_new(t->kernel->code, mm->space);
+    if (cpu == NULL) {
+        mm_drop(mm);
+        return -ENOMEM;
+    }
+    if (t->cpu != NULL)
+        x86_free(t->cpu);
+    t->cpu = cpu;
+    mm_drop(t->mm);
+    t->mm = mm;
+    start_processor(t, load->start, (uint64_t)sp);
+    lines_probe(t);
+    return 0;
+}
+
+static int commit(struct exec *x, struct load *load, const struct ids *ids)
+{
+    struct task *t = x->task;
+    process_end_others(t);
+    process_release_vfork(t->process);
+    int error = own_actions(t->process);
+    if (error == 0)
+        error = own_files(t);
+    if (error == 0)
+        error = change(x, load, ids);
+    if (error != 0) {
+        if (t->cpu == NULL) /* a program that is only being started: its starter is told */
+            return error;
+        process_end(t->process, SIGSEGV);
+        return 0;
+    }
+    fd_table_close_exec(t->files);
+    forget(t);
+    remember(x);
+    tell(x);
+    return 0;
+}
+
+int exec_run(struct exec *x)
+{
+    struct load load = {.file = NULL};
+    struct ids ids = {0, 0, false};
+    int error = 0;
+    if (x->args.count == 0) /* Linux gives such a program one empty argument */
+        error = exec_strings_add(&x->args, (struct span){NULL, 0});
+    if (error == 0)
+        error = resolve(x);
+    if (error == 0)
+        error = new_ids(x, &ids);
+    load.file = x->file;
+    if (error == 0)
+        error = load_open(&load, x->task);
+    if (error == 0)
+        error = commit(x, &load, &ids);
+    load_fini(&load);
+    file_drop(x->file);
+    x->file = NULL;
+    return error;
+}

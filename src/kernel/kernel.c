@@ -1,0 +1,127 @@
+#include "kernel/events.h"
+#include "kernel/exit.h"
+#include "kernel/program.h"
+#include "kernel/vfs.h"
+
+#include "cpu/space.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    NS_PER_MS = 1000000,
+    FIRST_PID_LOW = 600, /* what a machine that has booted and run a while has used */
+    FIRST_PID_RANGE = 30000,
+};
+
+const struct kernel_limits kernel_limits_default = {
+    .instructions = UINT64_C(200) * 1000 * 1000 * 1000,
+    .memory_pages = 65536, /* 256 MiB */
+    .processes = 256,
+    .files = 4096,
+    .overlay_bytes = UINT64_C(64) << 20,
+    .overlay_nodes = 16384,
+    .stream_bytes = 256 << 10,
+    .events = 1024,
+};
+
+/* ---- Life ---- */
+
+struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms)
+{
+    struct kernel *k = calloc(1, sizeof(*k));
+    if (k == NULL)
+        return NULL;
+    k->image = config->image;
+    k->code = config->code;
+    k->limits = config->limits;
+    k->boot_ns = config->boot_ms * NS_PER_MS;
+    k->now_ns = now_ms * NS_PER_MS;
+    if (k->now_ns < k->boot_ns)
+        k->now_ns = k->boot_ns;
+    crypto_rng_init(&k->rng, config->seed);
+    span_copy_z(config->hostname, k->hostname_z, sizeof(k->hostname_z));
+    memcpy(k->domainname_z, "(none)", sizeof("(none)"));
+    k->last_pid = FIRST_PID_LOW + (int32_t)(crypto_rng_u32(&k->rng) % FIRST_PID_RANGE);
+    k->pool = cpu_pool_new(config->limits.memory_pages);
+    k->events = events_new();
+    if (k->pool == NULL || k->events == NULL || vfs_boot(k) != 0) {
+        kernel_free(k);
+        return NULL;
+    }
+    return k;
+}
+
+void kernel_free(struct kernel *k)
+{
+    if (k == NULL)
+        return;
+    while (k->tasks != NULL) {
+        struct process *p = k->tasks->process;
+        struct task *t = k->tasks;
+        if (p != NULL && t->state != TASK_DEAD)
+            process_end(p, 9);
+        task_free(t);
+    }
+    while (k->processes != NULL)
+        process_free(k->processes);
+    program_free_all(k);
+    if (k->vfs != NULL)
+        vfs_free(k->vfs);
+    events_free(k->events);
+    if (k->pool != NULL)
+        cpu_pool_free(k->pool);
+    crypto_rng_wipe(&k->rng);
+    free(k);
+}
+
+/* ---- Time and work ---- */
+
+int64_t kernel_realtime_ns(const struct kernel *k)
+{
+    return k->now_ns;
+}
+
+int64_t kernel_monotonic_ns(const struct kernel *k)
+{
+    return k->now_ns - k->boot_ns;
+}
+
+void kernel_charge(struct kernel *k, uint64_t instructions)
+{
+    k->charged += instructions;
+}
+
+/* ---- What was seen ---- */
+
+void kernel_emit(struct kernel *k, const struct task *t, const struct kernel_event *event)
+{
+    struct kernel_event full = *event;
+    full.time_ms = k->now_ns / NS_PER_MS;
+    full.instructions = k->instructions;
+    if (t != NULL) {
+        if (full.pid == 0)
+            full.pid = t->process->pid;
+        if (full.ppid == 0)
+            full.ppid = process_ppid(t->process);
+        if (full.uid == 0)
+            full.uid = t->creds.uid;
+        full.program = t->process->program;
+    }
+    events_put(k->events, &full);
+}
+
+void kernel_emit_limit(struct kernel *k, struct task *t, const char *name_z)
+{
+    struct kernel_event event = {.type = KERNEL_LIMIT, .program = -1, .text = span_z(name_z)};
+    if (t != NULL && t->process->limit_told == name_z)
+        return;
+    if (t != NULL)
+        t->process->limit_told = name_z;
+    kernel_emit(k, t, &event);
+}
+
+int kernel_next(struct kernel *k, struct kernel_event *event)
+{
+    return events_next(k->events, event);
+}

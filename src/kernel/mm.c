@@ -1,0 +1,519 @@
+#include "kernel/mm.h"
+
+#include "kernel/file.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    COPY_BYTES = 16 * CPU_PAGE_BYTES, /* of a file at a time */
+    FIRST_AREAS = 32,
+};
+
+static uint64_t page_up(uint64_t value)
+{
+    return (value + CPU_PAGE_BYTES - 1) & ~(uint64_t)(CPU_PAGE_BYTES - 1);
+}
+
+static bool is_page(uint64_t value)
+{
+    return (value & (CPU_PAGE_BYTES - 1)) == 0;
+}
+
+/* Rounds `len` up; false when the range is not a range of user addresses. */
+static bool range_ok(uint64_t addr, uint64_t *len)
+{
+    if (!is_page(addr) || *len > CPU_SPACE_END)
+        return false;
+    *len = page_up(*len);
+    return addr <= CPU_SPACE_END && *len <= CPU_SPACE_END - addr;
+}
+
+/* ---- The list ---- */
+
+/* Index of the first area that ends above `addr`. */
+static size_t area_index(const struct mm *mm, uint64_t addr)
+{
+    size_t low = 0, high = mm->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (mm->areas[middle].end <= addr)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+const struct mm_area *mm_find(const struct mm *mm, uint64_t addr)
+{
+    size_t i = area_index(mm, addr);
+    return i < mm->count && mm->areas[i].start <= addr ? &mm->areas[i] : NULL;
+}
+
+static int reserve(struct mm *mm, size_t more)
+{
+    if (mm->count + more > MM_AREAS_MAX)
+        return -ENOMEM;
+    if (mm->count + more <= mm->cap)
+        return 0;
+    size_t cap = mm->cap != 0 ? mm->cap * 2 : FIRST_AREAS;
+    struct mm_area *areas = realloc(mm->areas, cap * sizeof(*areas));
+    if (areas == NULL)
+        return -ENOMEM;
+    mm->areas = areas;
+    mm->cap = cap;
+    return 0;
+}
+
+/* The caller has reserved the place. */
+static void insert(struct mm *mm, size_t i, const struct mm_area *area)
+{
+    assert(mm->count < mm->cap);
+    memmove(&mm->areas[i + 1], &mm->areas[i], (mm->count - i) * sizeof(*mm->areas));
+    mm->areas[i] = *area;
+    mm->count++;
+}
+
+static void erase(struct mm *mm, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++) {
+        mm->pages -= (mm->areas[i].end - mm->areas[i].start) / CPU_PAGE_BYTES;
+        file_drop(mm->areas[i].file);
+    }
+    memmove(&mm->areas[from], &mm->areas[to], (mm->count - to) * sizeof(*mm->areas));
+    mm->count -= to - from;
+}
+
+static bool has_offset(const struct mm_area *area)
+{
+    return area->file != NULL || area->share_id != 0;
+}
+
+/* Makes `addr` a boundary between areas. The caller has reserved a place. */
+static void split(struct mm *mm, uint64_t addr)
+{
+    size_t i = area_index(mm, addr);
+    if (i == mm->count || mm->areas[i].start >= addr)
+        return;
+    struct mm_area upper = mm->areas[i];
+    upper.start = addr;
+    if (has_offset(&upper))
+        upper.offset += addr - mm->areas[i].start;
+    if (upper.file != NULL)
+        file_hold(upper.file);
+    mm->areas[i].end = addr;
+    insert(mm, i + 1, &upper);
+}
+
+static bool can_join(const struct mm_area *a, const struct mm_area *b)
+{
+    if (a->end != b->start || a->access != b->access || a->access_max != b->access_max ||
+        a->kind != b->kind || a->file != b->file || a->share_id != b->share_id)
+        return false;
+    return !has_offset(a) || a->offset + (a->end - a->start) == b->offset;
+}
+
+/* Joins what a change has made alike, around [start, end). */
+static void join(struct mm *mm, uint64_t start, uint64_t end)
+{
+    size_t i = area_index(mm, start > 0 ? start - 1 : 0);
+    while (i + 1 < mm->count && mm->areas[i].start < end) {
+        if (!can_join(&mm->areas[i], &mm->areas[i + 1])) {
+            i++;
+            continue;
+        }
+        mm->areas[i].end = mm->areas[i + 1].end;
+        file_drop(mm->areas[i + 1].file);
+        memmove(&mm->areas[i + 1], &mm->areas[i + 2], (mm->count - i - 2) * sizeof(*mm->areas));
+        mm->count--;
+    }
+}
+
+/* True when every page of the range is in some area. */
+static bool is_covered(const struct mm *mm, uint64_t addr, uint64_t len)
+{
+    uint64_t at = addr;
+    for (size_t i = area_index(mm, addr); at < addr + len; i++) {
+        if (i == mm->count || mm->areas[i].start > at)
+            return false;
+        at = mm->areas[i].end;
+    }
+    return true;
+}
+
+/* ---- Life ---- */
+
+struct mm *mm_new(struct kernel *k)
+{
+    struct mm *mm = calloc(1, sizeof(*mm));
+    if (mm == NULL)
+        return NULL;
+    mm->refs = 1;
+    mm->kernel = k;
+    mm->space = cpu_space_new(k->pool);
+    if (mm->space == NULL) {
+        free(mm);
+        return NULL;
+    }
+    return mm;
+}
+
+struct mm *mm_clone(struct mm *mm)
+{
+    struct mm *copy = malloc(sizeof(*copy));
+    if (copy == NULL)
+        return NULL;
+    *copy = *mm;
+    copy->refs = 1;
+    copy->cap = mm->count;
+    copy->areas = malloc((mm->count + 1) * sizeof(*copy->areas));
+    copy->space = cpu_space_clone(mm->space);
+    if (copy->areas == NULL || copy->space == NULL) {
+        free(copy->areas);
+        if (copy->space != NULL)
+            cpu_space_free(copy->space);
+        free(copy);
+        return NULL;
+    }
+    memcpy(copy->areas, mm->areas, mm->count * sizeof(*copy->areas));
+    for (size_t i = 0; i < copy->count; i++)
+        if (copy->areas[i].file != NULL)
+            file_hold(copy->areas[i].file);
+    if (copy->exe != NULL)
+        file_hold(copy->exe);
+    return copy;
+}
+
+void mm_hold(struct mm *mm)
+{
+    mm->refs++;
+}
+
+/* A shared mapping of a file that may be written: its pages go back into the file, as far as the
+ * file reaches. There is no unified page cache; readers see them from here on. */
+static void write_back(struct mm *mm, const struct mm_area *area, uint64_t from, uint64_t to)
+{
+    uint8_t page[CPU_PAGE_BYTES];
+    struct file_stat stat;
+    unsigned both = CPU_WRITE | CPU_SHARED;
+    if (area->file == NULL || (area->access & both) != both)
+        return;
+    for (uint64_t at = from; at < to; at += CPU_PAGE_BYTES) {
+        uint64_t offset = area->offset + (at - area->start);
+        if (file_stat(area->file, &stat) != 0 || offset >= (uint64_t)stat.size)
+            return;
+        uint64_t left = (uint64_t)stat.size - offset;
+        size_t n = left < sizeof(page) ? (size_t)left : sizeof(page);
+        if (cpu_space_read(mm->space, at, page, n) == 0)
+            file_pwrite(area->file, NULL, page, n, (int64_t)offset);
+    }
+}
+
+void mm_drop(struct mm *mm)
+{
+    if (mm == NULL || --mm->refs > 0)
+        return;
+    for (size_t i = 0; i < mm->count; i++)
+        write_back(mm, &mm->areas[i], mm->areas[i].start, mm->areas[i].end);
+    erase(mm, 0, mm->count);
+    file_drop(mm->exe);
+    cpu_space_free(mm->space);
+    free(mm->areas);
+    free(mm);
+}
+
+/* ---- Places ---- */
+
+uint64_t mm_find_gap(const struct mm *mm, uint64_t len, bool low)
+{
+    uint64_t top = low ? UINT64_C(0x80000000) : mm->mmap_top;
+    for (size_t i = area_index(mm, top - 1);; i--) {
+        uint64_t floor = MM_MIN_ADDR;
+        if (i < mm->count && mm->areas[i].start < top) {
+            if (mm->areas[i].end <= top && top - mm->areas[i].end >= len)
+                return top - len;
+            top = mm->areas[i].start;
+        }
+        if (i > 0) {
+            floor = mm->areas[i - 1].end;
+            if (floor > top)
+                floor = top;
+        }
+        if (top >= len + MM_MIN_ADDR && top - floor >= len)
+            return top - len;
+        if (i == 0)
+            return 0;
+    }
+}
+
+/* Where the request goes: its address, 0 when there is no room, or -errno. */
+static int64_t choose(const struct mm *mm, const struct mm_request *r, uint64_t len)
+{
+    uint64_t end = r->addr + len;
+    if (r->fixed || r->noreplace) {
+        if (!is_page(r->addr))
+            return -EINVAL;
+        if (r->addr > CPU_SPACE_END || len > CPU_SPACE_END - r->addr)
+            return -ENOMEM;
+        if (r->addr < MM_MIN_ADDR)
+            return -EPERM;
+        size_t i = area_index(mm, r->addr);
+        if (r->noreplace && i < mm->count && mm->areas[i].start < end)
+            return -EEXIST;
+        return (int64_t)r->addr;
+    }
+    uint64_t hint = r->addr & ~(uint64_t)(CPU_PAGE_BYTES - 1);
+    if (hint >= MM_MIN_ADDR && hint < CPU_SPACE_END && len <= CPU_SPACE_END - hint &&
+        !(r->low && hint + len > UINT64_C(0x80000000))) {
+        size_t i = area_index(mm, hint);
+        if (i == mm->count || mm->areas[i].start >= hint + len)
+            return (int64_t)hint;
+    }
+    return (int64_t)mm_find_gap(mm, len, r->low);
+}
+
+/* ---- Mapping ---- */
+
+static int copy_file(struct mm *mm, struct file *file, uint64_t addr, uint64_t len, uint64_t offset)
+{
+    uint8_t *bytes = malloc(COPY_BYTES);
+    if (bytes == NULL)
+        return -ENOMEM;
+    int error = 0;
+    for (uint64_t at = 0; at < len && error == 0;) {
+        size_t want = len - at < COPY_BYTES ? (size_t)(len - at) : COPY_BYTES;
+        int64_t n = file_pread(file, NULL, bytes, want, (int64_t)(offset + at));
+        if (n <= 0) {
+            error = (int)n;
+            break;
+        }
+        error = cpu_space_poke(mm->space, addr + at, bytes, (size_t)n);
+        at += (uint64_t)n;
+    }
+    free(bytes);
+    return error == -EFAULT ? -ENOMEM : error;
+}
+
+/* The pages of a new area. */
+static int fill(struct mm *mm, const struct mm_area *area)
+{
+    struct span contents = {NULL, 0};
+    uint64_t len = area->end - area->start;
+    enum file_map how = FILE_MAP_ZERO;
+    if (area->file != NULL)
+        how = file_map(area->file, &contents);
+    if (how == FILE_MAP_SPAN && area->offset < contents.len)
+        contents = span_slice(contents, (size_t)area->offset, (size_t)(area->offset + len));
+    else
+        contents = (struct span){NULL, 0};
+    int error = cpu_space_map(mm->space, area->start, len, area->access, contents);
+    if (error == 0 && how == FILE_MAP_COPY)
+        error = copy_file(mm, area->file, area->start, len, area->offset);
+    return error;
+}
+
+static bool over_limits(const struct mm *mm, const struct mm_request *r, uint64_t len)
+{
+    /* Linux's heuristic overcommit: only what could never be had is refused at once. */
+    if (len / CPU_PAGE_BYTES > mm->kernel->limits.memory_pages && (r->access & CPU_WRITE) != 0)
+        return true;
+    return r->address_space_limit != 0 &&
+           mm->pages + len / CPU_PAGE_BYTES > r->address_space_limit / CPU_PAGE_BYTES;
+}
+
+static uint64_t new_share_id(struct mm *mm)
+{
+    return ++mm->kernel->last_share_id;
+}
+
+static int place(struct mm *mm, const struct mm_request *r, uint64_t addr, uint64_t len)
+{
+    int error = mm_unmap(mm, addr, len);
+    if (error == 0)
+        error = reserve(mm, 1);
+    if (error != 0)
+        return error;
+    struct mm_area area = {.start = addr,
+                           .end = addr + len,
+                           .access = r->access,
+                           .access_max = r->access_max,
+                           .kind = r->kind,
+                           .file = r->file,
+                           .offset = r->file != NULL ? r->offset : 0};
+    if (r->file == NULL && (r->access & CPU_SHARED) != 0)
+        area.share_id = new_share_id(mm);
+    if (area.file != NULL)
+        file_hold(area.file);
+    insert(mm, area_index(mm, addr), &area);
+    mm->pages += len / CPU_PAGE_BYTES;
+    error = fill(mm, &area);
+    if (error != 0) {
+        mm_unmap(mm, addr, len);
+        return error;
+    }
+    join(mm, addr, addr + len);
+    return 0;
+}
+
+int64_t mm_map(struct mm *mm, const struct mm_request *request)
+{
+    uint64_t len = request->len;
+    struct mm_request r = *request;
+    struct span contents;
+    if (len == 0)
+        return -EINVAL;
+    if (len > CPU_SPACE_END || page_up(len) > CPU_SPACE_END)
+        return -ENOMEM;
+    len = page_up(len);
+    if (r.file != NULL) {
+        if (r.offset > INT64_MAX - len)
+            return -EOVERFLOW;
+        switch (file_map(r.file, &contents)) {
+        case FILE_MAP_NONE: return -ENODEV;
+        case FILE_MAP_ZERO: r.file = NULL; break;
+        default: break;
+        }
+    }
+    int64_t addr = choose(mm, &r, len);
+    if (addr < 0)
+        return addr;
+    if (addr == 0 || over_limits(mm, &r, len))
+        return -ENOMEM;
+    int error = place(mm, &r, (uint64_t)addr, len);
+    return error != 0 ? error : addr;
+}
+
+int mm_unmap(struct mm *mm, uint64_t addr, uint64_t len)
+{
+    if (!range_ok(addr, &len) || len == 0)
+        return -EINVAL;
+    int error = reserve(mm, 2);
+    if (error != 0)
+        return error;
+    split(mm, addr);
+    split(mm, addr + len);
+    size_t from = area_index(mm, addr);
+    size_t to = from;
+    while (to < mm->count && mm->areas[to].start < addr + len) {
+        write_back(mm, &mm->areas[to], mm->areas[to].start, mm->areas[to].end);
+        to++;
+    }
+    if (from == to)
+        return 0;
+    error = cpu_space_unmap(mm->space, addr, len);
+    if (error == 0)
+        erase(mm, from, to);
+    return error;
+}
+
+int mm_protect(struct mm *mm, uint64_t addr, uint64_t len, unsigned access)
+{
+    if (!range_ok(addr, &len))
+        return -ENOMEM;
+    if (!is_covered(mm, addr, len))
+        return -ENOMEM;
+    int error = reserve(mm, 2);
+    if (error != 0)
+        return error;
+    split(mm, addr);
+    split(mm, addr + len);
+    for (size_t i = area_index(mm, addr); i < mm->count && mm->areas[i].start < addr + len; i++) {
+        struct mm_area *area = &mm->areas[i];
+        unsigned wanted = access | (area->access & CPU_SHARED);
+        if ((access & ~area->access_max) != 0) {
+            error = -EACCES;
+            break;
+        }
+        error = cpu_space_protect(mm->space, area->start, area->end - area->start, wanted);
+        if (error != 0)
+            break;
+        area->access = wanted;
+    }
+    join(mm, addr, addr + len);
+    return error;
+}
+
+int mm_discard(struct mm *mm, uint64_t addr, uint64_t len)
+{
+    if (!range_ok(addr, &len))
+        return -EINVAL;
+    bool covered = is_covered(mm, addr, len);
+    for (size_t i = area_index(mm, addr); i < mm->count && mm->areas[i].start < addr + len; i++) {
+        struct mm_area part = mm->areas[i];
+        if ((part.access & CPU_SHARED) != 0)
+            continue;
+        if (part.start < addr) {
+            part.offset += part.file != NULL ? addr - part.start : 0;
+            part.start = addr;
+        }
+        if (part.end > addr + len)
+            part.end = addr + len;
+        int error = fill(mm, &part);
+        if (error != 0)
+            return error;
+    }
+    return covered ? 0 : -ENOMEM;
+}
+
+int mm_sync(struct mm *mm, uint64_t addr, uint64_t len)
+{
+    if (!range_ok(addr, &len))
+        return -ENOMEM;
+    for (size_t i = area_index(mm, addr); i < mm->count && mm->areas[i].start < addr + len; i++) {
+        const struct mm_area *area = &mm->areas[i];
+        write_back(mm, area, area->start > addr ? area->start : addr,
+                   area->end < addr + len ? area->end : addr + len);
+    }
+    return is_covered(mm, addr, len) ? 0 : -ENOMEM;
+}
+
+/* ---- Heap and stack ---- */
+
+uint64_t mm_brk(struct mm *mm, uint64_t addr, uint64_t data_limit, uint64_t address_space_limit)
+{
+    uint64_t old_end = page_up(mm->brk_end), new_end;
+    if (addr < mm->brk_start || addr > CPU_SPACE_END)
+        return mm->brk_end;
+    new_end = page_up(addr);
+    if (addr - mm->brk_start > data_limit)
+        return mm->brk_end;
+    if (new_end < old_end) {
+        if (mm_unmap(mm, new_end, old_end - new_end) != 0)
+            return mm->brk_end;
+    } else if (new_end > old_end) {
+        struct mm_request r = {.addr = old_end,
+                               .len = new_end - old_end,
+                               .access = CPU_READ | CPU_WRITE,
+                               .access_max = CPU_READ | CPU_WRITE | CPU_EXEC,
+                               .noreplace = true,
+                               .kind = MM_HEAP,
+                               .address_space_limit = address_space_limit};
+        if (mm_map(mm, &r) < 0)
+            return mm->brk_end;
+    }
+    mm->brk_end = addr;
+    return addr;
+}
+
+bool mm_grow_stack(struct mm *mm, uint64_t addr, uint64_t stack_limit)
+{
+    size_t i = area_index(mm, addr);
+    uint64_t start = addr & ~(uint64_t)(CPU_PAGE_BYTES - 1);
+    if (i == mm->count || mm->areas[i].kind != MM_STACK || mm->areas[i].start <= addr)
+        return false;
+    if (mm->areas[i].end - start > stack_limit)
+        return false;
+    uint64_t guard = (uint64_t)MM_STACK_GUARD_PAGES * CPU_PAGE_BYTES;
+    if (start < MM_MIN_ADDR + guard || (i > 0 && start < mm->areas[i - 1].end + guard))
+        return false;
+    uint64_t more = mm->areas[i].start - start;
+    struct span none = {NULL, 0};
+    if (cpu_space_map(mm->space, start, more, mm->areas[i].access, none) != 0)
+        return false;
+    mm->areas[i].start = start;
+    mm->pages += more / CPU_PAGE_BYTES;
+    return true;
+}

@@ -1,0 +1,296 @@
+/* The scheduler: tasks in turn, a quantum each; system calls, faults and signals between. */
+#include "cpu/x86.h"
+#include "kernel/events.h"
+#include "kernel/exit.h"
+#include "kernel/lines.h"
+#include "kernel/mm.h"
+#include "kernel/syscalls.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+
+enum {
+    SYSCALL_BYTES = 2, /* length of the `syscall` instruction */
+    NS_PER_MS = 1000000,
+    US_TO_NS = 1000,
+    /* Trap numbers of the processor, for the frame of a fault's handler. */
+    TRAP_DIVIDE = 0,
+    TRAP_BREAK = 3,
+    TRAP_ILLEGAL = 6,
+    TRAP_PROTECT = 13,
+    TRAP_PAGE = 14,
+    TRAP_FLOAT = 16,
+    /* Error code of a page fault. */
+    FAULT_PRESENT = 1,
+    FAULT_WRITE = 2,
+    FAULT_USER = 4,
+    FAULT_FETCH = 16,
+};
+
+/* ---- System calls ---- */
+
+static bool is_restart(int64_t result)
+{
+    return result == -ERESTARTSYS || result == -ERESTARTNOINTR || result == -ERESTARTNOHAND;
+}
+
+static void mask_back(struct task *t)
+{
+    if (t->signals.restore_blocked) {
+        t->signals.blocked = t->signals.saved_blocked;
+        t->signals.restore_blocked = false;
+    }
+}
+
+void task_end_call(struct task *t, bool again)
+{
+    struct x86_state *s = x86_state(t->cpu);
+    t->in_call = false;
+    t->restart_code = 0;
+    if (again) {
+        s->rip -= SYSCALL_BYTES;
+        s->reg[X86_RAX] = t->call_number;
+    } else {
+        s->reg[X86_RAX] = (uint64_t)-EINTR;
+    }
+}
+
+/* Executes the call that the task is in: the first time, or again. */
+static void execute_call(struct task *t)
+{
+    syscall_handler handler = syscall_find(t->call_number);
+    kernel_charge(t->kernel, KERNEL_CALL_COST);
+    t->wait_deadline_ns = INT64_MAX;
+    t->restart_code = 0;
+    int64_t result = handler != NULL ? handler(t, t->call_arg) : syscall_refuse(t);
+    if (t->state == TASK_DEAD || result == SYS_WAIT)
+        return;
+    if (is_restart(result)) {
+        t->restart_code = (int)-result;
+        return;
+    }
+    if (t->in_call) { /* execve and rt_sigreturn have set the registers themselves */
+        x86_state(t->cpu)->reg[X86_RAX] = (uint64_t)result;
+        t->in_call = false;
+        mask_back(t);
+    }
+}
+
+static void begin_call(struct task *t)
+{
+    const uint64_t *reg = x86_state(t->cpu)->reg;
+    t->in_call = true;
+    t->call_number = reg[X86_RAX];
+    t->call_arg[0] = reg[X86_RDI];
+    t->call_arg[1] = reg[X86_RSI];
+    t->call_arg[2] = reg[X86_RDX];
+    t->call_arg[3] = reg[X86_R10];
+    t->call_arg[4] = reg[X86_R8];
+    t->call_arg[5] = reg[X86_R9];
+    t->restart = (struct restart){.begun = false};
+    execute_call(t);
+}
+
+/* ---- Faults ---- */
+
+static void fault(struct task *t, int signo, int code, uint64_t addr, uint64_t trap)
+{
+    struct signal_info info = {.signo = signo, .code = code, .value = addr};
+    t->fault_trap = trap;
+    t->fault_addr = addr;
+    signal_force(t, &info);
+}
+
+static void page_fault(struct task *t, const struct x86_trap *trap)
+{
+    uint64_t stack_limit = process_limit(t->process, RLIMIT_STACK);
+    if (!trap->mapped && mm_grow_stack(t->mm, trap->addr, stack_limit))
+        return;
+    t->fault_error = FAULT_USER | (trap->mapped ? FAULT_PRESENT : 0);
+    if (trap->access == CPU_WRITE)
+        t->fault_error |= FAULT_WRITE;
+    if (trap->access == CPU_EXEC)
+        t->fault_error |= FAULT_FETCH;
+    bool area = mm_find(t->mm, trap->addr) != NULL;
+    fault(t, SIGSEGV, area ? SEGV_ACCERR : SEGV_MAPERR, trap->addr, TRAP_PAGE);
+}
+
+/* The frames are used up: what the out-of-memory killer does, to the one that asked. */
+static void out_of_memory(struct task *t)
+{
+    kernel_emit_limit(t->kernel, t, "memory_pages");
+    process_end(t->process, SIGKILL);
+}
+
+static void stopped(struct task *t, enum x86_stop stop, const struct x86_trap *trap)
+{
+    uint64_t rip = x86_state(t->cpu)->rip;
+    if (stop != X86_STOP_BUDGET && stop != X86_STOP_SYSCALL)
+        kernel_charge(t->kernel, KERNEL_CALL_COST);
+    t->fault_error = 0;
+    switch (stop) {
+    case X86_STOP_BUDGET: break;
+    case X86_STOP_SYSCALL: begin_call(t); break;
+    case X86_STOP_PROBE: lines_on_probe(t); break;
+    case X86_STOP_PAGE: page_fault(t, trap); break;
+    case X86_STOP_ILLEGAL: fault(t, SIGILL, ILL_ILLOPN, rip, TRAP_ILLEGAL); break;
+    case X86_STOP_DIVIDE: fault(t, SIGFPE, FPE_INTDIV, rip, TRAP_DIVIDE); break;
+    case X86_STOP_BREAK: fault(t, SIGTRAP, SI_KERNEL, 0, TRAP_BREAK); break;
+    case X86_STOP_PROTECT: fault(t, SIGSEGV, SI_KERNEL, 0, TRAP_PROTECT); break;
+    case X86_STOP_FLOAT: fault(t, SIGFPE, FPE_FLTINV, rip, TRAP_FLOAT); break;
+    case X86_STOP_INT80: fault(t, SIGSEGV, SI_KERNEL, 0, TRAP_PROTECT); break;
+    case X86_STOP_NOMEM: out_of_memory(t); break;
+    }
+}
+
+/* ---- Time ---- */
+
+static void clock_advance(struct kernel *k, uint64_t instructions)
+{
+    k->instructions += instructions;
+    k->clock_rest += instructions * US_TO_NS;
+    k->now_ns += (int64_t)(k->clock_rest / KERNEL_INSTRUCTIONS_US);
+    k->clock_rest %= KERNEL_INSTRUCTIONS_US;
+}
+
+static void alarm_check(struct process *p, int64_t now_ns)
+{
+    if (p->alarm_ns == 0 || p->alarm_ns > now_ns || p->zombie)
+        return;
+    if (p->alarm_interval_ns > 0) {
+        int64_t missed = (now_ns - p->alarm_ns) / p->alarm_interval_ns;
+        p->alarm_ns += (missed + 1) * p->alarm_interval_ns;
+    } else {
+        p->alarm_ns = 0;
+    }
+    signal_raise_process(p, SIGALRM);
+}
+
+/* Sleepers whose time has come. */
+static void wake_sleepers(struct kernel *k)
+{
+    int64_t now_ns = kernel_monotonic_ns(k);
+    for (struct task *t = k->tasks; t != NULL; t = t->next)
+        if (t->state == TASK_WAITING && t->wait_deadline_ns <= now_ns)
+            t->state = TASK_READY;
+    for (struct process *p = k->processes; p != NULL; p = p->next)
+        alarm_check(p, now_ns);
+}
+
+int64_t kernel_deadline(const struct kernel *k)
+{
+    int64_t first = INT64_MAX;
+    for (const struct task *t = k->tasks; t != NULL; t = t->next)
+        if (t->state == TASK_WAITING && t->wait_deadline_ns < first)
+            first = t->wait_deadline_ns;
+    for (const struct process *p = k->processes; p != NULL; p = p->next)
+        if (p->alarm_ns != 0 && p->alarm_ns < first)
+            first = p->alarm_ns;
+    if (first >= INT64_MAX - k->boot_ns - NS_PER_MS)
+        return INT64_MAX;
+    return (first + k->boot_ns + NS_PER_MS - 1) / NS_PER_MS;
+}
+
+/* ---- Turns ---- */
+
+static void bury(struct kernel *k)
+{
+    struct task *next;
+    for (struct task *t = k->tasks; t != NULL; t = next) {
+        next = t->next;
+        if (t->state == TASK_DEAD)
+            task_free(t);
+    }
+}
+
+/* The next ready task after the one that ran last. */
+static struct task *pick(struct kernel *k)
+{
+    for (struct task *t = k->turn; t != NULL; t = t->next)
+        if (t->state == TASK_READY)
+            return t;
+    for (struct task *t = k->tasks; t != NULL; t = t->next)
+        if (t->state == TASK_READY)
+            return t;
+    return NULL;
+}
+
+static bool events_full(const struct kernel *k)
+{
+    return events_count(k->events) >= k->limits.events;
+}
+
+/* Between two stretches of instructions. False: the task cannot go on now. */
+static bool settle(struct task *t)
+{
+    if (t->in_call && t->restart_code == 0)
+        execute_call(t);
+    while (t->state == TASK_READY && task_signal_pending(t)) {
+        signal_deliver(t);
+        if (t->state == TASK_READY && !t->in_call)
+            mask_back(t);
+    }
+    /* A call that a signal cut, and no handler ran, goes on. */
+    t->restart_code = 0;
+    return t->state == TASK_READY && !t->in_call;
+}
+
+static void run_task(struct task *t, uint64_t quantum)
+{
+    struct kernel *k = t->kernel;
+    uint64_t done = 0;
+    while (done < quantum && !events_full(k)) {
+        uint64_t used = 0, charged = k->charged;
+        struct x86_trap trap = {0, 0, false};
+        if (settle(t)) {
+            enum x86_stop stop = x86_run(t->cpu, quantum - done, &used, &trap);
+            t->user_instructions += used;
+            clock_advance(k, used);
+            stopped(t, stop, &trap);
+        }
+        done += used + (k->charged - charged);
+        clock_advance(k, k->charged - charged);
+        if (t->state != TASK_READY)
+            break;
+    }
+}
+
+/* The last instruction of the machine was executed. */
+static void give_up(struct kernel *k)
+{
+    k->over = true;
+    kernel_emit_limit(k, NULL, "instructions");
+    for (bool found = true; found;) {
+        found = false;
+        for (struct process *p = k->processes; p != NULL && !found; p = p->next) {
+            if (!p->zombie) {
+                process_end(p, SIGKILL);
+                found = true;
+            }
+        }
+    }
+    bury(k);
+}
+
+enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms)
+{
+    uint64_t end = k->instructions + budget;
+    if (now_ms > k->now_ns / NS_PER_MS)
+        k->now_ns = now_ms * NS_PER_MS;
+    while (!k->over && k->instructions < end) {
+        if (events_full(k))
+            break;
+        wake_sleepers(k);
+        struct task *t = pick(k);
+        if (t == NULL)
+            break;
+        uint64_t left = end - k->instructions;
+        k->turn = t->next;
+        run_task(t, left < KERNEL_QUANTUM ? left : KERNEL_QUANTUM);
+        bury(k);
+        if (k->instructions >= k->limits.instructions)
+            give_up(k);
+    }
+    return !k->over && (pick(k) != NULL) ? KERNEL_BUSY : KERNEL_IDLE;
+}
