@@ -1,0 +1,98 @@
+/* One SSH connection from the inside: the machine that speaks SSH, the machine that the visitor
+ * sees, and what joins them. For the files of this folder only:
+ *
+ *     ssh_service.c   the doors of a service, the work loop, limits
+ *     ssh_client.c    what the client says of itself: version, algorithms, logins, forwards
+ *     ssh_channel.c   channels: what is asked for on them, and bytes both ways
+ *     seen.c          what the kernel saw, as records */
+#ifndef SESSION_CONNECTION_H
+#define SESSION_CONNECTION_H
+
+#include "base/arena.h"
+#include "crypto/rng.h"
+#include "session/account.h"
+#include "session/host.h"
+#include "session/journal.h"
+#include "session/service.h"
+#include "session/transcript.h"
+#include "ssh/ssh.h"
+
+enum {
+    SESSION_ARENA_BYTES = 4096,            /* texts of a connection's life */
+    SESSION_CHANNEL_ARENA_BYTES = 1 << 18, /* variables, terminal modes of a channel */
+    SESSION_CHANNEL_INPUT_MAX = 4 << 20,   /* more than the largest window */
+    SESSION_GREETING_MAX = 1 << 16,
+    SESSION_VARIABLES_MAX = 128,
+    SESSION_WRITE_BYTES = 32768, /* what is carried from a program to the client at a time */
+};
+
+struct session_channel {
+    bool open;    /* a session channel that we have not closed */
+    int program;  /* the kernel's number, or -1 */
+    bool started; /* a program was started on it, once */
+
+    bool has_terminal;
+    uint32_t terminal_number;
+    struct kernel_terminal terminal; /* its texts are in the arena */
+    struct span variables[SESSION_VARIABLES_MAX];
+    size_t variable_count;
+    struct arena arena;
+
+    struct buffer input;    /* taken from the client, not yet from the program */
+    struct buffer greeting; /* comes before the program's output */
+    bool client_eof;        /* the client will send no more */
+    bool input_ended;       /* and the program knows */
+    bool output_ended;      /* the client knows that no more comes */
+    bool client_closed;
+    bool done; /* the program has ended, as `status` says */
+    int status;
+    struct session_transcript transcript;
+};
+
+struct session_connection {
+    struct session_host *host;
+    struct session_journal journal;
+    struct arena arena;
+    struct session_peer peer;
+    char id_z[SESSION_ID_CHARS + 1];
+    struct crypto_rng rng;
+    struct ssh *ssh;
+    struct kernel *kernel; /* NULL until the first program */
+    bool kernel_busy;
+
+    int64_t now_us, start_us, step_us, input_us; /* step: the last step of a login */
+    bool logged_in, ended;
+    struct session_account account;
+    uint32_t failed_tries, login_number, recordings;
+    uint64_t output_bytes;
+    struct session_channel channels[SSH_CHANNELS_MAX];
+};
+
+static inline int64_t session_now_ms(const struct session_connection *c)
+{
+    return c->now_us / 1000;
+}
+
+/* An event of the connection at its present time. */
+struct event session_event(const struct session_connection *c, enum event_type type);
+void session_put(struct session_connection *c, const struct event *e);
+
+/* A bound was reached: told, and the connection ends in silence. */
+void session_limit(struct session_connection *c, const char *name_z, int64_t value);
+
+/* ssh_client.c: every event but those of channels. */
+void session_client_event(struct session_connection *c, const struct ssh_event *event);
+
+/* ssh_channel.c: the others. */
+void session_channel_event(struct session_connection *c, const struct ssh_event *event);
+/* Carries bytes both ways and ends what has ended. True when something moved. */
+bool session_channel_pump(struct session_connection *c, uint32_t number);
+/* The program of a kernel_spawn ended. */
+void session_channel_done(struct session_connection *c, int program, int status);
+/* The connection is gone: recordings end, memory is given back. */
+void session_channel_drop(struct session_connection *c, uint32_t number);
+
+/* seen.c */
+void session_seen(struct session_connection *c, const struct kernel_event *event);
+
+#endif

@@ -1,0 +1,18 @@
+/* The inside of session_host.h, for this folder only. */
+#ifndef SESSION_HOST_H
+#define SESSION_HOST_H
+
+#include "base/arena.h"
+#include "crypto/suite.h"
+#include "events/event.h"
+#include "session/session_host.h"
+
+struct session_host {
+    struct session_config config;
+    struct event_sensor sensor;
+    struct crypto_suite *suite;
+    struct session_counters counters;
+    struct arena arena; /* what was copied */
+};
+
+#endif

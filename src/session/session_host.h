@@ -1,0 +1,44 @@
+/* What all connections of a sensor share: made once by the outside, of plain data, and alive as
+ * long as the process. Only its counters change. */
+#ifndef SESSION_SESSION_HOST_H
+#define SESSION_SESSION_HOST_H
+
+#include "kernel/kernel.h"
+
+struct ssh_server;
+struct session_policy;
+struct session_host;
+
+/* Bounds of one connection. */
+struct session_limits {
+    int64_t idle_ms;             /* without a byte from the client, once logged in */
+    int64_t total_ms;            /* from accept to the end */
+    uint64_t output_bytes;       /* of all programs */
+    uint32_t failed_tries;       /* passwords that are refused before a right one counts; 0: none */
+    uint32_t variables;          /* that a client may set for a channel */
+    uint32_t recorded_file;      /* bytes of a written file that are kept */
+    struct kernel_limits kernel; /* no instructions at all: kernel_limits_default */
+};
+extern const struct session_limits session_limits_default;
+
+struct session_config {
+    const struct persona_image *image;   /* borrowed, here and below */
+    struct x86_code *code;               /* decoded code, shared by all machines */
+    const struct ssh_server *ssh_server; /* NULL: no SSH */
+    const struct session_policy *policy;
+    struct session_limits limits;
+    struct span sensor_name, sensor_uuid; /* copied */
+    struct span hostname;                 /* copied */
+    int64_t boot_ms;                      /* wall-clock time of the machine's boot */
+};
+
+/* NULL: out of memory. */
+struct session_host *session_host_new(const struct session_config *config);
+void session_host_free(struct session_host *host);
+
+struct session_counters {
+    uint64_t connections, logins, failed_logins, programs, records_lost;
+};
+const struct session_counters *session_host_counters(const struct session_host *host);
+
+#endif

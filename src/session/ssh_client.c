@@ -1,0 +1,243 @@
+#include "session/connection.h"
+#include "session/policy.h"
+#include "session/text.h"
+#include "ssh/fingerprint.h"
+
+#include <stdlib.h>
+
+enum {
+    KEY_TEXT_MAX = 64 * 1024,
+    FORWARD_REFUSED = 2, /* RFC 4254, section 5.1: SSH_OPEN_CONNECT_FAILED */
+};
+
+/* ---- Version and algorithms ---- */
+
+static void on_version(struct session_connection *c, struct span version)
+{
+    struct event e = session_event(c, EVENT_CLIENT_VERSION);
+    event_text(&e, FIELD_VERSION, version);
+    session_put(c, &e);
+}
+
+/* The names of a list, at least one (it may be empty). NULL: out of memory. */
+static struct span *split(struct span list, size_t *count)
+{
+    size_t names = 1;
+    for (size_t i = 0; i < list.len; i++)
+        names += list.data[i] == ',';
+    struct span *items = calloc(names, sizeof *items);
+    size_t from = 0;
+    for (size_t i = 0; items != NULL && i < names; i++) {
+        ptrdiff_t comma = span_find(list, ',', from);
+        size_t to = comma < 0 ? list.len : (size_t)comma;
+        items[i] = span_slice(list, from, to);
+        from = to + 1;
+    }
+    *count = items == NULL ? 0 : names;
+    return items;
+}
+
+static void on_kexinit(struct session_connection *c, const struct ssh_event_kexinit *kexinit)
+{
+    if (!kexinit->first)
+        return;
+    const struct {
+        enum event_field field;
+        struct span list;
+    } lists[] = {
+        {FIELD_KEX_ALGS, kexinit->kex},     {FIELD_KEY_ALGS, kexinit->hostkey},
+        {FIELD_ENC_CS, kexinit->cipher_cs}, {FIELD_MAC_CS, kexinit->mac_cs},
+        {FIELD_COMP_CS, kexinit->comp_cs},  {FIELD_LANG_CS, kexinit->lang_cs},
+    };
+    struct event e = session_event(c, EVENT_CLIENT_KEX);
+    char hassh_z[SSH_HASSH_CHARS];
+    ssh_fingerprint_hassh(kexinit, hassh_z);
+    event_text_z(&e, FIELD_HASSH, hassh_z);
+
+    struct buffer algorithms;
+    buffer_init(&algorithms, EVENT_LINE_MAX);
+    const struct span hashed[] = {kexinit->kex, kexinit->cipher_cs, kexinit->mac_cs,
+                                  kexinit->comp_cs};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(hashed); i++) {
+        rc = i > 0 ? buffer_put_u8(&algorithms, ';') : 0;
+        if (rc == 0)
+            rc = buffer_put(&algorithms, hashed[i]);
+    }
+    event_text(&e, FIELD_HASSH_ALGORITHMS, buffer_span(&algorithms));
+
+    struct span *items[ARRAY_LEN(lists)];
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        size_t count;
+        items[i] = split(lists[i].list, &count);
+        event_list(&e, lists[i].field, items[i], count);
+    }
+    session_put(c, &e);
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        free(items[i]);
+    buffer_fini(&algorithms);
+}
+
+/* ---- Logins ---- */
+
+static void note_timing(struct session_connection *c, struct span method)
+{
+    struct event e = session_event(c, EVENT_CLIENT_AUTH_TIMING);
+    event_text(&e, FIELD_METHOD, method);
+    event_number(&e, FIELD_ELAPSED_MS, (c->now_us - c->step_us) / 1000);
+    session_put(c, &e);
+    c->step_us = c->now_us;
+}
+
+static void note_key(struct session_connection *c, enum event_type type,
+                     const struct ssh_event_auth *auth)
+{
+    char fingerprint_z[SSH_FINGERPRINT_SHA256_CHARS];
+    ssh_fingerprint_sha256(auth->key_blob, fingerprint_z);
+    struct buffer key;
+    buffer_init(&key, KEY_TEXT_MAX);
+    int rc = buffer_put(&key, auth->key_algorithm);
+    if (rc == 0)
+        rc = buffer_put_u8(&key, ' ');
+    if (rc == 0)
+        (void)session_text_base64(auth->key_blob, &key);
+    struct event e = session_event(c, type);
+    event_text(&e, FIELD_USERNAME, auth->user);
+    event_text_z(&e, FIELD_FINGERPRINT, fingerprint_z);
+    event_text(&e, FIELD_KEY, buffer_span(&key));
+    event_text(&e, FIELD_TYPE, auth->key_algorithm);
+    session_put(c, &e);
+    buffer_fini(&key);
+}
+
+static void note_password(struct session_connection *c, enum event_type type,
+                          const struct ssh_event_auth *auth)
+{
+    struct event e = session_event(c, type);
+    event_text(&e, FIELD_USERNAME, auth->user);
+    event_text(&e, FIELD_PASSWORD, auth->password);
+    session_put(c, &e);
+}
+
+/* A user of the form name:style counts as the name (OpenSSH, auth2.c). */
+static struct span user_of(const struct ssh_event_auth *auth)
+{
+    ptrdiff_t colon = span_find(auth->user, ':', 0);
+    return colon < 0 ? auth->user : span_slice(auth->user, 0, (size_t)colon);
+}
+
+static bool opens(struct session_connection *c, const struct ssh_event_auth *auth)
+{
+    struct span user = user_of(auth);
+    if (c->failed_tries < c->host->config.limits.failed_tries)
+        return false;
+    return session_policy_allows(c->host->config.policy, user, auth->password) &&
+           session_account_find(c->host->config.image, user, &c->account);
+}
+
+static void on_password(struct session_connection *c, const struct ssh_event_auth *auth)
+{
+    if (!opens(c, auth)) {
+        c->failed_tries++;
+        c->host->counters.failed_logins++;
+        note_password(c, EVENT_LOGIN_FAILED, auth);
+        ssh_auth_refuse(c->ssh);
+        return;
+    }
+    c->logged_in = true;
+    c->input_us = c->now_us;
+    c->login_number = (uint32_t)++c->host->counters.logins;
+    note_password(c, EVENT_LOGIN_SUCCESS, auth);
+    ssh_auth_accept(c->ssh, c->account.uid == 0);
+    struct event e = session_event(c, EVENT_SESSION_PARAMS);
+    event_text_z(&e, FIELD_ARCH, "linux-x64-lsb");
+    session_put(c, &e);
+}
+
+static void on_auth(struct session_connection *c, const struct ssh_event_auth *auth)
+{
+    note_timing(c, auth->method_name);
+    switch (auth->method) {
+    case SSH_AUTH_PASSWORD: on_password(c, auth); return;
+    case SSH_AUTH_PASSWORD_CHANGE: note_password(c, EVENT_LOGIN_FAILED, auth); break;
+    case SSH_AUTH_PUBLICKEY:
+        note_key(c, EVENT_CLIENT_FINGERPRINT, auth);
+        if (auth->has_signature)
+            note_key(c, EVENT_LOGIN_FAILED_KEY, auth);
+        break;
+    default: break;
+    }
+    ssh_auth_refuse(c->ssh);
+}
+
+/* ---- Requests beside the sessions ---- */
+
+static void on_global(struct session_connection *c, const struct ssh_event_global *global)
+{
+    bool reverse = span_equal_z(global->name, "tcpip-forward");
+    struct event e = session_event(c, reverse ? EVENT_FORWARD_REVERSE : EVENT_CHANNEL_REQUEST);
+    if (reverse) {
+        event_text(&e, FIELD_DST_IP, global->address);
+        event_number(&e, FIELD_DST_PORT, global->port);
+    } else {
+        event_text(&e, FIELD_TYPE, global->name);
+    }
+    session_put(c, &e);
+}
+
+static void on_forward(struct session_connection *c, const struct ssh_event_forward *forward)
+{
+    struct event e = session_event(c, EVENT_DIRECT_TCPIP_REQUEST);
+    event_text(&e, FIELD_DST_IP, forward->host);
+    event_number(&e, FIELD_DST_PORT, forward->port);
+    event_text(&e, FIELD_ORIG_IP, forward->originator);
+    event_number(&e, FIELD_ORIG_PORT, forward->originator_port);
+    session_put(c, &e);
+    /* As when nothing listens at the target. */
+    ssh_forward_refuse(c->ssh, forward->channel, FORWARD_REFUSED, "Connection refused");
+}
+
+/* ---- The end ---- */
+
+static void on_error(struct session_connection *c, const struct ssh_event_error *error)
+{
+    if (error->data_len > 0) {
+        char hex_z[2 * SSH_ERROR_DATA_MAX + 1];
+        session_text_hex(span_slice(error->data, 0, SSH_ERROR_DATA_MAX), hex_z);
+        struct event packet = session_event(c, EVENT_CLIENT_MALFORMED_PACKET);
+        event_number(&packet, FIELD_MESSAGENUM, error->message);
+        event_number(&packet, FIELD_DATALEN, (int64_t)error->data_len);
+        event_text_z(&packet, FIELD_DATA, hex_z);
+        session_put(c, &packet);
+    }
+    struct event e = session_event(c, EVENT_PROTOCOL_ERROR);
+    event_text_z(&e, FIELD_ERROR, error->text_z);
+    if (error->sent.len > 0)
+        event_text(&e, FIELD_DATA, error->sent);
+    session_put(c, &e);
+    c->ended = true;
+}
+
+static void on_disconnect(struct session_connection *c, const struct ssh_event_disconnect *bye)
+{
+    struct event e = session_event(c, EVENT_CLIENT_DISCONNECT);
+    event_number(&e, FIELD_CODE, bye->code);
+    event_text(&e, FIELD_REASON, bye->text);
+    session_put(c, &e);
+    c->ended = true;
+}
+
+void session_client_event(struct session_connection *c, const struct ssh_event *event)
+{
+    switch (event->type) {
+    case SSH_EVENT_VERSION: on_version(c, event->version); break;
+    case SSH_EVENT_KEXINIT: on_kexinit(c, &event->kexinit); break;
+    case SSH_EVENT_AUTH: on_auth(c, &event->auth); break;
+    case SSH_EVENT_GLOBAL_REQUEST: on_global(c, &event->global); break;
+    case SSH_EVENT_FORWARD: on_forward(c, &event->forward); break;
+    case SSH_EVENT_ERROR: on_error(c, &event->error); break;
+    case SSH_EVENT_DISCONNECT: on_disconnect(c, &event->disconnect); break;
+    case SSH_EVENT_END: c->ended = true; break;
+    default: break;
+    }
+}

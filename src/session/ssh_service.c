@@ -1,0 +1,317 @@
+#include "session/ssh_service.h"
+
+#include "session/connection.h"
+#include "session/text.h"
+
+#include <stdlib.h>
+
+enum { MS_US = 1000 };
+
+struct event session_event(const struct session_connection *c, enum event_type type)
+{
+    return session_journal_event(&c->journal, type, c->now_us);
+}
+
+void session_put(struct session_connection *c, const struct event *e)
+{
+    session_journal_put(&c->journal, e);
+}
+
+void session_limit(struct session_connection *c, const char *name_z, int64_t value)
+{
+    struct event e = session_event(c, EVENT_SESSION_LIMIT);
+    struct buffer text;
+    buffer_init(&text, 32);
+    event_text_z(&e, FIELD_LIMIT, name_z);
+    if (buffer_printf(&text, "%lld", (long long)value) == 0)
+        event_text(&e, FIELD_VALUE, buffer_span(&text));
+    session_put(c, &e);
+    buffer_fini(&text);
+    ssh_disconnect(c->ssh, 0, NULL);
+    c->ended = true;
+}
+
+/* ---- Life ---- */
+
+static void connection_free(void *self)
+{
+    struct session_connection *c = self;
+    if (c == NULL)
+        return;
+    for (uint32_t i = 0; i < SSH_CHANNELS_MAX; i++)
+        session_channel_drop(c, i);
+    kernel_free(c->kernel);
+    ssh_free(c->ssh);
+    crypto_rng_wipe(&c->rng);
+    session_journal_fini(&c->journal);
+    arena_fini(&c->arena);
+    free(c);
+}
+
+static void draw_id(struct session_connection *c)
+{
+    uint8_t bytes[SESSION_ID_CHARS / 2];
+    crypto_rng_bytes(&c->rng, bytes, sizeof(bytes));
+    session_text_hex(span_of(bytes, sizeof(bytes)), c->id_z);
+}
+
+static void set_origin(struct session_connection *c, const struct session_peer *peer)
+{
+    c->peer = (struct session_peer){
+        .src_ip = arena_copy(&c->arena, peer->src_ip),
+        .dst_ip = arena_copy(&c->arena, peer->dst_ip),
+        .src_port = peer->src_port,
+        .dst_port = peer->dst_port,
+    };
+    c->journal.origin = (struct event_origin){
+        .session = span_z(c->id_z),
+        .protocol = span_z("ssh"),
+        .src_ip = c->peer.src_ip,
+        .dst_ip = c->peer.dst_ip,
+        .src_port = peer->src_port,
+        .dst_port = peer->dst_port,
+    };
+}
+
+static void *connection_new(struct session_host *host, const struct session_peer *peer,
+                            const uint8_t seed[32], int64_t now_us)
+{
+    struct session_connection *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    *c = (struct session_connection){
+        .host = host, .now_us = now_us, .start_us = now_us, .step_us = now_us, .input_us = now_us};
+    arena_init(&c->arena, SESSION_ARENA_BYTES);
+    session_journal_init(&c->journal, &host->sensor);
+    crypto_rng_init(&c->rng, seed);
+    draw_id(c);
+    set_origin(c, peer);
+    uint8_t ssh_seed[SSH_SEED_BYTES];
+    crypto_rng_bytes(&c->rng, ssh_seed, sizeof(ssh_seed));
+    c->ssh = ssh_new(host->config.ssh_server, ssh_seed, now_us);
+    crypto_wipe(ssh_seed, sizeof(ssh_seed));
+    if (c->ssh == NULL) {
+        connection_free(c);
+        return NULL;
+    }
+    host->counters.connections++;
+    struct event e = session_event(c, EVENT_SESSION_CONNECT);
+    session_put(c, &e);
+    return c;
+}
+
+/* ---- Work ---- */
+
+static bool is_channel_event(enum ssh_event_type type)
+{
+    switch (type) {
+    case SSH_EVENT_CHANNEL_OPEN:
+    case SSH_EVENT_CHANNEL_REQUEST:
+    case SSH_EVENT_CHANNEL_DATA:
+    case SSH_EVENT_CHANNEL_EOF:
+    case SSH_EVENT_CHANNEL_CLOSE:
+    case SSH_EVENT_CHANNEL_WINDOW: return true;
+    default: return false;
+    }
+}
+
+static bool take_client_events(struct session_connection *c)
+{
+    bool moved = false;
+    struct ssh_event event;
+    while (!c->ended && session_journal_has_room(&c->journal) && ssh_next(c->ssh, &event) == 1) {
+        if (is_channel_event(event.type))
+            session_channel_event(c, &event);
+        else
+            session_client_event(c, &event);
+        moved = true;
+    }
+    return moved;
+}
+
+static bool take_kernel_events(struct session_connection *c)
+{
+    bool moved = false;
+    struct kernel_event event;
+    while (c->kernel != NULL && session_journal_has_room(&c->journal) &&
+           kernel_next(c->kernel, &event) == 1) {
+        session_seen(c, &event);
+        moved = true;
+    }
+    return moved;
+}
+
+static void check_limits(struct session_connection *c)
+{
+    const struct session_limits *limits = &c->host->config.limits;
+    int64_t total_ms = (c->now_us - c->start_us) / MS_US;
+    int64_t idle_ms = (c->now_us - c->input_us) / MS_US;
+    if (c->ended)
+        return;
+    if (total_ms >= limits->total_ms)
+        session_limit(c, "total_ms", total_ms);
+    else if (c->logged_in && idle_ms >= limits->idle_ms)
+        session_limit(c, "idle_ms", idle_ms);
+    else if (c->output_bytes > limits->output_bytes)
+        session_limit(c, "output_bytes", (int64_t)c->output_bytes);
+}
+
+/* Does all that can be done now. Everything that could be possible again comes through here. */
+static void work(struct session_connection *c, int64_t now_us)
+{
+    if (now_us > c->now_us)
+        c->now_us = now_us;
+    bool moved = true;
+    while (moved && !c->ended) {
+        moved = take_client_events(c);
+        moved |= take_kernel_events(c);
+        for (uint32_t i = 0; !c->ended && i < SSH_CHANNELS_MAX; i++)
+            moved |= session_channel_pump(c, i);
+        check_limits(c);
+    }
+    (void)take_kernel_events(c);
+}
+
+/* ---- The doors ---- */
+
+static size_t connection_feed(void *self, struct span bytes, int64_t now_us)
+{
+    struct session_connection *c = self;
+    if (c->ended || !session_journal_has_room(&c->journal))
+        return 0;
+    size_t n = ssh_feed(c->ssh, bytes, now_us);
+    if (n > 0)
+        c->input_us = now_us;
+    work(c, now_us);
+    return n;
+}
+
+static void connection_feed_end(void *self, int64_t now_us)
+{
+    struct session_connection *c = self;
+    ssh_feed_end(c->ssh, now_us);
+    work(c, now_us);
+}
+
+static struct span connection_out(void *self)
+{
+    struct session_connection *c = self;
+    return ssh_out(c->ssh);
+}
+
+static void connection_sent(void *self, size_t n)
+{
+    struct session_connection *c = self;
+    ssh_sent(c->ssh, n);
+    work(c, c->now_us);
+}
+
+static enum service_state connection_state(const void *self)
+{
+    const struct session_connection *c = self;
+    switch (ssh_state(c->ssh)) {
+    case SSH_OPEN: return SERVICE_OPEN;
+    case SSH_CLOSE: return SERVICE_CLOSE;
+    case SSH_ABORT: break;
+    }
+    return SERVICE_ABORT;
+}
+
+static void note_lost_records(struct session_connection *c)
+{
+    if (c->journal.lost == 0)
+        return;
+    c->host->counters.records_lost += c->journal.lost;
+    struct event e = session_event(c, EVENT_RECORD_GAP);
+    event_number(&e, FIELD_RECORDS, (int64_t)c->journal.lost);
+    event_number(&e, FIELD_BYTES, 0);
+    event_text_z(&e, FIELD_ERROR, "out of memory");
+    session_put(c, &e);
+}
+
+static void connection_lost(void *self, int64_t now_us)
+{
+    struct session_connection *c = self;
+    if (now_us > c->now_us)
+        c->now_us = now_us;
+    c->ended = true;
+    (void)take_kernel_events(c);
+    for (uint32_t i = 0; i < SSH_CHANNELS_MAX; i++)
+        session_channel_drop(c, i);
+    note_lost_records(c);
+    struct event e = session_event(c, EVENT_SESSION_CLOSED);
+    event_duration(&e, (c->now_us - c->start_us) / MS_US);
+    session_put(c, &e);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t connection_deadline_ms(const void *self)
+{
+    const struct session_connection *c = self;
+    const struct session_limits *limits = &c->host->config.limits;
+    if (c->ended)
+        return INT64_MAX;
+    int64_t at = c->start_us / MS_US + limits->total_ms;
+    if (c->logged_in)
+        at = earlier(at, c->input_us / MS_US + limits->idle_ms);
+    int64_t ssh_us = ssh_deadline(c->ssh);
+    if (ssh_us != INT64_MAX)
+        at = earlier(at, ssh_us / MS_US + 1);
+    if (c->kernel != NULL)
+        at = earlier(at, kernel_deadline(c->kernel));
+    return at;
+}
+
+static void connection_tick(void *self, int64_t now_us)
+{
+    struct session_connection *c = self;
+    if (!c->ended)
+        ssh_tick(c->ssh, now_us);
+    work(c, now_us);
+}
+
+static bool connection_run(void *self, uint64_t budget, int64_t now_us)
+{
+    struct session_connection *c = self;
+    if (c->kernel == NULL || c->ended || !session_journal_has_room(&c->journal))
+        return false;
+    enum kernel_state state = kernel_run(c->kernel, budget, now_us / MS_US);
+    work(c, now_us);
+    return state == KERNEL_BUSY && !c->ended && session_journal_has_room(&c->journal);
+}
+
+static struct span connection_record(void *self)
+{
+    struct session_connection *c = self;
+    return buffer_span(&c->journal.frames);
+}
+
+static void connection_recorded(void *self, size_t n)
+{
+    struct session_connection *c = self;
+    bool was_full = !session_journal_has_room(&c->journal);
+    buffer_take(&c->journal.frames, n);
+    if (was_full && session_journal_has_room(&c->journal))
+        work(c, c->now_us);
+}
+
+const struct service session_ssh_service = {
+    .name_z = "ssh",
+    .new = connection_new,
+    .feed = connection_feed,
+    .feed_end = connection_feed_end,
+    .out = connection_out,
+    .sent = connection_sent,
+    .state = connection_state,
+    .lost = connection_lost,
+    .deadline_ms = connection_deadline_ms,
+    .tick = connection_tick,
+    .run = connection_run,
+    .record = connection_record,
+    .recorded = connection_recorded,
+    .free = connection_free,
+};

@@ -1,0 +1,43 @@
+/* Starting what a client asked for, as sshd starts it: the account's shell, with the environment
+ * that sshd and its PAM modules leave (session.c do_setup_env, pam_systemd, pam_env, pam_motd). */
+#ifndef SESSION_START_H
+#define SESSION_START_H
+
+#include "base/buffer.h"
+#include "kernel/kernel.h"
+#include "session/account.h"
+#include "session/service.h"
+
+enum session_start_kind {
+    SESSION_START_SHELL,   /* argv[0] is "-bash" */
+    SESSION_START_COMMAND, /* "bash -c COMMAND" */
+};
+
+enum {
+    SESSION_START_ENV_MAX = 128,         /* variables, the client's included */
+    SESSION_START_ARENA_BYTES = 1 << 20, /* of all strings */
+};
+
+struct session_start {
+    enum session_start_kind kind;
+    struct span command;
+    const struct persona_image *image;
+    const struct session_account *account;
+    const struct session_peer *peer;
+    const struct kernel_terminal *terminal; /* NULL: pipes */
+    uint32_t terminal_number;               /* /dev/pts/N */
+    uint32_t login_number;                  /* XDG_SESSION_ID */
+    const struct span *client_env;          /* NAME=value, accepted */
+    size_t client_envc;
+};
+
+/* The program number, or -errno of the shell's exec, or ERR_NOMEM. */
+int session_start(struct kernel *k, const struct session_start *start);
+
+/* What a login shell is greeted with: /run/motd.dynamic (its second word is the host's name) and
+ * /etc/motd; nothing when the home has a .hushlogin. With `cr`, lines end in
+ * CR LF, as a terminal shows them. Appends; 0, ERR_FULL or ERR_NOMEM. */
+int session_start_greeting(const struct session_start *start, struct span hostname, bool cr,
+                           struct buffer *out);
+
+#endif
