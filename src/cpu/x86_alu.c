@@ -91,7 +91,7 @@ static int shift(struct x86 *cpu, const struct x86_insn *insn, unsigned count)
 {
     unsigned bits = 8u * insn->size;
     uint64_t a;
-    int rc = x86_rm_get(cpu, insn, &a);
+    int rc = x86_rm_get_to_modify(cpu, insn, &a);
     if (rc)
         return rc;
     count &= insn->size == 8 ? 63 : 31;
@@ -133,7 +133,7 @@ static int double_shift(struct x86 *cpu, const struct x86_insn *insn, unsigned c
 {
     unsigned bits = 8u * insn->size;
     uint64_t a, b = x86_reg_get(cpu, insn->reg, insn->size);
-    int rc = x86_rm_get(cpu, insn, &a);
+    int rc = x86_rm_get_to_modify(cpu, insn, &a);
     if (rc)
         return rc;
     count &= insn->size == 8 ? 63 : 31;
@@ -335,7 +335,8 @@ static int bit_by_register(struct x86 *cpu, const struct x86_insn *insn, enum bi
     } else {
         int64_t element = (int64_t)(number - bit) / (int64_t)bits;
         uint64_t addr = x86_address(cpu, insn) + (uint64_t)(element * (int64_t)size);
-        int rc = x86_load(cpu, addr, &value, size);
+        int rc = action == BIT_TEST ? x86_load(cpu, addr, &value, size)
+                                    : x86_load_to_modify(cpu, addr, &value, size);
         uint64_t changed = change_bit(value, bit, action);
         if (!rc && action != BIT_TEST)
             rc = x86_store(cpu, addr, &changed, size);
@@ -371,7 +372,8 @@ int x86_do_bt_imm(struct x86 *cpu, const struct x86_insn *insn)
     unsigned bit = (unsigned)insn->imm & (8u * insn->size - 1);
     enum bit_action action = (enum bit_action)(insn->reg - 4);
     uint64_t value;
-    int rc = x86_rm_get(cpu, insn, &value);
+    int rc = action == BIT_TEST ? x86_rm_get(cpu, insn, &value)
+                                : x86_rm_get_to_modify(cpu, insn, &value);
     if (!rc && action != BIT_TEST)
         rc = x86_rm_set(cpu, insn, change_bit(value, bit, action));
     if (rc)
@@ -434,7 +436,7 @@ static void flags_sub(struct x86 *cpu, uint64_t a, uint64_t b, unsigned size)
 int x86_do_xadd(struct x86 *cpu, const struct x86_insn *insn)
 {
     uint64_t a, b = x86_reg_get(cpu, insn->reg, insn->size);
-    int rc = x86_rm_get(cpu, insn, &a);
+    int rc = x86_rm_get_to_modify(cpu, insn, &a);
     if (rc)
         return rc;
     if (insn->flags & X86_INSN_MEM) {
@@ -454,7 +456,7 @@ int x86_do_cmpxchg(struct x86 *cpu, const struct x86_insn *insn)
 {
     unsigned size = insn->size;
     uint64_t old, a = x86_reg_get(cpu, X86_RAX, size);
-    int rc = x86_rm_get(cpu, insn, &old);
+    int rc = x86_rm_get_to_modify(cpu, insn, &old);
     if (rc)
         return rc;
     bool equal = old == a;
@@ -483,7 +485,7 @@ int x86_do_cmpxchg_pair(struct x86 *cpu, const struct x86_insn *insn)
     uint8_t bytes[16], wanted[16];
     if (size == 8 && addr % 16)
         return X86_STOP_PROTECT;
-    int rc = x86_load(cpu, addr, bytes, 2 * size);
+    int rc = x86_load_to_modify(cpu, addr, bytes, 2 * size);
     if (rc)
         return rc;
     memcpy(wanted, &r[X86_RAX], size);

@@ -105,6 +105,8 @@ static inline uint64_t x86_insn_rip(const struct x86 *cpu, const struct x86_insn
  * may have to be tried again. */
 int x86_load_slow(struct x86 *cpu, uint64_t addr, void *out, unsigned n);
 int x86_store_slow(struct x86 *cpu, uint64_t addr, const void *bytes, unsigned n);
+/* A load of what is going to be written: faults as the write would. The store can then not fail. */
+int x86_load_to_modify_slow(struct x86 *cpu, uint64_t addr, void *out, unsigned n);
 
 static inline int x86_load(struct x86 *cpu, uint64_t addr, void *out, unsigned n)
 {
@@ -121,6 +123,15 @@ static inline int x86_store(struct x86 *cpu, uint64_t addr, const void *bytes, u
     if (!host)
         return x86_store_slow(cpu, addr, bytes, n);
     memcpy(host, bytes, n);
+    return 0;
+}
+
+static inline int x86_load_to_modify(struct x86 *cpu, uint64_t addr, void *out, unsigned n)
+{
+    const uint8_t *host = cpu_tlb_find(cpu->tlb->write, addr, n);
+    if (!host)
+        return x86_load_to_modify_slow(cpu, addr, out, n);
+    memcpy(out, host, n);
     return 0;
 }
 

@@ -66,23 +66,48 @@ int x86_load_slow(struct x86 *cpu, uint64_t addr, void *out, unsigned n)
     return 0;
 }
 
-int x86_store_slow(struct x86 *cpu, uint64_t addr, const void *bytes, unsigned n)
+/* Where `n` bytes are to be written: up to the page's end, and the rest. */
+struct target {
+    uint8_t *host, *rest;
+    unsigned first;
+};
+
+static int open_target(struct x86 *cpu, uint64_t addr, unsigned n, struct target *t)
 {
-    unsigned first = in_page(addr, n);
-    uint8_t *host, *rest = NULL;
-    int rc = cpu_space_translate(cpu->space, addr, first, CPU_WRITE, &host);
+    *t = (struct target){.first = in_page(addr, n)};
+    int rc = cpu_space_translate(cpu->space, addr, t->first, CPU_WRITE, &t->host);
     if (rc)
         return stop_of(cpu, rc, addr, CPU_WRITE);
-    if (first < n) {
-        rc = cpu_space_translate(cpu->space, addr + first, n - first, CPU_WRITE, &rest);
+    uint64_t next = addr + t->first;
+    if (t->first < n) {
+        rc = cpu_space_translate(cpu->space, next, n - t->first, CPU_WRITE, &t->rest);
         if (rc)
-            return stop_of(cpu, rc, addr + first, CPU_WRITE);
+            return stop_of(cpu, rc, next, CPU_WRITE);
     }
-    if (code_has_changed(cpu))
-        return X86_RETRY;
-    memcpy(host, bytes, first);
-    if (rest)
-        memcpy(rest, (const uint8_t *)bytes + first, n - first);
+    return code_has_changed(cpu) ? X86_RETRY : 0;
+}
+
+int x86_store_slow(struct x86 *cpu, uint64_t addr, const void *bytes, unsigned n)
+{
+    struct target t;
+    int rc = open_target(cpu, addr, n, &t);
+    if (rc)
+        return rc;
+    memcpy(t.host, bytes, t.first);
+    if (t.rest)
+        memcpy(t.rest, (const uint8_t *)bytes + t.first, n - t.first);
+    return 0;
+}
+
+int x86_load_to_modify_slow(struct x86 *cpu, uint64_t addr, void *out, unsigned n)
+{
+    struct target t;
+    int rc = open_target(cpu, addr, n, &t);
+    if (rc)
+        return rc;
+    memcpy(out, t.host, t.first);
+    if (t.rest)
+        memcpy((uint8_t *)out + t.first, t.rest, n - t.first);
     return 0;
 }
 

@@ -5,7 +5,7 @@
 int x86_do_xchg(struct x86 *cpu, const struct x86_insn *insn)
 {
     uint64_t a, b = x86_reg_get(cpu, insn->reg, insn->size);
-    int rc = x86_rm_get(cpu, insn, &a);
+    int rc = x86_rm_get_to_modify(cpu, insn, &a);
     if (!rc)
         rc = x86_rm_set(cpu, insn, b);
     if (rc)

@@ -38,6 +38,16 @@ static inline int x86_rm_get(struct x86 *cpu, const struct x86_insn *insn, uint6
     return x86_load(cpu, x86_address(cpu, insn), value, insn->size);
 }
 
+/* The same, of an operand that will be written: faults as the write would. */
+static inline int x86_rm_get_to_modify(struct x86 *cpu, const struct x86_insn *insn,
+                                       uint64_t *value)
+{
+    if (!(insn->flags & X86_INSN_MEM))
+        return x86_rm_get(cpu, insn, value);
+    *value = 0;
+    return x86_load_to_modify(cpu, x86_address(cpu, insn), value, insn->size);
+}
+
 static inline int x86_rm_set(struct x86 *cpu, const struct x86_insn *insn, uint64_t value)
 {
     if (insn->flags & X86_INSN_MEM)

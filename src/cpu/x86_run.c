@@ -57,6 +57,12 @@ static bool loop_is_taken(struct x86 *cpu, const struct x86_insn *insn)
     return count != 0 && (insn->reg == 2 || x86_zf(cpu) == (insn->reg == 1));
 }
 
+/* A jump to nowhere fails at the jump, before it does anything. */
+static bool is_canonical(uint64_t addr)
+{
+    return (uint64_t)((int64_t)(addr << 16) >> 16) == addr;
+}
+
 static unsigned limit_of(int64_t left)
 {
     return left < X86_BLOCK_COUNT_MAX ? (unsigned)left : X86_BLOCK_COUNT_MAX;
@@ -105,6 +111,14 @@ static unsigned limit_of(int64_t left)
             goto fault;     \
     } while (0)
 
+#define CHECK_TARGET(addr)                                   \
+    do {                                                     \
+        if (unlikely((addr) >> 47) && !is_canonical(addr)) { \
+            stop = X86_STOP_PROTECT;                         \
+            goto fault;                                      \
+        }                                                    \
+    } while (0)
+
 #define EA() (r[insn->base] + (r[insn->index] << insn->scale) + (uint64_t)(int64_t)insn->disp)
 
 #define LOAD_AT(addr, variable)  FAULT_IF(x86_load(cpu, addr, &(variable), sizeof(variable)))
@@ -135,24 +149,18 @@ static unsigned limit_of(int64_t left)
     res = (T)(a ^ b);     \
     FLAGS(bits, res, 0)
 
-/* The destination in memory: read, computed, written; the flags only once the write has worked. */
-#define MODIFY(bits, compute)                                                \
-    uint64_t addr = EA();                                                    \
-    uint8_t *host = cpu_tlb_find(tlb->write, addr, bits / 8);                \
-    if (unlikely(!host)) {                                                   \
-        LOAD_AT(addr, a);                                                    \
-        uint64_t old_result = cpu->flag_result, old_carry = cpu->flag_carry; \
-        compute(bits);                                                       \
-        stop = x86_store_slow(cpu, addr, &res, bits / 8);                    \
-        if (stop) {                                                          \
-            cpu->flag_result = old_result;                                   \
-            cpu->flag_carry = old_carry;                                     \
-            goto fault;                                                      \
-        }                                                                    \
-        NEXT();                                                              \
-    }                                                                        \
-    memcpy(&a, host, sizeof(a));                                             \
-    compute(bits);                                                           \
+/* The destination in memory: read as if written, computed, written, which cannot fail any more. */
+#define MODIFY(bits, compute)                                       \
+    uint64_t addr = EA();                                           \
+    uint8_t *host = cpu_tlb_find(tlb->write, addr, bits / 8);       \
+    if (unlikely(!host)) {                                          \
+        FAULT_IF(x86_load_to_modify_slow(cpu, addr, &a, bits / 8)); \
+        compute(bits);                                              \
+        FAULT_IF(x86_store_slow(cpu, addr, &res, bits / 8));        \
+        NEXT();                                                     \
+    }                                                               \
+    memcpy(&a, host, sizeof(a));                                    \
+    compute(bits);                                                  \
     memcpy(host, &res, sizeof(res))
 
 #define BINARY_OF(NAME, bits, COMPUTE)                            \
@@ -388,11 +396,13 @@ static unsigned limit_of(int64_t left)
         NEXT();                                                                       \
     }
 
-#define ALL_CONDITIONS(MACRO)                                                                   \
-    MACRO(0)                                                                                    \
-    MACRO(1)                                                                                    \
-    MACRO(2) MACRO(3) MACRO(4) MACRO(5) MACRO(6) MACRO(7) MACRO(8) MACRO(9) MACRO(10) MACRO(11) \
-        MACRO(12) MACRO(13) MACRO(14) MACRO(15)
+#define ALL_CONDITIONS(MACRO)                                                                     \
+    MACRO(0)                                                                                      \
+    MACRO(1)                                                                                      \
+    MACRO(2)                                                                                      \
+    MACRO(3)                                                                                      \
+    MACRO(4) MACRO(5) MACRO(6) MACRO(7) MACRO(8) MACRO(9) MACRO(10) MACRO(11) MACRO(12) MACRO(13) \
+        MACRO(14) MACRO(15)
 
 static int run(struct x86 *cpu, int64_t *budget_left, uint64_t *rip_out)
 {
@@ -548,9 +558,11 @@ op_NEXT:
     GO();
 op_JMP_R:
     rip = r[insn->rm];
+    CHECK_TARGET(rip);
     goto find;
 op_JMP_M:
     LOAD_AT(EA(), rip);
+    CHECK_TARGET(rip);
     goto find;
 op_CALL : {
     uint64_t back = r[X86_R_PAGE] + insn->offset + insn->len;
@@ -561,6 +573,7 @@ op_CALL : {
 op_CALL_R : {
     uint64_t back = r[X86_R_PAGE] + insn->offset + insn->len;
     rip = r[insn->rm];
+    CHECK_TARGET(rip);
     STORE_AT(r[X86_RSP] - 8, back);
     r[X86_RSP] -= 8;
     goto find;
@@ -568,16 +581,19 @@ op_CALL_R : {
 op_CALL_M : {
     uint64_t back = r[X86_R_PAGE] + insn->offset + insn->len;
     LOAD_AT(EA(), rip);
+    CHECK_TARGET(rip);
     STORE_AT(r[X86_RSP] - 8, back);
     r[X86_RSP] -= 8;
     goto find;
 }
 op_RET:
     LOAD_AT(r[X86_RSP], rip);
+    CHECK_TARGET(rip);
     r[X86_RSP] += 8;
     goto find;
 op_RET_I:
     LOAD_AT(r[X86_RSP], rip);
+    CHECK_TARGET(rip);
     r[X86_RSP] += 8 + insn->imm;
     goto find;
 op_LOOP:
