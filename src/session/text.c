@@ -16,6 +16,8 @@ int session_text_base64(struct span bytes, struct buffer *out)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     size_t chars = (bytes.len + 2) / 3 * 4;
+    if (chars == 0)
+        return 0;
     uint8_t *p = buffer_reserve(out, chars);
     if (p == NULL)
         return buffer_room(out) < chars ? ERR_FULL : ERR_NOMEM;
