@@ -75,7 +75,7 @@ struct reel_options {
 #define REEL_QUEUE_HIGH_DEFAULT ((size_t)64 << 10)
 #define REEL_QUEUE_LOW_DEFAULT  ((size_t)16 << 10)
 #define REEL_LINGER_DEFAULT_NS  (INT64_C(30) * 1000000000)
-#define REEL_READ_MAX           ((size_t)64 << 10) /* the longest `data` */
+#define REEL_READ_MAX           ((size_t)68 << 10) /* the longest `data`; a burst of 64 KiB is one */
 
 struct reel_factory {
     const struct reel_protocol *protocol;

@@ -90,48 +90,45 @@ static void check_bad(int (*parse)(const char *, struct reel_endpoint *, const c
 static void nonsense_is_refused_with_a_sentence(void **state)
 {
     (void)state;
-    static const char *const servers[] = {
-        "",
-        ":",
-        "tcp",
-        "tcp:",
-        "tcp:x",
-        "tcp:65536",
-        "tcp:-1",
-        "tcp:+1",
-        "tcp: 1",
-        "tcp:1:2",
-        "tcp:1:port=2",
-        "tcp:1:interface=",
-        "tcp:1:interface=localhost",
-        "tcp:1:interface=[::1",
-        "tcp:1:interface=::1",
-        "tcp:1:color=red",
-        "tcp:1:backlog=0",
-        "tcp:1:backlog=99999999999",
-        "tcp:1:reuseport=maybe",
-        "tcp:1:mode=600",
-        "tcp:99999999999999999999",
-        "tcp:1\\",
-        "tcp6:1:interface=127.0.0.1",
-        "udp:1",
-        "unix:",
-        "unix",
-        "unix:/x:mode=888",
-        "unix:/x:mode=1777",
-        "unix:/x:mode=0",
-        "fd:",
-        "fd:x",
-        "fd:3:backlog=1",
-        "fd:-1",
-        "tcp:1:",
-        "tcp:1:=",
-        "tcp:1:=x",
-        "8080",
-        "tcp=1",
-        "unix:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-        NULL};
+    static const char *const servers[] = {"",
+                                          ":",
+                                          "tcp",
+                                          "tcp:",
+                                          "tcp:x",
+                                          "tcp:65536",
+                                          "tcp:-1",
+                                          "tcp:+1",
+                                          "tcp: 1",
+                                          "tcp:1:2",
+                                          "tcp:1:port=2",
+                                          "tcp:1:interface=",
+                                          "tcp:1:interface=localhost",
+                                          "tcp:1:interface=[::1",
+                                          "tcp:1:interface=::1",
+                                          "tcp:1:color=red",
+                                          "tcp:1:backlog=0",
+                                          "tcp:1:backlog=99999999999",
+                                          "tcp:1:reuseport=maybe",
+                                          "tcp:1:mode=600",
+                                          "tcp:99999999999999999999",
+                                          "tcp:1\\",
+                                          "tcp6:1:interface=127.0.0.1",
+                                          "udp:1",
+                                          "unix:",
+                                          "unix",
+                                          "unix:/x:mode=888",
+                                          "unix:/x:mode=1777",
+                                          "unix:/x:mode=0",
+                                          "fd:",
+                                          "fd:x",
+                                          "fd:3:backlog=1",
+                                          "fd:-1",
+                                          "tcp:1:",
+                                          "tcp:1:=",
+                                          "tcp:1:=x",
+                                          "8080",
+                                          "tcp=1",
+                                          NULL};
     static const char *const clients[] = {"tcp:80",
                                           "tcp:192.0.2.1:0",
                                           "tcp:192.0.2.1",
@@ -147,7 +144,9 @@ static void nonsense_is_refused_with_a_sentence(void **state)
     char long_z[REEL_ENDPOINT_MAX + 2];
     memset(long_z, 'x', sizeof(long_z));
     long_z[sizeof(long_z) - 1] = '\0';
-    const char *const too_long[] = {long_z, NULL};
+    char path_z[128] = "unix:/"; /* 108 bytes of path: one too many */
+    memset(path_z + strlen(path_z), 'a', 107);
+    const char *const too_long[] = {long_z, path_z, NULL};
     check_bad(reel_endpoint_parse_server, too_long);
     struct reel_endpoint endpoint;
     assert_int_equal(reel_endpoint_parse_server("tcp:x", &endpoint, NULL), -EINVAL);

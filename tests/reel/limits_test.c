@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CONNECTIONS = 1000 };
+#define CONNECTIONS ((size_t)1000)
 
 static int raise_descriptors(void)
 {
@@ -18,7 +18,7 @@ static int raise_descriptors(void)
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-    return limit.rlim_cur > (rlim_t)2 * CONNECTIONS + 100;
+    return limit.rlim_cur > 2 * CONNECTIONS + 100;
 }
 
 static void a_thousand_connections_echo_and_go(void **state)
@@ -37,7 +37,7 @@ static void a_thousand_connections_echo_and_go(void **state)
     struct reel_address address;
     assert_int_equal(reel_listener_address(l, &address), 0);
     static struct reel_transport *t[CONNECTIONS];
-    for (int i = 0; i < CONNECTIONS; i++) {
+    for (size_t i = 0; i < CONNECTIONS; i++) {
         assert_int_equal(reel_connect_to(r, &address, 0, &client_factory, &t[i]), 0);
         assert_int_equal(reel_write(t[i], "0123456789", 10), 0);
         if (i % 50 == 0)
@@ -50,9 +50,9 @@ static void a_thousand_connections_echo_and_go(void **state)
     reel_metrics(r, &metrics);
     assert_int_equal(metrics.connections, 2 * CONNECTIONS);
     assert_int_equal(metrics.accepted, CONNECTIONS);
-    for (int i = 0; i < CONNECTIONS; i++)
+    for (size_t i = 0; i < CONNECTIONS; i++)
         reel_close(t[i]);
-    for (int turns = 0; turns < 20000 && server.lost < CONNECTIONS; turns++)
+    for (int turns = 0; turns < 20000 && server.lost < (int)CONNECTIONS; turns++)
         run_turns(r, 1);
     assert_int_equal(server.lost, CONNECTIONS);
     assert_int_equal(client.lost, CONNECTIONS);
