@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
 static int64_t read_nothing(struct file *f, struct task *t, void *out, size_t len, int64_t at)
 {
@@ -61,13 +60,12 @@ static const struct {
 } memory_devices[] = {
     {3, &null_ops}, {5, &zero_ops}, {7, &full_ops}, {8, &random_ops}, {9, &random_ops}};
 
-enum { MAJOR_MEMORY = 1 };
+enum { MAJOR_MEMORY = 1, MAJOR_TTY_AUX = 5, MAJOR_PTS = 136 };
 
 int device_open(struct task *t, uint64_t rdev, struct file *f)
 {
-    (void)t;
-    unsigned number = minor(rdev);
-    switch (major(rdev)) {
+    unsigned number = FS_MINOR(rdev);
+    switch (FS_MAJOR(rdev)) {
     case MAJOR_MEMORY:
         for (size_t i = 0; i < ARRAY_LEN(memory_devices); i++)
             if (memory_devices[i].minor == number) {
@@ -75,6 +73,8 @@ int device_open(struct task *t, uint64_t rdev, struct file *f)
                 return 0;
             }
         return -EPERM; /* mem, kmem, port: locked down */
+    case MAJOR_TTY_AUX: return tty_open_device(t, number, f);
+    case MAJOR_PTS: return tty_open_number(t, number, f);
     default: return -ENXIO;
     }
 }

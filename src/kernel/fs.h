@@ -108,6 +108,7 @@ struct vfs {
     uint32_t files, files_max;         /* open descriptions */
     struct fs *mounts[VFS_MOUNTS_MAX]; /* [0] is "/" */
     size_t mount_count;
+    struct fs *devpts;
     struct tty *ttys;     /* by number, lowest first */
     uint64_t next_object; /* inode numbers of pipes and sockets */
 };
@@ -115,6 +116,9 @@ struct vfs {
 #define FS_DEV(major, minor)                                         \
     ((((uint64_t)(major)&0xfffu) << 8) | ((uint64_t)(minor)&0xffu) | \
      (((uint64_t)(minor) & ~(uint64_t)0xff) << 12))
+
+#define FS_MAJOR(dev) ((uint32_t)((dev) >> 8 & 0xfff))
+#define FS_MINOR(dev) ((uint32_t)(((dev)&0xff) | ((dev) >> 12 & 0xfff00)))
 
 int64_t vfs_now(const struct vfs *vfs);
 void vfs_wake(const struct vfs *vfs, const void *key);
@@ -174,6 +178,7 @@ int vfs_open_node(const struct vfs_at *at, struct vnode node, struct vnode dir, 
 struct fs *overlay_new(struct vfs *vfs, const struct persona_image *image, uint32_t root);
 struct fs *procfs_new(struct vfs *vfs);
 struct fs *devpts_new(struct vfs *vfs);
+enum { DEVPTS_FIRST = 3 }; /* inode number of terminal 0 */
 /* A character or block device by its number. -ENXIO when there is none. */
 int device_open(struct task *t, uint64_t rdev, struct file *f);
 /* Terminals by device number (tty_file.c): 5:0 the caller's own, 5:1 console, 5:2 a new master;

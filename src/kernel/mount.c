@@ -74,6 +74,7 @@ static struct fs *fs_of_kind(struct vfs *vfs, const struct persona_image *image,
     switch (m->kind) {
     case MOUNT_ROOT: return overlay_new(vfs, image, image != NULL ? PERSONA_ROOT : 0);
     case MOUNT_TMPFS: return overlay_at(vfs, image, node);
+    case MOUNT_DEVPTS: return devpts_new(vfs);
     default: return NULL;
     }
 }

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static const int64_t SECOND_NS = 1000000000;
@@ -116,10 +115,10 @@ int64_t sys_statx(struct task *t, const uint64_t arg[6])
         .stx_btime = stamp(st.btime_ns),
         .stx_ctime = stamp(st.ctime_ns),
         .stx_mtime = stamp(st.mtime_ns),
-        .stx_rdev_major = major(st.rdev),
-        .stx_rdev_minor = minor(st.rdev),
-        .stx_dev_major = major(st.dev),
-        .stx_dev_minor = minor(st.dev),
+        .stx_rdev_major = FS_MAJOR(st.rdev),
+        .stx_rdev_minor = FS_MINOR(st.rdev),
+        .stx_dev_major = FS_MAJOR(st.dev),
+        .stx_dev_minor = FS_MINOR(st.dev),
     };
     return task_write(t, arg[4], &out, sizeof(out));
 }

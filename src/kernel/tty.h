@@ -39,7 +39,8 @@ void tty_modes_decode(struct tty_modes *modes, struct span encoded);
  * the line. NULL: -ENOSPC, -ENOMEM in *error. */
 struct tty *tty_new(struct vfs *vfs, size_t out_max, int *error);
 struct tty_modes *tty_modes(struct tty *tty); /* to set up before use */
-unsigned tty_number(const struct tty *tty);   /* N of /dev/pts/N */
+void tty_set_owner(struct tty *tty, uint32_t uid);
+unsigned tty_number(const struct tty *tty); /* N of /dev/pts/N */
 
 /* ---- The line's side ---- */
 size_t tty_put(struct tty *tty, struct span bytes); /* typed; what was taken */
@@ -58,14 +59,6 @@ bool tty_is_ended(const struct tty *tty);
 
 /* A description for the slave. */
 struct file *tty_open(struct tty *tty, uint32_t flags, int *error);
-
-/* Who a caller is, for job control. */
-struct tty_caller {
-    int32_t session, group;
-    bool ignores_ttin, ignores_ttou; /* ignored or blocked */
-    bool orphaned;                   /* its group has no parent in the session */
-    bool is_leader;                  /* of its session */
-};
 
 /* Makes it the controlling terminal of the session, with that foreground group; the caller sets
  * session->tty. */
