@@ -243,7 +243,8 @@ static uint8_t strip(const struct tty *tty, uint8_t c)
 {
     if (tty_has_i(tty, TTY_ISTRIP))
         c &= 0x7f;
-    if (tty_has_i(tty, TTY_IUCLC) && tty_has_l(tty, TTY_IEXTEN) && c >= 'A' && c <= 'Z')
+    bool upper = (c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7);
+    if (upper && tty_has_i(tty, TTY_IUCLC) && tty_has_l(tty, TTY_IEXTEN))
         c = (uint8_t)(c + 0x20);
     return c;
 }

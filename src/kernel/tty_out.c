@@ -25,7 +25,7 @@ bool tty_is_alnum(uint8_t c)
 
 static uint8_t upper(uint8_t c)
 {
-    bool lower = (c >= 'a' && c <= 'z') || (c >= 0xe0 && c != 0xf7 && c != 0xff);
+    bool lower = (c >= 'a' && c <= 'z') || (c >= 0xdf && c != 0xf7);
     return lower ? (uint8_t)(c - 0x20) : c;
 }
 

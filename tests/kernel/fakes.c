@@ -51,6 +51,29 @@ WEAK void signal_raise_task(struct task *t, int signo)
     (void)t, (void)signo;
 }
 
+WEAK bool signal_is_blocked_or_ignored(const struct task *t, int signo)
+{
+    (void)t, (void)signo;
+    return false;
+}
+
+WEAK bool group_is_orphaned(const struct kernel *k, int32_t pgid)
+{
+    (void)k, (void)pgid;
+    return false;
+}
+
+WEAK bool group_exists(const struct kernel *k, int32_t pgid, int32_t sid)
+{
+    (void)k, (void)pgid, (void)sid;
+    return true;
+}
+
+WEAK void task_wait_until(struct task *t, int64_t deadline_ns)
+{
+    (void)t, (void)deadline_ns;
+}
+
 static int64_t now(void *ctx)
 {
     return ((struct fake *)ctx)->now_ns;
