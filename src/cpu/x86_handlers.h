@@ -55,8 +55,9 @@ int x86_do_cpuid(struct x86 *cpu, const struct x86_insn *insn);
 
 /* x86_string.c: A4 to A7, AA to AF, with their repeat prefix. Each round counts as an instruction
  * and is taken from cpu->left, of which there is at least one. 0 when done; X86_AGAIN when the
- * budget ended first (the registers say where); a stop code, the rounds before it done. */
-enum { X86_AGAIN = 65 };
+ * budget ended first (the registers say where); X86_REFETCH when it may have changed itself; a stop
+ * code, the rounds before it done. */
+enum { X86_AGAIN = 65, X86_REFETCH = 66 };
 int x86_string(struct x86 *cpu, const struct x86_insn *insn);
 
 /* How x86_string is told what to do: in insn->imm. */

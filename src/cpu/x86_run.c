@@ -396,13 +396,14 @@ static unsigned limit_of(int64_t left)
         NEXT();                                                                       \
     }
 
-#define ALL_CONDITIONS(MACRO)                                                                     \
-    MACRO(0)                                                                                      \
-    MACRO(1)                                                                                      \
-    MACRO(2)                                                                                      \
-    MACRO(3)                                                                                      \
-    MACRO(4) MACRO(5) MACRO(6) MACRO(7) MACRO(8) MACRO(9) MACRO(10) MACRO(11) MACRO(12) MACRO(13) \
-        MACRO(14) MACRO(15)
+#define ALL_CONDITIONS(MACRO)                                                                      \
+    MACRO(0)                                                                                       \
+    MACRO(1)                                                                                       \
+    MACRO(2)                                                                                       \
+    MACRO(3)                                                                                       \
+    MACRO(4)                                                                                       \
+    MACRO(5) MACRO(6) MACRO(7) MACRO(8) MACRO(9) MACRO(10) MACRO(11) MACRO(12) MACRO(13) MACRO(14) \
+        MACRO(15)
 
 static int run(struct x86 *cpu, int64_t *budget_left, uint64_t *rip_out)
 {
@@ -478,6 +479,7 @@ fault:
 
 retry : {
     struct x86_block *block;
+    cpu->retrying = true;
     stop = x86_find_block(cpu, rip, 1, false, &block);
     if (stop)
         goto out;
@@ -608,6 +610,8 @@ op_STRING:
     left = cpu->left;
     if (stop == X86_RETRY)
         goto retry;
+    if (stop == X86_REFETCH)
+        goto find;
     if (stop) {
         stop = stop == X86_AGAIN ? X86_STOP_BUDGET : stop;
         goto out;

@@ -157,17 +157,22 @@ static uint64_t bulk(const struct string *s, unsigned opcode, uint64_t rounds)
 static int repeat(const struct string *s, uint64_t what)
 {
     struct x86 *cpu = s->cpu;
+    bool once = cpu->retrying;
+    cpu->retrying = false;
     unsigned opcode = what & X86_STRING_OPCODE;
     bool moves = (opcode & 0xfe) == 0xa4 || (opcode & 0xfe) == 0xaa;
     bool compares = (opcode & 0xfe) == 0xa6 || (opcode & 0xfe) == 0xae;
-    uint64_t count = cpu->r[X86_RCX] & s->address_mask;
+    const uint64_t before = cpu->r[X86_RCX] & s->address_mask;
+    uint64_t count = before;
     if (count == 0)
         cpu->left--;
     while (count > 0) {
         if (cpu->left <= 0)
             return X86_AGAIN;
+        if (once && count < before)
+            return X86_REFETCH;
         uint64_t rounds = count < (uint64_t)cpu->left ? count : (uint64_t)cpu->left;
-        rounds = moves ? bulk(s, opcode, rounds) : 0;
+        rounds = moves && !once ? bulk(s, opcode, rounds) : 0;
         if (rounds == 0) {
             int rc = one_round(s, opcode);
             if (rc)
