@@ -45,7 +45,7 @@ struct load {
 
 static uint8_t buffer[BYTES];
 
-static void die(const char *what_z)
+static void __attribute__((noreturn)) die(const char *what_z)
 {
     perror(what_z);
     exit(1);
@@ -104,7 +104,7 @@ static void bare_accept(int epoll_fd, int listening)
 }
 
 /* The bare loop: what everybody would write first, with one buffer, and nothing else. */
-static void bare_loop(int listening)
+static void __attribute__((noreturn)) bare_loop(int listening)
 {
     int epoll_fd = epoll_create1(0);
     struct epoll_event events[EVENTS];
@@ -165,7 +165,6 @@ static int connect_to(int port)
         usleep(10000);
     }
     die("connect");
-    return -1;
 }
 
 static void connect_all(struct server *s, const struct load *load)

@@ -35,7 +35,8 @@ int reel_timer_init(struct reel_timer *timer, struct reel_reactor *r,
  * on a zeroed timer that was never initialised. */
 void reel_timer_fini(struct reel_timer *timer);
 
-/* Fires once, `delay_ns` after this turn's time (reel_now_ns); 0 or less: in the next turn.
+/* Fires once, `delay_ns` after this turn's time (outside of a turn: after now); 0 or less: in the
+ * next turn.
  * A running timer is moved; it takes a new place among its ties. */
 void reel_timer_start(struct reel_timer *timer, int64_t delay_ns);
 

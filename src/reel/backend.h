@@ -21,7 +21,7 @@ struct backend_ops {
     const char *name_z;
     int (*open)(struct reel_reactor *r); /* 0 or -errno */
     void (*close)(struct reel_reactor *r);
-    /* 0 or -errno. `events` as for epoll_ctl. There is no need to remove what is closed next. */
+    /* 0 or -errno. `events` as for epoll_ctl. */
     int (*add)(struct reel_reactor *r, int fd, uint32_t events, struct source *source);
     int (*change)(struct reel_reactor *r, int fd, uint32_t events, struct source *source);
     /* Also: no event that is already here will reach the source any more. */

@@ -41,6 +41,8 @@ static void fd_close(struct reel_transport *t, bool reset)
         const struct linger linger = {.l_onoff = 1, .l_linger = 0};
         setsockopt(t->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
     }
+    /* Closing does not take it out of epoll while another process has it too. */
+    t->reactor->backend->remove(t->reactor, t->fd, (struct source *)&t->io);
     close(t->fd);
     t->fd = -1;
 }
@@ -71,7 +73,7 @@ static void on_events(void *source, uint32_t events)
 
 static const struct stream_io fd_io = {
     .source = {on_events},
-    .header_size = (sizeof(struct reel_transport) + 15) & ~(size_t)15,
+    .size = sizeof(struct reel_transport),
     .short_is_all = true,
     .receive = fd_receive,
     .send = fd_send,

@@ -271,6 +271,7 @@ void reel_listener_close(struct reel_listener *l)
         return;
     l->closed = true;
     reel_timer_fini(&l->rest);
+    l->reactor->backend->remove(l->reactor, l->fd, &l->source);
     close(l->fd);
     list_remove(&l->link);
     list_put(&l->reactor->dead_listeners, &l->link);

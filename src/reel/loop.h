@@ -42,7 +42,8 @@ struct reel_reactor {
     struct reel_call *deferred, **deferred_end;
     _Atomic(struct reel_call *) posted; /* newest first */
     atomic_bool stop;
-    bool ending; /* being freed: nothing may begin */
+    bool in_turn; /* else the cached time may be old */
+    bool ending;  /* being freed: nothing may begin */
 
     /* epoll */
     int epoll_fd;
@@ -51,7 +52,8 @@ struct reel_reactor {
     struct epoll_event events[EVENTS_MAX];
     int event_at, event_count; /* the batch being handled */
     int64_t spin_ns;
-    bool spin_pays; /* the last gap in the traffic was shorter than spin_ns */
+    bool spin_pays;                   /* the last gap in the traffic was shorter than spin_ns */
+    uint32_t spin_rest, spin_penalty; /* so many waits without a spin; the length of that rest */
 
     /* virtual time */
     int64_t virtual_ns, virtual_wall_us;

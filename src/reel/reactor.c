@@ -175,6 +175,7 @@ int reel_turn(struct reel_reactor *r, int64_t timeout_ns)
     if (count < 0)
         return count;
     int64_t begin_ns = r->now_ns;
+    r->in_turn = true;
     r->metrics.turns++;
     r->metrics.events += (uint64_t)count;
     reel_streams_run(r);
@@ -183,6 +184,7 @@ int reel_turn(struct reel_reactor *r, int64_t timeout_ns)
     reel_run_posted(r);
     reel_run_idles(r);
     finish_turn(r);
+    r->in_turn = false;
     r->metrics.lag_ns = r->backend->now_ns(r) - begin_ns;
     r->metrics.busy_ns += r->metrics.lag_ns;
     if (r->metrics.lag_ns > r->metrics.lag_max_ns)

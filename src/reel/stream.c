@@ -10,8 +10,9 @@ enum { READS_PER_TURN = 4 }; /* of one connection, before the others have theirs
 struct reel_transport *reel_stream_new(struct reel_reactor *r, const struct stream_io *io,
                                        const struct reel_factory *factory)
 {
-    struct reel_transport *t =
-        reel_memory_new_zeroed(r, io->header_size + factory->protocol->state_size);
+    size_t state_size = factory->protocol->state_size;
+    size_t size = state_size ? reel_stream_state_offset(io) + state_size : io->size;
+    struct reel_transport *t = reel_memory_new_zeroed(r, size);
     if (!t)
         return NULL;
     t->io = io;

@@ -17,7 +17,7 @@
 
 struct stream_io {
     struct source_ops source;
-    size_t header_size; /* of the struct that begins with the transport; the state follows */
+    size_t size;       /* of the struct that begins with the transport; the state follows */
     bool short_is_all; /* a read that came back short has emptied the source until its next event */
     ssize_t (*receive)(struct reel_transport *t, uint8_t *data, size_t len); /* 0: EOF; -errno */
     ssize_t (*send)(struct reel_transport *t, const struct iovec *parts, int count); /* or -errno */
@@ -79,6 +79,14 @@ struct reel_transport {
     uint32_t peer_scope;
     uint8_t peer_address[16];
 };
+
+_Static_assert(sizeof(struct reel_transport) <= 120, "an idle connection has become dearer");
+
+/* Where the state lies: aligned for anything. */
+static inline size_t reel_stream_state_offset(const struct stream_io *io)
+{
+    return (io->size + 15) & ~(size_t)15;
+}
 
 /* A transport on the reactor's list, with nothing begun. NULL: out of memory. */
 struct reel_transport *reel_stream_new(struct reel_reactor *r, const struct stream_io *io,

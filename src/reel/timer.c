@@ -127,9 +127,17 @@ static int64_t add_saturated(int64_t a, int64_t b)
     return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
 }
 
+/* Before the loop and between its turns, the time of the last turn is long ago. */
+static int64_t start_ns(const struct reel_timer *timer)
+{
+    if (!timer->reactor->in_turn)
+        reel_refresh_clock(timer->reactor);
+    return timer->reactor->now_ns;
+}
+
 void reel_timer_start(struct reel_timer *timer, int64_t delay_ns)
 {
-    reel_timer_start_at(timer, add_saturated(timer->reactor->now_ns, delay_ns > 0 ? delay_ns : 0));
+    reel_timer_start_at(timer, add_saturated(start_ns(timer), delay_ns > 0 ? delay_ns : 0));
 }
 
 void reel_timer_start_every(struct reel_timer *timer, int64_t period_ns)
@@ -137,7 +145,7 @@ void reel_timer_start_every(struct reel_timer *timer, int64_t period_ns)
     assert(period_ns > 0);
     timer->period_ns = period_ns;
     timer->missed = 0;
-    start(timer, add_saturated(timer->reactor->now_ns, period_ns));
+    start(timer, add_saturated(start_ns(timer), period_ns));
 }
 
 uint64_t reel_timer_missed(const struct reel_timer *timer)

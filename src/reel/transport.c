@@ -8,7 +8,7 @@
 
 void *reel_state(struct reel_transport *t)
 {
-    return (uint8_t *)t + t->io->header_size;
+    return (uint8_t *)t + reel_stream_state_offset(t->io);
 }
 
 void *reel_shared(const struct reel_transport *t)

@@ -192,7 +192,7 @@ static void on_events(void *source, uint32_t events)
 
 static const struct stream_io wire_io = {
     .source = {on_events},
-    .header_size = (sizeof(struct wire_end) + 15) & ~(size_t)15,
+    .size = sizeof(struct wire_end),
     .short_is_all = false,
     .receive = wire_receive,
     .send = wire_send,
