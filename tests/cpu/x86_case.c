@@ -268,7 +268,7 @@ static void put_tail(struct maker *m, uint64_t value, unsigned bytes)
 static uint64_t pick_addr(struct maker *m)
 {
     unsigned offset = 64 + x86_random_below(m->random, CASE_WRITABLE_BYTES - 1024);
-    if (chance(m->random, 4))
+    if (!m->p->code && chance(m->random, 4))
         offset = (1 + x86_random_below(m->random, 3)) * CPU_PAGE_BYTES - 32 +
                  x86_random_below(m->random, 48);
     if (m->p->align && !chance(m->random, 4))

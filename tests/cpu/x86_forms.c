@@ -73,7 +73,6 @@ const struct x86_form x86_integer_forms[] = {
     {"9c", 0},
     {"9d flags", 0},
     {"c8 ie frame", 0},
-    {"c9", 0},
     {"c9 frame", 0},
 
     /* Moves and extensions. */
