@@ -26,6 +26,8 @@ struct lockstep {
     struct x86_code *code;
     struct x86 *cpu;
     struct lockstep_maps maps;
+    uint64_t entry; /* of the program, when a loader comes before it */
+    bool entered;
     const struct lockstep_limits *limits;
     struct lockstep_result *result;
 };
@@ -33,10 +35,10 @@ struct lockstep {
 /* What the child is given: nothing of the user's, no restartable sequences (the kernel would write
  * into memory whenever it moves the child), and no lazy binding (its fxsave stores pointers of the
  * x87, where processors differ). */
-static char *const environment[] = {"PATH=/usr/bin:/bin", "LC_ALL=C", "LD_BIND_NOW=1",
-                                    "GLIBC_TUNABLES=glibc.pthread.rseq=0", NULL};
+static const char *const environment[] = {"PATH=/usr/bin:/bin", "LC_ALL=C", "LD_BIND_NOW=1",
+                                          "GLIBC_TUNABLES=glibc.pthread.rseq=0", NULL};
 
-static void run_child(char *const argv[])
+static void run_child(const char *const argv[])
 {
     int null = open("/dev/null", O_RDWR);
     if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
@@ -45,28 +47,39 @@ static void run_child(char *const argv[])
     personality(ADDR_NO_RANDOMIZE);
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
         _exit(126);
-    execve(argv[0], argv, environment);
+    execve(argv[0], (char *const *)argv, (char *const *)environment);
     _exit(127);
 }
 
-/* Without a vdso, the clock is a system call, and so the same for both. */
-static int hide_vdso(const struct lockstep *l, uint64_t rsp)
+/* One word of the auxiliary vector. Without a vdso, the clock is a system call, and so the same
+ * for both. */
+static int auxiliary(struct lockstep *l, const uint64_t word[2], uint64_t at)
 {
-    const uint64_t at_sysinfo_ehdr = 33, at_ignore = 1;
-    uint64_t word = 1, at = rsp + 8;
+    const uint64_t at_ignore = 1, at_entry = 9, at_sysinfo_ehdr = 33;
+    if (word[0] == at_entry)
+        l->entry = word[1];
+    if (word[0] == at_sysinfo_ehdr && pwrite(l->mem, &at_ignore, 8, (off_t)at) != 8)
+        return -EFAULT;
+    return 0;
+}
+
+static int walk_auxiliary(struct lockstep *l, uint64_t rsp)
+{
+    uint64_t word[2] = {1, 0}, at = rsp + 8;
+    int result = 0;
     for (unsigned nulls = 0; nulls < 2; at += 8) { /* behind argv and the environment */
-        if (pread(l->mem, &word, 8, (off_t)at) != 8)
+        if (pread(l->mem, word, 8, (off_t)at) != 8)
             return -EFAULT;
-        nulls += word == 0;
+        nulls += word[0] == 0;
     }
-    for (;; at += 16) {
-        if (pread(l->mem, &word, 8, (off_t)at) != 8)
+    for (; result == 0; at += 16) {
+        if (pread(l->mem, word, 16, (off_t)at) != 16)
             return -EFAULT;
-        if (word == 0)
+        if (word[0] == 0)
             return 0;
-        if (word == at_sysinfo_ehdr && pwrite(l->mem, &at_ignore, 8, (off_t)at) != 8)
-            return -EFAULT;
+        result = auxiliary(l, word, at);
     }
+    return result;
 }
 
 /* The child's mappings as they are now, and its memory, become ours. */
@@ -80,7 +93,7 @@ static int take_memory(struct lockstep *l)
     return result ? result : lockstep_memory_take(l->space, l->mem, &l->maps);
 }
 
-static int start_child(struct lockstep *l, char *const argv[])
+static int start_child(struct lockstep *l, const char *const argv[])
 {
     char path[64];
     int status;
@@ -98,7 +111,7 @@ static int start_child(struct lockstep *l, char *const argv[])
     return l->mem < 0 ? -errno : 0;
 }
 
-static int start(struct lockstep *l, char *const argv[])
+static int start(struct lockstep *l, const char *const argv[])
 {
     int result = start_child(l, argv);
     if (result)
@@ -112,7 +125,7 @@ static int start(struct lockstep *l, char *const argv[])
     struct x86_state *state = x86_state(l->cpu);
     result = host_cpu_get(l->child, state);
     if (result == 0)
-        result = hide_vdso(l, state->reg[X86_RSP]);
+        result = walk_auxiliary(l, state->reg[X86_RSP]);
     return result ? result : take_memory(l);
 }
 
@@ -280,6 +293,7 @@ static int system_call(struct lockstep *l)
 static int grow_stack(struct lockstep *l)
 {
     struct lockstep_maps before = l->maps;
+    struct x86_trap trap;
     int result = step_child(l);
     if (result == 0)
         result = lockstep_maps_read(l->child, &l->maps);
@@ -287,14 +301,10 @@ static int grow_stack(struct lockstep *l)
         result = lockstep_maps_apply(l->space, l->mem, &before, &l->maps);
     if (result)
         return result;
-    if (memcmp(&before, &l->maps, sizeof(before)) == 0)
-        return differ(l, "page fault");
-    struct x86_trap trap;
     uint64_t used;
     enum x86_stop stop = x86_run(l->cpu, 1, &used, &trap);
     l->result->instructions++;
-    return stop == X86_STOP_BUDGET ? compare_registers(l, ALL_FLAGS)
-                                   : differ(l, "page fault again");
+    return stop == X86_STOP_BUDGET ? compare_registers(l, ALL_FLAGS) : differ(l, "page fault");
 }
 
 static int follow(struct lockstep *l, uint64_t instructions)
@@ -338,14 +348,20 @@ static int run(struct lockstep *l)
 {
     const struct lockstep_limits *limits = l->limits;
     int result = 0;
-    while (result == 0 && !l->result->exited && l->result->instructions < limits->instructions) {
-        uint64_t done = l->result->instructions;
-        result = advance(l, done < limits->single ? 1 : limits->chunk);
+    while (result == 0 && !l->result->exited) {
+        if (!l->entered) {
+            l->entered = x86_state(l->cpu)->rip == l->entry;
+            l->result->loading = l->result->instructions;
+        }
+        uint64_t done = l->result->instructions - l->result->loading;
+        if (done >= limits->instructions)
+            return compare_memory(l);
+        result = advance(l, !l->entered || done < limits->single ? 1 : limits->chunk);
     }
-    return result == 0 && !l->result->exited ? compare_memory(l) : result;
+    return result;
 }
 
-int lockstep_run(char *const argv[], const struct lockstep_limits *limits,
+int lockstep_run(const char *const argv[], const struct lockstep_limits *limits,
                  struct lockstep_result *result)
 {
     struct lockstep *l = calloc(1, sizeof(*l));
