@@ -44,6 +44,8 @@ void file_drop(struct file *f)
     if (f == NULL || --f->holders > 0)
         return;
     struct vfs *vfs = f->vfs;
+    if (f->watchers != NULL)
+        epoll_forget_file(f);
     if (f->changed && vfs->hooks.on_written != NULL) {
         f->holders = 1; /* the hook may read it */
         vfs->hooks.on_written(vfs->hooks.ctx, f);

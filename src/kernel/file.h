@@ -11,6 +11,7 @@
 
 #include <sys/types.h>
 
+struct epoll_item;
 struct task;
 struct file;
 struct fs;
@@ -51,6 +52,8 @@ struct file_ops {
     int64_t (*write)(struct file *f, struct task *t, const void *bytes, size_t len, int64_t at);
     /* What is ready now: POLLIN, POLLOUT, POLLHUP ... (poll(2)). NULL: always ready. */
     unsigned (*poll)(struct file *f);
+    /* When it becomes ready by itself (CLOCK_MONOTONIC), INT64_MAX: never. NULL: never. */
+    int64_t (*deadline)(struct file *f);
     /* `arg` is the guest's third argument, -ENOTTY for an unknown command. NULL: -ENOTTY. */
     int64_t (*ioctl)(struct file *f, struct task *t, uint32_t command, uint64_t arg);
     /* Directories: entries from position `at` on until `fn` says no. 0 or -errno. */
@@ -74,10 +77,11 @@ struct file {
     char *name_z;           /* the name in `dir`; NULL: no name (pipe:[N]) */
     const char *kind_z;     /* "pipe", "socket", "anon_inode:[eventpoll]"; NULL for a path */
     int64_t position;
-    uint32_t holders; /* descriptors, and others that called file_hold */
-    uint32_t flags;   /* O_ACCMODE, O_APPEND, O_NONBLOCK, O_PATH ... */
-    int32_t owner;    /* F_SETOWN */
-    bool changed;     /* was written to: told when it is closed */
+    uint32_t holders;            /* descriptors, and others that called file_hold */
+    uint32_t flags;              /* O_ACCMODE, O_APPEND, O_NONBLOCK, O_PATH ... */
+    int32_t owner;               /* F_SETOWN */
+    struct epoll_item *watchers; /* epolls that watch it */
+    bool changed;                /* was written to: told when it is closed */
 };
 
 /* A new description with one holder, counted against kernel_limits.files. `object` passes to it:

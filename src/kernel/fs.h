@@ -171,6 +171,8 @@ int vfs_make_at(const struct vfs_at *at, struct walk_found *found, const struct 
 int vfs_open_node(const struct vfs_at *at, struct vnode node, struct vnode dir, struct span name,
                   uint32_t flags, struct file **out);
 
+void epoll_forget_file(struct file *f); /* it is closed: no epoll watches it any more */
+
 /* ---- The file systems ---- */
 
 /* The image's files from directory `root` on, and whatever is changed or made in them; without an

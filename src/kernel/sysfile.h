@@ -32,6 +32,17 @@ int64_t sys_install(struct task *t, struct file *f, bool close_on_exec);
 /* The answer to -EAGAIN of an operation on `f`: that, or the task is parked. */
 int64_t sys_wait_file(struct task *t, const struct file *f);
 
+/* Nothing is ready: parks the task until something may be, or says 0 when the time (< 0: no end) is
+ * up. `sooner_ns` is when a file becomes ready by itself. */
+int64_t sys_wait_ready(struct task *t, int64_t timeout_ns, int64_t sooner_ns);
+/* What of a file is ready; lowers *sooner_ns. */
+unsigned sys_poll_file(struct file *f, int64_t *sooner_ns);
+/* A struct timespec at `addr` in nanoseconds; -1 when addr is 0. 0, -EFAULT, -EINVAL. */
+int64_t sys_timespec_ns(struct task *t, uint64_t addr, int64_t *out);
+/* The signal mask of ppoll and its kin. */
+int64_t sys_mask_for_call(struct task *t, uint64_t addr, uint64_t size);
+int sys_anonymous_stat(struct file *f, struct file_stat *out); /* of anon_inode:[...] */
+
 /* The status flags that stay with a description, of those open(2) was given. */
 uint32_t sys_status_flags(uint32_t flags);
 

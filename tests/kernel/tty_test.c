@@ -453,7 +453,7 @@ static void one_step(struct fixture *fx, struct real *r, unsigned *rng)
 {
     uint8_t bytes[32];
     unsigned what = draw(rng, 20);
-    if (what == 0) {
+    if (what == 0 && fx->shown) {
         same_read(fx, r, 1 + draw(rng, 200));
         return;
     }
@@ -485,7 +485,8 @@ static void a_real_pty_answers_the_same(void **state)
     apply(fx, &r, &modes);
     for (int step = 0; step < 120; step++)
         one_step(fx, &r, &rng);
-    same_read(fx, &r, 256);
+    if (fx->shown)
+        same_read(fx, &r, 256);
     real_close(&r);
 }
 
