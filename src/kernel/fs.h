@@ -78,6 +78,7 @@ enum fs_flags {
     FS_NOSUID = 2,
     FS_NODEV = 4,
     FS_READ_ONLY = 8,
+    FS_IMAGE = 32,  /* an overlay on the image: low inode numbers are the image's */
     FS_CLOSED = 16, /* a name that is not there cannot be made: -ENOENT (/proc) */
 };
 
@@ -178,7 +179,8 @@ void epoll_forget_file(struct file *f); /* it is closed: no epoll watches it any
 /* The image's files from directory `root` on, and whatever is changed or made in them; without an
  * image: tmpfs. The numbers of inodes shown are `shift` above its own. */
 struct fs *overlay_new(struct vfs *vfs, const struct persona_image *image, uint32_t root);
-struct fs *procfs_new(struct vfs *vfs);
+/* `image_root` is the image's own /proc, 0 if it has none. */
+struct fs *procfs_new(struct vfs *vfs, const struct persona_image *image, uint32_t image_root);
 struct fs *devpts_new(struct vfs *vfs);
 enum { DEVPTS_FIRST = 3 }; /* inode number of terminal 0 */
 /* A character or block device by its number. -ENXIO when there is none. */

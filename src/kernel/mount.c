@@ -60,20 +60,21 @@ static int mount_point(struct vfs *vfs, const char *path_z, struct vnode *out)
     return error != 0 ? error : make_directory(vfs, path, out);
 }
 
-/* An overlay over the image's own directory of that path: empty if it has none. */
-static struct fs *overlay_at(struct vfs *vfs, const struct persona_image *image, struct vnode node)
+/* The image's own directory under a mount point, 0 when it has none. */
+static uint32_t image_directory(const struct persona_image *image, struct vnode node)
 {
-    if (node.fs == vfs->mounts[0] && image != NULL && node.ino <= persona_image_nodes(image))
-        return overlay_new(vfs, image, (uint32_t)node.ino);
-    return overlay_new(vfs, NULL, 0);
+    bool is_there = (node.fs->flags & FS_IMAGE) != 0 && node.ino <= persona_image_nodes(image);
+    return is_there ? (uint32_t)node.ino : 0;
 }
 
 static struct fs *fs_of_kind(struct vfs *vfs, const struct persona_image *image,
                              const struct mount *m, struct vnode node)
 {
+    uint32_t dir = m->kind != MOUNT_ROOT ? image_directory(image, node) : 0;
     switch (m->kind) {
     case MOUNT_ROOT: return overlay_new(vfs, image, image != NULL ? PERSONA_ROOT : 0);
-    case MOUNT_TMPFS: return overlay_at(vfs, image, node);
+    case MOUNT_TMPFS: return overlay_new(vfs, dir != 0 ? image : NULL, dir);
+    case MOUNT_PROC: return procfs_new(vfs, image, dir);
     case MOUNT_DEVPTS: return devpts_new(vfs);
     default: return NULL;
     }
@@ -89,7 +90,7 @@ static int mount_one(struct vfs *vfs, const struct persona_image *image, const s
     if (fs == NULL)
         return -ENOMEM;
     fs->dev = FS_DEV(m->major, m->minor);
-    fs->flags = m->flags;
+    fs->flags |= m->flags;
     fs->usage_kib = m->size_kib;
     fs->usage_inodes = m->inodes;
     fs->covered = node;

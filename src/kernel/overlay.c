@@ -355,6 +355,8 @@ struct fs *overlay_new(struct vfs *vfs, const struct persona_image *image, uint3
         return NULL;
     o->fs = (struct fs){.ops = &overlay_ops, .vfs = vfs, .root = root};
     o->image = image;
+    if (image != NULL)
+        o->fs.flags = FS_IMAGE;
     o->next_ino = image != NULL ? (uint64_t)persona_image_nodes(image) + 1 : 1;
     o->next_cookie = (int64_t)1 << 32; /* behind every entry of the image */
     if (image == NULL && make_root(o) != 0) {
