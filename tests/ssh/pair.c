@@ -1,0 +1,269 @@
+#include "pair.h"
+
+#include "base/cursor.h"
+#include "compose.h"
+#include "keys.h"
+#include "ssh/message.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { PAIR_MAX_BYTES = 64 * 1024 * 1024, RANDOM_PIECE_MAX = 700 };
+
+void pair_init(struct pair *p, const struct ssh_profile *profile,
+               const struct client_options *options, enum pair_split split, uint8_t seed)
+{
+    uint8_t seeds[SSH_SEED_BYTES] = {seed, 's'};
+    *p = (struct pair){.split = split, .flip_at = SIZE_MAX, .consume_limit = SIZE_MAX};
+    struct buffer *buffers[] = {&p->messages, &p->events, &p->input, &p->output, &p->pending};
+    for (size_t i = 0; i < ARRAY_LEN(buffers); i++)
+        buffer_init(buffers[i], PAIR_MAX_BYTES);
+    crypto_rng_init(&p->rng, seeds);
+    p->server = keys_server(profile);
+    p->ssh = p->server ? ssh_new(p->server, seeds, p->now_us) : NULL;
+    assert(p->ssh);
+    p->client = client_new(options, seed);
+}
+
+void pair_fini(struct pair *p)
+{
+    struct buffer *buffers[] = {&p->messages, &p->events, &p->input, &p->output, &p->pending};
+    for (size_t i = 0; i < ARRAY_LEN(buffers); i++)
+        buffer_fini(buffers[i]);
+    ssh_free(p->ssh);
+    ssh_server_free(p->server);
+    client_free(p->client);
+}
+
+/* ---- The session ---- */
+
+#define EVENT(...)                                  \
+    do {                                            \
+        if (!p->silent)                             \
+            buffer_printf(&p->events, __VA_ARGS__); \
+    } while (0)
+
+static void quote_event(struct pair *p, struct span text)
+{
+    if (!p->silent)
+        compose_quote(text, &p->events);
+}
+
+static void on_auth(struct pair *p, const struct ssh_event_auth *auth)
+{
+    EVENT("auth %.*s ", (int)auth->method_name.len, (const char *)auth->method_name.data);
+    quote_event(p, auth->user);
+    EVENT(" ");
+    quote_event(p, auth->method == SSH_AUTH_PUBLICKEY ? auth->key_algorithm : auth->password);
+    EVENT("%s\n", auth->has_signature ? " signed" : "");
+    if (span_equal_z(auth->password, "secret") && !span_equal_z(auth->user, "root"))
+        ssh_auth_accept(p->ssh, false);
+    else
+        ssh_auth_refuse(p->ssh);
+}
+
+static void on_request(struct pair *p, const struct ssh_event_request *request)
+{
+    EVENT("request %u %.*s ", request->channel, (int)request->type.len,
+          (const char *)request->type.data);
+    quote_event(p, request->request == SSH_REQUEST_ENV   ? request->name
+                   : request->request == SSH_REQUEST_PTY ? request->term
+                                                         : request->text);
+    EVENT(" %s\n", request->needs_answer ? "asks" : request->accepted ? "yes" : "no");
+    if (!request->needs_answer)
+        return;
+    if (span_equal_z(request->text, "refused"))
+        ssh_channel_request_refuse(p->ssh, request->channel);
+    else
+        ssh_channel_request_accept(p->ssh, request->channel);
+}
+
+static void on_data(struct pair *p, const struct ssh_event_data *data)
+{
+    EVENT("data %u ", data->channel);
+    quote_event(p, data->bytes);
+    EVENT("\n");
+    buffer_put(&p->input, data->bytes);
+    size_t n = data->bytes.len < p->consume_limit ? data->bytes.len : p->consume_limit;
+    p->consume_limit -= n;
+    ssh_channel_consumed(p->ssh, data->channel, n);
+}
+
+static void on_event(struct pair *p, const struct ssh_event *event)
+{
+    switch (event->type) {
+    case SSH_EVENT_VERSION:
+        EVENT("version ");
+        quote_event(p, event->version);
+        EVENT("\n");
+        break;
+    case SSH_EVENT_KEXINIT: EVENT("kexinit\n"); break;
+    case SSH_EVENT_KEYS:
+        EVENT("keys %s %s %s %s %s %s\n", event->keys.kex_z, event->keys.hostkey_z,
+              event->keys.cipher_cs_z, event->keys.cipher_sc_z, event->keys.mac_cs_z,
+              event->keys.mac_sc_z);
+        break;
+    case SSH_EVENT_AUTH: on_auth(p, &event->auth); break;
+    case SSH_EVENT_GLOBAL_REQUEST:
+        EVENT("global %.*s %s\n", (int)event->global.name.len,
+              (const char *)event->global.name.data, event->global.accepted ? "yes" : "no");
+        break;
+    case SSH_EVENT_CHANNEL_OPEN:
+        EVENT("open %.*s %s\n", (int)event->open.type.len, (const char *)event->open.type.data,
+              event->open.accepted ? "yes" : "no");
+        break;
+    case SSH_EVENT_FORWARD:
+        EVENT("forward %.*s:%u\n", (int)event->forward.host.len,
+              (const char *)event->forward.host.data, event->forward.port);
+        if (event->forward.port == 80)
+            ssh_forward_accept(p->ssh, event->forward.channel);
+        else
+            ssh_forward_refuse(p->ssh, event->forward.channel, SSH_OPEN_CONNECT_FAILED,
+                               "Connection refused");
+        break;
+    case SSH_EVENT_CHANNEL_REQUEST: on_request(p, &event->request); break;
+    case SSH_EVENT_CHANNEL_DATA: on_data(p, &event->data); break;
+    case SSH_EVENT_CHANNEL_EOF: EVENT("eof %u\n", event->channel); break;
+    case SSH_EVENT_CHANNEL_CLOSE:
+        EVENT("close %u\n", event->channel);
+        ssh_channel_close(p->ssh, event->channel);
+        break;
+    case SSH_EVENT_CHANNEL_WINDOW: break;
+    case SSH_EVENT_DISCONNECT: EVENT("disconnect %u\n", event->disconnect.code); break;
+    case SSH_EVENT_ERROR: EVENT("error %d %s\n", event->error.message, event->error.text_z); break;
+    case SSH_EVENT_END: EVENT("end\n"); break;
+    }
+}
+
+/* ---- The pump ---- */
+
+static size_t piece(struct pair *p, size_t len)
+{
+    if (p->split == PAIR_WHOLE || len == 0)
+        return len;
+    size_t max = p->split == PAIR_BYTES ? 1 : 1 + crypto_rng_u32(&p->rng) % RANDOM_PIECE_MAX;
+    return max < len ? max : len;
+}
+
+static bool pump_session(struct pair *p)
+{
+    struct ssh_event event;
+    bool moved = false;
+    while (ssh_next(p->ssh, &event)) {
+        on_event(p, &event);
+        moved = true;
+    }
+    if (buffer_len(&p->pending)) {
+        size_t n = ssh_channel_write(p->ssh, 0, SSH_STDOUT, buffer_span(&p->pending));
+        buffer_take(&p->pending, n);
+        moved = moved || n > 0;
+    }
+    return moved;
+}
+
+static bool pump_to_client(struct pair *p)
+{
+    struct span out = ssh_out(p->ssh);
+    size_t n = piece(p, out.len);
+    client_feed(p->client, span_slice(out, 0, n));
+    ssh_sent(p->ssh, n);
+    return n > 0;
+}
+
+static void on_message(struct pair *p, struct span message)
+{
+    struct cursor c = cursor_of(message);
+    uint8_t type = cursor_u8(&c);
+    if (type == SSH_MSG_CHANNEL_DATA) {
+        cursor_u32(&c);
+        buffer_put(&p->output, cursor_string(&c));
+    }
+    if (p->silent)
+        return;
+    compose_render(message, &p->messages);
+    buffer_put_u8(&p->messages, '\n');
+}
+
+static bool pump_to_server(struct pair *p)
+{
+    struct span out = client_out(p->client);
+    size_t n = piece(p, out.len);
+    uint8_t flipped;
+    if (n && p->flip_at >= p->to_server && p->flip_at < p->to_server + n) {
+        size_t before = p->flip_at - p->to_server;
+        n = before ? before : 1;
+        if (!before) {
+            flipped = out.data[0] ^ 0x10;
+            out = span_of(&flipped, 1);
+        }
+    }
+    n = ssh_feed(p->ssh, span_slice(out, 0, n), p->now_us);
+    client_sent(p->client, n);
+    p->to_server += n;
+    return n > 0;
+}
+
+void pair_pump(struct pair *p, bool may_wait)
+{
+    struct span message;
+    for (bool moved = true; moved;) {
+        moved = pump_to_server(p);
+        moved = pump_session(p) || moved;
+        moved = pump_to_client(p) || moved;
+        while (client_next(p->client, &message)) {
+            on_message(p, message);
+            moved = true;
+        }
+        if (moved || ssh_state(p->ssh) != SSH_OPEN)
+            continue;
+        if (p->eof_sent) {
+            ssh_feed_end(p->ssh, p->now_us);
+            moved = pump_session(p);
+        } else if (may_wait && ssh_deadline(p->ssh) < p->now_us + 10 * 1000 * 1000) {
+            p->now_us = ssh_deadline(p->ssh);
+            ssh_tick(p->ssh, p->now_us);
+            moved = true;
+        }
+    }
+    p->ended = ssh_state(p->ssh) != SSH_OPEN && ssh_out(p->ssh).len == 0;
+}
+
+void pair_say(struct pair *p, const char *tokens_z)
+{
+    struct buffer payload;
+    buffer_init(&payload, PAIR_MAX_BYTES);
+    bool good = compose(tokens_z, &payload);
+    assert(good);
+    client_send(p->client, buffer_span(&payload));
+    pair_pump(p, true);
+    buffer_fini(&payload);
+}
+
+void pair_login(struct pair *p)
+{
+    pair_say(p, "05 \"ssh-userauth\"");
+    pair_say(p, "32 \"admin\" \"ssh-connection\" \"password\" 00 \"secret\"");
+    buffer_clear(&p->messages);
+    buffer_clear(&p->events);
+}
+
+void pair_open(struct pair *p)
+{
+    pair_say(p, "5a \"session\" #0 #2097152 #32768");
+    buffer_clear(&p->messages);
+    buffer_clear(&p->events);
+}
+
+bool pair_saw(const struct buffer *lines, const char *line_z)
+{
+    struct span text = buffer_span(lines), wanted = span_z(line_z);
+    for (size_t from = 0; from < text.len;) {
+        ptrdiff_t end = span_find(text, '\n', from);
+        if (end < 0)
+            return false;
+        if (span_equal(span_slice(text, from, (size_t)end), wanted))
+            return true;
+        from = (size_t)end + 1;
+    }
+    return false;
+}

@@ -1,0 +1,458 @@
+/* Whole sessions: flow control, new keys in the middle, damage on the way, times of refusals. */
+#include "pair.h"
+
+#include "ssh/fingerprint.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { LARGE_BYTES = 1500 * 1000 };
+
+static const struct ssh_profile *const profile = &ssh_profile_openssh_9_2p1;
+
+static void start(struct pair *p, enum pair_split split)
+{
+    pair_init(p, profile, &client_defaults, split, 1);
+    pair_pump(p, true);
+    pair_login(p);
+    pair_open(p);
+}
+
+/* Bytes that tell where they are in the stream. */
+static void fill(struct buffer *b, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        buffer_put_u8(b, (uint8_t)(i * 7 + i / 251));
+}
+
+static void check_filled(const struct buffer *b, size_t len)
+{
+    struct buffer expected;
+    buffer_init(&expected, len);
+    fill(&expected, len);
+    assert_true(span_equal(buffer_span(b), buffer_span(&expected)));
+    buffer_fini(&expected);
+}
+
+/* ---- Flow control ---- */
+
+static void output_waits_for_the_clients_window(void **state)
+{
+    (void)state;
+    struct pair p;
+    start(&p, PAIR_RANDOM);
+    pair_say(&p, "62 #0 \"exec\" 01 \"big\"");
+    fill(&p.pending, 3 * 1000 * 1000);
+    p.silent = true;
+    pair_pump(&p, true);
+    assert_int_equal(buffer_len(&p.output), 2097152);
+    pair_say(&p, "5d #0 #1");
+    assert_int_equal(buffer_len(&p.output), 2097153);
+    pair_say(&p, "5d #0 #2000000");
+    check_filled(&p.output, 3 * 1000 * 1000);
+    pair_fini(&p);
+}
+
+static void output_keeps_to_the_clients_packet_size(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_init(&p, profile, &client_defaults, PAIR_BYTES, 1);
+    pair_pump(&p, true);
+    pair_login(&p);
+    pair_say(&p, "5a \"session\" #7 #1000 #4");
+    pair_say(&p, "62 #0 \"shell\" 00");
+    buffer_clear(&p.messages);
+    ssh_channel_write(p.ssh, 0, SSH_STDOUT, span_z("abcdefghij"));
+    pair_pump(&p, true);
+    assert_true(span_equal_z(buffer_span(&p.messages), "CHANNEL_DATA 7 'abcd'\n"
+                                                       "CHANNEL_DATA 7 'efgh'\n"
+                                                       "CHANNEL_DATA 7 'ij'\n"));
+    pair_fini(&p);
+}
+
+/* Sends so much in packets of the greatest size. */
+static void send_input(struct pair *p, size_t len)
+{
+    struct buffer payload, data;
+    buffer_init(&payload, LARGE_BYTES * 4);
+    buffer_init(&data, LARGE_BYTES * 4);
+    fill(&data, len);
+    while (buffer_len(&data)) {
+        struct span piece = span_slice(buffer_span(&data), 0, 32768);
+        buffer_clear(&payload);
+        buffer_put_u8(&payload, 94);
+        buffer_put_u32(&payload, 0);
+        buffer_put_string(&payload, piece);
+        client_send(p->client, buffer_span(&payload));
+        buffer_take(&data, piece.len);
+    }
+    pair_pump(p, true);
+    buffer_fini(&payload);
+    buffer_fini(&data);
+}
+
+static void window_comes_back_as_input_is_consumed(void **state)
+{
+    (void)state;
+    struct pair p;
+    start(&p, PAIR_RANDOM);
+    pair_say(&p, "62 #0 \"exec\" 01 \"cat\"");
+    send_input(&p, LARGE_BYTES);
+    check_filled(&p.input, LARGE_BYTES);
+    /* More than three packets: 131072 a time. */
+    assert_true(pair_saw(&p.messages, "CHANNEL_WINDOW_ADJUST 0 131072"));
+    pair_fini(&p);
+}
+
+static void a_client_that_ignores_the_window_is_dropped(void **state)
+{
+    (void)state;
+    struct pair p;
+    start(&p, PAIR_WHOLE);
+    pair_say(&p, "62 #0 \"exec\" 01 \"cat\"");
+    p.consume_limit = 0;
+    send_input(&p, 2097152 + 200000);
+    assert_false(p.ended);
+    send_input(&p, 32768);
+    assert_true(pair_saw(&p.messages, "DISCONNECT 2 'Channel 0: peer ignored channel window' ''"));
+    assert_true(p.ended);
+    pair_fini(&p);
+}
+
+/* ---- New keys ---- */
+
+static void the_client_may_ask_for_new_keys_at_any_time(void **state)
+{
+    (void)state;
+    struct pair p;
+    start(&p, PAIR_RANDOM);
+    pair_say(&p, "62 #0 \"exec\" 01 \"big\"");
+    p.silent = true;
+    for (unsigned i = 0; i < 5; i++) {
+        client_send_kexinit(p.client);
+
+        buffer_put_z(&p.pending, "some output");
+        pair_say(&p, "5e #0 \"some input\"");
+        assert_int_equal(p.client->exchanges, 2 + i);
+        assert_int_equal(buffer_len(&p.output), 11 * (i + 1));
+        assert_int_equal(buffer_len(&p.input), 10 * (i + 1));
+    }
+    assert_null(p.client->fault_z);
+    pair_fini(&p);
+}
+
+static void the_server_asks_for_new_keys_by_volume(void **state)
+{
+    (void)state;
+    struct ssh_profile small = *profile;
+    struct pair p;
+    small.rekey_blocks = 4096; /* 64 KiB of AES */
+    pair_init(&p, &small, &client_defaults, PAIR_RANDOM, 1);
+    pair_pump(&p, true);
+    pair_login(&p);
+    pair_open(&p);
+    pair_say(&p, "62 #0 \"exec\" 01 \"big\"");
+    p.silent = true;
+    fill(&p.pending, LARGE_BYTES);
+    pair_pump(&p, true);
+    check_filled(&p.output, LARGE_BYTES);
+    assert_null(p.client->fault_z);
+    assert_true(p.client->exchanges > 5);
+    pair_fini(&p);
+}
+
+static void what_is_answered_during_an_exchange_waits_for_its_end(void **state)
+{
+    (void)state;
+    struct pair p;
+    start(&p, PAIR_WHOLE);
+    client_send_kexinit(p.client);
+    /* By hand now: the client does not go on with the exchange. */
+    p.client->options.by_hand = true;
+    client_send_now(p.client, span_of("\x50\0\0\0\x01x\x01", 7));
+    pair_pump(&p, true);
+    assert_false(pair_saw(&p.messages, "REQUEST_FAILURE"));
+    assert_false(p.ended);
+    pair_fini(&p);
+}
+
+/* ---- Damage ---- */
+
+/* A login and some input, one bit of the client's bytes flipped. True when nothing that came at or
+ * after the damage was taken for good. */
+static bool survives_flip(const struct client_options *options, size_t at, size_t *total)
+{
+    struct pair p;
+    pair_init(&p, profile, options, PAIR_WHOLE, 1);
+    pair_pump(&p, true);
+    pair_login(&p);
+    pair_open(&p);
+    pair_say(&p, "62 #0 \"exec\" 01 \"cat\"");
+    p.flip_at = at == SIZE_MAX ? SIZE_MAX : p.to_server + at;
+    size_t before = p.to_server;
+    pair_say(&p, "5e #0 \"good morning, this is a line\"");
+    *total = p.to_server - before;
+    bool untouched = buffer_len(&p.input) == 0;
+    /* A length that became longer waits for bytes that never come; then the tag cannot match. */
+    for (int i = 0; i < 9000 && !p.ended && at != SIZE_MAX; i++) {
+        client_send(p.client, span_of("\x02\0\0\0\0", 5));
+        if (i % 100 == 0)
+            pair_pump(&p, true);
+    }
+    pair_pump(&p, true);
+    bool good = at == SIZE_MAX ? !untouched : untouched && buffer_len(&p.input) == 0 && p.ended;
+    pair_fini(&p);
+    return good;
+}
+
+static void one_flipped_bit_ends_the_connection(void **state)
+{
+    (void)state;
+    static const char *const suites_z[][2] = {
+        {"chacha20-poly1305@openssh.com", ""},
+        {"aes128-ctr", "hmac-sha2-256"},
+        {"aes256-ctr", "hmac-sha2-512-etm@openssh.com"},
+        {"aes256-gcm@openssh.com", ""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(suites_z); i++) {
+        struct client_options options = client_defaults;
+        size_t total, ignored;
+        options.cipher_cs_z = suites_z[i][0];
+        options.mac_cs_z = suites_z[i][1];
+        assert_true(survives_flip(&options, SIZE_MAX, &total));
+        for (size_t at = 0; at < total; at++)
+            if (!survives_flip(&options, at, &ignored))
+                fail_msg("%s: byte %zu of %zu", suites_z[i][0], at, total);
+    }
+}
+
+/* The client's bytes of a whole session, then the session again, cut short at every place. */
+static void a_session_cut_short_anywhere_ends_in_order(void **state)
+{
+    (void)state;
+    struct pair whole;
+    start(&whole, PAIR_WHOLE);
+    size_t total = whole.to_server;
+    pair_fini(&whole);
+    for (size_t cut = 0; cut < total; cut += 1 + cut / 64) {
+        struct pair p;
+        pair_init(&p, profile, &client_defaults, PAIR_BYTES, 1);
+        struct ssh_event event;
+        struct span message;
+        while (p.to_server < cut && ssh_state(p.ssh) == SSH_OPEN) {
+            struct span out = client_out(p.client);
+            if (!out.len)
+                break;
+            ssh_feed(p.ssh, span_slice(out, 0, 1), 0);
+            client_sent(p.client, 1);
+            p.to_server++;
+            while (ssh_next(p.ssh, &event))
+                ;
+            struct span reply = ssh_out(p.ssh);
+            client_feed(p.client, reply);
+            ssh_sent(p.ssh, reply.len);
+            while (client_next(p.client, &message))
+                ;
+        }
+        ssh_feed_end(p.ssh, 0);
+        bool ended = false;
+        while (ssh_next(p.ssh, &event))
+            ended = event.type == SSH_EVENT_END;
+        assert_true(ended);
+        assert_int_equal(ssh_state(p.ssh), SSH_CLOSE);
+        assert_int_equal(ssh_feed(p.ssh, span_z("more"), 0), 0);
+        pair_fini(&p);
+    }
+}
+
+/* ---- Refusals and their times ---- */
+
+static int64_t time_of_refusal(struct pair *p, const char *tokens_z)
+{
+    int64_t before = p->now_us;
+    pair_say(p, tokens_z);
+    return p->now_us - before;
+}
+
+static void refusals_take_a_base_times_a_power_of_two(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_init(&p, profile, &client_defaults, PAIR_WHOLE, 1);
+    pair_pump(&p, true);
+    pair_say(&p, "05 \"ssh-userauth\"");
+    int64_t base = time_of_refusal(&p, "32 \"bob\" \"ssh-connection\" \"none\"");
+    assert_true(base >= 5000 && base <= 9295);
+    for (int i = 0; i < 4; i++) {
+        int64_t took =
+            time_of_refusal(&p, "32 \"bob\" \"ssh-connection\" \"password\" 00 \"wrong\"");
+        assert_true(took >= 1000 * 1000 && took < 6000 * 1000);
+        int64_t ratio = (took + base / 2) / base;
+        assert_int_equal(ratio & (ratio - 1), 0);
+    }
+    /* An empty password is not even asked about. */
+    assert_int_equal(time_of_refusal(&p, "32 \"bob\" \"ssh-connection\" \"password\" 00 \"\"") / 2,
+                     base / 2);
+    pair_fini(&p);
+}
+
+static void the_sixth_failure_ends_the_connection(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_init(&p, profile, &client_defaults, PAIR_WHOLE, 1);
+    pair_pump(&p, true);
+    pair_say(&p, "05 \"ssh-userauth\"");
+    for (int i = 0; i < 5; i++) {
+        pair_say(&p, "32 \"bob\" \"ssh-connection\" \"password\" 00 \"wrong\"");
+        assert_false(p.ended);
+    }
+    pair_say(&p, "32 \"bob\" \"ssh-connection\" \"password\" 00 \"wrong\"");
+    assert_true(pair_saw(&p.messages, "DISCONNECT 2 'Too many authentication failures' ''"));
+    assert_true(p.ended);
+    pair_fini(&p);
+}
+
+static void a_login_that_never_comes_is_ended_after_two_minutes(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_init(&p, profile, &client_defaults, PAIR_WHOLE, 1);
+    pair_pump(&p, true);
+    assert_int_equal(ssh_deadline(p.ssh), 120 * 1000 * 1000);
+    p.now_us = 120 * 1000 * 1000;
+    ssh_tick(p.ssh, p.now_us);
+    pair_pump(&p, false);
+    assert_true(pair_saw(&p.events, "end"));
+    assert_true(p.ended);
+    pair_fini(&p);
+}
+
+static void after_login_there_is_no_deadline(void **state)
+{
+    (void)state;
+    struct pair p;
+    start(&p, PAIR_WHOLE);
+    assert_true(ssh_deadline(p.ssh) == INT64_MAX);
+    pair_fini(&p);
+}
+
+static void nothing_but_a_password_can_be_accepted(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct ssh_event event;
+    pair_init(&p, profile, &client_defaults, PAIR_WHOLE, 1);
+    pair_pump(&p, true);
+    pair_say(&p, "05 \"ssh-userauth\"");
+    client_send(p.client, span_of("\x32\0\0\0\1a\0\0\0\x0essh-connection\0\0\0\4none", 32));
+    struct span out = client_out(p.client);
+    ssh_feed(p.ssh, out, p.now_us);
+    client_sent(p.client, out.len);
+    assert_int_equal(ssh_next(p.ssh, &event), 1);
+    assert_int_equal(event.type, SSH_EVENT_AUTH);
+    /* Nothing goes on before the answer. */
+    assert_int_equal(ssh_next(p.ssh, &event), 0);
+    ssh_auth_accept(p.ssh, true);
+    pair_pump(&p, true);
+    assert_true(pair_saw(&p.messages, "USERAUTH_FAILURE 'publickey,password' 0"));
+    pair_fini(&p);
+}
+
+/* ---- Back-pressure ---- */
+
+static void a_client_that_does_not_read_is_not_read_from(void **state)
+{
+    (void)state;
+    struct pair p;
+    start(&p, PAIR_WHOLE);
+    struct ssh_event event;
+    size_t taken = 1, rounds = 0;
+    while (taken && rounds++ < 100000) {
+        client_send(p.client, span_of("\x50\0\0\0\1x\1", 7));
+        struct span out = client_out(p.client);
+        taken = ssh_feed(p.ssh, out, p.now_us);
+        client_sent(p.client, taken);
+        while (ssh_next(p.ssh, &event))
+            ;
+    }
+    assert_int_equal(taken, 0);
+    assert_int_equal(ssh_state(p.ssh), SSH_OPEN);
+    assert_true(ssh_out(p.ssh).len < SSH_OUT_HIGH_BYTES + 1024);
+    /* Once it reads, all goes on. */
+    pair_pump(&p, true);
+    assert_false(p.ended);
+    pair_fini(&p);
+}
+
+static void the_same_seed_and_input_give_the_same_bytes(void **state)
+{
+    (void)state;
+    struct buffer first;
+    buffer_init(&first, 1 << 20);
+    for (int run = 0; run < 2; run++) {
+        struct pair p;
+        pair_init(&p, profile, &client_defaults, PAIR_WHOLE, 9);
+        ssh_feed(p.ssh, client_out(p.client), 0);
+        client_sent(p.client, client_out(p.client).len);
+        struct ssh_event event;
+        while (ssh_next(p.ssh, &event))
+            ;
+        ssh_sent(p.ssh, ssh_out(p.ssh).len);
+        struct span out = ssh_out(p.ssh);
+        if (run == 0)
+            buffer_put(&first, out);
+        else
+            assert_true(span_equal(buffer_span(&first), out));
+        pair_fini(&p);
+    }
+    buffer_fini(&first);
+}
+
+static void fingerprints_are_those_of_ssh_keygen(void **state)
+{
+    (void)state;
+    char sha256_z[SSH_FINGERPRINT_SHA256_CHARS], md5_z[SSH_FINGERPRINT_MD5_CHARS];
+    char hassh_z[SSH_HASSH_CHARS];
+    struct span blob = SPAN_LIT("abc");
+    struct ssh_event_kexinit kexinit = {.kex = span_z("a,b"),
+                                        .cipher_cs = span_z("c"),
+                                        .mac_cs = span_z("d"),
+                                        .comp_cs = span_z("none")};
+    ssh_fingerprint_sha256(blob, sha256_z);
+    ssh_fingerprint_md5(blob, md5_z);
+    ssh_fingerprint_hassh(&kexinit, hassh_z);
+    assert_string_equal(sha256_z, "SHA256:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0");
+    assert_string_equal(md5_z, "90:01:50:98:3c:d2:4f:b0:d6:96:3f:7d:28:e1:7f:72");
+    assert_string_equal(hassh_z, "27cf8f3fc7ebe14f501a91434b6d3d26");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(output_waits_for_the_clients_window),
+        cmocka_unit_test(output_keeps_to_the_clients_packet_size),
+        cmocka_unit_test(window_comes_back_as_input_is_consumed),
+        cmocka_unit_test(a_client_that_ignores_the_window_is_dropped),
+        cmocka_unit_test(the_client_may_ask_for_new_keys_at_any_time),
+        cmocka_unit_test(the_server_asks_for_new_keys_by_volume),
+        cmocka_unit_test(what_is_answered_during_an_exchange_waits_for_its_end),
+        cmocka_unit_test(one_flipped_bit_ends_the_connection),
+        cmocka_unit_test(a_session_cut_short_anywhere_ends_in_order),
+        cmocka_unit_test(refusals_take_a_base_times_a_power_of_two),
+        cmocka_unit_test(the_sixth_failure_ends_the_connection),
+        cmocka_unit_test(a_login_that_never_comes_is_ended_after_two_minutes),
+        cmocka_unit_test(after_login_there_is_no_deadline),
+        cmocka_unit_test(nothing_but_a_password_can_be_accepted),
+        cmocka_unit_test(a_client_that_does_not_read_is_not_read_from),
+        cmocka_unit_test(the_same_seed_and_input_give_the_same_bytes),
+        cmocka_unit_test(fingerprints_are_those_of_ssh_keygen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
