@@ -22,11 +22,14 @@ static void act(struct pair *p, unsigned turn)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static struct keys_ring ring;
     struct pair p;
     unsigned turn = 0;
     if (size < 2)
         return 0;
-    pair_init(&p, &ssh_profile_openssh_9_2p1, &client_defaults, PAIR_WHOLE, 1);
+    if (!ring.server)
+        keys_ring_init(&ring, &ssh_profile_openssh_9_2p1);
+    pair_init_on(&p, &ring, &client_defaults, PAIR_WHOLE, 1);
     p.silent = true;
     pair_pump(&p, true);
     if (data[0] & 1)

@@ -37,11 +37,26 @@ static const char *const macs_z[] = {
     "hmac-sha1",
 };
 
+static int set_up(void **state)
+{
+    static struct keys_ring ring;
+    keys_ring_init(&ring, &ssh_profile_openssh_9_2p1);
+    *state = &ring;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    keys_ring_fini(*state);
+    return 0;
+}
+
 /* Logs in, runs a command, gets its output and its status. */
-static void talk(const struct client_options *options, enum pair_split split)
+static void talk(const struct keys_ring *ring, const struct client_options *options,
+                 enum pair_split split)
 {
     struct pair p;
-    pair_init(&p, &ssh_profile_openssh_9_2p1, options, split, 1);
+    pair_init_on(&p, ring, options, split, 1);
     pair_pump(&p, true);
     if (!p.client->has_keys)
         fail_msg("no keys: %s %s %s %s: %s", options->kex_z, options->hostkey_z,
@@ -64,20 +79,18 @@ static void talk(const struct client_options *options, enum pair_split split)
 
 static void every_cipher_and_mac_works_with_every_split(void **state)
 {
-    (void)state;
     for (size_t c = 0; c < ARRAY_LEN(ciphers_z); c++)
         for (size_t m = 0; m < ARRAY_LEN(macs_z); m++)
             for (int split = PAIR_WHOLE; split <= PAIR_RANDOM; split++) {
                 struct client_options options = client_defaults;
                 options.cipher_cs_z = options.cipher_sc_z = ciphers_z[c];
                 options.mac_cs_z = options.mac_sc_z = macs_z[m];
-                talk(&options, (enum pair_split)split);
+                talk(*state, &options, (enum pair_split)split);
             }
 }
 
 static void every_kex_works_with_every_host_key(void **state)
 {
-    (void)state;
     for (size_t k = 0; k < ARRAY_LEN(kex_z); k++)
         for (size_t h = 0; h < ARRAY_LEN(hostkeys_z); h++) {
             struct client_options options = client_defaults;
@@ -85,42 +98,38 @@ static void every_kex_works_with_every_host_key(void **state)
             snprintf(list_z, sizeof(list_z), "%s%s", kex_z[k], h % 2 ? STRICT : "");
             options.kex_z = list_z;
             options.hostkey_z = hostkeys_z[h];
-            talk(&options, k % 2 ? PAIR_WHOLE : PAIR_RANDOM);
+            talk(*state, &options, k % 2 ? PAIR_WHOLE : PAIR_RANDOM);
         }
 }
 
 static void the_largest_group_works(void **state)
 {
-    (void)state;
     struct client_options options = client_defaults;
     options.kex_z = "diffie-hellman-group18-sha512";
-    talk(&options, PAIR_WHOLE);
+    talk(*state, &options, PAIR_WHOLE);
 }
 
 static void directions_are_negotiated_apart(void **state)
 {
-    (void)state;
     for (size_t c = 0; c < ARRAY_LEN(ciphers_z); c++) {
         struct client_options options = client_defaults;
         options.cipher_cs_z = ciphers_z[c];
         options.cipher_sc_z = ciphers_z[ARRAY_LEN(ciphers_z) - 1 - c];
         options.mac_sc_z = "hmac-sha2-512-etm@openssh.com";
-        talk(&options, PAIR_RANDOM);
+        talk(*state, &options, PAIR_RANDOM);
     }
 }
 
 static void an_aead_cipher_needs_no_common_mac(void **state)
 {
-    (void)state;
     struct client_options options = client_defaults;
     options.cipher_cs_z = options.cipher_sc_z = "aes256-gcm@openssh.com";
     options.mac_cs_z = options.mac_sc_z = "";
-    talk(&options, PAIR_WHOLE);
+    talk(*state, &options, PAIR_WHOLE);
 }
 
 static void what_is_not_common_ends_in_silence(void **state)
 {
-    (void)state;
     for (int field = 0; field < 5; field++) {
         struct client_options options = client_defaults;
         const char **names[] = {&options.kex_z, &options.hostkey_z, &options.cipher_sc_z,
@@ -128,7 +137,7 @@ static void what_is_not_common_ends_in_silence(void **state)
         struct pair p;
         *names[field] = "none-of-ours";
         options.by_hand = true;
-        pair_init(&p, &ssh_profile_openssh_9_2p1, &options, PAIR_WHOLE, 1);
+        pair_init_on(&p, *state, &options, PAIR_WHOLE, 1);
         client_send_kexinit(p.client);
         pair_pump(&p, true);
         assert_true(p.ended);
@@ -147,5 +156,5 @@ int main(void)
         cmocka_unit_test(an_aead_cipher_needs_no_common_mac),
         cmocka_unit_test(what_is_not_common_ends_in_silence),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

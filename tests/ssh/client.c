@@ -1,6 +1,5 @@
 #include "client.h"
 
-#include "keys.h"
 #include "ssh/message.h"
 #include "ssh/mpint.h"
 #include "ssh/names.h"
@@ -22,17 +21,15 @@ const struct client_options client_defaults = {
     .comp_z = "none",
 };
 
-struct client *client_new(const struct client_options *options, uint8_t seed)
+struct client *client_new(const struct keys_ring *ring, const struct client_options *options,
+                          uint8_t seed)
 {
     uint8_t seeds[CRYPTO_RNG_SEED_BYTES] = {seed, 'c'};
     struct client *c = calloc(1, sizeof(*c));
-    int err;
     assert(c);
     c->options = *options;
-    c->suite = crypto_suite_new();
+    c->ring = ring;
     crypto_rng_init(&c->rng, seeds);
-    for (size_t i = 0; i < SSH_HOSTKEY_TYPES; i++)
-        c->keys[i] = ssh_hostkey_load(keys_pem((enum ssh_hostkey_type)i), &err);
     ssh_receiver_init(&c->receiver);
     ssh_sender_init(&c->sender, CLIENT_MAX_BYTES);
     struct buffer *buffers[] = {&c->version, &c->own_init, &c->server_init, &c->held, &c->last};
@@ -49,8 +46,6 @@ void client_free(struct client *c)
 {
     if (!c)
         return;
-    for (size_t i = 0; i < SSH_HOSTKEY_TYPES; i++)
-        ssh_hostkey_free(c->keys[i]);
     ssh_receiver_fini(&c->receiver);
     ssh_sender_fini(&c->sender);
     ssh_transform_fini(&c->next_in);
@@ -58,7 +53,6 @@ void client_free(struct client *c)
     struct buffer *buffers[] = {&c->version, &c->own_init, &c->server_init, &c->held, &c->last};
     for (size_t i = 0; i < ARRAY_LEN(buffers); i++)
         buffer_fini(buffers[i]);
-    crypto_suite_free(c->suite);
     free(c);
 }
 
@@ -135,7 +129,7 @@ static void send_public(struct client *c)
     c->method = ssh_kex_method_find(first_name(c->options.kex_z));
     c->signature = ssh_signature_find(first_name(c->options.hostkey_z));
     assert(c->method && c->signature);
-    crypto_kx_generate(c->suite, c->method->group, &c->rng, &c->kx);
+    crypto_kx_generate(c->ring->suite, c->method->group, &c->rng, &c->kx);
     buffer_put_u8(&b, SSH_MSG_KEX_INIT);
     struct span value = span_of(c->kx.public, c->kx.public_len);
     if (c->method->is_mpint)
@@ -180,7 +174,7 @@ static void hash(struct client *c, struct span blob, struct span server_public, 
     put_public(&b, c, server_public);
     buffer_put(&b, secret);
     struct span all = buffer_span(&b);
-    crypto_digest_parts(c->suite, c->method->digest, &all, 1, out);
+    crypto_digest_parts(c->ring->suite, c->method->digest, &all, 1, out);
     buffer_fini(&b);
 }
 
@@ -196,7 +190,7 @@ static void take_keys(struct client *c, struct span secret, struct span h)
         memcpy(c->session_id, h.data, h.len);
         c->session_id_len = h.len;
     }
-    struct ssh_exchange x = {c->suite, c->method->digest, secret, h,
+    struct ssh_exchange x = {c->ring->suite, c->method->digest, secret, h,
                              span_of(c->session_id, c->session_id_len)};
     const struct ssh_cipher *cs = ssh_cipher_find(first_name(c->options.cipher_cs_z));
     const struct ssh_cipher *sc = ssh_cipher_find(first_name(c->options.cipher_sc_z));
@@ -219,16 +213,16 @@ static void on_reply(struct client *c, struct span payload)
     size_t raw_len;
     struct buffer secret;
     buffer_init(&secret, CLIENT_MAX_BYTES);
-    struct ssh_hostkey *key = c->keys[c->signature->type];
+    struct ssh_hostkey *key = c->ring->hostkeys[c->signature->type];
     struct span digest = span_of(h, crypto_digest_bytes(c->method->digest));
     if (cursor_end(&cursor) < 0 || !span_equal(blob, ssh_hostkey_blob(key)) ||
-        crypto_kx_derive(c->suite, &c->kx, server_public, raw, &raw_len) < 0) {
+        crypto_kx_derive(c->ring->suite, &c->kx, server_public, raw, &raw_len) < 0) {
         c->fault_z = "malformed reply";
         goto out;
     }
     ssh_mpint_put(&secret, span_of(raw, raw_len));
     hash(c, blob, server_public, buffer_span(&secret), h);
-    if (ssh_hostkey_verify(c->suite, key, c->signature, digest, signature) < 0)
+    if (ssh_hostkey_verify(c->ring->suite, key, c->signature, digest, signature) < 0)
         c->fault_z = "the host's signature is wrong";
     else
         take_keys(c, buffer_span(&secret), digest);

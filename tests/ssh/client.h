@@ -3,6 +3,7 @@
 #ifndef TESTS_SSH_CLIENT_H
 #define TESTS_SSH_CLIENT_H
 
+#include "keys.h"
 #include "ssh/derive.h"
 #include "ssh/packet.h"
 
@@ -17,9 +18,8 @@ extern const struct client_options client_defaults;
 
 struct client {
     struct client_options options;
-    struct crypto_suite *suite;
+    const struct keys_ring *ring;
     struct crypto_rng rng;
-    struct ssh_hostkey *keys[SSH_HOSTKEY_TYPES]; /* to check the server's signatures */
     struct ssh_receiver receiver;
     struct ssh_sender sender;
     struct buffer version; /* the server's line */
@@ -37,7 +37,8 @@ struct client {
     const char *fault_z; /* the server did something wrong */
 };
 
-struct client *client_new(const struct client_options *options, uint8_t seed);
+struct client *client_new(const struct keys_ring *ring, const struct client_options *options,
+                          uint8_t seed);
 void client_free(struct client *c);
 
 void client_feed(struct client *c, struct span bytes);

@@ -1,5 +1,7 @@
 #include "keys.h"
 
+#include <assert.h>
+
 /* Made for these tests and used nowhere else. */
 
 static const char rsa_z[] = "-----BEGIN PRIVATE KEY-----\n"
@@ -69,4 +71,22 @@ struct ssh_server *keys_server(const struct ssh_profile *profile)
     for (size_t i = 0; i < SSH_HOSTKEY_TYPES; i++)
         pems[i] = keys_pem((enum ssh_hostkey_type)i);
     return ssh_server_new(profile, pems, SSH_HOSTKEY_TYPES, NULL);
+}
+
+void keys_ring_init(struct keys_ring *ring, const struct ssh_profile *profile)
+{
+    int err;
+    ring->server = keys_server(profile);
+    ring->suite = crypto_suite_new();
+    assert(ring->server && ring->suite);
+    for (size_t i = 0; i < SSH_HOSTKEY_TYPES; i++)
+        ring->hostkeys[i] = ssh_hostkey_load(keys_pem((enum ssh_hostkey_type)i), &err);
+}
+
+void keys_ring_fini(struct keys_ring *ring)
+{
+    for (size_t i = 0; i < SSH_HOSTKEY_TYPES; i++)
+        ssh_hostkey_free(ring->hostkeys[i]);
+    crypto_suite_free(ring->suite);
+    ssh_server_free(ring->server);
 }

@@ -11,4 +11,14 @@ struct span keys_pem(enum ssh_hostkey_type type);
 /* A server with all three. */
 struct ssh_server *keys_server(const struct ssh_profile *profile);
 
+/* What many pairs of server and client may share: loading keys takes longer than a session. */
+struct keys_ring {
+    struct ssh_server *server;
+    struct crypto_suite *suite;                      /* the client's */
+    struct ssh_hostkey *hostkeys[SSH_HOSTKEY_TYPES]; /* for it to check signatures */
+};
+
+void keys_ring_init(struct keys_ring *ring, const struct ssh_profile *profile);
+void keys_ring_fini(struct keys_ring *ring);
+
 #endif

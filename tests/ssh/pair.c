@@ -2,7 +2,6 @@
 
 #include "base/cursor.h"
 #include "compose.h"
-#include "keys.h"
 #include "ssh/message.h"
 
 #include <assert.h>
@@ -13,16 +12,25 @@ enum { PAIR_MAX_BYTES = 64 * 1024 * 1024, RANDOM_PIECE_MAX = 700 };
 void pair_init(struct pair *p, const struct ssh_profile *profile,
                const struct client_options *options, enum pair_split split, uint8_t seed)
 {
+    struct keys_ring own;
+    keys_ring_init(&own, profile);
+    pair_init_on(p, &own, options, split, seed);
+    p->own = own;
+    p->client->ring = &p->own;
+}
+
+void pair_init_on(struct pair *p, const struct keys_ring *ring,
+                  const struct client_options *options, enum pair_split split, uint8_t seed)
+{
     uint8_t seeds[SSH_SEED_BYTES] = {seed, 's'};
     *p = (struct pair){.split = split, .flip_at = SIZE_MAX, .consume_limit = SIZE_MAX};
     struct buffer *buffers[] = {&p->messages, &p->events, &p->input, &p->output, &p->pending};
     for (size_t i = 0; i < ARRAY_LEN(buffers); i++)
         buffer_init(buffers[i], PAIR_MAX_BYTES);
     crypto_rng_init(&p->rng, seeds);
-    p->server = keys_server(profile);
-    p->ssh = p->server ? ssh_new(p->server, seeds, p->now_us) : NULL;
+    p->ssh = ssh_new(ring->server, seeds, p->now_us);
     assert(p->ssh);
-    p->client = client_new(options, seed);
+    p->client = client_new(ring, options, seed);
 }
 
 void pair_fini(struct pair *p)
@@ -31,8 +39,8 @@ void pair_fini(struct pair *p)
     for (size_t i = 0; i < ARRAY_LEN(buffers); i++)
         buffer_fini(buffers[i]);
     ssh_free(p->ssh);
-    ssh_server_free(p->server);
     client_free(p->client);
+    keys_ring_fini(&p->own);
 }
 
 /* ---- The session ---- */

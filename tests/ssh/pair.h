@@ -10,7 +10,7 @@
 enum pair_split { PAIR_WHOLE, PAIR_BYTES, PAIR_RANDOM };
 
 struct pair {
-    struct ssh_server *server;
+    struct keys_ring own; /* used unless another was given */
     struct ssh *ssh;
     struct client *client;
     int64_t now_us;
@@ -32,6 +32,10 @@ struct pair {
 /* The only login that works: any user but root with the password "secret". */
 void pair_init(struct pair *p, const struct ssh_profile *profile,
                const struct client_options *options, enum pair_split split, uint8_t seed);
+
+/* The same with a ring that outlives the pair. */
+void pair_init_on(struct pair *p, const struct keys_ring *ring,
+                  const struct client_options *options, enum pair_split split, uint8_t seed);
 void pair_fini(struct pair *p);
 
 /* Until nothing moves any more; waits of the server are waited for if `may_wait`. */

@@ -186,10 +186,11 @@ static void what_is_answered_during_an_exchange_waits_for_its_end(void **state)
 
 /* A login and some input, one bit of the client's bytes flipped. True when nothing that came at or
  * after the damage was taken for good. */
-static bool survives_flip(const struct client_options *options, size_t at, size_t *total)
+static bool survives_flip(const struct keys_ring *ring, const struct client_options *options,
+                          size_t at, size_t *total)
 {
     struct pair p;
-    pair_init(&p, profile, options, PAIR_WHOLE, 1);
+    pair_init_on(&p, ring, options, PAIR_WHOLE, 1);
     pair_pump(&p, true);
     pair_login(&p);
     pair_open(&p);
@@ -220,29 +221,34 @@ static void one_flipped_bit_ends_the_connection(void **state)
         {"aes256-ctr", "hmac-sha2-512-etm@openssh.com"},
         {"aes256-gcm@openssh.com", ""},
     };
+    struct keys_ring ring;
+    keys_ring_init(&ring, profile);
     for (size_t i = 0; i < ARRAY_LEN(suites_z); i++) {
         struct client_options options = client_defaults;
         size_t total, ignored;
         options.cipher_cs_z = suites_z[i][0];
         options.mac_cs_z = suites_z[i][1];
-        assert_true(survives_flip(&options, SIZE_MAX, &total));
+        assert_true(survives_flip(&ring, &options, SIZE_MAX, &total));
         for (size_t at = 0; at < total; at++)
-            if (!survives_flip(&options, at, &ignored))
+            if (!survives_flip(&ring, &options, at, &ignored))
                 fail_msg("%s: byte %zu of %zu", suites_z[i][0], at, total);
     }
+    keys_ring_fini(&ring);
 }
 
 /* The client's bytes of a whole session, then the session again, cut short at every place. */
 static void a_session_cut_short_anywhere_ends_in_order(void **state)
 {
     (void)state;
+    struct keys_ring ring;
     struct pair whole;
     start(&whole, PAIR_WHOLE);
     size_t total = whole.to_server;
     pair_fini(&whole);
+    keys_ring_init(&ring, profile);
     for (size_t cut = 0; cut < total; cut += 1 + cut / 64) {
         struct pair p;
-        pair_init(&p, profile, &client_defaults, PAIR_BYTES, 1);
+        pair_init_on(&p, &ring, &client_defaults, PAIR_BYTES, 1);
         struct ssh_event event;
         struct span message;
         while (p.to_server < cut && ssh_state(p.ssh) == SSH_OPEN) {
@@ -269,6 +275,7 @@ static void a_session_cut_short_anywhere_ends_in_order(void **state)
         assert_int_equal(ssh_feed(p.ssh, span_z("more"), 0), 0);
         pair_fini(&p);
     }
+    keys_ring_fini(&ring);
 }
 
 /* ---- Refusals and their times ---- */
