@@ -416,3 +416,11 @@ int64_t sys_setpriority(struct task *t, const uint64_t arg[6])
     }
     return result;
 }
+
+/* Restartable sequences are not there: glibc asks at each start and goes on without. */
+int64_t sys_rseq(struct task *t, const uint64_t arg[6])
+{
+    (void)t;
+    (void)arg;
+    return -ENOSYS;
+}
