@@ -1,0 +1,295 @@
+/* Runs a program of an image in the kernel, with this process's standard streams as its doors.
+ *
+ * usage: guest-run [-v] [-s] [-t] [-u UID] [-c DIR] [-e NAME=VALUE]... [-n INSTRUCTIONS]
+ *                  IMAGE PROGRAM [ARGUMENT]...
+ *   -v  events on standard error      -s  figures at the end
+ *   -t  a terminal instead of pipes (standard input is passed as typed)
+ *   -f  a fixed clock and seed: two runs give the same bytes */
+#include "cpu/space.h"
+#include "cpu/x86.h"
+#include "kernel/kernel.h"
+#include "kernel/machine.h"
+#include "persona/image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    ENV_MAX = 64,
+    ARGS_MAX = 4096,
+    CODE_BYTES = 64 << 20,
+    SLICE = 2000000,
+    UPTIME_MS = 3 * 86400 * 1000,
+};
+
+struct options {
+    bool verbose, figures, terminal, fixed;
+    uint32_t uid;
+    const char *cwd;
+    uint64_t instructions;
+    struct span env[ENV_MAX];
+    size_t envc;
+    struct span argv[ARGS_MAX];
+    size_t argc;
+    const char *image;
+};
+
+struct runner {
+    struct options options;
+    struct kernel *kernel;
+    int program;
+    bool done, input_ended;
+    int status;
+    struct termios saved;
+    bool raw;
+};
+
+static void fail(const char *what, int error)
+{
+    fprintf(stderr, "guest-run: %s: %s\n", what, strerror(error < 0 ? -error : error));
+    exit(125);
+}
+
+static int64_t now_ms(const struct runner *r)
+{
+    struct timespec ts;
+    if (r->options.fixed)
+        return INT64_C(1700000000000);
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static struct span map_file(const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        fail(path, errno);
+    void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (bytes == MAP_FAILED)
+        fail(path, errno);
+    close(fd);
+    return span_of(bytes, (size_t)st.st_size);
+}
+
+/* ---- Events ---- */
+
+static void print_event(const struct kernel_event *e)
+{
+    static const char *const names[] = {"exec",   "exit",    "done",    "line", "file",
+                                        "delete", "connect", "refused", "limit"};
+    fprintf(stderr, "[%s program=%d pid=%d ppid=%d uid=%u status=%#x number=%" PRId64 " \"%.*s\"",
+            names[e->type], e->program, e->pid, e->ppid, e->uid, (unsigned)e->status, e->number,
+            (int)e->text.len, (const char *)e->text.data);
+    for (size_t i = 0; i < e->argc; i++)
+        fprintf(stderr, " '%.*s'", (int)e->args[i].len, (const char *)e->args[i].data);
+    fprintf(stderr, " at %" PRIu64 "]\n", e->instructions);
+}
+
+static void pull_events(struct runner *r)
+{
+    struct kernel_event e;
+    while (kernel_next(r->kernel, &e)) {
+        if (r->options.verbose)
+            print_event(&e);
+        if (e.type == KERNEL_DONE && e.program == r->program) {
+            r->done = true;
+            r->status = e.status;
+        }
+    }
+}
+
+/* ---- Doors ---- */
+
+static bool push_out(struct runner *r)
+{
+    bool any = false;
+    for (int s = KERNEL_STDOUT; s <= KERNEL_STDERR; s++) {
+        struct span out = kernel_out(r->kernel, r->program, (enum kernel_stream)s);
+        while (out.len > 0) {
+            ssize_t n = write(s, out.data, out.len);
+            if (n < 0 && errno == EPIPE) {
+                kernel_hangup(r->kernel, r->program);
+                return true;
+            }
+            if (n < 0)
+                fail("write", errno);
+            kernel_sent(r->kernel, r->program, (enum kernel_stream)s, (size_t)n);
+            any = true;
+            out = kernel_out(r->kernel, r->program, (enum kernel_stream)s);
+        }
+    }
+    return any;
+}
+
+/* Waits for input at most `wait_ms`, and passes it on. */
+static void pull_in(struct runner *r, int wait_ms)
+{
+    static uint8_t rest[65536];
+    static size_t rest_len;
+    struct pollfd p = {.fd = r->input_ended || rest_len > 0 ? -1 : STDIN_FILENO, .events = POLLIN};
+    if (rest_len > 0 && wait_ms != 0)
+        wait_ms = 1;
+    if (poll(&p, 1, wait_ms) > 0 && p.revents != 0) {
+        ssize_t n = read(STDIN_FILENO, rest, sizeof(rest));
+        if (n > 0)
+            rest_len = (size_t)n;
+        if (n <= 0) {
+            r->input_ended = true;
+            kernel_put_end(r->kernel, r->program);
+        }
+    }
+    if (rest_len > 0) {
+        size_t taken = kernel_put(r->kernel, r->program, span_of(rest, rest_len));
+        memmove(rest, rest + taken, rest_len - taken);
+        rest_len -= taken;
+    }
+}
+
+static bool is_over(const struct runner *r)
+{
+    return r->done && kernel_out_ended(r->kernel, r->program, KERNEL_STDOUT) &&
+           kernel_out_ended(r->kernel, r->program, KERNEL_STDERR);
+}
+
+static void pump(struct runner *r)
+{
+    while (!is_over(r)) {
+        enum kernel_state state = kernel_run(r->kernel, SLICE, now_ms(r));
+        bool moved = push_out(r);
+        pull_events(r);
+        int wait_ms = 0;
+        if (state == KERNEL_IDLE && !moved && !r->done) {
+            int64_t left = kernel_deadline(r->kernel) - now_ms(r);
+            wait_ms = left > 1000 ? 1000 : left > 0 ? (int)left : 0;
+            if (r->options.fixed && left < INT64_C(86400000))
+                fail("the clock is fixed, and a guest sleeps", EDEADLK);
+        }
+        if (r->done && r->options.terminal)
+            break; /* what was left behind has lost its line */
+        pull_in(r, wait_ms);
+    }
+    push_out(r);
+}
+
+/* ---- Start ---- */
+
+static void parse(struct options *o, int argc, char **argv)
+{
+    int c;
+    while ((c = getopt(argc, argv, "+vstfu:c:e:n:")) != -1) {
+        switch (c) {
+        case 'v': o->verbose = true; break;
+        case 's': o->figures = true; break;
+        case 't': o->terminal = true; break;
+        case 'f': o->fixed = true; break;
+        case 'u': o->uid = (uint32_t)strtoul(optarg, NULL, 10); break;
+        case 'c': o->cwd = optarg; break;
+        case 'n': o->instructions = strtoull(optarg, NULL, 10); break;
+        case 'e':
+            if (o->envc < ENV_MAX)
+                o->env[o->envc++] = span_z(optarg);
+            break;
+        default: exit(125);
+        }
+    }
+    if (argc - optind < 2) {
+        fprintf(stderr, "usage: guest-run [-vstf] [-u UID] [-c DIR] [-e NAME=VALUE] [-n COUNT] "
+                        "IMAGE PROGRAM [ARGUMENT]...\n");
+        exit(125);
+    }
+    o->image = argv[optind++];
+    for (; optind < argc && o->argc < ARGS_MAX; optind++)
+        o->argv[o->argc++] = span_z(argv[optind]);
+}
+
+static struct kernel *new_kernel(const struct runner *r, const struct persona_image *image,
+                                 struct x86_code *code)
+{
+    struct kernel_config config = {.image = image,
+                                   .code = code,
+                                   .limits = kernel_limits_default,
+                                   .hostname = span_z("guest"),
+                                   .boot_ms = now_ms(r) - UPTIME_MS};
+    if (r->options.instructions != 0)
+        config.limits.instructions = r->options.instructions;
+    if (!r->options.fixed && getrandom(config.seed, sizeof(config.seed), 0) < 0)
+        fail("getrandom", errno);
+    struct kernel *k = kernel_new(&config, now_ms(r));
+    if (k == NULL)
+        fail("kernel_new", ENOMEM);
+    return k;
+}
+
+static void spawn(struct runner *r)
+{
+    struct options *o = &r->options;
+    static const struct kernel_terminal terminal = {
+        .term = SPAN_LIT("xterm"), .columns = 80, .rows = 24};
+    struct kernel_spawn s = {.argv = o->argv,
+                             .argc = o->argc,
+                             .path = o->argv[0],
+                             .env = o->env,
+                             .envc = o->envc,
+                             .cwd = span_z(o->cwd != NULL ? o->cwd : "/"),
+                             .uid = o->uid,
+                             .gid = o->uid,
+                             .terminal = o->terminal ? &terminal : NULL};
+    r->program = kernel_spawn(r->kernel, &s);
+    if (r->program < 0)
+        fail("spawn", r->program);
+    if (o->terminal && tcgetattr(STDIN_FILENO, &r->saved) == 0) {
+        struct termios raw = r->saved;
+        cfmakeraw(&raw);
+        r->raw = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
+    }
+}
+
+static void figures(const struct runner *r, const struct timespec *from)
+{
+    struct timespec to;
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    double ms =
+        (double)(to.tv_sec - from->tv_sec) * 1e3 + (double)(to.tv_nsec - from->tv_nsec) / 1e6;
+    fprintf(stderr, "%" PRIu64 " instructions, %.2f ms, %zu frames still used\n",
+            r->kernel->instructions, ms, cpu_pool_used(r->kernel->pool));
+}
+
+int main(int argc, char **argv)
+{
+    static struct runner r;
+    struct persona_image *image = NULL;
+    struct timespec from;
+    parse(&r.options, argc, argv);
+    int error = persona_image_open(map_file(r.options.image), &image);
+    struct x86_code *code = x86_code_new(CODE_BYTES);
+    if (error != 0 || code == NULL)
+        fail(r.options.image, EINVAL);
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    r.kernel = new_kernel(&r, image, code);
+    spawn(&r);
+    pump(&r);
+    if (r.raw)
+        tcsetattr(STDIN_FILENO, TCSANOW, &r.saved);
+    if (r.options.figures)
+        figures(&r, &from);
+    pull_events(&r);
+    kernel_free(r.kernel);
+    x86_code_free(code);
+    persona_image_close(image);
+    if (WIFSIGNALED(r.status))
+        return 128 + WTERMSIG(r.status);
+    return WEXITSTATUS(r.status);
+}
