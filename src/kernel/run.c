@@ -64,6 +64,8 @@ static void execute_call(struct task *t)
     t->wait_deadline_ns = INT64_MAX;
     t->restart_code = 0;
     int64_t result = handler != NULL ? handler(t, t->call_arg) : syscall_refuse(t);
+    if (t->kernel->trace != NULL)
+        t->kernel->trace(t, result);
     if (t->state == TASK_DEAD || result == SYS_WAIT)
         return;
     if (is_restart(result)) {

@@ -1,14 +1,15 @@
 /* Runs a program of an image in the kernel, with this process's standard streams as its doors.
  *
- * usage: guest-run [-v] [-s] [-t] [-u UID] [-c DIR] [-e NAME=VALUE]... [-n INSTRUCTIONS]
+ * usage: guest-run [-v] [-x] [-s] [-t] [-f] [-u UID] [-c DIR] [-e NAME=VALUE]... [-n INSTRUCTIONS]
  *                  IMAGE PROGRAM [ARGUMENT]...
- *   -v  events on standard error      -s  figures at the end
+ *   -v  events on standard error      -x  system calls too
+ *   -s  figures at the end
  *   -t  a terminal instead of pipes (standard input is passed as typed)
  *   -f  a fixed clock and seed: two runs give the same bytes */
 #include "cpu/space.h"
 #include "cpu/x86.h"
 #include "kernel/kernel.h"
-#include "kernel/machine.h"
+#include "kernel/syscalls.h"
 #include "persona/image.h"
 
 #include <errno.h>
@@ -35,7 +36,7 @@ enum {
 };
 
 struct options {
-    bool verbose, figures, terminal, fixed;
+    bool verbose, calls, figures, terminal, fixed;
     uint32_t uid;
     const char *cwd;
     uint64_t instructions;
@@ -96,6 +97,18 @@ static void print_event(const struct kernel_event *e)
     for (size_t i = 0; i < e->argc; i++)
         fprintf(stderr, " '%.*s'", (int)e->args[i].len, (const char *)e->args[i].data);
     fprintf(stderr, " at %" PRIu64 "]\n", e->instructions);
+}
+
+static void print_call(const struct task *t, int64_t result)
+{
+    const char *name = syscall_name(t->call_number);
+    fprintf(stderr, "%d %s(%#" PRIx64, t->tid, name != NULL ? name : "?", t->call_arg[0]);
+    for (size_t i = 1; i < ARRAY_LEN(t->call_arg); i++)
+        fprintf(stderr, ", %#" PRIx64, t->call_arg[i]);
+    if (result == SYS_WAIT)
+        fprintf(stderr, ") waits\n");
+    else
+        fprintf(stderr, ") = %" PRId64 " at %" PRIu64 "\n", result, t->kernel->instructions);
 }
 
 static void pull_events(struct runner *r)
@@ -189,9 +202,10 @@ static void pump(struct runner *r)
 static void parse(struct options *o, int argc, char **argv)
 {
     int c;
-    while ((c = getopt(argc, argv, "+vstfu:c:e:n:")) != -1) {
+    while ((c = getopt(argc, argv, "+vxstfu:c:e:n:")) != -1) {
         switch (c) {
         case 'v': o->verbose = true; break;
+        case 'x': o->calls = true; break;
         case 's': o->figures = true; break;
         case 't': o->terminal = true; break;
         case 'f': o->fixed = true; break;
@@ -206,7 +220,7 @@ static void parse(struct options *o, int argc, char **argv)
         }
     }
     if (argc - optind < 2) {
-        fprintf(stderr, "usage: guest-run [-vstf] [-u UID] [-c DIR] [-e NAME=VALUE] [-n COUNT] "
+        fprintf(stderr, "usage: guest-run [-vxstf] [-u UID] [-c DIR] [-e NAME=VALUE] [-n COUNT] "
                         "IMAGE PROGRAM [ARGUMENT]...\n");
         exit(125);
     }
@@ -230,6 +244,8 @@ static struct kernel *new_kernel(const struct runner *r, const struct persona_im
     struct kernel *k = kernel_new(&config, now_ms(r));
     if (k == NULL)
         fail("kernel_new", ENOMEM);
+    if (r->options.calls)
+        k->trace = print_call;
     return k;
 }
 
