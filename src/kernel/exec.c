@@ -276,7 +276,7 @@ static void remember(const struct exec *x)
     char path_z[VFS_PATH_MAX + 16];
     int64_t len = file_path(x->file, path_z, sizeof(path_z));
     uint8_t *args = malloc(x->args.len + 1);
-    char *exe_z = len >= 0 ? strndup(path_z, (size_t)len) : NULL;
+    char *exe_z = len >= 0 ? kernel_copy_z(span_of(path_z, (size_t)len)) : NULL;
     if (args != NULL) {
         if (x->args.len > 0)
             memcpy(args, x->args.data, x->args.len);

@@ -70,6 +70,9 @@ void kernel_wake(struct kernel *k, const void *key);
  * program where the event leaves them 0; time and instructions always come from the kernel. */
 void kernel_emit(struct kernel *k, const struct task *t, const struct kernel_event *event);
 
+/* A NUL-terminated copy on the heap. NULL: out of memory. */
+char *kernel_copy_z(struct span text);
+
 /* The kernel's own work for a guest, counted as instructions: a guest that makes the kernel work is
  * held to its slice like one that computes. */
 void kernel_charge(struct kernel *k, uint64_t instructions);

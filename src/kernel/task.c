@@ -102,9 +102,17 @@ void session_drop(struct session *s)
 
 /* ---- Life ---- */
 
+char *kernel_copy_z(struct span text)
+{
+    char *copy_z = malloc(text.len + 1);
+    if (copy_z != NULL)
+        span_copy_z(text, copy_z, text.len + 1);
+    return copy_z;
+}
+
 static bool copy_args(struct process *p, const struct process *from)
 {
-    if (from->exe_z != NULL && (p->exe_z = strdup(from->exe_z)) == NULL)
+    if (from->exe_z != NULL && (p->exe_z = kernel_copy_z(span_z(from->exe_z))) == NULL)
         return false;
     if (from->args_len == 0)
         return true;
