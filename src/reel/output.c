@@ -85,7 +85,8 @@ static void check_watermarks(struct reel_transport *t)
 {
     if (!t->full && t->pending > reel_stream_queue_high(t)) {
         t->full = true;
-        t->full_told = false;
+        t->full_told = t->drained; /* full, drained and full again before it was told: no change */
+        t->drained = false;
         reel_stream_ready(t);
     } else if (t->full && t->pending <= reel_stream_queue_low(t)) {
         t->full = false;
@@ -102,10 +103,11 @@ static void check_watermarks(struct reel_transport *t)
  * might lose our last words. */
 static void drop_unread(struct reel_transport *t)
 {
-    enum { READS_MAX = 16 };
+    enum { READS_MAX = 32 };
+    uint8_t unread[8192]; /* not the loop's buffer: a flush may come from inside some `data` */
     for (int i = 0; i < READS_MAX && t->readable && !t->eof; i++) {
-        ssize_t n = t->io->receive(t, t->reactor->read_buffer, REEL_READ_MAX);
-        if (n <= 0 || ((size_t)n < REEL_READ_MAX && t->io->short_is_all))
+        ssize_t n = t->io->receive(t, unread, sizeof(unread));
+        if (n <= 0 || ((size_t)n < sizeof(unread) && t->io->short_is_all))
             t->readable = false;
     }
 }

@@ -53,6 +53,7 @@ void reel_close(struct reel_transport *t)
         return;
     t->closing = true;
     if (!t->made) {
+        t->reset = true;
         reel_stream_die(t, -ECONNABORTED);
         return;
     }

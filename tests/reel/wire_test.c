@@ -394,6 +394,53 @@ static void one_callback_may_end_all_others(void **state)
     reel_test_advance(f->r, 0);
 }
 
+struct flusher {
+    struct reel_transport *closing; /* has unread input */
+    int calls;
+    char data[16];
+};
+
+static size_t flush_another(struct reel_transport *t, const uint8_t *data, size_t len)
+{
+    struct flusher *f = reel_shared(t);
+    if (f->calls++ == 0) {
+        reel_close(f->closing);
+        reel_flush(f->closing);
+        assert_memory_equal(data, "precious", 8);
+        return 3;
+    }
+    memcpy(f->data, data, len);
+    return len;
+}
+
+static const struct reel_protocol flushing_protocol = {.data = flush_another};
+
+/* A closing connection drops its unread input; that must not fall on bytes being delivered. */
+static void borrowed_bytes_stay_while_others_are_flushed(void **state)
+{
+    struct fixture *f = *state;
+    struct flusher flusher = {.calls = 0};
+    struct reel_test_peer *other = NULL;
+    meet(f, NULL);
+    reel_pause_reading(f->t);
+    assert_int_equal(reel_test_send(f->peer, "XXXXXXXXXXXX", 12), 0);
+    flusher.closing = f->t;
+    const struct reel_factory factory = {.protocol = &flushing_protocol, .shared = &flusher};
+    struct reel_transport *t = NULL;
+    assert_int_equal(reel_test_peer_new(f->r, &factory, NULL, &other, &t), 0);
+    reel_test_advance(f->r, 0);
+    assert_int_equal(reel_test_send(other, "precious", 8), 0);
+    reel_test_advance(f->r, 0);
+    assert_int_equal(flusher.calls, 1);
+    reel_resume_reading(t);
+    reel_test_advance(f->r, 0);
+    assert_string_equal(flusher.data, "cious");
+    assert_int_equal(f->record.reason, 0);
+    reel_abort(t);
+    reel_test_advance(f->r, 0);
+    reel_test_peer_free(other);
+}
+
 static void a_protocol_may_be_replaced(void **state)
 {
     struct fixture *f = *state;
@@ -449,6 +496,7 @@ int main(void)
         TEST(an_idle_callback_keeps_the_connection),
         TEST(any_callback_may_close_its_connection),
         TEST(one_callback_may_end_all_others),
+        TEST(borrowed_bytes_stay_while_others_are_flushed),
         TEST(a_protocol_may_be_replaced),
         TEST(virtual_time_refuses_the_world),
         TEST(a_run_in_virtual_time_takes_none),
