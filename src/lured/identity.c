@@ -92,7 +92,7 @@ int identity_open(struct identity *identity, int data, int64_t now_ms, const cha
     int64_t born_ms = now_ms;
     *identity = (struct identity){0};
     for (int i = 0; i < IDENTITY_KEYS; i++)
-        buffer_init(&identity->keys[i], SSH_HOSTKEY_PEM_MAX);
+        buffer_init(&identity->keys[i], SSH_HOSTKEY_PEM_MAX_BYTES);
     *step_z = "identity: directory";
     int dir = record_dir_open(data, "identity");
     if (dir < 0)

@@ -9,7 +9,7 @@
 
 #define IDENTITY_UUID_SIZE     37 /* 8-4-4-4-12 hex digits and a NUL */
 #define IDENTITY_HOSTNAME_SIZE 65
-#define IDENTITY_KEYS          3
+#define IDENTITY_KEYS          SSH_HOSTKEY_TYPES
 
 struct identity {
     uint8_t seed[CRYPTO_RNG_SEED_BYTES];

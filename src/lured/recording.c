@@ -84,7 +84,7 @@ static void on_turn(struct reel_hook *hook)
 static int open_all(struct recording *r)
 {
     int error = 0;
-    r->store = record_store_open(r->start->data, &r->start->options, &error);
+    r->store = record_store_open(&r->start->dirs, &r->start->options, &error);
     if (r->store == NULL)
         return error;
     r->reactor = reel_reactor_new(NULL);

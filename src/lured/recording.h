@@ -10,7 +10,7 @@
 #define RECORDING_STOP_MS 5000
 
 struct recording_start {
-    int data; /* the data directory */
+    struct record_dirs dirs;
     struct record_options options;
     int sensor, channel;
     struct sandbox sandbox;

@@ -74,14 +74,14 @@ static int restrict_files(const struct sandbox *s)
     if (set < 0)
         return -errno;
     int error = 0;
-    if (s->role == SANDBOX_RECORDER) {
+    for (size_t i = 0; i < s->folder_count && error == 0; i++) {
         /* No program, device, socket, pipe or link is made there. */
         struct landlock_path_beneath_attr beneath = {
             .allowed_access =
                 rights & ~(uint64_t)(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
                                      LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
                                      LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM),
-            .parent_fd = s->data};
+            .parent_fd = s->folders[i]};
         if (syscall(SYS_landlock_add_rule, (int)set, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) < 0)
             error = -errno;
     }

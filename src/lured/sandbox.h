@@ -6,16 +6,20 @@
 #define LURED_SANDBOX_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 enum sandbox_role {
     SANDBOX_SENSOR,   /* no file at all */
-    SANDBOX_RECORDER, /* files below `data` */
+    SANDBOX_RECORDER, /* files below `folders` */
 };
+
+#define SANDBOX_FOLDERS_MAX 4
 
 struct sandbox {
     enum sandbox_role role;
-    int data;  /* the recorder's directory */
+    int folders[SANDBOX_FOLDERS_MAX]; /* the recorder's; open */
+    size_t folder_count;
     bool drop; /* become `uid` and `gid`; only root can */
     uid_t uid;
     gid_t gid;

@@ -52,6 +52,7 @@ struct supervisor {
     const struct config *config;
     struct world world;
     int data, lock, empty_root;
+    struct record_dirs dirs;
     struct passwd *user; /* NULL: not root, or root stays root */
     struct reel_reactor *reactor;
     struct reel_signal signals[3], child_signal;
@@ -73,12 +74,17 @@ static int complain(const char *what_z, int error)
 
 static struct sandbox sandbox_of(const struct supervisor *s, enum sandbox_role role)
 {
-    return (struct sandbox){.role = role,
-                            .data = s->data,
-                            .drop = s->user != NULL,
-                            .uid = s->user != NULL ? s->user->pw_uid : 0,
-                            .gid = s->user != NULL ? s->user->pw_gid : 0,
-                            .empty_root = s->empty_root};
+    struct sandbox sandbox = {.role = role,
+                              .drop = s->user != NULL,
+                              .uid = s->user != NULL ? s->user->pw_uid : 0,
+                              .gid = s->user != NULL ? s->user->pw_gid : 0,
+                              .empty_root = s->empty_root};
+    if (role == SANDBOX_RECORDER) {
+        const int folders[] = {s->dirs.log, s->dirs.tty, s->dirs.artefacts};
+        memcpy(sandbox.folders, folders, sizeof(folders));
+        sandbox.folder_count = ARRAY_LEN(folders);
+    }
+    return sandbox;
 }
 
 static int run_sensor(struct supervisor *s, int link, int channel)
@@ -93,7 +99,7 @@ static int run_sensor(struct supervisor *s, int link, int channel)
 static int run_recorder(struct supervisor *s, int link, int channel)
 {
     const struct recording_start start = {
-        .data = s->data,
+        .dirs = s->dirs,
         .options = {.segment_max = s->config->record_segment_mib * MIB,
                     .cast_max = s->config->record_recording_mib * MIB,
                     .sensor = {span_z(s->world.sensor_z), span_z(s->world.identity.uuid_z)}},
@@ -115,11 +121,11 @@ static void close_others(const struct supervisor *s, enum child_role role, int l
     size_t n = 5;
     if (s->empty_root >= 0)
         keep[n++] = s->empty_root;
-    if (role == CHILD_RECORDER)
-        keep[n++] = s->data;
-    else
-        for (size_t i = 0; i < s->sensor.port_count; i++)
-            keep[n++] = s->sensor.ports[i].fd;
+    const int dirs[] = {s->dirs.log, s->dirs.open, s->dirs.tty, s->dirs.artefacts};
+    for (size_t i = 0; role == CHILD_RECORDER && i < ARRAY_LEN(dirs); i++)
+        keep[n++] = dirs[i];
+    for (size_t i = 0; role == CHILD_SENSOR && i < s->sensor.port_count; i++)
+        keep[n++] = s->sensor.ports[i].fd;
     qsort(keep, n, sizeof(keep[0]), compare_ints);
     for (size_t i = 0; i < n; i++) {
         unsigned first = (unsigned)keep[i] + 1;
@@ -359,22 +365,18 @@ static int open_data(struct supervisor *s)
     return 0;
 }
 
-/* The recorder's directories are the user's that it becomes; the identity stays root's. */
-static int give_data(struct supervisor *s)
+/* The recorder's folders, for the user that it becomes. All else there stays ours: a recorder that
+ * was taken over cannot reach the identity. */
+static int open_dirs(struct supervisor *s)
 {
-    static const char *const DIRS[] = {"log", "tty", "artefacts"};
-    uid_t uid = s->user->pw_uid;
-    gid_t gid = s->user->pw_gid;
-    for (size_t i = 0; i < ARRAY_LEN(DIRS); i++) {
-        int fd = record_dir_open(s->data, DIRS[i]);
-        int error = fd < 0 ? fd : fchown(fd, uid, gid) < 0 ? -errno : 0;
-        if (fd >= 0)
-            (void)close(fd);
-        if (error < 0)
-            return complain(DIRS[i], error);
-    }
-    /* To pass through to them. */
-    return fchown(s->data, uid, gid) < 0 ? complain(s->config->data, -errno) : 0;
+    int error = record_dirs_open(&s->dirs, s->data);
+    if (error < 0)
+        return complain(s->config->data, error);
+    const int dirs[] = {s->dirs.log, s->dirs.open, s->dirs.tty, s->dirs.artefacts};
+    for (size_t i = 0; i < ARRAY_LEN(dirs) && s->user != NULL; i++)
+        if (fchown(dirs[i], s->user->pw_uid, s->user->pw_gid) < 0)
+            return complain(s->config->data, -errno);
+    return 0;
 }
 
 static int open_user(struct supervisor *s)
@@ -397,7 +399,7 @@ static int open_user(struct supervisor *s)
     s->empty_root = openat(s->data, "empty", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->empty_root < 0 || unlinkat(s->data, "empty", AT_REMOVEDIR) < 0)
         return complain("empty root", -errno);
-    return give_data(s);
+    return 0;
 }
 
 static const struct reel_protocol NO_PROTOCOL = {.name_z = "port"};
@@ -470,6 +472,8 @@ static int open_all(struct supervisor *s)
     if (error == 0)
         error = open_user(s);
     if (error == 0)
+        error = open_dirs(s);
+    if (error == 0)
         error = open_world(s);
     if (error == 0)
         error = watch_signals(s);
@@ -489,6 +493,7 @@ int supervisor_main(const struct config *config)
         return 1;
     s->config = config;
     s->data = s->lock = s->empty_root = -1;
+    s->dirs = (struct record_dirs){-1, -1, -1, -1};
     int error = open_all(s);
     if (error == 0)
         error = start_children(s);
@@ -503,6 +508,7 @@ int supervisor_main(const struct config *config)
     }
     reel_reactor_free(s->reactor);
     world_close(&s->world);
+    record_dirs_close(&s->dirs);
     close_fd(s->empty_root);
     close_fd(s->lock);
     close_fd(s->data);

@@ -11,7 +11,7 @@
 #include <zstd.h>
 
 #define CHUNK    ((size_t)64 * 1024)
-#define LINE_MAX ((size_t)4 * 1024 * 1024)
+#define TEXT_MAX ((size_t)4 * 1024 * 1024)
 
 struct record_reader {
     int dir;
@@ -34,7 +34,7 @@ struct record_reader *record_reader_new(int dir, bool only_current, int *error)
     r->dir = dir;
     r->fd = -1;
     buffer_init(&r->packed, CHUNK);
-    buffer_init(&r->text, LINE_MAX);
+    buffer_init(&r->text, TEXT_MAX);
     *error = only_current ? 0 : record_segment_list(dir, &r->numbers);
     if (*error < 0) {
         record_reader_free(r);
