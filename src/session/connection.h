@@ -22,7 +22,6 @@ enum {
     SESSION_CHANNEL_ARENA_BYTES = 1 << 18, /* variables, terminal modes of a channel */
     SESSION_CHANNEL_INPUT_MAX = 4 << 20,   /* more than the largest window */
     SESSION_GREETING_MAX = 1 << 16,
-    SESSION_VARIABLES_MAX = 128,
     SESSION_WRITE_BYTES = 32768, /* what is carried from a program to the client at a time */
 };
 
@@ -34,7 +33,7 @@ struct session_channel {
     bool has_terminal;
     uint32_t terminal_number;
     struct kernel_terminal terminal; /* its texts are in the arena */
-    struct span variables[SESSION_VARIABLES_MAX];
+    struct span *variables; /* NAME=value; room for the limit's number, NULL before the first */
     size_t variable_count;
     struct arena arena;
 

@@ -1,7 +1,11 @@
 /* A service: one attacker's connection behind doors, whatever its protocol. lured/serve.c pumps any
  * service over any transport and knows nothing of SSH. The seven words are those of every machine
  * here (feed, out, sent, deadline, tick), and two more: run, for the guests' slices, and record,
- * for what is to be kept. */
+ * for what is to be kept.
+ *
+ * Time is wall-clock microseconds since 1970 (`now_us`) and milliseconds of the same clock
+ * (`deadline_ms`); it never goes back. Any call can make more work possible: after each, look at
+ * out, record, state and deadline_ms, and call run until it answers false. */
 #ifndef SESSION_SERVICE_H
 #define SESSION_SERVICE_H
 
@@ -26,7 +30,8 @@ struct service {
     /* A connection was accepted. `seed` is 32 fresh random bytes. NULL: out of memory. */
     void *(*new)(struct session_host *host, const struct session_peer *peer, const uint8_t seed[32],
                  int64_t now_us);
-    /* Bytes from the peer; any split. How many were taken: fewer is back-pressure. */
+    /* Bytes from the peer; any split. How many were taken: fewer is back-pressure, to be tried
+     * again after a sent, recorded, run or tick. */
     size_t (*feed)(void *self, struct span bytes, int64_t now_us);
     /* The peer will send no more. */
     void (*feed_end)(void *self, int64_t now_us);

@@ -95,6 +95,26 @@ static void on_pty(struct session_connection *c, struct session_channel *ch,
         ch->terminal.modes.len = 0;
 }
 
+/* NAME=value among those that the program will be given; without memory it is left out. */
+static void keep_variable(struct session_channel *ch, size_t most, struct span name,
+                          struct span value)
+{
+    if (ch->variables == NULL)
+        ch->variables = arena_alloc(&ch->arena, most * sizeof *ch->variables);
+    if (ch->variables == NULL || ch->variable_count >= most)
+        return;
+    size_t len = name.len + 1 + value.len;
+    uint8_t *text = arena_alloc(&ch->arena, len);
+    if (text == NULL)
+        return;
+    if (name.len > 0)
+        memcpy(text, name.data, name.len);
+    text[name.len] = '=';
+    if (value.len > 0)
+        memcpy(text + name.len + 1, value.data, value.len);
+    ch->variables[ch->variable_count++] = span_of(text, len);
+}
+
 static void on_env(struct session_connection *c, struct session_channel *ch,
                    const struct ssh_event_request *request)
 {
@@ -102,19 +122,8 @@ static void on_env(struct session_connection *c, struct session_channel *ch,
     event_text(&e, FIELD_NAME, request->name);
     event_text(&e, FIELD_VALUE, request->value);
     session_put(c, &e);
-    uint32_t most = c->host->config.limits.variables;
-    if (!request->accepted || ch->variable_count >= most ||
-        ch->variable_count >= SESSION_VARIABLES_MAX)
-        return;
-    size_t len = request->name.len + 1 + request->value.len;
-    uint8_t *text = arena_alloc(&ch->arena, len);
-    if (text == NULL)
-        return;
-    memcpy(text, request->name.data, request->name.len);
-    text[request->name.len] = '=';
-    if (request->value.len > 0)
-        memcpy(text + request->name.len + 1, request->value.data, request->value.len);
-    ch->variables[ch->variable_count++] = span_of(text, len);
+    if (request->accepted)
+        keep_variable(ch, c->host->config.limits.variables, request->name, request->value);
 }
 
 static void on_window_change(struct session_connection *c, struct session_channel *ch,
@@ -433,17 +442,38 @@ bool session_channel_pump(struct session_connection *c, uint32_t number)
     return true;
 }
 
-void session_channel_event(struct session_connection *c, const struct ssh_event *event)
+/* A channel that we have closed and the client has not: what it still says is of no use. */
+static void after_close(struct session_connection *c, const struct ssh_event *event)
+{
+    if (event->type == SSH_EVENT_CHANNEL_REQUEST && event->request.needs_answer)
+        ssh_channel_request_refuse(c->ssh, event->request.channel);
+}
+
+static uint32_t channel_of(const struct ssh_event *event)
 {
     switch (event->type) {
-    case SSH_EVENT_CHANNEL_OPEN: on_open(c, &event->open); break;
+    case SSH_EVENT_CHANNEL_REQUEST: return event->request.channel;
+    case SSH_EVENT_CHANNEL_DATA: return event->data.channel;
+    default: return event->channel;
+    }
+}
+
+void session_channel_event(struct session_connection *c, const struct ssh_event *event)
+{
+    if (event->type == SSH_EVENT_CHANNEL_OPEN) {
+        on_open(c, &event->open);
+        return;
+    }
+    uint32_t number = channel_of(event);
+    if (!c->channels[number].open) {
+        after_close(c, event);
+        return;
+    }
+    switch (event->type) {
     case SSH_EVENT_CHANNEL_REQUEST: on_request(c, &event->request); break;
     case SSH_EVENT_CHANNEL_DATA: on_data(c, &event->data); break;
-    case SSH_EVENT_CHANNEL_EOF: c->channels[event->channel].client_eof = true; break;
-    case SSH_EVENT_CHANNEL_CLOSE:
-        if (c->channels[event->channel].open)
-            on_close(c, event->channel);
-        break;
+    case SSH_EVENT_CHANNEL_EOF: c->channels[number].client_eof = true; break;
+    case SSH_EVENT_CHANNEL_CLOSE: on_close(c, number); break;
     default: break;
     }
 }

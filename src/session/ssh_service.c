@@ -258,6 +258,9 @@ static int64_t connection_deadline_ms(const void *self)
     int64_t at = c->start_us / MS_US + limits->total_ms;
     if (c->logged_in)
         at = earlier(at, c->input_us / MS_US + limits->idle_ms);
+    /* Without room for records nothing could be done then. */
+    if (!session_journal_has_room(&c->journal))
+        return at;
     int64_t ssh_us = ssh_deadline(c->ssh);
     if (ssh_us != INT64_MAX)
         at = earlier(at, ssh_us / MS_US + 1);

@@ -1,0 +1,323 @@
+/* A kernel without guests, for the tests of the session: "programs" are a few lines of C that do
+ * what their command says, through the doors of kernel/kernel.h and at its bounds.
+ *
+ *   echo TEXT   prints TEXT           env      prints its environment and identity
+ *   fail        one line of stderr, status 3     die      ends by SIGTERM
+ *   cat         copies its input until it ends   big      prints without end
+ *   write       a file is written     spin     runs without end        stay    waits without end
+ *   (a shell)   a prompt; each line is told and answered; "exit" ends it */
+#include "kernel/kernel.h"
+
+#include "base/buffer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PROGRAMS = 64, EVENTS = 256, TEXT_MAX = 1 << 20, SIGHUP_NUMBER = 1, STREAM_BYTES = 1 << 16 };
+
+const struct kernel_limits kernel_limits_default = {.instructions = 1,
+                                                    .stream_bytes = STREAM_BYTES};
+
+struct fake_program {
+    bool used, ended, told, terminal, input_ended;
+    char command[64];
+    struct buffer in, out, err;
+    int status;
+    uint16_t columns, rows;
+};
+
+struct fake_event {
+    struct kernel_event event;
+    char text[256];
+    struct span arg;
+};
+
+struct kernel {
+    struct fake_program programs[PROGRAMS];
+    struct fake_event events[EVENTS];
+    size_t first, count;
+    int64_t now_ms;
+    int32_t pid;
+};
+
+struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms)
+{
+    assert(config->limits.instructions > 0 && config->hostname.len > 0);
+    struct kernel *k = calloc(1, sizeof *k);
+    assert(k != NULL);
+    k->now_ms = now_ms;
+    k->pid = 400;
+    return k;
+}
+
+void kernel_free(struct kernel *k)
+{
+    for (int i = 0; k != NULL && i < PROGRAMS; i++)
+        kernel_release(k, i);
+    free(k);
+}
+
+static void emit(struct kernel *k, const struct kernel_event *event, const char *text_z)
+{
+    assert(k->count < EVENTS);
+    struct fake_event *e = &k->events[(k->first + k->count++) % EVENTS];
+    e->event = *event;
+    e->event.time_ms = k->now_ms;
+    size_t len = span_copy_z(span_z(text_z), e->text, sizeof(e->text));
+    e->event.text = span_of(e->text, len < sizeof(e->text) ? len : sizeof(e->text) - 1);
+    e->arg = e->event.text;
+    e->event.args = &e->arg;
+    e->event.argc = 1;
+}
+
+int kernel_next(struct kernel *k, struct kernel_event *event)
+{
+    if (k->count == 0)
+        return 0;
+    *event = k->events[k->first].event;
+    k->first = (k->first + 1) % EVENTS;
+    k->count--;
+    return 1;
+}
+
+static struct fake_program *program_of(struct kernel *k, int program)
+{
+    assert(program >= 0 && program < PROGRAMS && k->programs[program].used);
+    return &k->programs[program];
+}
+
+static void end(struct fake_program *p, int status)
+{
+    p->ended = true;
+    p->status = status;
+}
+
+static void print(struct fake_program *p, struct buffer *b, const char *text_z)
+{
+    for (; *text_z != '\0'; text_z++) {
+        if (p->terminal && *text_z == '\n')
+            (void)buffer_put_u8(b, '\r');
+        (void)buffer_put_u8(b, (uint8_t)*text_z);
+    }
+}
+
+static bool is(const struct fake_program *p, const char *command_z)
+{
+    return strcmp(p->command, command_z) == 0;
+}
+
+static void print_env(struct fake_program *p, const struct kernel_spawn *spawn)
+{
+    (void)buffer_printf(&p->out, "%u:%u %.*s %.*s\n", spawn->uid, spawn->gid, (int)spawn->path.len,
+                        (const char *)spawn->path.data, (int)spawn->cwd.len,
+                        (const char *)spawn->cwd.data);
+    for (size_t i = 0; i < spawn->envc; i++) {
+        (void)buffer_put(&p->out, spawn->env[i]);
+        (void)buffer_put_u8(&p->out, '\n');
+    }
+}
+
+/* What needs no turn of kernel_run. */
+static void begin(struct fake_program *p, const struct kernel_spawn *spawn)
+{
+    if (strncmp(p->command, "echo ", 5) == 0) {
+        print(p, &p->out, p->command + 5);
+        print(p, &p->out, "\n");
+        end(p, 0);
+    } else if (is(p, "fail")) {
+        print(p, &p->err, "no\n");
+        end(p, 3 << 8);
+    } else if (is(p, "die")) {
+        end(p, 15);
+    } else if (is(p, "write")) {
+        end(p, 0);
+    } else if (is(p, "env")) {
+        print_env(p, spawn);
+        end(p, 0);
+    } else if (is(p, "-bash")) {
+        print(p, &p->out, "$ ");
+    }
+}
+
+int kernel_spawn(struct kernel *k, const struct kernel_spawn *spawn)
+{
+    int number = 0;
+    while (k->programs[number].used)
+        number++;
+    struct fake_program *p = &k->programs[number];
+    struct span command = spawn->argv[spawn->argc - 1];
+    if (span_equal_z(command, "no such shell"))
+        return -ENOENT;
+    *p = (struct fake_program){.used = true, .terminal = spawn->terminal != NULL};
+    span_copy_z(command, p->command, sizeof(p->command));
+    buffer_init(&p->in, TEXT_MAX);
+    buffer_init(&p->out, TEXT_MAX);
+    buffer_init(&p->err, TEXT_MAX);
+    if (spawn->terminal != NULL) {
+        p->columns = spawn->terminal->columns;
+        p->rows = spawn->terminal->rows;
+    }
+    k->pid++;
+    emit(k,
+         &(struct kernel_event){.type = KERNEL_EXEC, .pid = k->pid, .ppid = 1, .uid = spawn->uid},
+         p->command);
+    if (is(p, "write")) {
+        static const uint8_t contents[] = "#!/bin/sh\n";
+        emit(k,
+             &(struct kernel_event){
+                 .type = KERNEL_FILE, .program = -1, .data = span_of(contents, 10), .number = 10},
+             "/tmp/x");
+    }
+    begin(p, spawn);
+    return number;
+}
+
+size_t kernel_put(struct kernel *k, int program, struct span bytes)
+{
+    struct fake_program *p = program_of(k, program);
+    /* A narrow pipe: the session must keep the rest. */
+    size_t n = bytes.len < 5 ? bytes.len : 5;
+    if (is(p, "stay") || buffer_len(&p->in) > 20)
+        return 0;
+    assert(buffer_put(&p->in, span_slice(bytes, 0, n)) == 0);
+    return n;
+}
+
+void kernel_put_end(struct kernel *k, int program)
+{
+    program_of(k, program)->input_ended = true;
+}
+
+struct span kernel_out(struct kernel *k, int program, enum kernel_stream stream)
+{
+    struct fake_program *p = program_of(k, program);
+    return buffer_span(stream == KERNEL_STDERR ? &p->err : &p->out);
+}
+
+void kernel_sent(struct kernel *k, int program, enum kernel_stream stream, size_t n)
+{
+    struct fake_program *p = program_of(k, program);
+    buffer_take(stream == KERNEL_STDERR ? &p->err : &p->out, n);
+}
+
+bool kernel_out_ended(struct kernel *k, int program, enum kernel_stream stream)
+{
+    return program_of(k, program)->ended && kernel_out(k, program, stream).len == 0;
+}
+
+void kernel_resize(struct kernel *k, int program, uint16_t columns, uint16_t rows)
+{
+    struct fake_program *p = program_of(k, program);
+    p->columns = columns;
+    p->rows = rows;
+    (void)buffer_printf(&p->out, "<%ux%u>", (unsigned)columns, (unsigned)rows);
+}
+
+int kernel_signal(struct kernel *k, int program, int signo)
+{
+    struct fake_program *p = program_of(k, program);
+    if (p->ended)
+        return -ESRCH;
+    end(p, signo);
+    return 0;
+}
+
+void kernel_hangup(struct kernel *k, int program)
+{
+    struct fake_program *p = program_of(k, program);
+    if (!p->ended)
+        end(p, SIGHUP_NUMBER);
+}
+
+void kernel_release(struct kernel *k, int program)
+{
+    struct fake_program *p = &k->programs[program];
+    if (!p->used)
+        return;
+    buffer_fini(&p->in);
+    buffer_fini(&p->out);
+    buffer_fini(&p->err);
+    p->used = false;
+}
+
+/* A line of a shell: told, answered. */
+static void shell_line(struct kernel *k, int number, struct fake_program *p)
+{
+    struct span in = buffer_span(&p->in);
+    ptrdiff_t cr = span_find(in, '\r', 0);
+    ptrdiff_t end_of_line = cr >= 0 ? cr : span_find(in, '\n', 0);
+    if (end_of_line < 0) {
+        if (p->input_ended)
+            end(p, 0);
+        return;
+    }
+    char line[128];
+    span_copy_z(span_slice(in, 0, (size_t)end_of_line), line, sizeof(line));
+    buffer_take(&p->in, (size_t)end_of_line + 1);
+    emit(k, &(struct kernel_event){.type = KERNEL_LINE, .program = number, .pid = k->pid}, line);
+    if (strcmp(line, "exit") == 0) {
+        print(p, &p->out, "logout\n");
+        end(p, 0);
+        return;
+    }
+    print(p, &p->out, line);
+    print(p, &p->out, "\n$ ");
+}
+
+static void turn(struct kernel *k, int number, struct fake_program *p)
+{
+    if (is(p, "-bash")) {
+        shell_line(k, number, p);
+    } else if (is(p, "cat")) {
+        (void)buffer_put(&p->out, buffer_span(&p->in));
+        buffer_clear(&p->in);
+        if (p->input_ended)
+            end(p, 0);
+    } else if (is(p, "big")) {
+        while (buffer_len(&p->out) < STREAM_BYTES)
+            (void)buffer_put_z(&p->out, "0123456789abcdef");
+    }
+}
+
+static bool can_go_on(const struct fake_program *p)
+{
+    if (!p->used || p->ended)
+        return false;
+    return is(p, "spin") || (is(p, "big") && buffer_len(&p->out) < STREAM_BYTES) ||
+           buffer_len(&p->in) > 0;
+}
+
+enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms)
+{
+    assert(budget > 0);
+    k->now_ms = now_ms;
+    bool busy = false;
+    for (int i = 0; i < PROGRAMS; i++) {
+        struct fake_program *p = &k->programs[i];
+        if (p->used && !p->ended)
+            turn(k, i, p);
+        if (p->used && p->ended && !p->told) {
+            p->told = true;
+            emit(k,
+                 &(struct kernel_event){
+                     .type = KERNEL_EXIT, .pid = k->pid, .ppid = 1, .status = p->status},
+                 "");
+            emit(k,
+                 &(struct kernel_event){
+                     .type = KERNEL_DONE, .program = i, .pid = k->pid, .status = p->status},
+                 "");
+        }
+        /* Half a line waits for its end. */
+        busy |= can_go_on(p) && !(is(p, "-bash") && span_find(buffer_span(&p->in), '\r', 0) < 0 &&
+                                  span_find(buffer_span(&p->in), '\n', 0) < 0);
+    }
+    return busy ? KERNEL_BUSY : KERNEL_IDLE;
+}
+
+int64_t kernel_deadline(const struct kernel *k)
+{
+    (void)k;
+    return INT64_MAX;
+}

@@ -1,0 +1,588 @@
+/* A visitor's whole connection through the service, before a kernel without guests
+ * (fake_kernel.c): what he sees and what is recorded. service_test MACHINE_IMAGE */
+#include "visit.h"
+
+#include "persona/image.h"
+#include "session/journal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void start(struct visit_host *h, struct visit *v, void **state, enum visit_split split)
+{
+    visit_host_init(h, *state, NULL, NULL);
+    visit_init(v, h, split, 1);
+    visit_pump(v);
+}
+
+/* Logged in as root. */
+static void start_root(struct visit_host *h, struct visit *v, void **state)
+{
+    start(h, v, state, VISIT_WHOLE);
+    visit_login(v, "root", "123456");
+    buffer_clear(&v->messages);
+    buffer_clear(&v->records);
+}
+
+static void finish(struct visit_host *h, struct visit *v)
+{
+    visit_fini(v);
+    visit_host_fini(h);
+}
+
+static void check_text(const struct buffer *b, const char *expected_z)
+{
+    struct span text = buffer_span(b);
+    if (!span_equal_z(text, expected_z))
+        fail_msg("got:\n%.*s\nexpected:\n%s", (int)text.len, (const char *)text.data, expected_z);
+}
+
+static void check_has(const struct buffer *lines, const char *prefix_z, size_t count)
+{
+    if (visit_count(lines, prefix_z) != count)
+        fail_msg("%zu of \"%s\" in:\n%.*s", visit_count(lines, prefix_z), prefix_z,
+                 (int)buffer_len(lines), (const char *)buffer_span(lines).data);
+}
+
+/* ---- What is on record ---- */
+
+static const char command_records_z[] =
+    "cowrie.session.connect | New connection: 192.0.2.7:40000 (203.0.113.87:22) "
+    "[session: 1518dfe8a406]\n"
+    "cowrie.client.version | Remote SSH version: SSH-2.0-TestClient_1\n"
+    "cowrie.client.kex | SSH client hassh fingerprint: 3756375c080b82261f34095bbb34afc2\n"
+    "lured.client.auth_timing | Authentication step password after 0 milliseconds\n"
+    "cowrie.login.success | login attempt [root/123456] succeeded\n"
+    "cowrie.session.params | \n"
+    "cowrie.command.input | CMD: echo hello\n"
+    "tty 0 open 0x0 'echo hello'\n"
+    "cowrie.log.open | Opening TTY Log: tty/1518dfe8a406-0.cast\n"
+    "lured.process.exec | EXEC [401]: echo hello\n"
+    "tty 0 o 'hello\\n'\n"
+    "lured.process.exit | EXIT [401]: status 0 signal -\n"
+    "tty 0 close\n"
+    "cowrie.log.closed | Closing TTY Log: tty/1518dfe8a406-0.cast after 0 milliseconds\n"
+    "cowrie.session.closed | Connection lost after 0 milliseconds\n";
+
+static const char command_messages_z[] = "CHANNEL_OPEN_CONFIRMATION 0 0 0 32768\n"
+                                         "CHANNEL_WINDOW_ADJUST 0 2097152\n"
+                                         "CHANNEL_SUCCESS 0\n"
+                                         "CHANNEL_DATA 0 'hello\\n'\n"
+                                         "CHANNEL_EOF 0\n"
+                                         "CHANNEL_REQUEST 0 'eow@openssh.com' 0 +0\n"
+                                         "STATUS 0\n"
+                                         "CHANNEL_REQUEST 0 'exit-status' 0 +4\n"
+                                         "CHANNEL_CLOSE 0\n";
+
+static void a_command_is_answered_and_on_record(void **state)
+{
+    for (int split = VISIT_WHOLE; split <= VISIT_RANDOM; split++) {
+        struct visit_host h;
+        struct visit v;
+        start(&h, &v, state, (enum visit_split)split);
+        visit_login(&v, "root", "123456");
+        buffer_clear(&v.messages);
+        visit_exec(&v, "echo hello");
+        visit_lose(&v);
+        check_text(&v.output, "hello\n");
+        check_text(&v.records, command_records_z);
+        check_text(&v.messages, command_messages_z);
+        finish(&h, &v);
+    }
+}
+
+static const char shell_records_z[] =
+    "cowrie.client.size | Terminal Size: 80 24\n"
+    "tty 0 open 80x24 ''\n"
+    "cowrie.log.open | Opening TTY Log: tty/1518dfe8a406-0.cast\n"
+    "lured.process.exec | EXEC [401]: -bash\n"
+    "tty 0 o 'Linux srv04 6.1.0 x86_64\\r\\n\\r\\nWelcome.\\r\\n'\n"
+    "tty 0 o '$ '\n"
+    "tty 0 i 'id\\r'\n"
+    "cowrie.command.input | CMD: id\n"
+    "tty 0 o 'id\\r\\n$ '\n"
+    "cowrie.client.size | Terminal Size: 100 30\n"
+    "tty 0 r '100x30'\n"
+    "tty 0 o '<100x30>'\n"
+    "tty 0 i 'exit\\r'\n"
+    "cowrie.command.input | CMD: exit\n"
+    "lured.process.exit | EXIT [401]: status 0 signal -\n"
+    "tty 0 o 'logout\\r\\n'\n"
+    "tty 0 close\n"
+    "cowrie.log.closed | Closing TTY Log: tty/1518dfe8a406-0.cast after 0 milliseconds\n"
+    "cowrie.session.closed | Connection lost after 0 milliseconds\n";
+
+static void a_terminal_is_greeted_recorded_and_its_lines_are_told(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start_root(&h, &v, state);
+    visit_say(&v, "5a \"session\" #0 #2097152 #32768");
+    visit_say(&v, "62 #0 \"pty-req\" 01 \"xterm\" #80 #24 #0 #0 \"\"");
+    visit_say(&v, "62 #0 \"shell\" 01");
+    visit_say(&v, "5e #0 \"id\\r\"");
+    visit_say(&v, "62 #0 \"window-change\" 00 #100 #30 #0 #0");
+    visit_say(&v, "5e #0 \"exit\\r\"");
+    visit_lose(&v);
+    check_text(&v.output,
+               "Linux srv04 6.1.0 x86_64\r\n\r\nWelcome.\r\n$ id\r\n$ <100x30>logout\r\n");
+    check_text(&v.records, shell_records_z);
+    finish(&h, &v);
+}
+
+static void the_environment_is_that_of_sshd(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start_root(&h, &v, state);
+    visit_say(&v, "5a \"session\" #0 #2097152 #32768");
+    visit_say(&v, "62 #0 \"env\" 01 \"LC_TEST\" \"a=b\"");
+    visit_say(&v, "62 #0 \"env\" 01 \"LANG\" \"de_DE\"");
+    visit_say(&v, "62 #0 \"env\" 01 \"PATH\" \"/evil\"");
+    visit_say(&v, "62 #0 \"pty-req\" 01 \"vt100\" #80 #24 #0 #0 \"\"");
+    visit_say(&v, "62 #0 \"exec\" 01 \"env\"");
+    check_text(&v.output, "0:0 /bin/bash /root\n"
+                          "LC_TEST=a=b\nLANG=C.UTF-8\nUSER=root\nLOGNAME=root\nHOME=/root\n"
+                          "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
+                          "SHELL=/bin/bash\nTERM=vt100\nXDG_SESSION_ID=1\n"
+                          "XDG_RUNTIME_DIR=/run/user/0\nXDG_SESSION_TYPE=tty\n"
+                          "XDG_SESSION_CLASS=user\nMOTD_SHOWN=pam\n"
+                          "SSH_CLIENT=192.0.2.7 40000 22\n"
+                          "SSH_CONNECTION=192.0.2.7 40000 203.0.113.87 22\n"
+                          "SSH_TTY=/dev/pts/0\n");
+    check_has(&v.records, "cowrie.client.var | request_env: PATH=/evil", 1);
+    finish(&h, &v);
+}
+
+static void another_account_has_its_own_identity(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start(&h, &v, state, VISIT_WHOLE);
+    visit_login(&v, "pi", "raspberry");
+    visit_exec(&v, "env");
+    struct span expected = span_z("1002:1003 /bin/bash /home/pi\nUSER=pi\nLOGNAME=pi\n"
+                                  "HOME=/home/pi\nPATH=/usr/local/bin:/usr/bin:/bin:/usr/games\n");
+    assert_true(span_starts_with(buffer_span(&v.output), expected));
+    finish(&h, &v);
+}
+
+static void without_home_and_shell_it_is_the_root_folder_and_sh(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start(&h, &v, state, VISIT_WHOLE);
+    visit_login(&v, "ubuntu", "ubuntu");
+    visit_exec(&v, "env");
+    assert_true(span_starts_with(buffer_span(&v.output), span_z("1001:1001 /bin/sh /\n")));
+    finish(&h, &v);
+}
+
+static void a_hushed_login_has_no_greeting(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start(&h, &v, state, VISIT_WHOLE);
+    visit_login(&v, "pi", "raspberry");
+    visit_say(&v, "5a \"session\" #0 #2097152 #32768");
+    visit_say(&v, "62 #0 \"shell\" 01");
+    check_text(&v.output, "$ ");
+    finish(&h, &v);
+}
+
+/* ---- Logins ---- */
+
+static void a_wrong_password_is_refused_and_a_right_one_opens(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start(&h, &v, state, VISIT_WHOLE);
+    visit_login(&v, "root", "wrong");
+    visit_login(&v, "root", "\\x01\\xff\\\\");
+    visit_login(&v, "root", "toor");
+    check_has(&v.messages, "USERAUTH_FAILURE", 2);
+    check_has(&v.messages, "USERAUTH_SUCCESS", 1);
+    check_has(&v.records, "cowrie.login.failed | login attempt [root/wrong] failed", 1);
+    check_has(&v.records, "cowrie.login.success | login attempt [root/toor] succeeded", 1);
+    assert_int_equal(session_host_counters(h.host)->failed_logins, 2);
+    assert_int_equal(session_host_counters(h.host)->logins, 1);
+    finish(&h, &v);
+}
+
+static void the_sixth_failure_ends_the_connection(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start(&h, &v, state, VISIT_WHOLE);
+    for (int i = 0; i < 6; i++)
+        visit_login(&v, "admin", "wrong");
+    check_has(&v.messages, "DISCONNECT", 1);
+    assert_int_equal(v.service->state(v.self), SERVICE_CLOSE);
+    visit_lose(&v);
+    check_has(&v.records, "cowrie.login.failed", 6);
+    check_has(&v.records, "cowrie.session.closed", 1);
+    finish(&h, &v);
+}
+
+static void an_account_that_the_machine_lacks_is_refused(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start(&h, &v, state, VISIT_WHOLE);
+    visit_login(&v, "admin", "admin");
+    check_has(&v.messages, "USERAUTH_FAILURE", 1);
+    finish(&h, &v);
+}
+
+static void the_first_tries_can_be_made_to_fail(void **state)
+{
+    struct session_limits limits = session_limits_default;
+    limits.failed_tries = 2;
+    struct visit_host h;
+    struct visit v;
+    visit_host_init(&h, *state, &limits, NULL);
+    visit_init(&v, &h, VISIT_WHOLE, 1);
+    for (int i = 0; i < 3; i++)
+        visit_login(&v, "root", "root");
+    check_has(&v.messages, "USERAUTH_FAILURE", 2);
+    check_has(&v.messages, "USERAUTH_SUCCESS", 1);
+    finish(&h, &v);
+}
+
+static void an_offered_key_is_recorded(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start(&h, &v, state, VISIT_WHOLE);
+    visit_say(&v, "05 \"ssh-userauth\"");
+    visit_say(&v, "32 \"root\" \"ssh-connection\" \"publickey\" 00 \"ssh-ed25519\" \"key\"");
+    check_has(&v.messages, "USERAUTH_FAILURE", 1);
+    check_has(&v.records,
+              "cowrie.client.fingerprint | public key attempt for user root of type ssh-ed25519 "
+              "with fingerprint SHA256:",
+              1);
+    check_has(&v.records, "cowrie.login", 0);
+    finish(&h, &v);
+}
+
+/* ---- Programs and channels ---- */
+
+static void check_exec(void **state, const char *command_z, const char *output_z,
+                       const char *errors_z, const char *end_z)
+{
+    struct visit_host h;
+    struct visit v;
+    start_root(&h, &v, state);
+    visit_exec(&v, command_z);
+    check_text(&v.output, output_z);
+    check_text(&v.errors, errors_z);
+    check_has(&v.messages, "CHANNEL_EOF", 1);
+    check_has(&v.messages, end_z, 1);
+    check_has(&v.messages, "CHANNEL_CLOSE", 1);
+    finish(&h, &v);
+}
+
+static void programs_end_with_a_status_or_a_signal(void **state)
+{
+    check_exec(state, "fail", "", "no\n", "STATUS 3");
+    check_exec(state, "die", "", "", "SIGNAL TERM");
+}
+
+static void input_reaches_the_program_through_its_narrow_pipe(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start_root(&h, &v, state);
+    visit_exec(&v, "cat");
+    visit_say(&v, "5e #0 \"one two three four five six seven eight nine ten eleven\"");
+    visit_say(&v, "5e #0 \" twelve\"");
+    visit_say(&v, "60 #0");
+    check_text(&v.output, "one two three four five six seven eight nine ten eleven twelve");
+    check_has(&v.messages, "CHANNEL_CLOSE", 1);
+    finish(&h, &v);
+}
+
+static void a_signal_and_a_closed_channel_end_a_program(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start_root(&h, &v, state);
+    visit_exec(&v, "stay");
+    visit_say(&v, "62 #0 \"signal\" 01 \"KILL\"");
+    check_has(&v.messages, "SIGNAL KILL", 1);
+    visit_say(&v, "61 #0");
+    buffer_clear(&v.messages);
+    visit_exec(&v, "stay");
+    visit_say(&v, "61 #0");
+    check_has(&v.messages, "SIGNAL HUP", 1);
+    check_has(&v.messages, "CHANNEL_CLOSE", 1);
+    finish(&h, &v);
+}
+
+static void several_channels_work_at_once(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start_root(&h, &v, state);
+    visit_exec(&v, "cat");
+    visit_say(&v, "5a \"session\" #1 #2097152 #32768");
+    visit_say(&v, "62 #1 \"exec\" 01 \"echo second\"");
+    check_text(&v.output, "second\n");
+    visit_say(&v, "5e #0 \"first\"");
+    visit_say(&v, "60 #0");
+    check_text(&v.output, "second\nfirst");
+    check_has(&v.messages, "CHANNEL_CLOSE", 2);
+    check_has(&v.records, "cowrie.log.open", 2);
+    check_has(&v.records, "cowrie.log.closed", 2);
+    finish(&h, &v);
+}
+
+static void a_written_file_is_kept(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start_root(&h, &v, state);
+    visit_exec(&v, "write");
+    check_has(&v.records, "lured.file.write | File written: /tmp/x (10 bytes)", 1);
+    check_has(&v.records, "artefact 10 at 0: '#!/bin/sh\\n'", 1);
+    finish(&h, &v);
+}
+
+static void a_forward_is_recorded_and_refused(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start_root(&h, &v, state);
+    visit_say(&v, "5a \"direct-tcpip\" #5 #2097152 #32768 \"198.51.100.1\" #25 \"127.0.0.1\" #99");
+    check_has(&v.messages, "CHANNEL_OPEN_FAILURE", 1);
+    check_has(&v.records,
+              "cowrie.direct-tcpip.request | direct-tcp connection request to "
+              "198.51.100.1:25 from 127.0.0.1:99",
+              1);
+    finish(&h, &v);
+}
+
+static void what_breaks_the_protocol_is_recorded(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start_root(&h, &v, state);
+    visit_say(&v, "5e #42 \"x\"");
+    visit_lose(&v);
+    check_has(&v.records, "lured.protocol.error", 1);
+    check_has(&v.records, "cowrie.session.closed", 1);
+    finish(&h, &v);
+}
+
+/* ---- Flow and bounds ---- */
+
+static void output_stops_at_the_clients_window_and_goes_on(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start_root(&h, &v, state);
+    visit_say(&v, "5a \"session\" #0 #100000 #32768");
+    visit_say(&v, "62 #0 \"exec\" 01 \"big\"");
+    assert_int_equal(buffer_len(&v.output), 100000);
+    visit_say(&v, "5d #0 #1000");
+    assert_int_equal(buffer_len(&v.output), 101000);
+    finish(&h, &v);
+}
+
+static void while_the_recorder_is_away_input_waits_and_nothing_is_lost(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start_root(&h, &v, state);
+    visit_say(&v, "5a \"session\" #0 #2000000000 #32768");
+    v.hold_records = true;
+    visit_say(&v, "62 #0 \"exec\" 01 \"big\"");
+    size_t held = v.service->record(v.self).len;
+    size_t got = buffer_len(&v.output);
+    assert_true(held > 1000000 && held <= SESSION_RECORDS_MAX);
+    assert_true(got > 1000000 && got < held);
+    assert_false(v.service->run(v.self, 1000, v.now_us));
+    assert_int_equal(v.service->feed(v.self, span_z("x"), v.now_us), 0);
+    v.hold_records = false;
+    v.runs = 10;
+    visit_pump(&v);
+    assert_true(buffer_len(&v.output) > got);
+    size_t recorded = visit_count(&v.records, "tty 0 o ");
+    assert_true(recorded * 32768 >= buffer_len(&v.output));
+    finish(&h, &v);
+}
+
+static void check_limit(void **state, const struct session_limits *limits, const char *command_z,
+                        int64_t wait_us, const char *name_z)
+{
+    struct visit_host h;
+    struct visit v;
+    visit_host_init(&h, *state, limits, NULL);
+    visit_init(&v, &h, VISIT_WHOLE, 1);
+    visit_login(&v, "root", "root");
+    visit_exec(&v, command_z);
+    if (wait_us > 0) {
+        assert_int_equal(v.service->state(v.self), SERVICE_OPEN);
+        assert_true(v.service->deadline_ms(v.self) <= (v.now_us + wait_us) / 1000);
+        visit_wait(&v, wait_us);
+    }
+    assert_int_equal(v.service->state(v.self), SERVICE_CLOSE);
+    check_has(&v.records, name_z, 1);
+    visit_lose(&v);
+    check_has(&v.records, "cowrie.session.closed", 1);
+    finish(&h, &v);
+}
+
+static void bounds_end_the_connection(void **state)
+{
+    struct session_limits limits = session_limits_default;
+    limits.idle_ms = 15000;
+    check_limit(state, &limits, "stay", 15000000,
+                "lured.session.limit | Limit reached: idle_ms 15000");
+    limits = session_limits_default;
+    limits.total_ms = 20000;
+    check_limit(state, &limits, "stay", 20000000,
+                "lured.session.limit | Limit reached: total_ms 2");
+    limits = session_limits_default;
+    limits.output_bytes = 50000;
+    check_limit(state, &limits, "big", 0, "lured.session.limit | Limit reached: output_bytes 6");
+}
+
+static void a_guest_that_never_ends_does_not_hold_the_connection(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start_root(&h, &v, state);
+    v.runs = 5;
+    visit_exec(&v, "spin");
+    assert_true(v.service->run(v.self, 1000, v.now_us));
+    visit_say(&v, "62 #0 \"signal\" 00 \"TERM\"");
+    check_has(&v.messages, "SIGNAL TERM", 1);
+    finish(&h, &v);
+}
+
+/* ---- Losses and replays ---- */
+
+/* One whole visit, cut off after so many bytes of the client. How many there were in all. */
+static size_t visit_cut(void **state, size_t cut_at)
+{
+    struct visit_host h;
+    struct visit v;
+    visit_host_init(&h, *state, NULL, NULL);
+    visit_init(&v, &h, VISIT_WHOLE, 1);
+    v.cut_at = cut_at;
+    visit_login(&v, "root", "123456");
+    visit_say(&v, "5a \"session\" #0 #2097152 #32768");
+    visit_say(&v, "62 #0 \"pty-req\" 01 \"xterm\" #80 #24 #0 #0 \"\"");
+    visit_say(&v, "62 #0 \"shell\" 01");
+    visit_say(&v, "5e #0 \"id\\r\"");
+    visit_say(&v, "5e #0 \"exit\\r\"");
+    if (!v.lost)
+        visit_lose(&v);
+    check_has(&v.records, "cowrie.session.connect", 1);
+    check_has(&v.records, "cowrie.session.closed", 1);
+    check_has(&v.records, "cowrie.log.closed", visit_count(&v.records, "cowrie.log.open"));
+    struct span text = buffer_span(&v.records);
+    size_t last = text.len - 1;
+    while (last > 0 && text.data[last - 1] != '\n')
+        last--;
+    assert_true(
+        span_starts_with(span_slice(text, last, text.len), span_z("cowrie.session.closed")));
+    size_t all = v.to_server;
+    finish(&h, &v);
+    return all;
+}
+
+static void a_line_lost_at_any_byte_leaves_a_whole_record(void **state)
+{
+    size_t all = visit_cut(state, SIZE_MAX);
+    assert_true(all > 800);
+    for (size_t cut = 1; cut < all; cut += 5)
+        assert_int_equal(visit_cut(state, cut), cut);
+}
+
+static void the_same_seed_gives_the_same_bytes(void **state)
+{
+    struct buffer sent, raw;
+    buffer_init(&sent, 1 << 20);
+    buffer_init(&raw, 1 << 20);
+    for (int i = 0; i < 2; i++) {
+        struct visit_host h;
+        struct visit v;
+        start(&h, &v, state, VISIT_RANDOM);
+        visit_login(&v, "root", "wrong");
+        visit_login(&v, "root", "123456");
+        visit_exec(&v, "echo again");
+        visit_lose(&v);
+        if (i == 0) {
+            assert_int_equal(buffer_put(&sent, buffer_span(&v.sent)), 0);
+            assert_int_equal(buffer_put(&raw, buffer_span(&v.raw)), 0);
+        }
+        assert_true(span_equal(buffer_span(&sent), buffer_span(&v.sent)));
+        assert_true(span_equal(buffer_span(&raw), buffer_span(&v.raw)));
+        finish(&h, &v);
+    }
+    buffer_fini(&sent);
+    buffer_fini(&raw);
+}
+
+/* ---- The image ---- */
+
+static struct persona_image *load_image(const char *path_z, void **bytes)
+{
+    FILE *f = fopen(path_z, "rb");
+    if (f == NULL || fseek(f, 0, SEEK_END) != 0)
+        abort();
+    size_t len = (size_t)ftell(f);
+    rewind(f);
+    struct persona_image *image;
+    if (posix_memalign(bytes, PERSONA_PAGE, len) != 0 || fread(*bytes, 1, len, f) != len ||
+        persona_image_open(span_of(*bytes, len), &image) < 0)
+        abort();
+    (void)fclose(f);
+    return image;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        return 2;
+    void *bytes = NULL;
+    struct persona_image *image = load_image(argv[1], &bytes);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(a_command_is_answered_and_on_record, image),
+        cmocka_unit_test_prestate(a_terminal_is_greeted_recorded_and_its_lines_are_told, image),
+        cmocka_unit_test_prestate(the_environment_is_that_of_sshd, image),
+        cmocka_unit_test_prestate(another_account_has_its_own_identity, image),
+        cmocka_unit_test_prestate(without_home_and_shell_it_is_the_root_folder_and_sh, image),
+        cmocka_unit_test_prestate(a_hushed_login_has_no_greeting, image),
+        cmocka_unit_test_prestate(a_wrong_password_is_refused_and_a_right_one_opens, image),
+        cmocka_unit_test_prestate(the_sixth_failure_ends_the_connection, image),
+        cmocka_unit_test_prestate(an_account_that_the_machine_lacks_is_refused, image),
+        cmocka_unit_test_prestate(the_first_tries_can_be_made_to_fail, image),
+        cmocka_unit_test_prestate(an_offered_key_is_recorded, image),
+        cmocka_unit_test_prestate(programs_end_with_a_status_or_a_signal, image),
+        cmocka_unit_test_prestate(input_reaches_the_program_through_its_narrow_pipe, image),
+        cmocka_unit_test_prestate(a_signal_and_a_closed_channel_end_a_program, image),
+        cmocka_unit_test_prestate(several_channels_work_at_once, image),
+        cmocka_unit_test_prestate(a_written_file_is_kept, image),
+        cmocka_unit_test_prestate(a_forward_is_recorded_and_refused, image),
+        cmocka_unit_test_prestate(what_breaks_the_protocol_is_recorded, image),
+        cmocka_unit_test_prestate(output_stops_at_the_clients_window_and_goes_on, image),
+        cmocka_unit_test_prestate(while_the_recorder_is_away_input_waits_and_nothing_is_lost,
+                                  image),
+        cmocka_unit_test_prestate(bounds_end_the_connection, image),
+        cmocka_unit_test_prestate(a_guest_that_never_ends_does_not_hold_the_connection, image),
+        cmocka_unit_test_prestate(a_line_lost_at_any_byte_leaves_a_whole_record, image),
+        cmocka_unit_test_prestate(the_same_seed_gives_the_same_bytes, image),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    persona_image_close(image);
+    free(bytes);
+    return failed;
+}
