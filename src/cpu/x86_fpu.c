@@ -128,6 +128,8 @@ static int operate_store(struct x86 *cpu, const struct x86_insn *insn)
     x86_fpu_host_run(opcode_of(insn), modrm_of(insn), &image, operand, 0);
     if (is_stored(&image))
         stop = x86_store(cpu, x86_address(cpu, insn), operand, insn->size);
+    else /* the address is checked all the same */
+        stop = x86_load_to_modify(cpu, x86_address(cpu, insn), operand, insn->size);
     if (stop)
         return stop;
     image_to_state(&cpu->state, &image);

@@ -92,11 +92,11 @@ int host_cpu_get(pid_t child, struct x86_state *state)
     return get_general(child, state);
 }
 
-int host_cpu_step(pid_t child, struct host_stop *stop)
+static int run(enum __ptrace_request how, pid_t child, struct host_stop *stop)
 {
     siginfo_t info;
     int status;
-    if (ptrace(PTRACE_SINGLESTEP, child, NULL, NULL) != 0)
+    if (ptrace(how, child, NULL, NULL) != 0)
         return -errno;
     if (waitpid(child, &status, 0) != child)
         return -errno;
@@ -110,6 +110,16 @@ int host_cpu_step(pid_t child, struct host_stop *stop)
     stop->code = info.si_code;
     stop->addr = (uint64_t)(uintptr_t)info.si_addr;
     return 0;
+}
+
+int host_cpu_step(pid_t child, struct host_stop *stop)
+{
+    return run(PTRACE_SINGLESTEP, child, stop);
+}
+
+int host_cpu_continue(pid_t child, struct host_stop *stop)
+{
+    return run(PTRACE_CONT, child, stop);
 }
 
 static bool same_word(const char *name_z, unsigned i, uint64_t host, uint64_t ours)

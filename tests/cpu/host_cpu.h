@@ -28,6 +28,8 @@ int host_cpu_get(pid_t child, struct x86_state *state);
 
 /* One instruction (of `rep`, one round). 0 or -errno. */
 int host_cpu_step(pid_t child, struct host_stop *stop);
+/* Runs until a signal: int3 gives SIGTRAP. 0 or -errno. */
+int host_cpu_continue(pid_t child, struct host_stop *stop);
 
 /* Do two states agree? Status flags in `ignored_flags` are left out. When they do not, says so on
  * standard error, one line a difference. */

@@ -19,8 +19,8 @@ struct lockstep_limits {
 struct lockstep_result {
     uint64_t instructions, system_calls;
     uint64_t loading; /* of the instructions: before the entry point */
-    bool exited; /* to its end */
-    int status;  /* as wait has it */
+    bool exited;      /* to its end */
+    int status;       /* as wait has it */
 };
 
 /* Runs argv[0] (a path) with standard input and output at /dev/null. 0; -1 when the two differ,

@@ -15,7 +15,7 @@ struct plan {
     bool plus_r, modrm, only_reg, only_mem;
     int reg_field; /* fixed /0 to /7, or -1 */
     bool sizes, sizes64, wide, maybe_wide, lock, rep, align, code, string, divide, bits;
-    bool frame, flags;
+    bool frame, flags, image, alone;
     char immediate; /* b w d z v, l for low, e for enter's two, 0 */
 };
 
@@ -153,7 +153,7 @@ static void random_fpu(struct x86_state *s, struct x86_random *random)
         s->fpu_status &= (uint16_t)~0x40u;
 }
 
-static void random_state(struct x86_state *s, struct x86_random *random)
+void x86_state_random(struct x86_state *s, struct x86_random *random)
 {
     *s = (struct x86_state){.rflags = 0x202};
     for (unsigned i = 0; i < 16; i++) {
@@ -199,8 +199,8 @@ static bool set_flag(struct plan *p, const char *word_z)
         {"sizes", &p->sizes},   {"sizes64", &p->sizes64}, {"w", &p->wide},
         {"w?", &p->maybe_wide}, {"lock", &p->lock},       {"rep", &p->rep},
         {"align", &p->align},   {"code", &p->code},       {"string", &p->string},
-        {"frame", &p->frame},   {"flags", &p->flags},     {"divide", &p->divide},
-        {"bits", &p->bits},
+        {"frame", &p->frame},   {"image", &p->image},     {"alone", &p->alone},
+        {"flags", &p->flags},   {"divide", &p->divide},   {"bits", &p->bits},
     };
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
         if (strcmp(flags[i].word_z, word_z) == 0)
@@ -244,6 +244,7 @@ struct maker {
     struct x86_random *random;
     uint8_t rex;
     bool operand16, fs;
+    bool in_stream;
     unsigned after; /* bytes of the immediate: rip-relative operands count from behind it */
     bool rip_relative;
     unsigned rip_field; /* where the displacement stands, once all bytes are there */
@@ -315,6 +316,15 @@ static void memory_based(struct maker *m, unsigned reg, uint64_t offset)
     put_tail(m, (uint64_t)disp, mod == 1 ? 1 : mod == 2 ? 4 : 0);
 }
 
+static void memory_fixed(struct maker *m, unsigned reg)
+{
+    m->c->addr = pick_addr(m);
+    if (chance(m->random, 50))
+        memory_rip(m, reg);
+    else
+        memory_absolute(m, reg, m->c->addr);
+}
+
 static void memory_operand(struct maker *m, unsigned reg)
 {
     uint64_t addr = pick_addr(m), offset;
@@ -340,7 +350,10 @@ static void operands(struct maker *m)
     if (p->bits)
         m->c->state.reg[reg] = x86_random_below(m->random, 400) - 200ULL;
     if (!p->only_reg && (p->only_mem || chance(m->random, 50))) {
-        memory_operand(m, reg & 7);
+        if (m->in_stream)
+            memory_fixed(m, reg & 7);
+        else
+            memory_operand(m, reg & 7);
         return;
     }
     if (rm >= 8)
@@ -423,17 +436,43 @@ static void prepare_registers(struct maker *m)
     }
 }
 
-static void place(struct maker *m)
+static uint64_t pick_place(struct x86_random *random, unsigned len)
+{
+    unsigned offset = 64 + x86_random_below(random, CASE_CODE_BYTES - X86_STREAM_MAX - 128);
+    if (chance(random, 3))
+        offset = CPU_PAGE_BYTES - x86_random_below(random, len + 1);
+    return CASE_CODE + offset;
+}
+
+static void fix_displacement(struct maker *m)
 {
     struct x86_case *c = m->c;
-    unsigned offset = 64 + x86_random_below(m->random, CASE_CODE_BYTES - 128);
-    if (chance(m->random, 3))
-        offset = CPU_PAGE_BYTES - x86_random_below(m->random, c->len + 1);
-    c->state.rip = CASE_CODE + offset;
     if (m->rip_relative) {
         uint32_t disp = (uint32_t)(c->addr - (c->state.rip + c->len));
         memcpy(c->bytes + m->rip_field, &disp, 4);
     }
+}
+
+/* Everything but where it stands. */
+static void make(struct maker *m)
+{
+    struct x86_case *c = m->c;
+    struct plan p = *m->p;
+    choose_size(m);
+    if (p.modrm)
+        operands(m);
+    if (p.plus_r) {
+        unsigned r = x86_random_below(m->random, 16);
+        p.opcode[p.opcodes - 1] |= (uint8_t)(r & 7);
+        m->rex |= r >= 8 ? REX_B : 0;
+    }
+    put_prefixes(m);
+    for (unsigned i = 0; i < p.opcodes; i++)
+        put(c, p.opcode[i], 1);
+    m->rip_field += c->len;
+    for (unsigned i = 0; i < m->tails; i++)
+        put(c, m->tail[i], 1);
+    put(c, immediate_value(m), immediate_bytes(m));
 }
 
 void x86_case_make(struct x86_case *c, const char *text, struct x86_random *random)
@@ -441,22 +480,40 @@ void x86_case_make(struct x86_case *c, const char *text, struct x86_random *rand
     struct plan p = plan_of(text);
     struct maker m = {.c = c, .p = &p, .random = random};
     memset(c, 0, sizeof(*c));
-    random_state(&c->state, random);
+    x86_state_random(&c->state, random);
     prepare_registers(&m);
-    choose_size(&m);
-    if (p.modrm)
-        operands(&m);
-    if (p.plus_r) {
-        unsigned r = x86_random_below(random, 16);
-        p.opcode[p.opcodes - 1] |= (uint8_t)(r & 7);
-        m.rex |= r >= 8 ? REX_B : 0;
-    }
-    put_prefixes(&m);
-    for (unsigned i = 0; i < p.opcodes; i++)
-        put(c, p.opcode[i], 1);
-    m.rip_field += c->len;
-    for (unsigned i = 0; i < m.tails; i++)
-        put(c, m.tail[i], 1);
-    put(c, immediate_value(&m), immediate_bytes(&m));
-    place(&m);
+    c->has_image = p.image;
+    make(&m);
+    c->state.rip = pick_place(random, c->len);
+    fix_displacement(&m);
+}
+
+void x86_stream_start(struct x86_stream *stream, struct x86_random *random)
+{
+    stream->len = 0;
+    x86_state_random(&stream->state, random);
+    stream->state.rip = pick_place(random, 32);
+}
+
+void x86_stream_add(struct x86_stream *stream, const char *text, struct x86_random *random)
+{
+    struct x86_case c = {.state.rip = stream->state.rip + stream->len};
+    struct plan p = plan_of(text);
+    struct maker m = {.c = &c, .p = &p, .random = random, .in_stream = true};
+    if (stream->len + sizeof(c.bytes) > sizeof(stream->bytes))
+        return;
+    make(&m);
+    fix_displacement(&m);
+    memcpy(stream->bytes + stream->len, c.bytes, c.len);
+    stream->len += c.len;
+}
+
+void x86_stream_add_jump(struct x86_stream *stream, struct x86_random *random)
+{
+    unsigned condition = x86_random_below(random, 16), reg = x86_random_below(random, 8);
+    const uint8_t bytes[5] = {(uint8_t)(0x70 | condition), 3, 0x48, 0xff, (uint8_t)(0xc0 | reg)};
+    if (stream->len + sizeof(bytes) > sizeof(stream->bytes))
+        return;
+    memcpy(stream->bytes + stream->len, bytes, sizeof(bytes)); /* jcc +3; inc reg */
+    stream->len += sizeof(bytes);
 }

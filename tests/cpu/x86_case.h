@@ -29,6 +29,8 @@ enum {
  *   divide         rdx is such that a division succeeds more often
  *   frame          rbp is an address of data
  *   flags          the top of the stack is flags
+ *   image          the operand holds what fxrstor takes
+ *   alone          not to stand among others in a stream
  *   bits           the register operand is small: an index of bits
  * `undefined`: the status flags that the manual leaves undefined, and processors do differ. */
 struct x86_form {
@@ -46,6 +48,16 @@ struct x86_case {
     uint64_t addr;          /* of the memory operand, when there is one */
     uint64_t target;        /* `code`: what has to stand at addr and at the top of the stack */
     bool has_target;
+    bool has_image;
+};
+
+/* Many instructions in a row. Their operands in memory have fixed addresses, so that they work
+ * whatever is in the registers. */
+enum { X86_STREAM_MAX = 512 };
+struct x86_stream {
+    uint8_t bytes[X86_STREAM_MAX];
+    unsigned len;
+    struct x86_state state; /* before; rip is where the bytes have to be */
 };
 
 /* The sequence of random numbers. */
@@ -56,6 +68,12 @@ uint64_t x86_random_next(struct x86_random *random);
 unsigned x86_random_below(struct x86_random *random, unsigned limit);
 
 void x86_case_make(struct x86_case *c, const char *text, struct x86_random *random);
+void x86_stream_start(struct x86_stream *stream, struct x86_random *random);
+void x86_stream_add(struct x86_stream *stream, const char *text, struct x86_random *random);
+/* A jump on some condition over three bytes, which are an instruction. */
+void x86_stream_add_jump(struct x86_stream *stream, struct x86_random *random);
+/* Registers at random, rsp in the data pages. */
+void x86_state_random(struct x86_state *state, struct x86_random *random);
 /* Bytes for the data pages: integers and floats, edges among them. */
 void x86_case_fill(uint8_t *bytes, size_t len, struct x86_random *random);
 
