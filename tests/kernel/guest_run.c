@@ -1,6 +1,6 @@
 /* Runs a program of an image in the kernel, with this process's standard streams as its doors.
  *
- * usage: guest-run [-v] [-x] [-s] [-t] [-f] [-u UID] [-c DIR] [-e NAME=VALUE]... [-n INSTRUCTIONS]
+ * usage: guest-run [-v] [-x] [-s] [-t] [-f] [-u UID] [-c DIR] [-e NAME=VALUE]... [-n INSTRUCTIONS] [-a ARGV0]
  *                  IMAGE PROGRAM [ARGUMENT]...
  *   -v  events on standard error      -x  system calls too
  *   -s  figures at the end
@@ -45,6 +45,7 @@ struct options {
     struct span argv[ARGS_MAX];
     size_t argc;
     const char *image;
+    struct span path; /* the file to run; argv[0] may be another name */
 };
 
 struct runner {
@@ -201,8 +202,9 @@ static void pump(struct runner *r)
 
 static void parse(struct options *o, int argc, char **argv)
 {
+    const char *name = NULL;
     int c;
-    while ((c = getopt(argc, argv, "+vxstfu:c:e:n:")) != -1) {
+    while ((c = getopt(argc, argv, "+vxstfu:c:e:n:a:")) != -1) {
         switch (c) {
         case 'v': o->verbose = true; break;
         case 'x': o->calls = true; break;
@@ -212,6 +214,7 @@ static void parse(struct options *o, int argc, char **argv)
         case 'u': o->uid = (uint32_t)strtoul(optarg, NULL, 10); break;
         case 'c': o->cwd = optarg; break;
         case 'n': o->instructions = strtoull(optarg, NULL, 10); break;
+        case 'a': name = optarg; break;
         case 'e':
             if (o->envc < ENV_MAX)
                 o->env[o->envc++] = span_z(optarg);
@@ -220,13 +223,17 @@ static void parse(struct options *o, int argc, char **argv)
         }
     }
     if (argc - optind < 2) {
-        fprintf(stderr, "usage: guest-run [-vxstf] [-u UID] [-c DIR] [-e NAME=VALUE] [-n COUNT] "
-                        "IMAGE PROGRAM [ARGUMENT]...\n");
+        fprintf(stderr,
+                "usage: guest-run [-vxstf] [-u UID] [-c DIR] [-e NAME=VALUE] [-n COUNT] [-a ARGV0] "
+                "IMAGE PROGRAM [ARGUMENT]...\n");
         exit(125);
     }
     o->image = argv[optind++];
     for (; optind < argc && o->argc < ARGS_MAX; optind++)
         o->argv[o->argc++] = span_z(argv[optind]);
+    o->path = o->argv[0];
+    if (name != NULL)
+        o->argv[0] = span_z(name);
 }
 
 static struct kernel *new_kernel(const struct runner *r, const struct persona_image *image,
@@ -256,7 +263,7 @@ static void spawn(struct runner *r)
         .term = SPAN_LIT("xterm"), .columns = 80, .rows = 24};
     struct kernel_spawn s = {.argv = o->argv,
                              .argc = o->argc,
-                             .path = o->argv[0],
+                             .path = o->path,
                              .env = o->env,
                              .envc = o->envc,
                              .cwd = span_z(o->cwd != NULL ? o->cwd : "/"),
