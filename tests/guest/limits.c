@@ -1,0 +1,145 @@
+/* Programs for the tests of a kernel's bounds (tests/kernel/kernel_test.c): one letter says what. */
+#include "guest.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+enum { PAGE = 4096 };
+
+static int children(void)
+{
+    int n = 0;
+    pid_t pid;
+    while ((pid = fork()) > 0)
+        n++;
+    if (pid == 0) {
+        pause();
+        _exit(0);
+    }
+    printf("%d children, then %s\n", n, strerrorname_np(errno));
+    signal(SIGTERM, SIG_IGN);
+    kill(0, SIGTERM);
+    while (wait(NULL) > 0)
+        ;
+    return 0;
+}
+
+static int memory(void)
+{
+    for (int n = 0;; n++) {
+        char *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (p == MAP_FAILED) {
+            printf("mmap: %s\n", strerrorname_np(errno));
+            return 0;
+        }
+        *p = 1;
+    }
+}
+
+static int files(void)
+{
+    int n = 0;
+    while (open("/", O_RDONLY) >= 0)
+        n++;
+    printf("%d files, then %s\n", n, strerrorname_np(errno));
+    return 0;
+}
+
+static int disk(void)
+{
+    static char bytes[65536];
+    long total = 0, n;
+    int fd = open("/tmp/big", O_WRONLY | O_CREAT, 0600);
+    while ((n = write(fd, bytes, sizeof(bytes))) > 0)
+        total += n;
+    printf("%ld bytes, then %s\n", total, strerrorname_np(errno));
+    return 0;
+}
+
+static int names(void)
+{
+    char name[32];
+    int n = 0;
+    do
+        snprintf(name, sizeof(name), "/tmp/d%d", n++);
+    while (mkdir(name, 0700) == 0);
+    printf("%d names, then %s\n", n - 1, strerrorname_np(errno));
+    return 0;
+}
+
+static int prints(void)
+{
+    for (int i = 0; i < 100000; i++)
+        printf("%07d\n", i);
+    return 0;
+}
+
+static int executes(void)
+{
+    for (int i = 0; i < 50; i++)
+        if (fork() == 0)
+            execl("/bin/guest-limits", "x", "q", (char *)NULL);
+    while (wait(NULL) > 0)
+        ;
+    return 0;
+}
+
+static int spins(void)
+{
+    volatile long i = 0;
+    while (i >= 0)
+        i++;
+    return 1;
+}
+
+/* Counts until a byte comes. */
+static int counts(void)
+{
+    char byte;
+    long n = 0;
+    fcntl(0, F_SETFL, O_NONBLOCK);
+    while (read(0, &byte, 1) != 1)
+        n++;
+    printf("%ld\n", n);
+    return 0;
+}
+
+static int copies(void)
+{
+    char bytes[1000];
+    long n;
+    while ((n = read(0, bytes, sizeof(bytes))) > 0)
+        write(1, bytes, (size_t)n);
+    printf("end %ld\n", n);
+    return 5;
+}
+
+static int sleeps(void)
+{
+    usleep(5000000);
+    printf("slept\n");
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    setbuf(stdout, NULL);
+    switch (argc > 1 ? argv[1][0] : '?') {
+    case 'p': return children();
+    case 'm': return memory();
+    case 'f': return files();
+    case 'd': return disk();
+    case 'n': return names();
+    case 'o': return prints();
+    case 'e': return executes();
+    case 's': return spins();
+    case 'c': return counts();
+    case 'i': return copies();
+    case 'z': return sleeps();
+    case 'q': return 0;
+    default: return 2;
+    }
+}
