@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+struct socket;
 struct tty;
 
 /* What a new inode is made of. */
@@ -110,8 +111,9 @@ struct vfs {
     struct fs *mounts[VFS_MOUNTS_MAX]; /* [0] is "/" */
     size_t mount_count;
     struct fs *devpts;
-    struct tty *ttys;     /* by number, lowest first */
-    uint64_t next_object; /* inode numbers of pipes and sockets */
+    struct tty *ttys;       /* by number, lowest first */
+    struct socket *sockets; /* that have a name */
+    uint64_t next_object;   /* inode numbers of pipes and sockets */
 };
 
 #define FS_DEV(major, minor)                                         \

@@ -385,7 +385,8 @@ static int replace_text(char **at, const char *value_z)
     return 0;
 }
 
-/* Moves over what the file sets. A number of 0 is not set: none may be 0. */
+/* Moves over what the file sets. A number of 0 is not set, or set to the default of those that may
+ * be 0. */
 static void take_set(struct config *config, struct config *from)
 {
     for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {

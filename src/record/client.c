@@ -54,11 +54,15 @@ static void on_ack(struct record_client *client, uint64_t number)
         if (client->on_room != NULL)
             client->on_room(client);
     }
+    if (record_client_is_empty(client) && client->on_acknowledged != NULL)
+        client->on_acknowledged(client);
 }
 
 static size_t on_data(struct reel_transport *t, const uint8_t *data, size_t len)
 {
     struct record_client *client = client_of(t);
+    if (client->transport != t)
+        return len;
     size_t taken = 0;
     while (taken < len) {
         size_t room = buffer_room(&client->in);
@@ -89,14 +93,21 @@ static void on_drained(struct reel_transport *t)
     send_more(client_of(t));
 }
 
-static void on_lost(struct reel_transport *t, int reason)
+static void forget_recorder(struct record_client *client)
 {
-    struct record_client *client = client_of(t);
-    (void)reason;
     client->transport = NULL;
     client->welcome = false;
     client->sent = 0;
     buffer_clear(&client->in);
+}
+
+static void on_lost(struct reel_transport *t, int reason)
+{
+    struct record_client *client = client_of(t);
+    (void)reason;
+    if (client->transport != t)
+        return; /* let go of before */
+    forget_recorder(client);
     if (client->on_lost != NULL)
         client->on_lost(client);
 }
@@ -122,12 +133,17 @@ void record_client_init(struct record_client *client, struct reel_reactor *r, ui
 
 void record_client_fini(struct record_client *client)
 {
-    if (client->transport != NULL) {
-        client->on_lost = NULL;
-        reel_abort(client->transport);
-    }
+    record_client_drop(client);
     buffer_fini(&client->queue);
     buffer_fini(&client->in);
+}
+
+void record_client_drop(struct record_client *client)
+{
+    if (client->transport == NULL)
+        return;
+    reel_abort(client->transport);
+    forget_recorder(client);
 }
 
 int record_client_adopt(struct record_client *client, int fd)

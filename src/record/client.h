@@ -18,6 +18,8 @@ struct record_client {
     void (*on_ready)(struct record_client *client);
     /* Frames were acknowledged after record_client_put had refused some: there is room again. */
     void (*on_room)(struct record_client *client);
+    /* Everything that was put is acknowledged. */
+    void (*on_acknowledged)(struct record_client *client);
     /* The recorder is gone; frames are kept until record_client_adopt brings another. */
     void (*on_lost)(struct record_client *client);
     void *context; /* the owner's */
@@ -44,6 +46,9 @@ void record_client_fini(struct record_client *client);
 
 /* A connected socket to a recorder. 0, or -errno and the descriptor is still the caller's. */
 int record_client_adopt(struct record_client *client, int fd);
+
+/* Lets go of the recorder, without on_lost: another is to be adopted. */
+void record_client_drop(struct record_client *client);
 
 /* Takes whole frames from the front of `frames`: how many bytes. */
 size_t record_client_put(struct record_client *client, struct span frames);

@@ -25,7 +25,7 @@ struct gap {
 };
 
 struct record_store {
-    int data, log, open, tty, artefacts; /* folders; -1: not open */
+    int log, open, tty, artefacts; /* folders, borrowed */
     int state;
     struct record_options options;
     struct record_segment segment;
@@ -83,28 +83,50 @@ static int state_open(struct record_store *s)
 
 /* ---- Opening ---- */
 
-static int open_dirs(struct record_store *s, int dir)
+static void close_fd(int *fd)
 {
-    s->data = dir;
-    s->log = record_dir_open(dir, "log");
-    s->tty = record_dir_open(dir, "tty");
-    s->artefacts = record_dir_open(dir, "artefacts");
-    if (s->log >= 0)
-        s->open = record_dir_open(s->log, "open");
-    int worst = s->log < 0         ? s->log
-                : s->tty < 0       ? s->tty
-                : s->artefacts < 0 ? s->artefacts
-                                   : s->open;
-    return worst < 0 ? worst : 0;
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
 }
 
-struct record_store *record_store_open(int dir, const struct record_options *options, int *error)
+int record_dirs_open(struct record_dirs *dirs, int data)
+{
+    *dirs = (struct record_dirs){-1, -1, -1, -1};
+    dirs->log = record_dir_open(data, "log");
+    dirs->tty = record_dir_open(data, "tty");
+    dirs->artefacts = record_dir_open(data, "artefacts");
+    dirs->open = dirs->log < 0 ? dirs->log : record_dir_open(dirs->log, "open");
+    const int all[] = {dirs->log, dirs->tty, dirs->artefacts, dirs->open};
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        if (all[i] < 0) {
+            record_dirs_close(dirs);
+            return all[i];
+        }
+    }
+    return 0;
+}
+
+void record_dirs_close(struct record_dirs *dirs)
+{
+    close_fd(&dirs->log);
+    close_fd(&dirs->open);
+    close_fd(&dirs->tty);
+    close_fd(&dirs->artefacts);
+}
+
+struct record_store *record_store_open(const struct record_dirs *dirs,
+                                       const struct record_options *options, int *error)
 {
     struct record_store *s = calloc(1, sizeof(*s));
     *error = ERR_NOMEM;
     if (s == NULL)
         return NULL;
-    s->log = s->open = s->tty = s->artefacts = s->state = -1;
+    s->log = dirs->log;
+    s->open = dirs->open;
+    s->tty = dirs->tty;
+    s->artefacts = dirs->artefacts;
+    s->state = -1;
     s->segment.file.fd = -1;
     s->options = *options;
     if (s->options.segment_max == 0)
@@ -112,11 +134,8 @@ struct record_store *record_store_open(int dir, const struct record_options *opt
     if (s->options.cast_max == 0)
         s->options.cast_max = RECORD_CAST_MAX;
     buffer_init(&s->line, FRAME_MAX);
-    record_casts_init(&s->casts, -1, s->options.cast_max);
-    *error = open_dirs(s, dir);
-    s->casts.dir = s->tty;
-    if (*error == 0)
-        *error = record_segment_open(&s->segment, s->log, s->options.segment_max);
+    record_casts_init(&s->casts, s->tty, s->options.cast_max);
+    *error = record_segment_open(&s->segment, s->log, s->options.segment_max);
     if (*error == 0)
         *error = state_open(s);
     if (*error < 0) {
@@ -124,12 +143,6 @@ struct record_store *record_store_open(int dir, const struct record_options *opt
         return NULL;
     }
     return s;
-}
-
-static void close_fd(int fd)
-{
-    if (fd >= 0)
-        (void)close(fd);
 }
 
 void record_store_close(struct record_store *store)
@@ -141,11 +154,7 @@ void record_store_close(struct record_store *store)
     record_casts_fini(&store->casts);
     record_segment_close(&store->segment);
     buffer_fini(&store->line);
-    close_fd(store->state);
-    close_fd(store->open);
-    close_fd(store->log);
-    close_fd(store->tty);
-    close_fd(store->artefacts);
+    close_fd(&store->state);
     free(store);
 }
 
@@ -247,7 +256,7 @@ int record_store_lose(struct record_store *store, const char *reason_z, int64_t 
     DIR *d = again < 0 ? NULL : fdopendir(again);
     if (d == NULL) {
         int error = -errno;
-        close_fd(again);
+        close_fd(&again);
         return error;
     }
     int error = 0;

@@ -26,11 +26,21 @@ struct record_options {
     struct event_sensor sensor; /* for events of the recorder's own; borrowed */
 };
 
+/* The directory's folders, each by its descriptor: all that the recorder may touch. */
+struct record_dirs {
+    int log, open, tty, artefacts;
+};
+
+/* Opens them, and makes what is missing. 0 or -errno, and then none is open. */
+int record_dirs_open(struct record_dirs *dirs, int data);
+void record_dirs_close(struct record_dirs *dirs);
+
 struct record_store;
 
-/* Opens the directory, makes what is missing and repairs what a crash left. `dir` is borrowed. NULL:
- * *error is a negative error. */
-struct record_store *record_store_open(int dir, const struct record_options *options, int *error);
+/* Opens the files and repairs what a crash left. The folders are borrowed. NULL: *error is a negative
+ * error. */
+struct record_store *record_store_open(const struct record_dirs *dirs,
+                                       const struct record_options *options, int *error);
 /* Syncs. NULL is fine. */
 void record_store_close(struct record_store *store);
 

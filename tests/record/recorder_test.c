@@ -32,6 +32,7 @@ static const struct event_origin ORIGIN = {.session = SPAN_LIT("0123456789ab"),
 struct fixture {
     char path_z[64];
     int dir;
+    struct record_dirs dirs;
     struct reel_reactor *reactor;
     struct record_client client;
     /* A recorder in the same process ... */
@@ -59,6 +60,7 @@ static int setup(void **state)
     (void)snprintf(f->path_z, sizeof(f->path_z), "/tmp/lured-recorder-XXXXXX");
     assert_non_null(mkdtemp(f->path_z));
     f->dir = open(f->path_z, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(record_dirs_open(&f->dirs, f->dir), 0);
     f->reactor = reel_reactor_new(NULL);
     assert_non_null(f->reactor);
     record_client_init(&f->client, f->reactor, 1, "test");
@@ -90,11 +92,11 @@ static void on_trouble(struct recorder *recorder, const char *line_z)
     f->troubles++;
 }
 
-static struct record_store *open_store(int dir)
+static struct record_store *open_store(const struct record_dirs *dirs)
 {
     int error = 0;
     const struct record_options options = {.segment_max = 20000, .sensor = SENSOR};
-    struct record_store *store = record_store_open(dir, &options, &error);
+    struct record_store *store = record_store_open(dirs, &options, &error);
     assert_non_null(store);
     return store;
 }
@@ -103,7 +105,7 @@ static struct record_store *open_store(int dir)
 static void start_recorder(struct fixture *f)
 {
     int fds[2];
-    f->store = open_store(f->dir);
+    f->store = open_store(&f->dirs);
     assert_int_equal(recorder_init(&f->recorder, f->reactor, f->store), 0);
     f->recorder.on_trouble = on_trouble;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
@@ -129,6 +131,7 @@ static int teardown(void **state)
     stop_recorder(f);
     record_client_fini(&f->client);
     reel_reactor_free(f->reactor);
+    record_dirs_close(&f->dirs);
     (void)close(f->dir);
     (void)nftw(f->path_z, delete_one, 16, FTW_DEPTH | FTW_PHYS);
     free(f);
@@ -337,7 +340,7 @@ static void a_sensor_that_dies_is_written_to_its_last_byte(void **state)
     struct fixture *f = *state;
     int fds[2];
     struct buffer frames;
-    f->store = open_store(f->dir);
+    f->store = open_store(&f->dirs);
     assert_int_equal(recorder_init(&f->recorder, f->reactor, f->store), 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     buffer_init(&frames, FRAME_MAX);
@@ -377,7 +380,7 @@ static void nonsense_from_a_sensor_is_said_and_ends_it(void **state)
 {
     struct fixture *f = *state;
     int fds[2];
-    f->store = open_store(f->dir);
+    f->store = open_store(&f->dirs);
     assert_int_equal(recorder_init(&f->recorder, f->reactor, f->store), 0);
     f->recorder.on_trouble = on_trouble;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
@@ -404,7 +407,7 @@ static void spawn_recorder(struct fixture *f)
     if (f->child == 0) {
         struct reel_reactor *r = reel_reactor_new(NULL);
         struct recorder recorder;
-        if (r == NULL || recorder_init(&recorder, r, open_store(f->dir)) < 0)
+        if (r == NULL || recorder_init(&recorder, r, open_store(&f->dirs)) < 0)
             _exit(1);
         recorder_adopt(&recorder, fds[0]);
         (void)close(fds[1]);

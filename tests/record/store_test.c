@@ -39,6 +39,7 @@ static const struct event_origin ORIGIN = {.session = SPAN_LIT("0123456789ab"),
 struct fixture {
     char path_z[64];
     int dir;
+    struct record_dirs dirs;
     struct record_options options;
     struct record_store *store;
     uint64_t number;
@@ -47,7 +48,7 @@ struct fixture {
 static struct record_store *open_store(struct fixture *f)
 {
     int error = 0;
-    struct record_store *store = record_store_open(f->dir, &f->options, &error);
+    struct record_store *store = record_store_open(&f->dirs, &f->options, &error);
     if (store == NULL)
         fail_msg("cannot open: %d", error);
     return store;
@@ -60,6 +61,7 @@ static int setup(void **state)
     (void)snprintf(f->path_z, sizeof(f->path_z), "/tmp/lured-record-XXXXXX");
     assert_non_null(mkdtemp(f->path_z));
     f->dir = open(f->path_z, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(record_dirs_open(&f->dirs, f->dir), 0);
     f->options.sensor = SENSOR;
     f->store = open_store(f);
     *state = f;
@@ -78,6 +80,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     record_store_close(f->store);
+    record_dirs_close(&f->dirs);
     (void)close(f->dir);
     (void)nftw(f->path_z, delete_one, 16, FTW_DEPTH | FTW_PHYS);
     free(f);

@@ -1,0 +1,110 @@
+/* lured run, lured check, lured version */
+#include "lured/command.h"
+#include "lured/supervisor.h"
+#include "lured/world.h"
+
+enum { RUN_CONFIG, RUN_DATA, RUN_SSH, RUN_TELNET, RUN_CONSOLE };
+
+static const struct command_option RUN_OPTIONS[] = {
+    [RUN_CONFIG] = {"config", "FILE", "configuration (docs/configuration.md); else the defaults"},
+    [RUN_DATA] = {"data", "DIR", "where all is kept; ./lured-data"},
+    [RUN_SSH] = {"ssh", "ENDPOINT", "where SSH is answered; tcp:2222"},
+    [RUN_TELNET] = {"telnet", "ENDPOINT", "where Telnet is answered; not in this version"},
+    [RUN_CONSOLE] = {"console", "ENDPOINT", "where the dashboard is served; not in this version"},
+    {0},
+};
+
+static int set_run(struct config *config, const struct command_line *line)
+{
+    static const struct {
+        int option;
+        const char *key_z;
+    } KEYS[] = {{RUN_DATA, "data"},
+                {RUN_SSH, "ssh.endpoint"},
+                {RUN_TELNET, "telnet.endpoint"},
+                {RUN_CONSOLE, "console.endpoint"}};
+    for (size_t i = 0; i < ARRAY_LEN(KEYS); i++) {
+        const char *value_z = line->values[KEYS[i].option];
+        if (command_set(config, KEYS[i].key_z, RUN_OPTIONS[KEYS[i].option].name_z, value_z) != 0)
+            return COMMAND_USAGE;
+    }
+    return 0;
+}
+
+static void say_missing(const struct command_line *line, int option, const char *what_z)
+{
+    const char *value_z = line->values[option];
+    if (value_z != NULL && !config_is_off(value_z))
+        (void)fprintf(stderr, "lured: --%s: this version does not have %s\n",
+                      RUN_OPTIONS[option].name_z, what_z);
+}
+
+static int run(const struct command_line *line)
+{
+    struct config config;
+    int status = command_config(&config, line->values[RUN_CONFIG]);
+    if (status != 0)
+        return status;
+    status = set_run(&config, line);
+    if (status == 0) {
+        say_missing(line, RUN_TELNET, "Telnet");
+        say_missing(line, RUN_CONSOLE, "the dashboard");
+        status = supervisor_main(&config);
+    }
+    config_fini(&config);
+    return status;
+}
+
+const struct command command_run = {
+    .name_z = "run",
+    .what_z = "Runs the honeypot until it is told to stop (SIGTERM, Ctrl-C).",
+    .options = RUN_OPTIONS,
+    .run = run,
+};
+
+static const struct command_option CHECK_OPTIONS[] = {
+    {"config", "FILE", "configuration; else the defaults"},
+    {0},
+};
+
+static int check(const struct command_line *line)
+{
+    struct config config;
+    struct world world;
+    char why_z[WORLD_WHY_SIZE];
+    int status = command_config(&config, line->values[0]);
+    if (status != 0)
+        return status;
+    config_print(&config, stdout);
+    if (world_check(&world, &config, why_z) < 0) {
+        (void)fflush(stdout);
+        (void)fprintf(stderr, "lured: %s\n", why_z);
+        status = COMMAND_FAILED;
+    }
+    world_close(&world);
+    config_fini(&config);
+    return status;
+}
+
+const struct command command_check = {
+    .name_z = "check",
+    .what_z = "Checks the configuration and what it names, and prints what results.",
+    .options = CHECK_OPTIONS,
+    .run = check,
+};
+
+static const struct command_option NO_OPTIONS[] = {{0}};
+
+static int version(const struct command_line *line)
+{
+    (void)line;
+    (void)puts("lured " LURED_VERSION);
+    return COMMAND_OK;
+}
+
+const struct command command_version = {
+    .name_z = "version",
+    .what_z = "Prints the version.",
+    .options = NO_OPTIONS,
+    .run = version,
+};
