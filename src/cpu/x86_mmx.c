@@ -323,7 +323,7 @@ bool x86_decode_mmx(const struct x86_decoder *d, struct x86_insn *insn)
         return decode_convert(d, insn);
     if (d->opcode >= 0x71 && d->opcode <= 0x73)
         return decode_shift(d, insn);
-    x86_vec_fn fn = d->prefix == X86_PREFIX_NONE ? x86_vec_int_ops[d->opcode].mmx_fn : NULL;
+    x86_vec_fn fn = d->prefix == X86_PREFIX_NONE ? x86_vector_int_ops[d->opcode].mmx : NULL;
     if (!fn)
         return x86_vector_choose(&forms[d->opcode][d->prefix], insn);
     insn->imm = x86_fn_to_imm(fn);

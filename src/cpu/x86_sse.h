@@ -22,13 +22,6 @@ union x86_vec {
 
 typedef void (*x86_vec_fn)(union x86_vec *d, const union x86_vec *s);
 
-/* A row of the table of two-operand integer instructions, indexed by the second opcode byte. */
-struct x86_vec_int_op {
-    x86_vec_fn fn;     /* NULL: the opcode is not of this kind */
-    x86_vec_fn mmx_fn; /* what the MMX form runs on the low halves; NULL: it has none */
-};
-extern const struct x86_vec_int_op x86_vec_int_ops[256];
-
 /* The shifts by an immediate (0F 71, 72, 73), by /reg of the ModRM byte; NULL: undefined. `count`
  * may be any byte. The last two of 73 (by bytes) have no MMX form. */
 typedef void (*x86_vec_shift_fn)(union x86_vec *d, uint64_t count);
@@ -46,15 +39,5 @@ void x86_vec_shufpd(union x86_vec *d, const union x86_vec *s, uint8_t imm);
 uint32_t x86_vec_pmovmskb(const union x86_vec *s);
 uint32_t x86_vec_movmskps(const union x86_vec *s);
 uint32_t x86_vec_movmskpd(const union x86_vec *s);
-
-/* The logic of the floating-point names (andps ...) and the moves and unpacks of 32 and 64 bits. */
-void x86_vec_and(union x86_vec *d, const union x86_vec *s);
-void x86_vec_andn(union x86_vec *d, const union x86_vec *s);
-void x86_vec_or(union x86_vec *d, const union x86_vec *s);
-void x86_vec_xor(union x86_vec *d, const union x86_vec *s);
-void x86_vec_unpackl32(union x86_vec *d, const union x86_vec *s);
-void x86_vec_unpackh32(union x86_vec *d, const union x86_vec *s);
-void x86_vec_unpackl64(union x86_vec *d, const union x86_vec *s);
-void x86_vec_unpackh64(union x86_vec *d, const union x86_vec *s);
 
 #endif

@@ -34,10 +34,16 @@ int x86_float_end_checked(struct x86 *cpu)
 
 static int apply(struct x86 *cpu, const struct x86_insn *insn, const union x86_vec *s)
 {
-    union x86_vec *d = x86_xmm(cpu, insn->reg), result = *d;
-    x86_float_begin(cpu);
-    x86_imm_to_fn(insn->imm)(&result, s);
-    int stop = x86_float_end(cpu);
+    union x86_vec *d = x86_xmm(cpu, insn->reg);
+    x86_vec_fn fn = x86_imm_to_fn(insn->imm);
+    if (X86_MXCSR_ALL_MASKED(cpu->state.mxcsr)) {
+        fn(d, s);
+        return 0;
+    }
+    union x86_vec result = *d;
+    x86_float_begin_checked(cpu);
+    fn(&result, s);
+    int stop = x86_float_end_checked(cpu);
     if (!stop)
         *d = result;
     return stop;
@@ -57,14 +63,15 @@ static int apply_mem16(struct x86 *cpu, const struct x86_insn *insn)
 
 static int apply_mem8(struct x86 *cpu, const struct x86_insn *insn)
 {
-    union x86_vec s = {{0}};
+    union x86_vec s;
     int stop = x86_load64(cpu, x86_address(cpu, insn), &s.u64[0]);
+    s.u64[1] = 0;
     return stop ? stop : apply(cpu, insn, &s);
 }
 
 static int apply_mem4(struct x86 *cpu, const struct x86_insn *insn)
 {
-    union x86_vec s = {{0}};
+    union x86_vec s;
     int stop = x86_load32(cpu, x86_address(cpu, insn), &s.u32[0]);
     return stop ? stop : apply(cpu, insn, &s);
 }

@@ -7,6 +7,7 @@
 #include "cpu/x86_sse_host.h"
 
 #include <stddef.h>
+#include <string.h>
 #include <xmmintrin.h>
 
 #ifndef __x86_64__
@@ -58,9 +59,25 @@ void x86_float_leave(uint32_t saved)
         __asm__ volatile(instruction " %1, %0" : "+x"(a) : "x"(b)); \
         _mm_storeu_ps((float *)(void *)d, a);                       \
     }
-#define OP_EACH(name)        \
-    OP(name##ps, #name "ps") \
-    OP(name##pd, #name "pd") OP(name##ss, #name "ss") OP(name##sd, #name "sd")
+
+/* The same for one element: nothing but that is touched, for a read of the whole register behind
+ * a write of its low part waits until that is out of the host's store buffer. */
+#define SCALAR(name, instruction, to, from)                         \
+    static void name(union x86_vec *d, const union x86_vec *s)      \
+    {                                                               \
+        to a;                                                       \
+        from b;                                                     \
+        memcpy(&a, d, sizeof(a));                                   \
+        memcpy(&b, s, sizeof(b));                                   \
+        __asm__ volatile(instruction " %1, %0" : "+x"(a) : "x"(b)); \
+        memcpy(d, &a, sizeof(a));                                   \
+    }
+
+#define OP_EACH(name)                          \
+    OP(name##ps, #name "ps")                   \
+    OP(name##pd, #name "pd")                   \
+    SCALAR(name##ss, #name "ss", float, float) \
+    SCALAR(name##sd, #name "sd", double, double)
 
 OP_EACH(sqrt)
 OP_EACH(add)
@@ -70,13 +87,13 @@ OP_EACH(min)
 OP_EACH(div)
 OP_EACH(max)
 OP(rsqrtps, "rsqrtps")
-OP(rsqrtss, "rsqrtss")
+SCALAR(rsqrtss, "rsqrtss", float, float)
 OP(rcpps, "rcpps")
-OP(rcpss, "rcpss")
+SCALAR(rcpss, "rcpss", float, float)
 OP(cvtps2pd, "cvtps2pd")
 OP(cvtpd2ps, "cvtpd2ps")
-OP(cvtss2sd, "cvtss2sd")
-OP(cvtsd2ss, "cvtsd2ss")
+SCALAR(cvtss2sd, "cvtss2sd", double, float)
+SCALAR(cvtsd2ss, "cvtsd2ss", float, double)
 OP(cvtdq2ps, "cvtdq2ps")
 OP(cvtps2dq, "cvtps2dq")
 OP(cvttps2dq, "cvttps2dq")
@@ -124,59 +141,61 @@ CMP_EACH(sd)
 const x86_vec_fn x86_float_cmp[4][8] = {CMP_ROW(ps), CMP_ROW(pd), CMP_ROW(ss), CMP_ROW(sd)};
 
 /* Comparisons that set ZF, PF and CF. */
-#define COMPARE(name)                                                     \
+#define COMPARE(name, type)                                               \
     static uint32_t name(const union x86_vec *a, const union x86_vec *b)  \
     {                                                                     \
-        __m128 x = _mm_loadu_ps((const float *)(const void *)a);          \
-        __m128 y = _mm_loadu_ps((const float *)(const void *)b);          \
+        type x, y;                                                        \
         uint8_t zero, parity, carry;                                      \
+        memcpy(&x, a, sizeof(x));                                         \
+        memcpy(&y, b, sizeof(y));                                         \
         __asm__ volatile(#name " %4, %3"                                  \
                          : "=@ccz"(zero), "=@ccp"(parity), "=@ccc"(carry) \
                          : "x"(x), "x"(y));                               \
         return (uint32_t)(zero << 6 | parity << 2 | carry);               \
     }
 
-COMPARE(ucomiss)
-COMPARE(ucomisd)
-COMPARE(comiss)
-COMPARE(comisd)
+COMPARE(ucomiss, float)
+COMPARE(ucomisd, double)
+COMPARE(comiss, float)
+COMPARE(comisd, double)
 
 const x86_float_compare_fn x86_float_compare[2][2] = {{ucomiss, ucomisd}, {comiss, comisd}};
 
 /* Integers of the general registers to floats and back. */
-#define FROM_INT(name, instruction, type)                                     \
+#define FROM_INT(name, instruction, to, from)                                 \
     static void name(union x86_vec *d, uint64_t value)                        \
     {                                                                         \
-        __m128 a = _mm_loadu_ps((const float *)(const void *)d);              \
-        __asm__ volatile(instruction " %1, %0" : "+x"(a) : "r"((type)value)); \
-        _mm_storeu_ps((float *)(void *)d, a);                                 \
+        to a = 0;                                                             \
+        __asm__ volatile(instruction " %1, %0" : "+x"(a) : "r"((from)value)); \
+        memcpy(d, &a, sizeof(a));                                             \
     }
 
-FROM_INT(si32_to_ss, "cvtsi2ssl", uint32_t)
-FROM_INT(si64_to_ss, "cvtsi2ssq", uint64_t)
-FROM_INT(si32_to_sd, "cvtsi2sdl", uint32_t)
-FROM_INT(si64_to_sd, "cvtsi2sdq", uint64_t)
+FROM_INT(si32_to_ss, "cvtsi2ssl", float, uint32_t)
+FROM_INT(si64_to_ss, "cvtsi2ssq", float, uint64_t)
+FROM_INT(si32_to_sd, "cvtsi2sdl", double, uint32_t)
+FROM_INT(si64_to_sd, "cvtsi2sdq", double, uint64_t)
 
 const x86_float_from_int_fn x86_float_from_int[2][2] = {{si32_to_ss, si64_to_ss},
                                                         {si32_to_sd, si64_to_sd}};
 
-#define TO_INT(name, instruction, type)                                 \
+#define TO_INT(name, instruction, to, from)                             \
     static uint64_t name(const union x86_vec *s)                        \
     {                                                                   \
-        __m128 a = _mm_loadu_ps((const float *)(const void *)s);        \
-        type value;                                                     \
+        from a;                                                         \
+        to value;                                                       \
+        memcpy(&a, s, sizeof(a));                                       \
         __asm__ volatile(instruction " %1, %0" : "=r"(value) : "x"(a)); \
         return value;                                                   \
     }
 
-TO_INT(ss_to_si32, "cvtss2si", uint32_t)
-TO_INT(ss_to_si64, "cvtss2si", uint64_t)
-TO_INT(sd_to_si32, "cvtsd2si", uint32_t)
-TO_INT(sd_to_si64, "cvtsd2si", uint64_t)
-TO_INT(ss_cut_si32, "cvttss2si", uint32_t)
-TO_INT(ss_cut_si64, "cvttss2si", uint64_t)
-TO_INT(sd_cut_si32, "cvttsd2si", uint32_t)
-TO_INT(sd_cut_si64, "cvttsd2si", uint64_t)
+TO_INT(ss_to_si32, "cvtss2si", uint32_t, float)
+TO_INT(ss_to_si64, "cvtss2si", uint64_t, float)
+TO_INT(sd_to_si32, "cvtsd2si", uint32_t, double)
+TO_INT(sd_to_si64, "cvtsd2si", uint64_t, double)
+TO_INT(ss_cut_si32, "cvttss2si", uint32_t, float)
+TO_INT(ss_cut_si64, "cvttss2si", uint64_t, float)
+TO_INT(sd_cut_si32, "cvttsd2si", uint32_t, double)
+TO_INT(sd_cut_si64, "cvttsd2si", uint64_t, double)
 
 const x86_float_to_int_fn x86_float_to_int[2][2][2] = {
     {{ss_to_si32, ss_to_si64}, {sd_to_si32, sd_to_si64}},

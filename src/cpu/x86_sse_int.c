@@ -1,5 +1,6 @@
-/* Packed integers: one line an operation, then the table by opcode. */
-#include "cpu/x86_sse.h"
+/* Packed integers: one line an operation, then the table by opcode of their
+ * handlers. */
+#include "cpu/x86_vector.h"
 
 #include <stddef.h>
 
@@ -7,10 +8,12 @@
 #define LANES(name, lane, count, type, expression)             \
     static void name(union x86_vec *d, const union x86_vec *s) \
     {                                                          \
+        union x86_vec r;                                       \
         for (int i = 0; i < (count); i++) {                    \
             type a = (type)d->lane[i], b = (type)s->lane[i];   \
-            d->lane[i] = (__typeof__(d->lane[i]))(expression); \
+            r.lane[i] = (__typeof__(r.lane[i]))(expression);   \
         }                                                      \
+        *d = r;                                                \
     }
 
 static inline int clamp(int value, int low, int high)
@@ -78,25 +81,25 @@ static void psadbw(union x86_vec *d, const union x86_vec *s)
 }
 
 /* Logic. */
-void x86_vec_and(union x86_vec *d, const union x86_vec *s)
+static void pand(union x86_vec *d, const union x86_vec *s)
 {
     d->u64[0] &= s->u64[0];
     d->u64[1] &= s->u64[1];
 }
 
-void x86_vec_andn(union x86_vec *d, const union x86_vec *s)
+static void pandn(union x86_vec *d, const union x86_vec *s)
 {
     d->u64[0] = ~d->u64[0] & s->u64[0];
     d->u64[1] = ~d->u64[1] & s->u64[1];
 }
 
-void x86_vec_or(union x86_vec *d, const union x86_vec *s)
+static void por(union x86_vec *d, const union x86_vec *s)
 {
     d->u64[0] |= s->u64[0];
     d->u64[1] |= s->u64[1];
 }
 
-void x86_vec_xor(union x86_vec *d, const union x86_vec *s)
+static void pxor(union x86_vec *d, const union x86_vec *s)
 {
     d->u64[0] ^= s->u64[0];
     d->u64[1] ^= s->u64[1];
@@ -131,9 +134,13 @@ PACK(packssdw, s16, s32, 4, INT16_MIN, INT16_MAX)
     }
 
 static UNPACK(unpackl8, u8, 16, 0) static UNPACK(unpackh8, u8, 16, 8) static UNPACK(
-    unpackl16, u16, 8, 0) static UNPACK(unpackh16, u16, 8, 4) UNPACK(x86_vec_unpackl32, u32, 4, 0)
-    UNPACK(x86_vec_unpackh32, u32, 4, 2) UNPACK(x86_vec_unpackl64, u64, 2, 0)
-        UNPACK(x86_vec_unpackh64, u64, 2, 1)
+    unpackl16, u16, 8,
+    0) static UNPACK(unpackh16, u16, 8,
+                     4) static UNPACK(unpackl32, u32, 4,
+                                      0) static UNPACK(unpackh32, u32, 4,
+                                                       2) static UNPACK(unpackl64, u64, 2,
+                                                                        0) static UNPACK(unpackh64,
+                                                                                         u64, 2, 1)
 
     /* The MMX forms work on the low halves of *d and *s, and their result is the low half. */
     static void join_halves(union x86_vec *d, const union x86_vec *s)
@@ -162,7 +169,7 @@ MMX_PACK(mmx_packssdw, packssdw)
 
 MMX_UNPACKH(mmx_unpackh8, unpackl8)
 MMX_UNPACKH(mmx_unpackh16, unpackl16)
-MMX_UNPACKH(mmx_unpackh32, x86_vec_unpackl32)
+MMX_UNPACKH(mmx_unpackh32, unpackl32)
 
 /* Shifts: a count beyond the lane gives zero, or the sign for the arithmetic ones. */
 #define SHIFT(name, lane, count, bits, expression)                        \
@@ -287,71 +294,85 @@ uint32_t x86_vec_movmskpd(const union x86_vec *s)
     return (uint32_t)(s->u64[0] >> 63 | s->u64[1] >> 63 << 1);
 }
 
-#define BOTH(name) \
-    {              \
-        name, name \
-    }
-#define WIDE(name) \
-    {              \
-        name, NULL \
+/* Opcode, operation, and what its MMX form runs on the low halves. */
+#define OPERATIONS(X)                 \
+    X(0x60, unpackl8, unpackl8)       \
+    X(0x61, unpackl16, unpackl16)     \
+    X(0x62, unpackl32, unpackl32)     \
+    X(0x63, packsswb, mmx_packsswb)   \
+    X(0x64, pcmpgtb, pcmpgtb)         \
+    X(0x65, pcmpgtw, pcmpgtw)         \
+    X(0x66, pcmpgtd, pcmpgtd)         \
+    X(0x67, packuswb, mmx_packuswb)   \
+    X(0x68, unpackh8, mmx_unpackh8)   \
+    X(0x69, unpackh16, mmx_unpackh16) \
+    X(0x6a, unpackh32, mmx_unpackh32) \
+    X(0x6b, packssdw, mmx_packssdw)   \
+    X(0x6c, unpackl64, NULL)          \
+    X(0x6d, unpackh64, NULL)          \
+    X(0x74, pcmpeqb, pcmpeqb)         \
+    X(0x75, pcmpeqw, pcmpeqw)         \
+    X(0x76, pcmpeqd, pcmpeqd)         \
+    X(0xd1, psrlw, psrlw)             \
+    X(0xd2, psrld, psrld)             \
+    X(0xd3, psrlq, psrlq)             \
+    X(0xd4, paddq, paddq)             \
+    X(0xd5, pmullw, pmullw)           \
+    X(0xd8, psubusb, psubusb)         \
+    X(0xd9, psubusw, psubusw)         \
+    X(0xda, pminub, pminub)           \
+    X(0xdb, pand, pand)               \
+    X(0xdc, paddusb, paddusb)         \
+    X(0xdd, paddusw, paddusw)         \
+    X(0xde, pmaxub, pmaxub)           \
+    X(0xdf, pandn, pandn)             \
+    X(0xe0, pavgb, pavgb)             \
+    X(0xe1, psraw, psraw)             \
+    X(0xe2, psrad, psrad)             \
+    X(0xe3, pavgw, pavgw)             \
+    X(0xe4, pmulhuw, pmulhuw)         \
+    X(0xe5, pmulhw, pmulhw)           \
+    X(0xe8, psubsb, psubsb)           \
+    X(0xe9, psubsw, psubsw)           \
+    X(0xea, pminsw, pminsw)           \
+    X(0xeb, por, por)                 \
+    X(0xec, paddsb, paddsb)           \
+    X(0xed, paddsw, paddsw)           \
+    X(0xee, pmaxsw, pmaxsw)           \
+    X(0xef, pxor, pxor)               \
+    X(0xf1, psllw, psllw)             \
+    X(0xf2, pslld, pslld)             \
+    X(0xf3, psllq, psllq)             \
+    X(0xf4, pmuludq, pmuludq)         \
+    X(0xf5, pmaddwd, pmaddwd)         \
+    X(0xf6, psadbw, psadbw)           \
+    X(0xf8, psubb, psubb)             \
+    X(0xf9, psubw, psubw)             \
+    X(0xfa, psubd, psubd)             \
+    X(0xfb, psubq, psubq)             \
+    X(0xfc, paddb, paddb)             \
+    X(0xfd, paddw, paddw)             \
+    X(0xfe, paddd, paddd)
+
+/* A handler of its own for each, and not one that calls the operation: these are the innermost
+ * loops of memcpy, strlen and their kin. */
+#define HANDLERS(opcode, name, mmx)                                     \
+    static int name##_reg(struct x86 *cpu, const struct x86_insn *insn) \
+    {                                                                   \
+        name(x86_xmm(cpu, insn->reg), x86_xmm(cpu, insn->rm));          \
+        return 0;                                                       \
+    }                                                                   \
+    static int name##_mem(struct x86 *cpu, const struct x86_insn *insn) \
+    {                                                                   \
+        union x86_vec s;                                                \
+        int stop = x86_load_aligned(cpu, insn, &s);                     \
+        if (!stop)                                                      \
+            name(x86_xmm(cpu, insn->reg), &s);                          \
+        return stop;                                                    \
     }
 
-const struct x86_vec_int_op x86_vec_int_ops[256] = {
-    [0x60] = BOTH(unpackl8),
-    [0x61] = BOTH(unpackl16),
-    [0x62] = BOTH(x86_vec_unpackl32),
-    [0x63] = {packsswb, mmx_packsswb},
-    [0x64] = BOTH(pcmpgtb),
-    [0x65] = BOTH(pcmpgtw),
-    [0x66] = BOTH(pcmpgtd),
-    [0x67] = {packuswb, mmx_packuswb},
-    [0x68] = {unpackh8, mmx_unpackh8},
-    [0x69] = {unpackh16, mmx_unpackh16},
-    [0x6a] = {x86_vec_unpackh32, mmx_unpackh32},
-    [0x6b] = {packssdw, mmx_packssdw},
-    [0x6c] = WIDE(x86_vec_unpackl64),
-    [0x6d] = WIDE(x86_vec_unpackh64),
-    [0x74] = BOTH(pcmpeqb),
-    [0x75] = BOTH(pcmpeqw),
-    [0x76] = BOTH(pcmpeqd),
-    [0xd1] = BOTH(psrlw),
-    [0xd2] = BOTH(psrld),
-    [0xd3] = BOTH(psrlq),
-    [0xd4] = BOTH(paddq),
-    [0xd5] = BOTH(pmullw),
-    [0xd8] = BOTH(psubusb),
-    [0xd9] = BOTH(psubusw),
-    [0xda] = BOTH(pminub),
-    [0xdb] = BOTH(x86_vec_and),
-    [0xdc] = BOTH(paddusb),
-    [0xdd] = BOTH(paddusw),
-    [0xde] = BOTH(pmaxub),
-    [0xdf] = BOTH(x86_vec_andn),
-    [0xe0] = BOTH(pavgb),
-    [0xe1] = BOTH(psraw),
-    [0xe2] = BOTH(psrad),
-    [0xe3] = BOTH(pavgw),
-    [0xe4] = BOTH(pmulhuw),
-    [0xe5] = BOTH(pmulhw),
-    [0xe8] = BOTH(psubsb),
-    [0xe9] = BOTH(psubsw),
-    [0xea] = BOTH(pminsw),
-    [0xeb] = BOTH(x86_vec_or),
-    [0xec] = BOTH(paddsb),
-    [0xed] = BOTH(paddsw),
-    [0xee] = BOTH(pmaxsw),
-    [0xef] = BOTH(x86_vec_xor),
-    [0xf1] = BOTH(psllw),
-    [0xf2] = BOTH(pslld),
-    [0xf3] = BOTH(psllq),
-    [0xf4] = BOTH(pmuludq),
-    [0xf5] = BOTH(pmaddwd),
-    [0xf6] = BOTH(psadbw),
-    [0xf8] = BOTH(psubb),
-    [0xf9] = BOTH(psubw),
-    [0xfa] = BOTH(psubd),
-    [0xfb] = BOTH(psubq),
-    [0xfc] = BOTH(paddb),
-    [0xfd] = BOTH(paddw),
-    [0xfe] = BOTH(paddd),
-};
+OPERATIONS(HANDLERS)
+
+#define ROW(opcode, name, mmx) [opcode] = {{name##_reg, name##_mem}, mmx},
+
+const struct x86_vector_int_op x86_vector_int_ops[256] = {OPERATIONS(ROW)};

@@ -1,22 +1,6 @@
 /* Packed integers of the xmm registers, shuffles, and the logic of the floating-point names. */
 #include "cpu/x86_vector.h"
 
-/* Two operands; the function is in insn->imm. */
-static int apply_reg(struct x86 *cpu, const struct x86_insn *insn)
-{
-    x86_imm_to_fn(insn->imm)(x86_xmm(cpu, insn->reg), x86_xmm(cpu, insn->rm));
-    return 0;
-}
-
-static int apply_mem(struct x86 *cpu, const struct x86_insn *insn)
-{
-    union x86_vec s;
-    int stop = x86_load_aligned(cpu, insn, &s);
-    if (!stop)
-        x86_imm_to_fn(insn->imm)(x86_xmm(cpu, insn->reg), &s);
-    return stop;
-}
-
 /* Two operands and an immediate. */
 #define WITH_IMMEDIATE(name)                                                                 \
     static int name##_reg(struct x86 *cpu, const struct x86_insn *insn)                      \
@@ -94,28 +78,19 @@ static const struct x86_vector_form forms[256][4] = {
     [0xd7] = {[X86_PREFIX_66] = {pmovmskb, NULL}},
 };
 
-/* Bitwise: the single and the double form are one operation. */
-static x86_vec_fn unprefixed(uint8_t opcode, unsigned prefix)
+/* The logic and unpacking of the floating-point names are operations on integers: their opcode. */
+static uint8_t integer_opcode(const struct x86_decoder *d)
 {
-    switch (opcode) {
-    case 0x14: return prefix ? x86_vec_unpackl64 : x86_vec_unpackl32;
-    case 0x15: return prefix ? x86_vec_unpackh64 : x86_vec_unpackh32;
-    case 0x54: return x86_vec_and;
-    case 0x55: return x86_vec_andn;
-    case 0x56: return x86_vec_or;
-    case 0x57: return x86_vec_xor;
-    default: return NULL;
+    bool is_double = d->prefix == X86_PREFIX_66;
+    switch (d->opcode) {
+    case 0x14: return is_double ? 0x6c : 0x62;
+    case 0x15: return is_double ? 0x6d : 0x6a;
+    case 0x54: return 0xdb;
+    case 0x55: return 0xdf;
+    case 0x56: return 0xeb;
+    case 0x57: return 0xef;
+    default: return is_double ? d->opcode : 0;
     }
-}
-
-static x86_vec_fn two_operands(const struct x86_decoder *d)
-{
-    x86_vec_fn fn = NULL;
-    if (d->prefix == X86_PREFIX_66)
-        fn = x86_vec_int_ops[d->opcode].fn;
-    if (!fn && d->prefix <= X86_PREFIX_66)
-        fn = unprefixed(d->opcode, d->prefix);
-    return fn;
 }
 
 static bool decode_shift(const struct x86_decoder *d, struct x86_insn *insn)
@@ -129,12 +104,10 @@ static bool decode_shift(const struct x86_decoder *d, struct x86_insn *insn)
 
 bool x86_decode_vector_int(const struct x86_decoder *d, struct x86_insn *insn)
 {
-    static const struct x86_vector_form apply = {apply_reg, apply_mem};
     if (d->opcode >= 0x71 && d->opcode <= 0x73)
         return decode_shift(d, insn);
-    x86_vec_fn fn = two_operands(d);
-    if (!fn)
-        return x86_vector_choose(&forms[d->opcode][d->prefix], insn);
-    insn->imm = x86_fn_to_imm(fn);
-    return x86_vector_choose(&apply, insn);
+    if (d->prefix <= X86_PREFIX_66 &&
+        x86_vector_choose(&x86_vector_int_ops[integer_opcode(d)].form, insn))
+        return true;
+    return x86_vector_choose(&forms[d->opcode][d->prefix], insn);
 }

@@ -14,6 +14,14 @@ struct x86_vector_form {
     x86_handler reg, mem;
 };
 
+/* The two-operand integer instructions (prefix 66), by the second opcode byte, and what the MMX form
+ * (no prefix) runs on the low halves. */
+struct x86_vector_int_op {
+    struct x86_vector_form form;
+    x86_vec_fn mmx; /* NULL: it has none */
+};
+extern const struct x86_vector_int_op x86_vector_int_ops[256];
+
 /* Each looks at the opcode and sets insn->handler (and insn->imm); false: not in its table. */
 bool x86_decode_vector_move(const struct x86_decoder *d, struct x86_insn *insn);
 bool x86_decode_vector_int(const struct x86_decoder *d, struct x86_insn *insn);
