@@ -39,7 +39,7 @@ static bool code_has_changed(struct x86 *cpu)
     /* One instruction alone, not kept, is looked up anew after itself: it may go on. */
     if (!block || (!block->page && block->count == 1))
         return false;
-    return moved || x86_block_is_dead(block);
+    return moved || !block->page || x86_block_is_dead(block);
 }
 
 /* How many of `n` bytes at `addr` stand in its page. */
@@ -199,14 +199,17 @@ int x86_find_block(struct x86 *cpu, uint64_t rip, unsigned limit, bool keep,
     int rc = is_canonical(rip) ? cpu_space_code_page(cpu->space, rip, &page) : -EFAULT;
     if (rc)
         return stop_of(cpu, rc, rip, CPU_EXEC);
-    *block = cpu->scratch;
-    if (page_has_probe(cpu, rip))
-        return find_with_probes(cpu, rip, &page, limit, keep);
+    /* Also for a scratch block the kept one is wanted: with it, the page's changes are noticed. */
     struct x86_block *kept = NULL;
     if (keep)
         kept = x86_code_find(cpu->code, &page, (unsigned)(rip % CPU_PAGE_BYTES));
+    if (!kept)
+        limit = 1;
     if (cpu->code_epoch != x86_code_epoch(cpu->code))
         x86_forget_jumps(cpu);
+    *block = cpu->scratch;
+    if (page_has_probe(cpu, rip))
+        return find_with_probes(cpu, rip, &page, limit, keep);
     if (!kept || kept->count > limit)
         return decode_scratch(cpu, rip, &page, limit);
     cpu->jumps[x86_jump_slot(rip)] = (struct x86_jump){rip, kept};

@@ -8,6 +8,8 @@
 #include "cpu/x86_lookup.h"
 #include "cpu/x86_ops.h"
 
+#include <assert.h>
+
 #define PAGE_MASK   (~(uint64_t)(CPU_PAGE_BYTES - 1))
 #define unlikely(x) __builtin_expect((x) != 0, 0)
 
@@ -78,10 +80,30 @@ static unsigned limit_of(int64_t left)
 #define SET32(n, v) (r[n] = (uint32_t)(v))
 #define SET64(n, v) (r[n] = (uint64_t)(v))
 
-#define NEXT()                  \
-    do {                        \
-        insn++;                 \
-        goto *labels[insn->op]; \
+/* Where every operation jumps to every other, clang takes minutes, and under its sanitizers also
+ * without that: there one jump serves all, and the optimizer stays out (gcc does not mind). */
+#if defined(__clang__)
+#define X86_ONE_JUMP 1
+#if __has_feature(address_sanitizer)
+#define NOT_OPTIMIZED __attribute__((optnone))
+#else
+#define NOT_OPTIMIZED
+#endif
+#else
+#define X86_ONE_JUMP 0
+#define NOT_OPTIMIZED
+#endif
+
+#if X86_ONE_JUMP
+#define DISPATCH() goto dispatch
+#else
+#define DISPATCH() goto *labels[insn->op]
+#endif
+
+#define NEXT()      \
+    do {            \
+        insn++;     \
+        DISPATCH(); \
     } while (0)
 
 /* Executes a block from its start. */
@@ -93,7 +115,7 @@ static unsigned limit_of(int64_t left)
             goto too_long;                      \
         left -= next_block->count;              \
         insn = next_block->insn;                \
-        goto *labels[insn->op];                 \
+        DISPATCH();                             \
     } while (0)
 
 /* Goes where insn->imm says, counted from the page. */
@@ -396,22 +418,24 @@ static unsigned limit_of(int64_t left)
         NEXT();                                                                       \
     }
 
-#define ALL_CONDITIONS(MACRO)                                                                      \
-    MACRO(0)                                                                                       \
-    MACRO(1)                                                                                       \
-    MACRO(2)                                                                                       \
-    MACRO(3)                                                                                       \
-    MACRO(4)                                                                                       \
-    MACRO(5) MACRO(6) MACRO(7) MACRO(8) MACRO(9) MACRO(10) MACRO(11) MACRO(12) MACRO(13) MACRO(14) \
-        MACRO(15)
+#define ALL_CONDITIONS(MACRO) \
+    MACRO(0)                  \
+    MACRO(1)                  \
+    MACRO(2)                  \
+    MACRO(3)                  \
+    MACRO(4)                  \
+    MACRO(5)                  \
+    MACRO(6) MACRO(7) MACRO(8) MACRO(9) MACRO(10) MACRO(11) MACRO(12) MACRO(13) MACRO(14) MACRO(15)
 
-static int run(struct x86 *cpu, int64_t *budget_left, uint64_t *rip_out)
+NOT_OPTIMIZED static int run(struct x86 *cpu, int64_t *budget_left, uint64_t *rip_out)
 {
+#if !X86_ONE_JUMP
     static const void *const labels[X86_OP_COUNT] = {
 #define LABEL(name) [X86_OP_##name] = &&op_##name,
         X86_OPS(LABEL)
 #undef LABEL
     };
+#endif
     uint64_t *const r = cpu->r;
     const struct cpu_tlb *const tlb = cpu->tlb;
     int64_t left = *budget_left;
@@ -485,6 +509,18 @@ retry : {
         goto out;
     ENTER(block);
 }
+
+#if X86_ONE_JUMP
+dispatch:
+    switch ((enum x86_op)insn->op) {
+#define GO_TO_LABEL(name) \
+    case X86_OP_##name: goto op_##name;
+        X86_OPS(GO_TO_LABEL)
+#undef GO_TO_LABEL
+    case X86_OP_COUNT: break;
+    }
+    assert(false);
+#endif
 
     ALL_SIZES(BINARY_OF, ADD, COMPUTE_ADD)
     ALL_SIZES(BINARY_OF, OR, COMPUTE_OR)
