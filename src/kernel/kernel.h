@@ -57,6 +57,8 @@ struct kernel_spawn {
     size_t envc;
     struct span cwd;
     uint32_t uid, gid;
+    const uint32_t *groups; /* supplementary ones beside gid; those too many are left out */
+    size_t group_count;
     const struct kernel_terminal *terminal; /* NULL: three pipes */
 };
 
@@ -75,6 +77,8 @@ struct span kernel_out(struct kernel *k, int program, enum kernel_stream stream)
 void kernel_sent(struct kernel *k, int program, enum kernel_stream stream, size_t n);
 /* True when no more output can come: every holder of that end has closed it. */
 bool kernel_out_ended(struct kernel *k, int program, enum kernel_stream stream);
+/* True when its terminal takes a line without showing it, as for a password (ICANON, no ECHO). */
+bool kernel_hides_input(struct kernel *k, int program);
 /* A window-size change (SIGWINCH to the foreground group). */
 void kernel_resize(struct kernel *k, int program, uint16_t columns, uint16_t rows);
 /* A signal to the program's process. 0, -EINVAL, -ESRCH (it has ended). */

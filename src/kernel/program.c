@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 
 enum {
     OPEN_FILES_SOFT = 1024, /* as sshd's children have them on Debian 12 */
@@ -39,12 +40,15 @@ static void default_limits(struct process *p)
     p->limits[RLIMIT_NPROC] = p->limits[RLIMIT_SIGPENDING] = (struct rlimit64){most, most};
 }
 
-static void set_creds(struct creds *c, uint32_t uid, uint32_t gid)
+static void set_creds(struct creds *c, const struct kernel_spawn *spawn)
 {
+    uint32_t uid = spawn->uid, gid = spawn->gid;
     const uint64_t all = (UINT64_C(1) << 41) - 1; /* CAP_LAST_CAP is 40 */
     c->uid = c->euid = c->suid = c->fsuid = uid;
     c->gid = c->egid = c->sgid = c->fsgid = gid;
     c->groups[c->group_count++] = gid;
+    for (size_t i = 0; i < spawn->group_count && c->group_count < TASK_GROUPS_MAX; i++)
+        c->groups[c->group_count++] = spawn->groups[i];
     c->cap_bounding = all;
     c->cap_permitted = c->cap_effective = uid == 0 ? all : 0;
 }
@@ -69,7 +73,7 @@ static struct task *new_leader(struct kernel *k, const struct kernel_spawn *spaw
         process_free(p);
         return NULL;
     }
-    set_creds(&t->creds, spawn->uid, spawn->gid);
+    set_creds(&t->creds, spawn);
     t->signals.stack_flags = SS_DISABLE;
     t->files = fd_table_new();
     t->fs = fs_context_new(k->vfs);
@@ -302,6 +306,15 @@ bool kernel_out_ended(struct kernel *k, int program, enum kernel_stream stream)
         return stream != KERNEL_STDOUT || (tty_is_ended(p->tty) && tty_out(p->tty).len == 0);
     struct pipe *pipe = out_pipe(p, stream);
     return pipe == NULL || (pipe_is_ended(pipe) && pipe_out(pipe).len == 0);
+}
+
+bool kernel_hides_input(struct kernel *k, int program)
+{
+    struct program *p = find(k, program);
+    if (p == NULL || p->tty == NULL)
+        return false;
+    uint32_t lflag = tty_modes(p->tty)->lflag;
+    return (lflag & ICANON) != 0 && (lflag & ECHO) == 0;
 }
 
 void kernel_resize(struct kernel *k, int program, uint16_t columns, uint16_t rows)
