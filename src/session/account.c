@@ -53,6 +53,44 @@ bool session_account_parse(struct span line, struct session_account *out)
     return out->name.len > 0 && number(fields[2], &out->uid) && number(fields[3], &out->gid);
 }
 
+static bool is_member(struct span members, struct span name)
+{
+    for (size_t from = 0; from < members.len;) {
+        ptrdiff_t comma = span_find(members, ',', from);
+        size_t to = comma < 0 ? members.len : (size_t)comma;
+        if (span_equal(span_slice(members, from, to), name))
+            return true;
+        from = to + 1;
+    }
+    return false;
+}
+
+bool session_account_group(struct span line, struct span name, uint32_t *gid)
+{
+    ptrdiff_t colons[3];
+    size_t from = 0;
+    for (size_t i = 0; i < ARRAY_LEN(colons); i++) {
+        colons[i] = span_find(line, ':', from);
+        if (colons[i] < 0)
+            return false;
+        from = (size_t)colons[i] + 1;
+    }
+    struct span digits = span_slice(line, (size_t)colons[1] + 1, (size_t)colons[2]);
+    return number(digits, gid) && is_member(span_slice(line, from, line.len), name);
+}
+
+size_t session_account_groups(const struct persona_image *image,
+                              const struct session_account *account, uint32_t *out, size_t max)
+{
+    struct span text = session_account_file(image, "/etc/group"), line;
+    size_t count = 0;
+    while (count < max && session_account_line(&text, &line)) {
+        if (session_account_group(line, account->name, &out[count]) && out[count] != account->gid)
+            count++;
+    }
+    return count;
+}
+
 bool session_account_find(const struct persona_image *image, struct span name,
                           struct session_account *out)
 {

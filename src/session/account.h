@@ -15,8 +15,16 @@ struct session_account {
 bool session_account_find(const struct persona_image *image, struct span name,
                           struct session_account *out);
 
+/* The groups of group(5) that name the account as a member, in the file's order, its own left out:
+ * how many were put into `out`, which has room for `max`. */
+size_t session_account_groups(const struct persona_image *image,
+                              const struct session_account *account, uint32_t *out, size_t max);
+
 /* A line of passwd(5). False when it is not one. */
 bool session_account_parse(struct span line, struct session_account *out);
+
+/* A line of group(5): its number when `name` is among its members. */
+bool session_account_group(struct span line, struct span name, uint32_t *gid);
 
 /* The contents of a file of the image by its path; empty when there is none. */
 struct span session_account_file(const struct persona_image *image, const char *path_z);

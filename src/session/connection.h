@@ -43,7 +43,8 @@ struct session_channel {
     bool input_ended;       /* and the program knows */
     bool output_ended;      /* the client knows that no more comes */
     bool client_closed;
-    bool done; /* the program has ended, as `status` says */
+    bool hides_input; /* as the client's machine was told */
+    bool done;        /* the program has ended, as `status` says */
     int status;
     struct session_transcript transcript;
 };

@@ -423,6 +423,16 @@ static void send_status(struct session_connection *c, uint32_t number, int statu
     ssh_channel_exit_signal(c->ssh, number, name_z, (status & 0x80) != 0);
 }
 
+/* So that the answer's length does not tell that a password is typed. */
+static void tell_echo(struct session_connection *c, uint32_t number)
+{
+    struct session_channel *ch = &c->channels[number];
+    bool hides = ch->has_terminal && !ch->done && kernel_hides_input(c->kernel, ch->program);
+    if (hides != ch->hides_input)
+        ssh_channel_echo(c->ssh, number, !hides);
+    ch->hides_input = hides;
+}
+
 bool session_channel_pump(struct session_connection *c, uint32_t number)
 {
     struct session_channel *ch = &c->channels[number];
@@ -430,6 +440,7 @@ bool session_channel_pump(struct session_connection *c, uint32_t number)
         return false;
     bool moved = pump_input(c, number);
     moved |= pump_output(c, number);
+    tell_echo(c, number);
     bool over = output_is_over(c, ch);
     if (over && !ch->output_ended && !ch->client_closed) {
         ch->output_ended = true;

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { GROUPS_MAX = 31 }; /* supplementary ones of an account */
+
 struct environment {
     struct span vars[SESSION_START_ENV_MAX]; /* NAME=value */
     size_t count;
@@ -127,6 +129,7 @@ static int spawn(struct kernel *k, const struct session_start *start, struct env
     (void)snprintf(dashed_z, sizeof(dashed_z), "-%.*s", SPAN_ARGS(name));
     bool login = start->kind == SESSION_START_SHELL;
     const struct span argv[] = {login ? span_z(dashed_z) : name, span_z("-c"), start->command};
+    uint32_t groups[GROUPS_MAX];
     const struct kernel_spawn program = {
         .argv = argv,
         .argc = login ? 1 : ARRAY_LEN(argv),
@@ -136,6 +139,8 @@ static int spawn(struct kernel *k, const struct session_start *start, struct env
         .cwd = is_directory(start->image, account->home) ? account->home : span_z("/"),
         .uid = account->uid,
         .gid = account->gid,
+        .groups = groups,
+        .group_count = session_account_groups(start->image, account, groups, GROUPS_MAX),
         .terminal = start->terminal,
     };
     return kernel_spawn(k, &program);

@@ -174,7 +174,7 @@ static uint64_t contents_at(const struct fixture *fx)
 static void no_byte_of_header_and_tables_can_lead_outside(void **state)
 {
     const struct fixture *fx = *state;
-    static const uint8_t flips[] = {0x01, 0x10, 0x80, 0xff};
+    static const uint8_t flips[] = {0x01, 0x80};
     size_t refused = 0;
     for (size_t i = 0; i < contents_at(fx); i++) {
         for (size_t f = 0; f < ARRAY_LEN(flips); f++) {

@@ -48,6 +48,20 @@ static void what_is_no_line_of_passwd_is_refused(void **state)
         assert_false(session_account_parse(span_z(bad[i]), &a));
 }
 
+static void members_of_a_group_are_found(void **state)
+{
+    (void)state;
+    uint32_t gid = 0;
+    assert_true(session_account_group(span_z("sudo:x:27:pi,admin"), span_z("admin"), &gid));
+    assert_int_equal(gid, 27);
+    assert_true(session_account_group(span_z("sudo:x:27:pi,admin"), span_z("pi"), &gid));
+    static const char *const not_in[] = {
+        "sudo:x:27:pi,admins", "sudo:x:27:", "admin:x:27:root", "sudo:x:27", "sudo:x:a:admin", "",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(not_in); i++)
+        assert_false(session_account_group(span_z(not_in[i]), span_z("admin"), &gid));
+}
+
 static void lines_end_with_or_without_a_line_feed(void **state)
 {
     (void)state;
@@ -97,6 +111,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_of_passwd_is_understood),
         cmocka_unit_test(what_is_no_line_of_passwd_is_refused),
+        cmocka_unit_test(members_of_a_group_are_found),
         cmocka_unit_test(lines_end_with_or_without_a_line_feed),
         cmocka_unit_test(base64_is_that_of_the_rfc),
         cmocka_unit_test(hex_is_lower_case),

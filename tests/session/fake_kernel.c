@@ -113,6 +113,8 @@ static void print_env(struct fake_program *p, const struct kernel_spawn *spawn)
     (void)buffer_printf(&p->out, "%u:%u %.*s %.*s\n", spawn->uid, spawn->gid, (int)spawn->path.len,
                         (const char *)spawn->path.data, (int)spawn->cwd.len,
                         (const char *)spawn->cwd.data);
+    for (size_t i = 0; i < spawn->group_count; i++)
+        (void)buffer_printf(&p->out, "group %u\n", spawn->groups[i]);
     for (size_t i = 0; i < spawn->envc; i++) {
         (void)buffer_put(&p->out, spawn->env[i]);
         (void)buffer_put_u8(&p->out, '\n');
@@ -205,6 +207,12 @@ void kernel_sent(struct kernel *k, int program, enum kernel_stream stream, size_
 bool kernel_out_ended(struct kernel *k, int program, enum kernel_stream stream)
 {
     return program_of(k, program)->ended && kernel_out(k, program, stream).len == 0;
+}
+
+bool kernel_hides_input(struct kernel *k, int program)
+{
+    struct fake_program *p = program_of(k, program);
+    return p->terminal && is(p, "cat");
 }
 
 void kernel_resize(struct kernel *k, int program, uint16_t columns, uint16_t rows)

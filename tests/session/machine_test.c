@@ -79,10 +79,11 @@ static void another_user_is_himself(void **state)
 {
     struct visit v;
     start(*state, &v, "admin", "1234");
-    visit_exec(&v, "echo $HOME $PWD $PATH; head -c1 /etc/shadow");
+    visit_exec(&v, "echo $HOME $PWD $PATH; id -Gn; head -c1 /etc/shadow");
     check(&v,
           span_equal_z(buffer_span(&v.output),
-                       "/home/admin /home/admin /usr/local/bin:/usr/bin:/bin:/usr/games\n"),
+                       "/home/admin /home/admin /usr/local/bin:/usr/bin:/bin:/usr/games\n"
+                       "admin adm cdrom sudo audio dip video plugdev\n"),
           "admin");
     check(&v, contains(buffer_span(&v.errors), "Permission denied"), "shadow");
     visit_fini(&v);

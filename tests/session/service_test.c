@@ -166,8 +166,9 @@ static void another_account_has_its_own_identity(void **state)
     start(&h, &v, state, VISIT_WHOLE);
     visit_login(&v, "pi", "raspberry");
     visit_exec(&v, "env");
-    struct span expected = span_z("1002:1003 /bin/bash /home/pi\nUSER=pi\nLOGNAME=pi\n"
-                                  "HOME=/home/pi\nPATH=/usr/local/bin:/usr/bin:/bin:/usr/games\n");
+    struct span expected =
+        span_z("1002:1003 /bin/bash /home/pi\ngroup 27\ngroup 29\nUSER=pi\nLOGNAME=pi\n"
+               "HOME=/home/pi\nPATH=/usr/local/bin:/usr/bin:/bin:/usr/games\n");
     assert_true(span_starts_with(buffer_span(&v.output), expected));
     finish(&h, &v);
 }
@@ -304,6 +305,20 @@ static void input_reaches_the_program_through_its_narrow_pipe(void **state)
     visit_say(&v, "60 #0");
     check_text(&v.output, "one two three four five six seven eight nine ten eleven twelve");
     check_has(&v.messages, "CHANNEL_CLOSE", 1);
+    finish(&h, &v);
+}
+
+static void input_that_is_not_shown_is_hidden_on_the_wire_too(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start_root(&h, &v, state);
+    visit_say(&v, "5a \"session\" #0 #2097152 #32768");
+    visit_say(&v, "62 #0 \"pty-req\" 01 \"xterm\" #80 #24 #0 #0 \"\"");
+    visit_say(&v, "62 #0 \"exec\" 01 \"cat\"");
+    buffer_clear(&v.messages);
+    visit_say(&v, "5e #0 \"a\\r\"");
+    check_has(&v.messages, "IGNORE", 1);
     finish(&h, &v);
 }
 
@@ -568,6 +583,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_prestate(an_offered_key_is_recorded, image),
         cmocka_unit_test_prestate(programs_end_with_a_status_or_a_signal, image),
         cmocka_unit_test_prestate(input_reaches_the_program_through_its_narrow_pipe, image),
+        cmocka_unit_test_prestate(input_that_is_not_shown_is_hidden_on_the_wire_too, image),
         cmocka_unit_test_prestate(a_signal_and_a_closed_channel_end_a_program, image),
         cmocka_unit_test_prestate(several_channels_work_at_once, image),
         cmocka_unit_test_prestate(a_written_file_is_kept, image),
