@@ -111,14 +111,19 @@ int recording_main(const struct recording_start *start)
     r->start = start;
     /* First the user, then the files, so that they are his. */
     int error = sandbox_enter(&start->sandbox, &step_z);
-    if (error < 0)
-        return complain(step_z, error);
-    error = open_all(r);
-    if (error < 0)
-        return complain("data directory", error);
-    recorder_adopt(&r->recorder, start->sensor);
-    (void)reel_run(r->reactor);
-    recorder_fini(&r->recorder);
+    if (error == 0) {
+        step_z = "data directory";
+        error = open_all(r);
+    }
+    int status = error < 0 ? complain(step_z, error) : 0;
+    if (error == 0) {
+        recorder_adopt(&r->recorder, start->sensor);
+        (void)reel_run(r->reactor);
+        recorder_fini(&r->recorder);
+    }
+    reel_timer_fini(&r->patience);
+    reel_reactor_free(r->reactor);
     record_store_close(r->store);
-    return 0;
+    free(r);
+    return status;
 }

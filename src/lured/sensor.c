@@ -1,5 +1,6 @@
 #include "lured/sensor.h"
 
+#include "base/error.h"
 #include "cpu/x86.h"
 #include "events/event.h"
 #include "lured/channel.h"
@@ -47,7 +48,8 @@ struct sensor {
 
 static int complain(const char *what_z, int error)
 {
-    (void)fprintf(stderr, "lured: sensor: %s: %s\n", what_z, strerror(error < 0 ? -error : error));
+    (void)fprintf(stderr, "lured: sensor: %s: %s\n", what_z,
+                  error > -1000 ? strerror(error < 0 ? -error : error) : error_text(error));
     return 1;
 }
 
@@ -241,10 +243,10 @@ static int open_reactor(struct sensor *s)
 {
     uint8_t random[CRYPTO_RNG_SEED_BYTES + sizeof(uint64_t)];
     uint64_t boot = 0;
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        return -errno;
     s->reactor = reel_reactor_new(NULL);
     if (s->reactor == NULL)
-        return -errno;
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
         return -errno;
     memcpy(&boot, random + CRYPTO_RNG_SEED_BYTES, sizeof(boot));
     record_client_init(&s->client, s->reactor, boot | 1, "lured " LURED_VERSION);
@@ -271,23 +273,39 @@ static int open_reactor(struct sensor *s)
     return error;
 }
 
+static void sensor_free(struct sensor *s)
+{
+    if (s->reactor != NULL) {
+        serve_fini(&s->serve);
+        record_client_fini(&s->client);
+        reel_timer_fini(&s->patience);
+        reel_reactor_free(s->reactor);
+    }
+    session_host_free(s->host);
+    x86_code_free(s->code);
+    ssh_server_free(s->ssh_server);
+    free(s);
+}
+
 int sensor_main(const struct sensor_start *start)
 {
-    const char *step_z = NULL;
+    const char *step_z = "machine";
     struct sensor *s = calloc(1, sizeof(*s));
     if (s == NULL)
         return complain("start", ENOMEM);
     s->start = start;
     int error = make_host(s);
-    if (error < 0)
-        return complain("machine", error);
-    error = open_reactor(s);
-    if (error < 0)
-        return complain("start", error);
-    error = sandbox_enter(&start->sandbox, &step_z);
-    if (error < 0)
-        return complain(step_z, error);
-    (void)reel_run(s->reactor);
-    /* The process ends here: its memory goes with it, and what is open closes. */
-    return s->status;
+    if (error == 0) {
+        step_z = "start";
+        error = open_reactor(s);
+    }
+    if (error == 0)
+        error = sandbox_enter(&start->sandbox, &step_z);
+    int status = error < 0 ? complain(step_z, error) : 0;
+    if (error == 0) {
+        (void)reel_run(s->reactor);
+        status = s->status;
+    }
+    sensor_free(s);
+    return status;
 }

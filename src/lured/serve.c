@@ -178,10 +178,10 @@ static void release(struct serve_connection *c)
     struct serve *serve = c->serve;
     reel_timer_fini(&c->timer);
     c->service->free(c->self);
-    if (c->all_prev != NULL)
-        c->all_prev->all_next = c->all_next;
-    else
+    if (serve->all == c)
         serve->all = c->all_next;
+    else
+        c->all_prev->all_next = c->all_next;
     if (c->all_next != NULL)
         c->all_next->all_prev = c->all_prev;
     free(c);
@@ -285,23 +285,25 @@ static void on_drained(struct reel_transport *t)
         wake(c);
 }
 
-/* Its last records appear; when they are taken it is gone. */
-static void lose(struct serve_connection *c)
+/* The connection is gone; its last records appear. */
+static void detach(struct serve_connection *c)
 {
     c->service->lost(c->self, serve_now_us(c->serve));
     unqueue_run(c);
     reel_timer_stop(&c->timer);
     *slot_of(c->transport) = NULL;
     c->transport = NULL;
-    if (pump_records(c))
-        release(c);
 }
 
 static void on_lost(struct reel_transport *t, int reason)
 {
+    struct serve_connection *c = *slot_of(t);
     (void)reason;
-    if (*slot_of(t) != NULL)
-        lose(*slot_of(t));
+    if (c == NULL)
+        return;
+    detach(c);
+    if (pump_records(c))
+        release(c);
 }
 
 static const struct reel_protocol PROTOCOL = {
@@ -389,11 +391,11 @@ void serve_fini(struct serve *serve)
     for (struct serve_connection *c = serve->all; c != NULL;) {
         struct serve_connection *next = c->all_next;
         if (c->transport != NULL)
-            lose(c);
+            detach(c);
+        (void)pump_records(c);
+        release(c);
         c = next;
     }
-    while (serve->all != NULL)
-        release(serve->all);
     reel_timer_fini(&serve->shed_timer);
     reel_idle_stop(&serve->idle);
     buffer_fini(&serve->own);
