@@ -20,7 +20,7 @@
 /* Instructions that one guest runs before others get their turn: half a millisecond. */
 #define SERVE_SLICE UINT64_C(100000)
 /* How often connections that were refused are told, as one event. */
-#define SERVE_SHED_MS 1000
+#define SERVE_SHED_MS INT64_C(1000)
 
 struct serve_connection;
 
