@@ -79,7 +79,9 @@ static int check(const struct command_line *line)
     if (world_check(&world, &config, why_z) < 0) {
         (void)fflush(stdout);
         (void)fprintf(stderr, "lured: %s\n", why_z);
-        status = COMMAND_FAILED;
+        /* An image that is only not made yet is no fault of the configuration. */
+        bool named = world.policy == NULL || config.image[0] != '\0';
+        status = named ? COMMAND_FAILED : COMMAND_OK;
     }
     world_close(&world);
     config_fini(&config);

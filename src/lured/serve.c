@@ -87,9 +87,10 @@ static void put_own(struct serve *serve)
     buffer_take(&serve->own, n);
 }
 
-/* Hands records on; true when none is left. */
+/* Hands records on; true when any was taken. */
 static bool pump_records(struct serve_connection *c)
 {
+    bool moved = false;
     struct span records = c->service->record(c->self);
     while (records.len > 0) {
         size_t n = record_client_put(c->serve->client, records);
@@ -97,22 +98,27 @@ static bool pump_records(struct serve_connection *c)
             break;
         c->service->recorded(c->self, n);
         records = c->service->record(c->self);
+        moved = true;
     }
     c->blocked = records.len > 0;
-    return !c->blocked;
+    return moved;
 }
 
-static void pump_output(struct serve_connection *c)
+/* Hands output on; true when any was taken. */
+static bool pump_output(struct serve_connection *c)
 {
+    bool moved = false;
     struct span out = c->service->out(c->self);
     while (out.len > 0) {
         size_t room = reel_write_room(c->transport);
         size_t n = out.len < room ? out.len : room;
         if (n == 0 || reel_write(c->transport, out.data, n) < 0)
-            return;
+            break;
         c->service->sent(c->self, n);
         out = c->service->out(c->self);
+        moved = true;
     }
+    return moved;
 }
 
 static void set_timer(struct serve_connection *c)
@@ -132,9 +138,12 @@ static void set_timer(struct serve_connection *c)
 /* Moves all that can be moved; ends the connection when its machine says so. */
 static void pump(struct serve_connection *c)
 {
-    (void)pump_records(c);
-    pump_output(c);
-    (void)pump_records(c);
+    bool moved = pump_records(c);
+    moved |= pump_output(c);
+    moved |= pump_records(c);
+    /* A guest that waited for room may go on. */
+    if (moved && !c->queued)
+        queue_run(c, false);
     switch (c->service->state(c->self)) {
     case SERVICE_OPEN: break;
     case SERVICE_CLOSE:
@@ -261,7 +270,7 @@ static size_t on_data(struct reel_transport *t, const uint8_t *data, size_t len)
             break;
         taken += n;
         (void)pump_records(c);
-        pump_output(c);
+        (void)pump_output(c);
     }
     if (taken > 0)
         wake(c);
@@ -302,7 +311,8 @@ static void on_lost(struct reel_transport *t, int reason)
     if (c == NULL)
         return;
     detach(c);
-    if (pump_records(c))
+    (void)pump_records(c);
+    if (!c->blocked)
         release(c);
 }
 
@@ -352,7 +362,8 @@ void serve_on_room(struct serve *serve)
     for (struct serve_connection *c = serve->all; c != NULL;) {
         struct serve_connection *next = c->all_next;
         if (c->blocked && c->transport == NULL) {
-            if (pump_records(c))
+            (void)pump_records(c);
+            if (!c->blocked)
                 release(c);
         } else if (c->blocked) {
             wake(c);
