@@ -28,6 +28,7 @@ struct file_stat {
     uint32_t mode, nlink, uid, gid;
     int64_t size, blocks; /* blocks of 512 bytes */
     uint32_t blksize;
+    uint32_t flags; /* chattr(1): FS_IMMUTABLE_FL, FS_APPEND_FL ... of linux/fs.h */
     int64_t atime_ns, mtime_ns, ctime_ns, btime_ns; /* since 1970 */
 };
 

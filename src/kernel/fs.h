@@ -27,12 +27,14 @@ enum fs_attr_bits {
     FS_ATTR_OWNER = 2,
     FS_ATTR_ATIME = 4,
     FS_ATTR_MTIME = 8,
+    FS_ATTR_FLAGS = 16,
 };
 
 struct fs_attr {
     unsigned what; /* enum fs_attr_bits */
     uint32_t mode, uid, gid;
     int64_t atime_ns, mtime_ns;
+    uint32_t flags; /* FS_..._FL of linux/fs.h */
 };
 
 /* struct statfs of the kernel's interface, its counts. */
@@ -80,6 +82,7 @@ enum fs_flags {
     FS_NODEV = 4,
     FS_READ_ONLY = 8,
     FS_IMAGE = 32,  /* an overlay on the image: low inode numbers are the image's */
+    FS_FIXED = 64,  /* names can be neither made nor removed (/sys) */
     FS_CLOSED = 16, /* a name that is not there cannot be made: -ENOENT (/proc) */
 };
 
@@ -169,6 +172,9 @@ bool vfs_owns(const struct creds *cred, const struct file_stat *st); /* or has C
 /* Makes what a walk with WALK_MAKE did not find; `new` without owner and umask. found->node then is
  * it. */
 int vfs_make_at(const struct vfs_at *at, struct walk_found *found, const struct fs_new *new);
+
+/* FS_IOC_GETFLAGS and FS_IOC_SETFLAGS (chattr, lsattr), for files and directories. */
+int64_t vfs_flags_ioctl(struct file *f, struct task *t, uint32_t command, uint64_t arg);
 
 /* A description for an inode; looks at nothing but the type. */
 int vfs_open_node(const struct vfs_at *at, struct vnode node, struct vnode dir, struct span name,

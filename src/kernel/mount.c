@@ -42,8 +42,12 @@ static int make_directory(struct vfs *vfs, struct span path, struct vnode *out)
     const struct fs_new new = {.mode = S_IFDIR | 0755};
     struct walk_found found;
     int error = walk(&at, path, WALK_FOLLOW | WALK_MAKE, &found);
-    if (error == 0 && found.node.fs == NULL)
+    if (error == 0 && found.node.fs == NULL) {
+        unsigned flags = found.dir.fs->flags;
+        found.dir.fs->flags &= ~(unsigned)FS_FIXED; /* not yet */
         error = vfs_make_at(&at, &found, &new);
+        found.dir.fs->flags = flags;
+    }
     *out = found.node;
     walk_done(&found);
     return error;
@@ -150,7 +154,9 @@ static int mount_all(struct vfs *vfs, const struct persona_image *image)
         if (mounts[i].kind == MOUNT_ROOT)
             error = mount_one(vfs, image, &mounts[i]);
     for (size_t i = 0; i < mounts_count && error == 0; i++)
-        if (mounts[i].kind != MOUNT_ROOT && mounts[i].kind != MOUNT_LISTED)
+        if (mounts[i].kind == MOUNT_LISTED)
+            error = mount_point(vfs, mounts[i].path_z, &(struct vnode){0});
+        else if (mounts[i].kind != MOUNT_ROOT)
             error = mount_one(vfs, image, &mounts[i]);
     return error != 0 ? error : fill_dev(vfs);
 }

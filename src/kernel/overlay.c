@@ -3,6 +3,7 @@
 #include "kernel/hardware.h"
 
 #include <errno.h>
+#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,6 +152,7 @@ static void fill_stat(const struct overlay *o, const struct inode *i, struct fil
         .gid = i->gid,
         .size = i->size,
         .blksize = OVERLAY_PAGE,
+        .flags = i->flags | (o->fs.covered.fs == NULL ? FS_EXTENT_FL : 0),
         .blocks = S_ISREG(i->mode)   ? (int64_t)overlay_blocks(i)
                   : S_ISDIR(i->mode) ? OVERLAY_PAGE / 512
                                      : 0,
@@ -255,6 +257,8 @@ static int set_attr(struct fs *fs, uint64_t ino, const struct fs_attr *attr)
         i->uid = attr->uid;
         i->gid = attr->gid;
     }
+    if (attr->what & FS_ATTR_FLAGS)
+        i->flags = attr->flags;
     if (attr->what & FS_ATTR_ATIME)
         i->atime_ns = attr->atime_ns;
     if (attr->what & FS_ATTR_MTIME)

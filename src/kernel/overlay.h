@@ -38,6 +38,7 @@ struct inode {
     uint64_t ino;
     uint32_t mode, uid, gid, nlink;
     uint64_t rdev;
+    uint32_t flags; /* chattr(1) */
     int64_t atime_ns, mtime_ns, ctime_ns, btime_ns;
     uint32_t holds; /* descriptions and current directories */
     bool kept;      /* changed or new: stays when nobody holds it */

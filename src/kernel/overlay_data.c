@@ -239,5 +239,6 @@ const struct file_ops overlay_file_ops = {
     .read = file_op_read,
     .write = file_op_write,
     .truncate = file_op_truncate,
+    .ioctl = vfs_flags_ioctl,
     .map = file_op_map,
 };

@@ -275,10 +275,8 @@ int64_t sys_ioctl(struct task *t, const uint64_t arg[6])
         return 0;
     default: break;
     }
-    if (f->ops->ioctl != NULL)
-        return f->ops->ioctl(f, t, command, arg[2]);
     if (command != FIONREAD_ || file_stat(f, &st) != 0 || !S_ISREG(st.mode))
-        return -ENOTTY;
+        return f->ops->ioctl != NULL ? f->ops->ioctl(f, t, command, arg[2]) : -ENOTTY;
     value = (int32_t)(st.size - f->position);
     return task_write(t, arg[2], &value, sizeof(value));
 }

@@ -94,6 +94,8 @@ static struct statx_timestamp stamp(int64_t ns)
 int64_t sys_statx(struct task *t, const uint64_t arg[6])
 {
     struct file_stat st;
+    const uint64_t attributes =
+        STATX_ATTR_COMPRESSED | STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND | STATX_ATTR_NODUMP;
     const uint64_t known =
         AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE;
     if ((arg[2] & ~known) != 0 || (arg[3] & 0x80000000u) != 0)
@@ -104,6 +106,8 @@ int64_t sys_statx(struct task *t, const uint64_t arg[6])
     const struct statx out = {
         .stx_mask = STATX_BASIC_STATS | STATX_BTIME | 0x1000, /* and the mount's id */
         .stx_blksize = st.blksize,
+        .stx_attributes = st.flags & attributes,
+        .stx_attributes_mask = attributes,
         .stx_nlink = st.nlink,
         .stx_uid = st.uid,
         .stx_gid = st.gid,

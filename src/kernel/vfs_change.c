@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/fs.h>
 #include <stdio.h> /* RENAME_EXCHANGE */
 #include <string.h>
 #include <unistd.h>
@@ -57,7 +58,9 @@ int vfs_symlink(const struct vfs_at *at, struct span target, struct span path)
 static int may_change_dir(const struct vfs_at *at, struct vnode dir, struct file_stat *st)
 {
     int error = vnode_stat(dir, st);
-    return error != 0 ? error : vfs_may(at->cred, dir.fs, st, W_OK | X_OK);
+    if (error == 0)
+        error = vfs_may(at->cred, dir.fs, st, W_OK | X_OK);
+    return error == 0 && (st->flags & FS_IMMUTABLE_FL) != 0 ? -EPERM : error;
 }
 
 /* fs.protected_hardlinks: not to what one could not write. */
@@ -92,7 +95,8 @@ int vfs_link(const struct vfs_at *from, struct span old, unsigned flags, const s
         error = may_link(from->cred, &source);
     if (error == 0)
         error = may_change_dir(to, target.dir, &dir);
-    if (error == 0 && (source.node.fs->ops->link == NULL || S_ISDIR(source.stat.mode)))
+    if (error == 0 && (source.node.fs->ops->link == NULL || S_ISDIR(source.stat.mode) ||
+                       (source.stat.flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) != 0))
         error = -EPERM;
     if (error == 0)
         error = source.node.fs->ops->link(source.node.fs, source.node.ino, target.dir.ino,
@@ -120,6 +124,9 @@ static int may_remove(const struct vfs_at *at, const struct walk_found *found, b
     int error = may_change_dir(at, found->dir, &dir);
     if (error != 0)
         return error;
+    const uint32_t kept = FS_IMMUTABLE_FL | FS_APPEND_FL;
+    if ((dir.flags & kept) != 0 || (found->stat.flags & kept) != 0)
+        return -EPERM;
     if ((dir.mode & S_ISVTX) != 0 && dir.uid != at->cred->fsuid &&
         !vfs_owns(at->cred, &found->stat))
         return -EPERM;
@@ -150,7 +157,7 @@ static int remove_found(const struct vfs_at *at, const struct walk_found *found,
 {
     struct fs *fs = found->dir.fs;
     int error = may_remove(at, found, directory);
-    if (error == 0 && fs->ops->unlink == NULL)
+    if (error == 0 && (fs->ops->unlink == NULL || (fs->flags & FS_FIXED) != 0))
         error = -EPERM;
     if (error == 0)
         error = fs->ops->unlink(fs, found->dir.ino, walk_name(found));
@@ -240,7 +247,7 @@ static int rename_found(const struct vfs_at *from, const struct walk_found *a,
         return error;
     if (is_mounted_on(from->fs->vfs, a->node))
         return -EBUSY;
-    if (fs->ops->rename == NULL)
+    if (fs->ops->rename == NULL || (fs->flags & FS_FIXED) != 0)
         return -EPERM;
     return (exchange ? fs->ops->exchange : fs->ops->rename)(fs, a->dir.ino, walk_name(a),
                                                             b->dir.ino, walk_name(b));
@@ -275,6 +282,10 @@ out:
 
 static int set_attr(struct vnode node, const struct fs_attr *attr)
 {
+    struct file_stat st;
+    if (vnode_stat(node, &st) == 0 && (st.flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) != 0 &&
+        (attr->what & FS_ATTR_FLAGS) == 0)
+        return -EPERM;
     if ((node.fs->flags & FS_READ_ONLY) != 0)
         return -EROFS;
     return node.fs->ops->set_attr != NULL ? node.fs->ops->set_attr(node.fs, node.ino, attr)
@@ -329,6 +340,8 @@ int vfs_truncate(const struct creds *cred, struct vnode node, int64_t size)
     if (!S_ISREG(st.mode) || size < 0)
         return -EINVAL;
     error = vfs_may(cred, node.fs, &st, W_OK);
+    if (error == 0 && (st.flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) != 0)
+        error = -EPERM;
     if (error != 0)
         return error;
     return node.fs->ops->truncate != NULL ? node.fs->ops->truncate(node.fs, node.ino, size)
@@ -353,4 +366,31 @@ int vfs_set_times(const struct creds *cred, struct vnode node, int64_t atime_ns,
     attr.what |= atime_ns != INT64_MIN ? FS_ATTR_ATIME : 0;
     attr.what |= mtime_ns != INT64_MIN ? FS_ATTR_MTIME : 0;
     return set_attr(node, &attr);
+}
+
+/* ---- chattr ---- */
+
+int64_t vfs_flags_ioctl(struct file *f, struct task *t, uint32_t command, uint64_t arg)
+{
+    const uint32_t may = FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME_FL |
+                         FS_SYNC_FL | FS_DIRSYNC_FL | FS_TOPDIR_FL | FS_NOTAIL_FL;
+    struct file_stat st;
+    uint32_t flags = 0;
+    bool set = command == FS_IOC_SETFLAGS;
+    if ((command != FS_IOC_GETFLAGS && !set) || f->node.fs == NULL ||
+        f->node.fs->ops->set_attr == NULL || vnode_stat(f->node, &st) != 0)
+        return -ENOTTY;
+    if (!set)
+        return task_write(t, arg, &st.flags, sizeof(st.flags));
+    if (task_read(t, arg, &flags, sizeof(flags)) != 0)
+        return -EFAULT;
+    if (!vfs_owns(&t->creds, &st))
+        return -EPERM;
+    uint32_t kept = FS_IMMUTABLE_FL | FS_APPEND_FL;
+    if (((flags ^ st.flags) & kept) != 0 && !creds_capable(&t->creds, CAP_LINUX_IMMUTABLE))
+        return -EPERM;
+    if (((flags ^ st.flags) & ~may) != 0)
+        return -EOPNOTSUPP;
+    const struct fs_attr attr = {.what = FS_ATTR_FLAGS, .flags = flags};
+    return set_attr(f->node, &attr);
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,7 +35,7 @@ static int dir_readdir(struct file *f, struct task *t, int64_t at, file_entry_fn
                                     ctx);
 }
 
-static const struct file_ops dir_ops = {.readdir = dir_readdir};
+static const struct file_ops dir_ops = {.readdir = dir_readdir, .ioctl = vfs_flags_ioctl};
 static const struct file_ops path_ops = {0};
 
 static int attach_ops(const struct vfs_at *at, const struct file_stat *st, struct file *f)
@@ -116,6 +117,17 @@ static unsigned wanted(uint32_t flags)
     return access_of[flags & O_ACCMODE] | ((flags & O_TRUNC) != 0 ? W_OK : 0);
 }
 
+/* chattr +i and +a. */
+static int may_change(const struct file_stat *st, uint32_t flags)
+{
+    if ((wanted(flags) & W_OK) == 0)
+        return 0;
+    if ((st->flags & FS_IMMUTABLE_FL) != 0)
+        return -EPERM;
+    bool appends = (flags & O_APPEND) != 0 && (flags & O_TRUNC) == 0;
+    return (st->flags & FS_APPEND_FL) != 0 && !appends ? -EPERM : 0;
+}
+
 /* What the type and the permissions say to these flags. */
 static int may_open(const struct vfs_at *at, const struct walk_found *found, uint32_t flags)
 {
@@ -132,6 +144,8 @@ static int may_open(const struct vfs_at *at, const struct walk_found *found, uin
     if (device && found->node.fs != NULL && (found->node.fs->flags & FS_NODEV) != 0)
         return -EACCES;
     int error = vfs_may(at->cred, found->node.fs, st, wanted(flags));
+    if (error == 0)
+        error = may_change(st, flags);
     if (error == 0 && (flags & O_NOATIME) != 0 && !vfs_owns(at->cred, st))
         error = -EPERM;
     return error;
@@ -145,9 +159,11 @@ int vfs_make_at(const struct vfs_at *at, struct walk_found *found, const struct 
     int error = vnode_stat(found->dir, &dir);
     if (error == 0)
         error = vfs_may(at->cred, fs, &dir, W_OK | X_OK);
+    if (error == 0 && (dir.flags & FS_IMMUTABLE_FL) != 0)
+        error = -EPERM;
     if (error == 0 && dir.nlink == 0)
         error = -ENOENT;
-    if (error == 0 && fs->ops->make == NULL)
+    if (error == 0 && (fs->ops->make == NULL || (fs->flags & FS_FIXED) != 0))
         error = S_ISREG(new.mode) ? -EACCES : -EPERM;
     if (error != 0)
         return error;
