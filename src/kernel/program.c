@@ -193,6 +193,8 @@ int kernel_spawn(struct kernel *k, const struct kernel_spawn *spawn)
     int number = lowest_free(k);
     if (number < 0)
         return number;
+    if (spawn->path.len == 0)
+        return -ENOENT;
     if (k->over || k->process_count >= k->limits.processes)
         return -EAGAIN;
     struct program *program = calloc(1, sizeof(*program));

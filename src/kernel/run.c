@@ -258,20 +258,22 @@ static void run_task(struct task *t, uint64_t quantum)
     }
 }
 
+static struct process *first_alive(const struct kernel *k)
+{
+    struct process *p = k->processes;
+    while (p != NULL && p->zombie)
+        p = p->next;
+    return p;
+}
+
 /* The last instruction of the machine was executed. */
 static void give_up(struct kernel *k)
 {
+    struct process *p;
     k->over = true;
     kernel_emit_limit(k, NULL, "instructions");
-    for (bool found = true; found;) {
-        found = false;
-        for (struct process *p = k->processes; p != NULL && !found; p = p->next) {
-            if (!p->zombie) {
-                process_end(p, SIGKILL);
-                found = true;
-            }
-        }
-    }
+    while ((p = first_alive(k)) != NULL)
+        process_end(p, SIGKILL);
     bury(k);
 }
 
