@@ -17,8 +17,8 @@ static const struct {
 
 static const char *const cipher_names_z[SUITE_CIPHERS] = {
     [SUITE_AES128_CTR] = "AES-128-CTR", [SUITE_AES192_CTR] = "AES-192-CTR",
-    [SUITE_AES256_CTR] = "AES-256-CTR", [SUITE_AES128_GCM] = "AES-128-GCM",
-    [SUITE_AES256_GCM] = "AES-256-GCM",
+    [SUITE_AES256_CTR] = "AES-256-CTR", [SUITE_AES128_ECB] = "AES-128-ECB",
+    [SUITE_AES128_GCM] = "AES-128-GCM", [SUITE_AES256_GCM] = "AES-256-GCM",
 };
 
 static const int curve_ids[CRYPTO_KX_GROUPS] = {

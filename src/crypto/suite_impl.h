@@ -2,6 +2,7 @@
 #ifndef CRYPTO_SUITE_IMPL_H
 #define CRYPTO_SUITE_IMPL_H
 
+#include "crypto/cipher.h"
 #include "crypto/kx.h"
 #include "crypto/openssl.h"
 #include "crypto/suite.h"
@@ -11,6 +12,7 @@ enum {
     SUITE_AES128_CTR,
     SUITE_AES192_CTR,
     SUITE_AES256_CTR,
+    SUITE_AES128_ECB,
     SUITE_AES128_GCM,
     SUITE_AES256_GCM,
     SUITE_CIPHERS,

@@ -1,5 +1,7 @@
 #include "ssh/algorithms.h"
 
+#include "crypto/umac.h"
+
 static const struct ssh_cipher ciphers[] = {
     {"chacha20-poly1305@openssh.com", SSH_CIPHER_CHACHAPOLY, CRYPTO_CHACHAPOLY_KEY_BYTES, 0, 8,
      CRYPTO_CHACHAPOLY_TAG_BYTES},
@@ -12,13 +14,26 @@ static const struct ssh_cipher ciphers[] = {
      CRYPTO_GCM_TAG_BYTES},
 };
 
+#define HMAC(name_z, etm, digest, bytes)         \
+    {                                            \
+        name_z, etm, false, digest, bytes, bytes \
+    }
+#define UMAC(name_z, etm, tag)                                       \
+    {                                                                \
+        name_z, etm, true, CRYPTO_SHA256, CRYPTO_UMAC_KEY_BYTES, tag \
+    }
+
 static const struct ssh_mac macs[] = {
-    {"hmac-sha2-256-etm@openssh.com", CRYPTO_SHA256, true},
-    {"hmac-sha2-512-etm@openssh.com", CRYPTO_SHA512, true},
-    {"hmac-sha1-etm@openssh.com", CRYPTO_SHA1, true},
-    {"hmac-sha2-256", CRYPTO_SHA256, false},
-    {"hmac-sha2-512", CRYPTO_SHA512, false},
-    {"hmac-sha1", CRYPTO_SHA1, false},
+    UMAC("umac-64-etm@openssh.com", true, 8),
+    UMAC("umac-128-etm@openssh.com", true, 16),
+    HMAC("hmac-sha2-256-etm@openssh.com", true, CRYPTO_SHA256, 32),
+    HMAC("hmac-sha2-512-etm@openssh.com", true, CRYPTO_SHA512, 64),
+    HMAC("hmac-sha1-etm@openssh.com", true, CRYPTO_SHA1, 20),
+    UMAC("umac-64@openssh.com", false, 8),
+    UMAC("umac-128@openssh.com", false, 16),
+    HMAC("hmac-sha2-256", false, CRYPTO_SHA256, 32),
+    HMAC("hmac-sha2-512", false, CRYPTO_SHA512, 64),
+    HMAC("hmac-sha1", false, CRYPTO_SHA1, 20),
 };
 
 static const struct ssh_kex_method kex_methods[] = {

@@ -18,8 +18,10 @@ struct ssh_cipher {
 
 struct ssh_mac {
     const char *name_z;
-    enum crypto_digest digest;
     bool encrypt_then_mac;
+    bool is_umac;
+    enum crypto_digest digest; /* of HMAC */
+    size_t key_bytes, tag_bytes;
 };
 
 /* Elliptic curves (RFC 5656, RFC 8731) and fixed groups (RFC 8268). */

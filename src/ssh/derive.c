@@ -28,7 +28,7 @@ int ssh_derive_transform(const struct ssh_exchange *exchange, enum ssh_side side
     static const char letters[2][3] = {{'A', 'C', 'E'}, {'B', 'D', 'F'}};
     const char *letter = letters[side];
     struct ssh_key_material material;
-    size_t mac_len = mac ? crypto_digest_bytes(mac->digest) : 0;
+    size_t mac_len = mac ? mac->key_bytes : 0;
     int err = derive(exchange, letter[0], material.iv, cipher->iv_bytes);
     if (err == 0)
         err = derive(exchange, letter[1], material.key, cipher->key_bytes);

@@ -24,8 +24,11 @@ int ssh_transform_init(struct ssh_transform *t, const struct crypto_suite *suite
     case SSH_CIPHER_CHACHAPOLY: memcpy(t->chachapoly, key.data, key.len); break;
     }
     if (good && mac) {
-        struct span mac_key = span_of(material->mac_key, crypto_digest_bytes(mac->digest));
-        good = (t->hmac = crypto_hmac_new(suite, mac->digest, mac_key)) != NULL;
+        struct span mac_key = span_of(material->mac_key, mac->key_bytes);
+        if (mac->is_umac)
+            good = (t->umac = crypto_umac_new(suite, mac_key.data, mac->tag_bytes)) != NULL;
+        else
+            good = (t->hmac = crypto_hmac_new(suite, mac->digest, mac_key)) != NULL;
     }
     if (!good)
         ssh_transform_fini(t);
@@ -37,6 +40,7 @@ void ssh_transform_fini(struct ssh_transform *t)
     crypto_ctr_free(t->ctr);
     crypto_gcm_free(t->gcm);
     crypto_hmac_free(t->hmac);
+    crypto_umac_free(t->umac);
     crypto_wipe(t, sizeof(*t));
 }
 
@@ -49,7 +53,7 @@ size_t ssh_transform_trailer(const struct ssh_transform *t)
 {
     if (!t->cipher)
         return 0;
-    return t->mac ? crypto_digest_bytes(t->mac->digest) : t->cipher->tag_bytes;
+    return t->mac ? t->mac->tag_bytes : t->cipher->tag_bytes;
 }
 
 bool ssh_transform_length_apart(const struct ssh_transform *t)
@@ -60,9 +64,17 @@ bool ssh_transform_length_apart(const struct ssh_transform *t)
 static int compute_mac(struct ssh_transform *t, uint32_t sequence, const uint8_t *packet,
                        size_t len, uint8_t *out)
 {
-    uint8_t number[4] = {(uint8_t)(sequence >> 24), (uint8_t)(sequence >> 16),
-                         (uint8_t)(sequence >> 8), (uint8_t)sequence};
-    struct span parts[] = {span_of(number, sizeof(number)), span_of(packet, len)};
+    uint8_t number[8] = {0,
+                         0,
+                         0,
+                         0,
+                         (uint8_t)(sequence >> 24),
+                         (uint8_t)(sequence >> 16),
+                         (uint8_t)(sequence >> 8),
+                         (uint8_t)sequence};
+    if (t->mac->is_umac)
+        return crypto_umac_compute(t->umac, number, span_of(packet, len), out);
+    struct span parts[] = {span_of(number + 4, 4), span_of(packet, len)};
     return crypto_hmac_compute(t->hmac, parts, ARRAY_LEN(parts), out);
 }
 

@@ -4,6 +4,7 @@
 #define SSH_TRANSFORM_H
 
 #include "crypto/mac.h"
+#include "crypto/umac.h"
 #include "ssh/algorithms.h"
 
 struct ssh_transform {
@@ -12,6 +13,7 @@ struct ssh_transform {
     struct crypto_ctr *ctr;
     struct crypto_gcm *gcm;
     struct crypto_hmac *hmac;
+    struct crypto_umac *umac;
     uint8_t chachapoly[CRYPTO_CHACHAPOLY_KEY_BYTES];
 };
 

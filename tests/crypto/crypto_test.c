@@ -5,6 +5,7 @@
 #include "crypto/kx.h"
 #include "crypto/mac.h"
 #include "crypto/name.h"
+#include "crypto/umac.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -99,6 +100,43 @@ static void hmac_keeps_its_key_for_the_next_message(void **state)
         }
         crypto_hmac_free(mac);
     }
+}
+
+/* RFC 4418, appendix; the tags of 16 bytes go on where its tags of 12 end. */
+static void umac_agrees_with_the_document(void **state)
+{
+    static const struct {
+        const char *text_z;
+        size_t times;
+        const char *tag8_z, *tag16_z;
+    } cases[] = {
+        {"", 1, "6e155fad26900be1", "32fedb100c79ad58f07ff7643cc60465"},
+        {"a", 3, "44b5cb542f220104", "185e4fe905cba7bd85e4c2dc3d117d8d"},
+        {"a", 1 << 10, "26bf2f5d60118bd9", "7a54abe04af82d60fb298c3cbd195bcb"},
+        {"a", 1 << 15, "27f8ef643b0d118d", "7b136bd911e4b734286ef2be501f2c3c"},
+        {"a", 1 << 20, "a4477e87e9f55853", "f8acfa3ac31cfeea047f7b115b03bef5"},
+        {"abc", 1, "d4d7b9f6bd4fbfcf", "883c3d4b97a61976ffcf232308cba5a5"},
+        {"abc", 500, "d4cf26ddefd5c01a", "8824a260c53c66a36c9260a62cb83aa1"},
+    };
+    const uint8_t *key = (const uint8_t *)"abcdefghijklmnop";
+    const uint8_t *nonce = (const uint8_t *)"bcdefghi";
+    struct crypto_umac *mac8 = crypto_umac_new(*state, key, 8);
+    struct crypto_umac *mac16 = crypto_umac_new(*state, key, 16);
+    assert_true(mac8 && mac16);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buffer message;
+        uint8_t tag[CRYPTO_UMAC_TAG_MAX_BYTES];
+        buffer_init(&message, 1 << 21);
+        for (size_t t = 0; t < cases[i].times; t++)
+            buffer_put_z(&message, cases[i].text_z);
+        assert_int_equal(crypto_umac_compute(mac8, nonce, buffer_span(&message), tag), 0);
+        assert_hex(span_of(tag, 8), cases[i].tag8_z);
+        assert_int_equal(crypto_umac_compute(mac16, nonce, buffer_span(&message), tag), 0);
+        assert_hex(span_of(tag, 16), cases[i].tag16_z);
+        buffer_fini(&message);
+    }
+    crypto_umac_free(mac8);
+    crypto_umac_free(mac16);
 }
 
 /* ---- Ciphers ---- */
@@ -401,6 +439,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digests_of_parts_are_those_of_the_whole),
         cmocka_unit_test(hmac_keeps_its_key_for_the_next_message),
+        cmocka_unit_test(umac_agrees_with_the_document),
         cmocka_unit_test(counter_mode_runs_on_over_calls),
         cmocka_unit_test(galois_mode_counts_packets),
         cmocka_unit_test(chachapoly_seals_as_openssh_does),

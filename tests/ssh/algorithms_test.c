@@ -35,6 +35,10 @@ static const char *const macs_z[] = {
     "hmac-sha2-256",
     "hmac-sha2-512",
     "hmac-sha1",
+    "umac-64@openssh.com",
+    "umac-128@openssh.com",
+    "umac-64-etm@openssh.com",
+    "umac-128-etm@openssh.com",
 };
 
 static int set_up(void **state)
