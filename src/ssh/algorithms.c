@@ -37,14 +37,16 @@ static const struct ssh_mac macs[] = {
 };
 
 static const struct ssh_kex_method kex_methods[] = {
-    {"curve25519-sha256", CRYPTO_KX_X25519, CRYPTO_SHA256, false},
-    {"curve25519-sha256@libssh.org", CRYPTO_KX_X25519, CRYPTO_SHA256, false},
-    {"ecdh-sha2-nistp256", CRYPTO_KX_P256, CRYPTO_SHA256, false},
-    {"ecdh-sha2-nistp384", CRYPTO_KX_P384, CRYPTO_SHA384, false},
-    {"ecdh-sha2-nistp521", CRYPTO_KX_P521, CRYPTO_SHA512, false},
-    {"diffie-hellman-group14-sha256", CRYPTO_KX_MODP2048, CRYPTO_SHA256, true},
-    {"diffie-hellman-group16-sha512", CRYPTO_KX_MODP4096, CRYPTO_SHA512, true},
-    {"diffie-hellman-group18-sha512", CRYPTO_KX_MODP8192, CRYPTO_SHA512, true},
+    {"sntrup761x25519-sha512", CRYPTO_KX_X25519, CRYPTO_SHA512, SSH_KEX_SNTRUP},
+    {"sntrup761x25519-sha512@openssh.com", CRYPTO_KX_X25519, CRYPTO_SHA512, SSH_KEX_SNTRUP},
+    {"curve25519-sha256", CRYPTO_KX_X25519, CRYPTO_SHA256, SSH_KEX_ECDH},
+    {"curve25519-sha256@libssh.org", CRYPTO_KX_X25519, CRYPTO_SHA256, SSH_KEX_ECDH},
+    {"ecdh-sha2-nistp256", CRYPTO_KX_P256, CRYPTO_SHA256, SSH_KEX_ECDH},
+    {"ecdh-sha2-nistp384", CRYPTO_KX_P384, CRYPTO_SHA384, SSH_KEX_ECDH},
+    {"ecdh-sha2-nistp521", CRYPTO_KX_P521, CRYPTO_SHA512, SSH_KEX_ECDH},
+    {"diffie-hellman-group14-sha256", CRYPTO_KX_MODP2048, CRYPTO_SHA256, SSH_KEX_DH},
+    {"diffie-hellman-group16-sha512", CRYPTO_KX_MODP4096, CRYPTO_SHA512, SSH_KEX_DH},
+    {"diffie-hellman-group18-sha512", CRYPTO_KX_MODP8192, CRYPTO_SHA512, SSH_KEX_DH},
 };
 
 static const struct ssh_signature signatures[] = {

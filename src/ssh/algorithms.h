@@ -24,12 +24,17 @@ struct ssh_mac {
     size_t key_bytes, tag_bytes;
 };
 
-/* Elliptic curves (RFC 5656, RFC 8731) and fixed groups (RFC 8268). */
+enum ssh_kex_kind {
+    SSH_KEX_ECDH,   /* RFC 5656, RFC 8731: public values are strings */
+    SSH_KEX_DH,     /* RFC 4253 section 8, RFC 8268: they are numbers */
+    SSH_KEX_SNTRUP, /* RFC 9941: NTRU Prime and X25519 together */
+};
+
 struct ssh_kex_method {
     const char *name_z;
     enum crypto_kx_group group;
     enum crypto_digest digest;
-    bool is_mpint; /* public values are numbers, not strings */
+    enum ssh_kex_kind kind;
 };
 
 struct ssh_signature {

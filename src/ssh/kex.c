@@ -1,14 +1,16 @@
-/* Key exchange: ECDH (RFC 5656, RFC 8731) and fixed groups (RFC 4253 section 8, RFC 8268), from the
- * client's public value to the new keys of both directions. */
+/* Key exchange: ECDH (RFC 5656, RFC 8731), fixed groups (RFC 4253 section 8, RFC 8268) and
+ * sntrup761x25519 (RFC 9941), from the client's public value to the new keys of both directions. */
 #include "ssh/machine.h"
 
 #include "base/error.h"
+#include "crypto/sntrup761.h"
 #include "ssh/mpint.h"
 
 #include <string.h>
 
 enum {
     SECRET_MAX_BYTES = CRYPTO_KX_PUBLIC_MAX_BYTES + 8,
+    PUBLIC_MAX_BYTES = CRYPTO_SNTRUP761_CIPHER_BYTES + CRYPTO_KX_PUBLIC_MAX_BYTES,
     HASHED_MAX_BYTES = 1024 * 1024,
     SIGNATURE_MAX_BYTES = 2048,
     KEXINIT_MAX_BYTES = 10 * SSH_NAMES_MAX_BYTES,
@@ -70,9 +72,10 @@ bool ssh_kex_is_due(const struct ssh *s)
 /* One exchange, while a message is handled. Everything secret is in here. */
 struct exchange {
     struct crypto_kx kx;
+    struct span client_public;
+    struct buffer server_public;
     struct buffer secret; /* K with its length field */
     struct buffer signature;
-    struct span client_public;
     uint8_t hash[CRYPTO_DIGEST_MAX_BYTES];
     size_t hash_len;
 };
@@ -80,6 +83,7 @@ struct exchange {
 static void exchange_init(struct exchange *x)
 {
     *x = (struct exchange){.hash_len = 0};
+    buffer_init(&x->server_public, PUBLIC_MAX_BYTES);
     buffer_init(&x->secret, SECRET_MAX_BYTES);
     buffer_init(&x->signature, SIGNATURE_MAX_BYTES);
 }
@@ -87,6 +91,7 @@ static void exchange_init(struct exchange *x)
 static void exchange_fini(struct exchange *x)
 {
     crypto_kx_wipe(&x->kx);
+    buffer_fini(&x->server_public);
     buffer_wipe(&x->secret);
     buffer_fini(&x->signature);
     crypto_wipe(x->hash, sizeof(x->hash));
@@ -94,23 +99,61 @@ static void exchange_fini(struct exchange *x)
 
 static int parse_public(struct ssh *s, struct cursor *c, struct exchange *x)
 {
-    x->client_public = s->kex.method->is_mpint ? ssh_mpint_get(c) : cursor_string(c);
+    x->client_public = s->kex.method->kind == SSH_KEX_DH ? ssh_mpint_get(c) : cursor_string(c);
     return ssh_demand_end(s, c);
 }
 
-/* Our key and the shared secret. */
-static int agree(struct ssh *s, struct exchange *x)
+/* Our key and the secret shared with the client's, as bytes. */
+static int agree_classic(struct ssh *s, struct exchange *x, struct span peer,
+                         uint8_t raw[CRYPTO_KX_PUBLIC_MAX_BYTES], size_t *len)
 {
     const struct crypto_suite *suite = s->server->suite;
-    uint8_t raw[CRYPTO_KX_PUBLIC_MAX_BYTES];
-    size_t len = 0;
     int err = crypto_kx_generate(suite, s->kex.method->group, &s->rng, &x->kx);
     if (err == 0)
-        err = crypto_kx_derive(suite, &x->kx, x->client_public, raw, &len);
+        err = crypto_kx_derive(suite, &x->kx, peer, raw, len);
     if (err == 0)
-        err = buffer_reserve(&x->secret, SECRET_MAX_BYTES) ? 0 : ERR_NOMEM;
+        err = buffer_put(&x->server_public, span_of(x->kx.public, x->kx.public_len));
+    return err;
+}
+
+/* RFC 9941: both secrets hashed together; K is a string, not a number. */
+static int agree_sntrup(struct ssh *s, struct exchange *x, uint8_t raw[CRYPTO_KX_PUBLIC_MAX_BYTES])
+{
+    const struct crypto_suite *suite = s->server->suite;
+    uint8_t cipher[CRYPTO_SNTRUP761_CIPHER_BYTES], secret[CRYPTO_SNTRUP761_SECRET_BYTES];
+    uint8_t both[CRYPTO_DIGEST_MAX_BYTES];
+    size_t len = 0;
+    struct span all = x->client_public;
+    struct span key = span_slice(all, 0, CRYPTO_SNTRUP761_PUBLIC_BYTES);
+    if (key.len != CRYPTO_SNTRUP761_PUBLIC_BYTES)
+        return ERR_MALFORMED;
+    int err = crypto_sntrup761_encapsulate(suite, &s->rng, key.data, cipher, secret);
     if (err == 0)
-        err = ssh_mpint_put(&x->secret, span_of(raw, len));
+        err = buffer_put(&x->server_public, span_of(cipher, sizeof(cipher)));
+    if (err == 0)
+        err = agree_classic(s, x, span_slice(all, key.len, all.len), raw, &len);
+    struct span parts[] = {span_of(secret, sizeof(secret)), span_of(raw, len)};
+    if (err == 0)
+        err = crypto_digest_parts(suite, CRYPTO_SHA512, parts, ARRAY_LEN(parts), both);
+    if (err == 0)
+        err = buffer_put_string(&x->secret, span_of(both, sizeof(both)));
+    crypto_wipe(secret, sizeof(secret));
+    crypto_wipe(both, sizeof(both));
+    return err;
+}
+
+static int agree(struct ssh *s, struct exchange *x)
+{
+    uint8_t raw[CRYPTO_KX_PUBLIC_MAX_BYTES];
+    size_t len = 0;
+    int err = buffer_reserve(&x->secret, SECRET_MAX_BYTES) ? 0 : ERR_NOMEM;
+    if (err == 0 && s->kex.method->kind == SSH_KEX_SNTRUP) {
+        err = agree_sntrup(s, x, raw);
+    } else if (err == 0) {
+        err = agree_classic(s, x, x->client_public, raw, &len);
+        if (err == 0)
+            err = ssh_mpint_put(&x->secret, span_of(raw, len));
+    }
     crypto_wipe(raw, sizeof(raw));
     if (err == ERR_MALFORMED)
         return ssh_fault(s, "bad public value in key exchange");
@@ -119,7 +162,7 @@ static int agree(struct ssh *s, struct exchange *x)
 
 static int put_public(struct buffer *b, const struct ssh_kex_method *method, struct span value)
 {
-    return method->is_mpint ? ssh_mpint_put(b, value) : buffer_put_string(b, value);
+    return method->kind == SSH_KEX_DH ? ssh_mpint_put(b, value) : buffer_put_string(b, value);
 }
 
 /* RFC 4253, section 8; RFC 5656, section 4: the exchange hash H. */
@@ -140,7 +183,7 @@ static int hash_exchange(struct ssh *s, struct exchange *x, struct span hostkey)
     if (err == 0)
         err = put_public(&b, kex->method, x->client_public);
     if (err == 0)
-        err = put_public(&b, kex->method, span_of(x->kx.public, x->kx.public_len));
+        err = put_public(&b, kex->method, buffer_span(&x->server_public));
     struct span parts[] = {buffer_span(&b), buffer_span(&x->secret)};
     if (err == 0)
         err = crypto_digest_parts(s->server->suite, kex->method->digest, parts, ARRAY_LEN(parts),
@@ -177,10 +220,9 @@ static int sign(struct ssh *s, struct exchange *x)
 
 static void send_reply(struct ssh *s, const struct exchange *x)
 {
-    struct span value = span_of(x->kx.public, x->kx.public_len);
     ssh_begin(s, SSH_MSG_KEX_REPLY);
     ssh_put_string(s, ssh_hostkey_blob(s->server->hostkeys[s->kex.signature->type]));
-    if (put_public(&s->message, s->kex.method, value) < 0)
+    if (put_public(&s->message, s->kex.method, buffer_span(&x->server_public)) < 0)
         ssh_broken(s, ERR_NOMEM);
     ssh_put_string(s, buffer_span(&x->signature));
     ssh_send(s);

@@ -5,6 +5,7 @@
 #include "crypto/kx.h"
 #include "crypto/mac.h"
 #include "crypto/name.h"
+#include "crypto/sntrup761.h"
 #include "crypto/umac.h"
 
 #include <setjmp.h>
@@ -331,6 +332,66 @@ static void bad_public_values_are_refused(void **state)
     }
 }
 
+/* A public key and what a seed makes of it; the secret was found again with the private key by
+ * another implementation. */
+static const char sntrup_public_z[] =
+    "afa202a4ce944b8e5f420e7fe4c032f17e706715e575fc5b7572365adbf41233fc70bc7cc9631a3ecb6049ea013c"
+    "1048ac5618ac52e43dcd2f3c3f4cacd7b6b2118377058a2b585edb717a9396ac906f92e5a65f41361fa1c86f5589"
+    "4d712628500cb04248e4a7c45bd4eaa52189fad9de2e5c3868985254e868052203fb25ad24c4bfef7e07dd710775"
+    "1c1e2a4d988e49630554fd9bbbb676e24bbbe10f2260cf1b07504c6dcb6a4ff8ecc5b58e112c009a849f949b5145"
+    "cb28da3f9af7e64d653dc06d3265810364844a963bb941ec4f5b26be10a316ef6dc346421c5ef5afeb8116233a51"
+    "73dc8af94900fcfa5e95c2e2b8d4042cb5d1b60659f052ad56f5402b1644049ee2bcddf8406318900871e444c95f"
+    "9e2ba0bc57d05ae219fd7c6591444e0ef5ff32448fc276e0918bba810134a5afbcdb1d71f51c29420bf721ca0bbe"
+    "ee6b77e2bd8c4f05f94e7b00b8f9d1609b03c5d603fba08a0f57d02ff1444779ea54f8b067b6729456c45b2fcfa5"
+    "bfd967b546a0ae1cb63d3c7279551a41979f4d13e582b6d84dbb819b0647d0fbe48ffae7feeab981509472950a05"
+    "5fe6fff019c0bd38c4b165f69d8647e8daf16d45c54f4f4cc18838da5e4cc3cc9b5da56c2c98fcb18841546bbe1f"
+    "eca96f53d6962b95e8da3d3480a19a5b372596ab0d56b93e6061fa0e5369b75f70e8460e6c3c606f1374017e540c"
+    "1f25c68174e5f1696da705999b20b881d81cb687a9798147222fab68fe64497ac0d78dc2f7a8b1a2c9a5a5cead77"
+    "7bed5adf270ab8a99f5c6e962de303bce7b04cce5a99efe692c87931e6786df905431be9bfcc2e436402c0bb1be2"
+    "fb0b89c2accbd3bc45cc8de2948383cd5b0c512a288a817984adf28bb8ca3bc882e9365fc47000ba57a4db3be09e"
+    "5131d295ac4c4fc8109ddfe82dbcc9f39036d772a315cb7fba6c13001720d3a7fccd001a3ac3a16353b34e21d822"
+    "a612e7e8de00a4450331733d09505a6a05bfba189664b486c9e426ca40e36fc81aa928feeea5edc9122b233e16e2"
+    "40bdb80c9e95933782e0e950684f9a388785c0be4bec4c0da3660178135f5931b65da765a77c8902e542d8caede2"
+    "60b1bac821b4cb6e4e7129eb96e872cc0de2c7bc543f383e530cfa5f1e181ec70200ac8a93872d7e3468436689ef"
+    "9a0749f0e505437eb932a20601d72b6e5ea58be6a33f22c70b1613eca282adeec0645004c55dce38f02058782186"
+    "aeb9218506ea581a2e5671547d08e74ca084d7f3947e0c66d38ff0e15956f768ed8592897c900a3f58bb904215de"
+    "7f8605ad6c6c43b055974f99890c1dfc0bd51e405d2213cfe72ce611d7494126370e590418d27278c213e77cdcc0"
+    "699c0af03e555f8af69c2bc7c3220bab88fbaca874faff38b934f5b78214ed9baf83062f79a950f7f1a7dfc07e9d"
+    "12ea6f86c873777930743fdb9e70c91e811dd8e8b2e9ec0ba5e80c317d5eac5ed90cef960861c9d77a1116c80c9e"
+    "ca206c3e1356769bc40eecadc60a3ec329422efae7a0ca8f37024a9f142c92ddbd1d198ed11f2e5d2c16091d7cbb"
+    "50e6342f6a13ac140fc8de9c5b30f84e751fb1b1b1ebb614f10689caa25ce5cd101ff9ba21d4948292a10f5d1030"
+    "57e1193bfa8de401";
+
+static void sntrup761_encapsulates_for_the_owner_of_the_key(void **state)
+{
+    uint8_t key[HEX_MAX_BYTES], cipher[CRYPTO_SNTRUP761_CIPHER_BYTES];
+    uint8_t secret[CRYPTO_SNTRUP761_SECRET_BYTES], digest[CRYPTO_NAME_SHA256_BYTES];
+    struct crypto_rng rng;
+    struct span all = span_of(cipher, sizeof(cipher));
+    crypto_rng_init(&rng, (const uint8_t[CRYPTO_RNG_SEED_BYTES]){7});
+    assert_int_equal(hex(sntrup_public_z, key).len, CRYPTO_SNTRUP761_PUBLIC_BYTES);
+    assert_int_equal(crypto_sntrup761_encapsulate(*state, &rng, key, cipher, secret), 0);
+    assert_hex(span_of(secret, sizeof(secret)),
+               "82a87bd6bd1752ab2257a7ed10837d178f8a9b22e8a55da111c394066c9f7dd8");
+    crypto_name_sha256(&all, 1, digest);
+    assert_hex(span_of(digest, sizeof(digest)),
+               "1a2873ffb52a9b821cfd395f53784a827233a3b86f03b5a733c859810c37715f");
+}
+
+static void sntrup761_takes_any_public_key(void **state)
+{
+    uint8_t key[CRYPTO_SNTRUP761_PUBLIC_BYTES], cipher[CRYPTO_SNTRUP761_CIPHER_BYTES];
+    uint8_t secret[CRYPTO_SNTRUP761_SECRET_BYTES];
+    struct crypto_rng rng;
+    crypto_rng_init(&rng, (const uint8_t[CRYPTO_RNG_SEED_BYTES]){8});
+    for (int round = 0; round < 20; round++) {
+        crypto_rng_bytes(&rng, key, sizeof(key));
+        if (round < 2)
+            memset(key, round ? 0xff : 0, sizeof(key));
+        assert_int_equal(crypto_sntrup761_encapsulate(*state, &rng, key, cipher, secret), 0);
+    }
+}
+
 /* ---- Signatures ---- */
 
 /* RFC 8032, section 7.1, test 1, its secret key as PKCS #8. */
@@ -447,6 +508,8 @@ int main(void)
         cmocka_unit_test(the_modp_groups_are_those_of_rfc_3526),
         cmocka_unit_test(both_sides_get_the_same_secret),
         cmocka_unit_test(bad_public_values_are_refused),
+        cmocka_unit_test(sntrup761_encapsulates_for_the_owner_of_the_key),
+        cmocka_unit_test(sntrup761_takes_any_public_key),
         cmocka_unit_test(ed25519_signs_as_the_document_does),
         cmocka_unit_test(every_kind_of_key_signs_and_checks),
         cmocka_unit_test(what_is_no_private_key_is_refused),

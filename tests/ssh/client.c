@@ -132,7 +132,7 @@ static void send_public(struct client *c)
     crypto_kx_generate(c->ring->suite, c->method->group, &c->rng, &c->kx);
     buffer_put_u8(&b, SSH_MSG_KEX_INIT);
     struct span value = span_of(c->kx.public, c->kx.public_len);
-    if (c->method->is_mpint)
+    if (c->method->kind == SSH_KEX_DH)
         ssh_mpint_put(&b, value);
     else
         buffer_put_string(&b, value);
@@ -153,7 +153,7 @@ static void on_kexinit(struct client *c, struct span payload)
 
 static void put_public(struct buffer *b, const struct client *c, struct span value)
 {
-    if (c->method->is_mpint)
+    if (c->method->kind == SSH_KEX_DH)
         ssh_mpint_put(b, value);
     else
         buffer_put_string(b, value);
@@ -207,7 +207,7 @@ static void on_reply(struct client *c, struct span payload)
     struct cursor cursor = cursor_of(span_slice(payload, 1, payload.len));
     struct span blob = cursor_string(&cursor);
     struct span server_public =
-        c->method->is_mpint ? ssh_mpint_get(&cursor) : cursor_string(&cursor);
+        c->method->kind == SSH_KEX_DH ? ssh_mpint_get(&cursor) : cursor_string(&cursor);
     struct span signature = cursor_string(&cursor);
     uint8_t raw[CRYPTO_KX_PUBLIC_MAX_BYTES], h[CRYPTO_DIGEST_MAX_BYTES];
     size_t raw_len;
