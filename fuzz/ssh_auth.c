@@ -1,6 +1,6 @@
 /* Messages under keys, before and after the login: src/ssh/dispatch.c, auth.c, global.c, open.c,
  * channel*.c, request.c. The test client does the key exchange and seals what the input says: a
- * flag byte (whether to log in first), then a length byte and the bytes of each message. A message
+ * flag byte (1: log in first, 2: open a channel, 4: compress), then a length byte and the bytes of each message. A message
  * of no length makes the session write and a program end. */
 #include "pair.h"
 
@@ -29,7 +29,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     if (!ring.server)
         keys_ring_init(&ring, &ssh_profile_openssh_9_2p1);
-    pair_init_on(&p, &ring, &client_defaults, PAIR_WHOLE, 1);
+    struct client_options options = client_defaults;
+    if (data[0] & 4)
+        options.comp_z = "zlib@openssh.com";
+    pair_init_on(&p, &ring, &options, PAIR_WHOLE, 1);
     p.silent = true;
     pair_pump(&p, true);
     if (data[0] & 1)

@@ -115,9 +115,10 @@ out:
 
 /* ---- MODP ---- */
 
-static BIGNUM *modp_prime(enum crypto_kx_group group)
+static BIGNUM *modp_prime(const struct crypto_kx *kx)
 {
-    switch (group) {
+    switch (kx->group) {
+    case CRYPTO_KX_DH: return BN_bin2bn(kx->prime.data, (int)kx->prime.len, NULL);
     case CRYPTO_KX_MODP2048: return BN_get_rfc3526_prime_2048(NULL);
     case CRYPTO_KX_MODP4096: return BN_get_rfc3526_prime_4096(NULL);
     default: return BN_get_rfc3526_prime_8192(NULL);
@@ -155,12 +156,12 @@ static bool is_good_public(const BIGNUM *e, const BIGNUM *prime)
     return good && bits_set >= MODP_BITS_SET_MIN;
 }
 
-static int generate_modp(struct crypto_rng *rng, struct crypto_kx *kx)
+static int generate_modp(struct crypto_rng *rng, uint32_t base, struct crypto_kx *kx)
 {
     int err = ERR_CRYPTO;
-    BIGNUM *prime = modp_prime(kx->group);
+    BIGNUM *prime = modp_prime(kx);
     BIGNUM *generator = BN_new(), *public = BN_new();
-    if (!prime || !generator || !public || !BN_set_word(generator, 2))
+    if (!prime || !generator || !public || !BN_set_word(generator, base))
         goto out;
     crypto_rng_bytes(rng, kx->private, MODP_PRIVATE_BYTES);
     err = modp_power(kx, generator, prime, public);
@@ -179,7 +180,7 @@ static int derive_modp(const struct crypto_kx *kx, struct span peer, uint8_t *se
     if (peer.len > CRYPTO_KX_PUBLIC_MAX_BYTES)
         return ERR_MALFORMED;
     int err = ERR_CRYPTO;
-    BIGNUM *prime = modp_prime(kx->group);
+    BIGNUM *prime = modp_prime(kx);
     BIGNUM *e = BN_bin2bn(peer.data, (int)peer.len, NULL), *shared = BN_secure_new();
     if (!prime || !e || !shared)
         goto out;
@@ -210,7 +211,14 @@ int crypto_kx_generate(const struct crypto_suite *suite, enum crypto_kx_group gr
         return generate_x25519(rng, kx);
     if (suite->curves[group])
         return generate_curve(suite->curves[group], rng, kx);
-    return generate_modp(rng, kx);
+    return generate_modp(rng, 2, kx);
+}
+
+int crypto_kx_generate_dh(struct crypto_rng *rng, struct span prime, uint32_t generator,
+                          struct crypto_kx *kx)
+{
+    *kx = (struct crypto_kx){.group = CRYPTO_KX_DH, .prime = prime};
+    return prime.len <= CRYPTO_KX_PUBLIC_MAX_BYTES ? generate_modp(rng, generator, kx) : ERR_CRYPTO;
 }
 
 int crypto_kx_derive(const struct crypto_suite *suite, const struct crypto_kx *kx, struct span peer,

@@ -14,6 +14,7 @@ enum crypto_kx_group {
     CRYPTO_KX_MODP2048,
     CRYPTO_KX_MODP4096,
     CRYPTO_KX_MODP8192,
+    CRYPTO_KX_DH, /* any prime: crypto_kx_generate_dh */
     CRYPTO_KX_GROUPS,
 };
 
@@ -29,11 +30,17 @@ struct crypto_kx {
     uint8_t public[CRYPTO_KX_PUBLIC_MAX_BYTES]; /* X25519: 32 bytes; curves: uncompressed point;
                                                   MODP: the number without leading zeros */
     size_t public_len;
+    struct span prime; /* of CRYPTO_KX_DH; borrowed */
 };
 
-/* 0 or ERR_CRYPTO. */
+/* Not for CRYPTO_KX_DH. 0 or ERR_CRYPTO. */
 int crypto_kx_generate(const struct crypto_suite *suite, enum crypto_kx_group group,
                        struct crypto_rng *rng, struct crypto_kx *kx);
+
+/* In the group of a prime (borrowed as long as the key is used, at most
+ * CRYPTO_KX_PUBLIC_MAX_BYTES) and a generator. 0 or ERR_CRYPTO. */
+int crypto_kx_generate_dh(struct crypto_rng *rng, struct span prime, uint32_t generator,
+                          struct crypto_kx *kx);
 
 /* The secret shared with `peer`'s public value: X25519 32 bytes, a curve's x coordinate in full
  * width, MODP the number in full width. The caller wipes it. 0; ERR_MALFORMED: a public value that

@@ -27,6 +27,7 @@ struct ssh_mac {
 enum ssh_kex_kind {
     SSH_KEX_ECDH,   /* RFC 5656, RFC 8731: public values are strings */
     SSH_KEX_DH,     /* RFC 4253 section 8, RFC 8268: they are numbers */
+    SSH_KEX_GEX,    /* RFC 4419: a group of the size that the client wants */
     SSH_KEX_SNTRUP, /* RFC 9941: NTRU Prime and X25519 together */
 };
 

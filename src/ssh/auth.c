@@ -221,7 +221,9 @@ void ssh_auth_accept(struct ssh *s, bool superuser)
     s->phase = SSH_PHASE_CONNECTION;
     ssh_begin(s, SSH_MSG_USERAUTH_SUCCESS);
     ssh_send(s);
-    ssh_global_announce_hostkeys(s);
+    if (ssh_kex_start_compression(s, SSH_CLIENT_TO_SERVER) == 0 &&
+        ssh_kex_start_compression(s, SSH_SERVER_TO_CLIENT) == 0)
+        ssh_global_announce_hostkeys(s);
 }
 
 void ssh_auth_refuse(struct ssh *s)

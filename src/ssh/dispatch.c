@@ -80,6 +80,7 @@ static int receive_kex(struct ssh *s, uint8_t type, struct cursor *c)
     switch (type) {
     case SSH_MSG_KEXINIT: return ssh_kexinit_receive(s, c);
     case SSH_MSG_NEWKEYS: return ssh_kex_receive_newkeys(s, c);
+    case SSH_MSG_GEX_REQUEST: return ssh_kex_receive_sizes(s, c);
     default: return ssh_kex_receive_public(s, c);
     }
 }

@@ -1,5 +1,5 @@
 /* Key exchange: ECDH (RFC 5656, RFC 8731), fixed groups (RFC 4253 section 8, RFC 8268) and
- * sntrup761x25519 (RFC 9941), from the client's public value to the new keys of both directions. */
+ * sntrup761x25519 (RFC 9941), group exchange (RFC 4419), from the client's public value to the new keys of both directions. */
 #include "ssh/machine.h"
 
 #include "base/error.h"
@@ -13,6 +13,8 @@ enum {
     PUBLIC_MAX_BYTES = CRYPTO_SNTRUP761_CIPHER_BYTES + CRYPTO_KX_PUBLIC_MAX_BYTES,
     HASHED_MAX_BYTES = 1024 * 1024,
     SIGNATURE_MAX_BYTES = 2048,
+    GEX_BITS_MIN = 2048,
+    GEX_BITS_MAX = 8192,
     KEXINIT_MAX_BYTES = 10 * SSH_NAMES_MAX_BYTES,
     REKEY_PACKETS = 1 << 30, /* of 2^32: well before sequence numbers come round */
 };
@@ -34,11 +36,29 @@ void ssh_kex_fini(struct ssh *s)
 
 /* ---- State ---- */
 
+/* Compression begins anew with new keys, but never before the login. */
+int ssh_kex_start_compression(struct ssh *s, enum ssh_side side)
+{
+    struct ssh_zip *zip = &s->zip;
+    if (s->phase != SSH_PHASE_CONNECTION)
+        return 0;
+    int err = 0;
+    if (!s->kex.compresses[side])
+        ssh_zip_stop(zip, side == SSH_CLIENT_TO_SERVER);
+    else if (side == SSH_CLIENT_TO_SERVER)
+        err = ssh_zip_start_in(zip);
+    else
+        err = ssh_zip_start_out(zip);
+    return err < 0 ? ssh_broken(s, err) : 0;
+}
+
 bool ssh_kex_expects(const struct ssh *s, uint8_t type)
 {
     switch (s->kex.step) {
     case SSH_KEX_WANT_KEXINIT: return type == SSH_MSG_KEXINIT;
-    case SSH_KEX_WANT_PUBLIC: return type == SSH_MSG_KEX_INIT;
+    case SSH_KEX_WANT_SIZES: return type == SSH_MSG_GEX_REQUEST;
+    case SSH_KEX_WANT_PUBLIC:
+        return type == (s->kex.method->kind == SSH_KEX_GEX ? SSH_MSG_GEX_INIT : SSH_MSG_KEX_INIT);
     case SSH_KEX_WANT_NEWKEYS: return type == SSH_MSG_NEWKEYS;
     default: return s->phase == SSH_PHASE_CONNECTION && type == SSH_MSG_KEXINIT;
     }
@@ -46,7 +66,7 @@ bool ssh_kex_expects(const struct ssh *s, uint8_t type)
 
 bool ssh_kex_holds_output(const struct ssh *s)
 {
-    return s->kex.step == SSH_KEX_WANT_KEXINIT || s->kex.step == SSH_KEX_WANT_PUBLIC;
+    return s->kex.step != SSH_KEX_IDLE && s->kex.step != SSH_KEX_WANT_NEWKEYS;
 }
 
 /* RFC 4344, section 3.2: 2^(L/4) blocks of L bits, for small blocks 1 GB. */
@@ -72,6 +92,7 @@ bool ssh_kex_is_due(const struct ssh *s)
 /* One exchange, while a message is handled. Everything secret is in here. */
 struct exchange {
     struct crypto_kx kx;
+    uint8_t prime[SSH_MODULUS_MAX_BYTES]; /* of group exchange */
     struct span client_public;
     struct buffer server_public;
     struct buffer secret; /* K with its length field */
@@ -97,9 +118,14 @@ static void exchange_fini(struct exchange *x)
     crypto_wipe(x->hash, sizeof(x->hash));
 }
 
+static bool has_numbers(const struct ssh_kex_method *method)
+{
+    return method->kind == SSH_KEX_DH || method->kind == SSH_KEX_GEX;
+}
+
 static int parse_public(struct ssh *s, struct cursor *c, struct exchange *x)
 {
-    x->client_public = s->kex.method->kind == SSH_KEX_DH ? ssh_mpint_get(c) : cursor_string(c);
+    x->client_public = has_numbers(s->kex.method) ? ssh_mpint_get(c) : cursor_string(c);
     return ssh_demand_end(s, c);
 }
 
@@ -108,7 +134,14 @@ static int agree_classic(struct ssh *s, struct exchange *x, struct span peer,
                          uint8_t raw[CRYPTO_KX_PUBLIC_MAX_BYTES], size_t *len)
 {
     const struct crypto_suite *suite = s->server->suite;
-    int err = crypto_kx_generate(suite, s->kex.method->group, &s->rng, &x->kx);
+    const struct ssh_modulus *modulus = s->kex.modulus;
+    int err;
+    if (s->kex.method->kind == SSH_KEX_GEX)
+        err =
+            crypto_kx_generate_dh(&s->rng, span_of(x->prime, ssh_modulus_prime(modulus, x->prime)),
+                                  modulus->generator, &x->kx);
+    else
+        err = crypto_kx_generate(suite, s->kex.method->group, &s->rng, &x->kx);
     if (err == 0)
         err = crypto_kx_derive(suite, &x->kx, peer, raw, len);
     if (err == 0)
@@ -162,7 +195,19 @@ static int agree(struct ssh *s, struct exchange *x)
 
 static int put_public(struct buffer *b, const struct ssh_kex_method *method, struct span value)
 {
-    return method->kind == SSH_KEX_DH ? ssh_mpint_put(b, value) : buffer_put_string(b, value);
+    return has_numbers(method) ? ssh_mpint_put(b, value) : buffer_put_string(b, value);
+}
+
+/* RFC 4419, section 3: what was asked for and the group are hashed too. */
+static int put_group(struct buffer *b, const struct ssh_kex *kex, const struct exchange *x)
+{
+    uint8_t generator = (uint8_t)kex->modulus->generator; /* moduli.c: one byte */
+    int err = 0;
+    for (size_t i = 0; err == 0 && i < ARRAY_LEN(kex->sizes); i++)
+        err = buffer_put_u32(b, kex->sizes[i]);
+    if (err == 0)
+        err = ssh_mpint_put(b, x->kx.prime);
+    return err < 0 ? err : ssh_mpint_put(b, span_of(&generator, 1));
 }
 
 /* RFC 4253, section 8; RFC 5656, section 4: the exchange hash H. */
@@ -180,6 +225,8 @@ static int hash_exchange(struct ssh *s, struct exchange *x, struct span hostkey)
         err = buffer_put_string(&b, buffer_span(&kex->server_init));
     if (err == 0)
         err = buffer_put_string(&b, hostkey);
+    if (err == 0 && kex->method->kind == SSH_KEX_GEX)
+        err = put_group(&b, kex, x);
     if (err == 0)
         err = put_public(&b, kex->method, x->client_public);
     if (err == 0)
@@ -220,7 +267,7 @@ static int sign(struct ssh *s, struct exchange *x)
 
 static void send_reply(struct ssh *s, const struct exchange *x)
 {
-    ssh_begin(s, SSH_MSG_KEX_REPLY);
+    ssh_begin(s, s->kex.method->kind == SSH_KEX_GEX ? SSH_MSG_GEX_REPLY : SSH_MSG_KEX_REPLY);
     ssh_put_string(s, ssh_hostkey_blob(s->server->hostkeys[s->kex.signature->type]));
     if (put_public(&s->message, s->kex.method, buffer_span(&x->server_public)) < 0)
         ssh_broken(s, ERR_NOMEM);
@@ -267,10 +314,45 @@ static int switch_output(struct ssh *s, const struct exchange *x)
     ssh_begin(s, SSH_MSG_NEWKEYS);
     ssh_send(s);
     ssh_sender_rekey(&s->sender, &next_out, kex->strict);
+    if (ssh_kex_start_compression(s, SSH_SERVER_TO_CLIENT) < 0)
+        return SSH_OVER;
     kex->step = SSH_KEX_WANT_NEWKEYS;
     if (kex->initial && kex->wants_ext_info)
         send_ext_info(s);
     ssh_send_held(s);
+    return 0;
+}
+
+/* OpenSSH: the sizes as sent must make sense; what is chosen is held to its own limits. */
+static bool choose_modulus(struct ssh *s, uint32_t min, uint32_t wanted, uint32_t max)
+{
+    if (max < min || wanted < min || max < wanted || max < GEX_BITS_MIN)
+        return false;
+    s->kex.modulus = ssh_moduli_choose(&s->server->moduli, min < GEX_BITS_MIN ? GEX_BITS_MIN : min,
+                                       wanted < GEX_BITS_MIN   ? GEX_BITS_MIN
+                                       : wanted > GEX_BITS_MAX ? GEX_BITS_MAX
+                                                               : wanted,
+                                       max > GEX_BITS_MAX ? GEX_BITS_MAX : max, &s->rng);
+    return s->kex.modulus != NULL;
+}
+
+int ssh_kex_receive_sizes(struct ssh *s, struct cursor *c)
+{
+    uint8_t prime[SSH_MODULUS_MAX_BYTES];
+    for (size_t i = 0; i < ARRAY_LEN(s->kex.sizes); i++)
+        s->kex.sizes[i] = cursor_u32(c);
+    int err = ssh_demand_end(s, c);
+    if (err < 0)
+        return err;
+    if (!choose_modulus(s, s->kex.sizes[0], s->kex.sizes[1], s->kex.sizes[2]))
+        return ssh_fault(s, "no group of the size asked for");
+    uint8_t generator = (uint8_t)s->kex.modulus->generator;
+    ssh_begin(s, SSH_MSG_GEX_GROUP);
+    if (ssh_mpint_put(&s->message, span_of(prime, ssh_modulus_prime(s->kex.modulus, prime))) < 0 ||
+        ssh_mpint_put(&s->message, span_of(&generator, 1)) < 0)
+        return ssh_broken(s, ERR_NOMEM);
+    ssh_send(s);
+    s->kex.step = SSH_KEX_WANT_PUBLIC;
     return 0;
 }
 
@@ -304,6 +386,8 @@ int ssh_kex_receive_newkeys(struct ssh *s, struct cursor *c)
     if (err < 0)
         return err;
     ssh_receiver_rekey(&s->receiver, &kex->next_in, kex->strict);
+    if (ssh_kex_start_compression(s, SSH_CLIENT_TO_SERVER) < 0)
+        return SSH_OVER;
     kex->step = SSH_KEX_IDLE;
     if (kex->initial) {
         kex->initial = false;

@@ -11,15 +11,23 @@ enum { COOKIE_BYTES = 16, LISTS = 10 };
 
 /* ---- Ours ---- */
 
+static bool is_left_out(const struct ssh *s, struct span name)
+{
+    return (s->compat & SSH_COMPAT_NO_CURVE25519_OLD &&
+            span_equal_z(name, "curve25519-sha256@libssh.org")) ||
+           (s->compat & SSH_COMPAT_NO_GEX &&
+            span_equal_z(name, "diffie-hellman-group-exchange-sha256"));
+}
+
 /* The kex list for this client: one name is left out for some. */
 static struct span kex_names(const struct ssh *s, char out_z[SSH_NAMES_MAX_BYTES])
 {
     struct span all = span_z(s->server->kex_z), list = all, name;
-    if (!(s->compat & SSH_COMPAT_NO_CURVE25519_OLD))
+    if (!(s->compat & (SSH_COMPAT_NO_CURVE25519_OLD | SSH_COMPAT_NO_GEX)))
         return all;
     size_t len = 0;
     while (ssh_names_next(&list, &name)) {
-        if (span_equal_z(name, "curve25519-sha256@libssh.org"))
+        if (is_left_out(s, name))
             continue;
         if (len)
             out_z[len++] = ',';
@@ -103,8 +111,10 @@ static int choose_direction(struct ssh *s, const struct lists *lists, enum ssh_s
         if (!kex->mac[side])
             return ssh_fault(s, "no common MAC");
     }
-    if (!choose(lists->comp[side], s->server->compression_z).len)
+    struct span compression = choose(lists->comp[side], s->server->compression_z);
+    if (!compression.len)
         return ssh_fault(s, "no common compression");
+    kex->compresses[side] = span_equal_z(compression, "zlib@openssh.com");
     return 0;
 }
 
@@ -179,7 +189,7 @@ int ssh_kexinit_receive(struct ssh *s, struct cursor *c)
     if (err < 0)
         return err;
     s->kex.skip_guess = follows && guess_is_wrong(s, &lists);
-    s->kex.step = SSH_KEX_WANT_PUBLIC;
+    s->kex.step = s->kex.method->kind == SSH_KEX_GEX ? SSH_KEX_WANT_SIZES : SSH_KEX_WANT_PUBLIC;
     emit_kexinit(s, &lists);
     return 0;
 }

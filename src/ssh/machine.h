@@ -8,6 +8,7 @@
 #include "ssh/message.h"
 #include "ssh/packet.h"
 #include "ssh/server.h"
+#include "ssh/zip.h"
 
 enum {
     SSH_VERSION_MAX_BYTES = 8192, /* of the client's line */
@@ -29,7 +30,8 @@ enum ssh_phase {
 enum ssh_kex_step {
     SSH_KEX_IDLE,
     SSH_KEX_WANT_KEXINIT, /* ours is sent */
-    SSH_KEX_WANT_PUBLIC,  /* algorithms are chosen */
+    SSH_KEX_WANT_SIZES,   /* algorithms are chosen: group exchange */
+    SSH_KEX_WANT_PUBLIC,  /* algorithms (and the group) are chosen */
     SSH_KEX_WANT_NEWKEYS, /* our reply and NEWKEYS are sent */
 };
 
@@ -41,9 +43,12 @@ struct ssh_kex {
     bool skip_guess;                        /* the next packet is a wrong guess */
     struct buffer client_init, server_init; /* KEXINIT payloads, for the hash */
     const struct ssh_kex_method *method;
+    const struct ssh_modulus *modulus; /* of group exchange */
+    uint32_t sizes[3];                 /* of the group, as asked for: least, wanted, most */
     const struct ssh_signature *signature;
     const struct ssh_cipher *cipher[2]; /* by enum ssh_side */
     const struct ssh_mac *mac[2];       /* NULL: the cipher authenticates */
+    bool compresses[2];                 /* from the login on */
     struct ssh_transform next_in;       /* in use from the client's NEWKEYS on */
     uint8_t session_id[CRYPTO_DIGEST_MAX_BYTES];
     size_t session_id_len;
@@ -110,8 +115,9 @@ struct ssh {
     struct ssh_receiver receiver;
     struct ssh_sender sender;
     struct ssh_packet packet; /* being handled */
-    struct buffer message;    /* being composed */
-    struct buffer held;       /* composed, waiting for a key exchange: length and payload each */
+    struct ssh_zip zip;
+    struct buffer message; /* being composed */
+    struct buffer held;    /* composed, waiting for a key exchange: length and payload each */
 
     struct ssh_kex kex;
     struct ssh_auth auth;
@@ -185,9 +191,11 @@ void ssh_kexinit_send(struct ssh *s);
 int ssh_kexinit_receive(struct ssh *s, struct cursor *c);
 
 /* kex.c */
+int ssh_kex_start_compression(struct ssh *s, enum ssh_side side);
 bool ssh_kex_expects(const struct ssh *s, uint8_t type);
 bool ssh_kex_holds_output(const struct ssh *s);
 bool ssh_kex_is_due(const struct ssh *s);
+int ssh_kex_receive_sizes(struct ssh *s, struct cursor *c);
 int ssh_kex_receive_public(struct ssh *s, struct cursor *c);
 int ssh_kex_receive_newkeys(struct ssh *s, struct cursor *c);
 void ssh_kex_init(struct ssh *s);

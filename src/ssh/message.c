@@ -50,7 +50,8 @@ static bool passes_kex(uint8_t type)
 
 static void transmit(struct ssh *s, struct span payload)
 {
-    check(s, ssh_sender_put(&s->sender, &s->rng, payload));
+    int err = s->zip.out_on ? ssh_zip_deflate(&s->zip, payload, &payload) : 0;
+    check(s, err < 0 ? err : ssh_sender_put(&s->sender, &s->rng, payload));
 }
 
 void ssh_send(struct ssh *s)

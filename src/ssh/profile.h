@@ -10,6 +10,7 @@ enum ssh_compat {
     SSH_COMPAT_SCANNER = 1,           /* closed at once, without a word */
     SSH_COMPAT_NO_CURVE25519_OLD = 2, /* curve25519-sha256@libssh.org is not offered */
     SSH_COMPAT_NO_HOSTKEYS = 4,       /* no hostkeys-00 announcement */
+    SSH_COMPAT_NO_GEX = 8,            /* group exchange is not offered */
 };
 
 struct ssh_profile_compat {

@@ -10,8 +10,10 @@ typedef bool (*is_built)(const struct ssh_server *server, struct span name);
 
 static bool kex_is_built(const struct ssh_server *server, struct span name)
 {
-    (void)server;
-    return ssh_kex_method_find(name) || span_equal_z(name, "kex-strict-s-v00@openssh.com");
+    const struct ssh_kex_method *method = ssh_kex_method_find(name);
+    if (method && method->kind == SSH_KEX_GEX)
+        return server->moduli.count > 0;
+    return method || span_equal_z(name, "kex-strict-s-v00@openssh.com");
 }
 
 static bool hostkey_is_there(const struct ssh_server *server, struct span name)
@@ -35,7 +37,7 @@ static bool mac_is_built(const struct ssh_server *server, struct span name)
 static bool compression_is_built(const struct ssh_server *server, struct span name)
 {
     (void)server;
-    return span_equal_z(name, "none");
+    return span_equal_z(name, "none") || span_equal_z(name, "zlib@openssh.com");
 }
 
 /* Copies the names that are built, in their order. */
@@ -128,6 +130,12 @@ struct ssh_server *ssh_server_new(const struct ssh_profile *profile, const struc
     if (err)
         *err = code;
     return server;
+}
+
+int ssh_server_set_moduli(struct ssh_server *server, struct span text)
+{
+    ssh_moduli_parse(text, &server->moduli);
+    return filter_all(server);
 }
 
 void ssh_server_free(struct ssh_server *server)

@@ -3,6 +3,7 @@
 #define SSH_SERVER_H
 
 #include "ssh/algorithms.h"
+#include "ssh/moduli.h"
 #include "ssh/profile.h"
 #include "ssh/ssh.h"
 
@@ -16,7 +17,8 @@ struct ssh_server {
     char kex_z[SSH_NAMES_MAX_BYTES], hostkey_z[SSH_NAMES_MAX_BYTES];
     char cipher_z[SSH_NAMES_MAX_BYTES], mac_z[SSH_NAMES_MAX_BYTES];
     char compression_z[SSH_NAMES_MAX_BYTES];
-    uint64_t timing_secret; /* out of the host keys: the same after a restart */
+    struct ssh_moduli moduli; /* none: no group exchange */
+    uint64_t timing_secret;   /* out of the host keys: the same after a restart */
 };
 
 #endif

@@ -22,6 +22,7 @@ static void init(struct ssh *s, const struct ssh_server *server, const uint8_t *
     buffer_init(&s->line, SSH_VERSION_MAX_BYTES);
     ssh_receiver_init(&s->receiver);
     ssh_sender_init(&s->sender, SSH_OUT_MAX_BYTES);
+    ssh_zip_init(&s->zip);
     buffer_init(&s->message, SSH_MESSAGE_MAX_BYTES);
     buffer_init(&s->held, SSH_OUT_MAX_BYTES);
     ssh_kex_init(s);
@@ -51,6 +52,7 @@ void ssh_free(struct ssh *s)
     buffer_fini(&s->line);
     ssh_receiver_fini(&s->receiver);
     ssh_sender_fini(&s->sender);
+    ssh_zip_fini(&s->zip);
     buffer_fini(&s->message);
     buffer_fini(&s->held);
     ssh_kex_fini(s);
@@ -227,6 +229,16 @@ static int receive_fault(struct ssh *s, enum ssh_packet_result result)
     }
 }
 
+static int inflate_packet(struct ssh *s)
+{
+    int err = ssh_zip_inflate(&s->zip, s->packet.payload, &s->packet.payload);
+    if (err == ERR_NOMEM)
+        return ssh_broken(s, err);
+    if (err < 0 || s->packet.payload.len == 0)
+        return ssh_fault(s, "bad compressed data");
+    return 0;
+}
+
 /* The client's end, once nothing whole is left of what it sent. */
 static void end_of_input(struct ssh *s)
 {
@@ -253,7 +265,7 @@ static bool step(struct ssh *s)
     }
     if (result < 0)
         receive_fault(s, result);
-    else
+    else if (!s->zip.in_on || inflate_packet(s) == 0)
         ssh_dispatch(s);
     return true;
 }

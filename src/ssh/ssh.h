@@ -35,6 +35,11 @@ struct ssh_server *ssh_server_new(const struct ssh_profile *profile, const struc
                                   size_t key_count, int *err);
 void ssh_server_free(struct ssh_server *server);
 
+/* Before the first connection: the contents of the persona's /etc/ssh/moduli, borrowed as long as
+ * the server lives. Without them (or with none usable) group exchange is not offered. 0 or
+ * ERR_FULL. */
+int ssh_server_set_moduli(struct ssh_server *server, struct span text);
+
 /* ---- One connection ---- */
 
 /* A client connected: the version line is at once at ssh_out. Time is in microseconds of any

@@ -32,6 +32,7 @@ struct client *client_new(const struct keys_ring *ring, const struct client_opti
     crypto_rng_init(&c->rng, seeds);
     ssh_receiver_init(&c->receiver);
     ssh_sender_init(&c->sender, CLIENT_MAX_BYTES);
+    ssh_zip_init(&c->zip);
     struct buffer *buffers[] = {&c->version, &c->own_init, &c->server_init, &c->held, &c->last};
     for (size_t i = 0; i < ARRAY_LEN(buffers); i++)
         buffer_init(buffers[i], CLIENT_MAX_BYTES);
@@ -48,6 +49,7 @@ void client_free(struct client *c)
         return;
     ssh_receiver_fini(&c->receiver);
     ssh_sender_fini(&c->sender);
+    ssh_zip_fini(&c->zip);
     ssh_transform_fini(&c->next_in);
     crypto_kx_wipe(&c->kx);
     struct buffer *buffers[] = {&c->version, &c->own_init, &c->server_init, &c->held, &c->last};
@@ -60,7 +62,9 @@ void client_free(struct client *c)
 
 void client_send_now(struct client *c, struct span payload)
 {
-    int err = ssh_sender_put(&c->sender, &c->rng, payload);
+    int err = c->zip.out_on ? ssh_zip_deflate(&c->zip, payload, &payload) : 0;
+    if (err == 0)
+        err = ssh_sender_put(&c->sender, &c->rng, payload);
     assert(err == 0);
 }
 
@@ -183,6 +187,11 @@ static const struct ssh_mac *mac_for(const struct ssh_cipher *cipher, const char
     return cipher->tag_bytes ? NULL : ssh_mac_find(first_name(name_z));
 }
 
+static bool compresses(const struct client *c)
+{
+    return strcmp(c->options.comp_z, "zlib@openssh.com") == 0;
+}
+
 static void take_keys(struct client *c, struct span secret, struct span h)
 {
     static const uint8_t newkeys = SSH_MSG_NEWKEYS;
@@ -200,6 +209,8 @@ static void take_keys(struct client *c, struct span secret, struct span h)
                          &c->next_in);
     client_send_now(c, span_of(&newkeys, 1));
     ssh_sender_rekey(&c->sender, &next_out, c->strict);
+    if (c->logged_in && compresses(c))
+        ssh_zip_start_out(&c->zip);
 }
 
 static void on_reply(struct client *c, struct span payload)
@@ -233,6 +244,8 @@ out:
 static void on_newkeys(struct client *c)
 {
     ssh_receiver_rekey(&c->receiver, &c->next_in, c->strict);
+    if (c->logged_in && compresses(c))
+        ssh_zip_start_in(&c->zip);
     c->has_keys = true;
     c->in_kex = c->sent_init = false;
     c->exchanges++;
@@ -270,6 +283,15 @@ void client_feed(struct client *c, struct span bytes)
     }
 }
 
+static void on_login(struct client *c)
+{
+    c->logged_in = true;
+    if (!compresses(c))
+        return;
+    ssh_zip_start_in(&c->zip);
+    ssh_zip_start_out(&c->zip);
+}
+
 bool client_next(struct client *c, struct span *message)
 {
     struct ssh_packet packet;
@@ -279,9 +301,13 @@ bool client_next(struct client *c, struct span *message)
             c->fault_z = "a packet that does not open";
         if (result != SSH_PACKET_READY)
             return false;
+        if (c->zip.in_on && ssh_zip_inflate(&c->zip, packet.payload, &packet.payload) < 0)
+            c->fault_z = "compressed data that does not open";
         if (!c->options.by_hand && on_kex_message(c, packet.payload))
             continue;
         *message = packet.payload;
+        if (packet.payload.data[0] == SSH_MSG_USERAUTH_SUCCESS)
+            on_login(c);
         return true;
     }
 }

@@ -6,6 +6,7 @@
 #include "keys.h"
 #include "ssh/derive.h"
 #include "ssh/packet.h"
+#include "ssh/zip.h"
 
 struct client_options {
     const char *version_z;
@@ -22,6 +23,8 @@ struct client {
     struct crypto_rng rng;
     struct ssh_receiver receiver;
     struct ssh_sender sender;
+    struct ssh_zip zip;
+    bool logged_in;
     struct buffer version; /* the server's line */
     bool have_version;
     struct buffer own_init, server_init, held, last;

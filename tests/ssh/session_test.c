@@ -167,6 +167,58 @@ static void the_server_asks_for_new_keys_by_volume(void **state)
     pair_fini(&p);
 }
 
+static void compression_begins_with_the_login_and_anew_with_new_keys(void **state)
+{
+    (void)state;
+    struct client_options options = client_defaults;
+    struct pair p;
+    options.comp_z = "zlib@openssh.com";
+    pair_init(&p, profile, &options, PAIR_RANDOM, 1);
+    pair_pump(&p, true);
+    pair_login(&p);
+    pair_open(&p);
+    pair_say(&p, "62 #0 \"exec\" 01 \"cat\"");
+    p.silent = true;
+    for (unsigned i = 1; i <= 3; i++) {
+        size_t before = p.to_server;
+        buffer_clear(&p.input);
+        send_input(&p, LARGE_BYTES);
+        check_filled(&p.input, LARGE_BYTES);
+        assert_true(p.to_server - before < LARGE_BYTES / 2);
+        buffer_clear(&p.output);
+        fill(&p.pending, 200 * 1000);
+        pair_pump(&p, true);
+        check_filled(&p.output, 200 * 1000);
+        client_send_kexinit(p.client);
+        pair_pump(&p, true);
+        assert_int_equal(p.client->exchanges, 1 + i);
+    }
+    assert_null(p.client->fault_z);
+    pair_fini(&p);
+}
+
+static void what_unfolds_to_too_much_ends_the_connection(void **state)
+{
+    (void)state;
+    struct client_options options = client_defaults;
+    struct pair p;
+    struct buffer bomb;
+    options.comp_z = "zlib@openssh.com";
+    pair_init(&p, profile, &options, PAIR_WHOLE, 1);
+    pair_pump(&p, true);
+    pair_login(&p);
+    buffer_init(&bomb, SSH_ZIP_MAX_BYTES * 2);
+    for (size_t i = 0; i < SSH_ZIP_MAX_BYTES + 1; i++)
+        buffer_put_u8(&bomb, 2);
+    client_send(p.client, buffer_span(&bomb));
+    pair_pump(&p, true);
+    assert_true(pair_saw(&p.events, "error -1 bad compressed data") ||
+                pair_saw(&p.events, "error 2 bad compressed data"));
+    assert_true(p.ended);
+    buffer_fini(&bomb);
+    pair_fini(&p);
+}
+
 static void what_is_answered_during_an_exchange_waits_for_its_end(void **state)
 {
     (void)state;
@@ -449,6 +501,8 @@ int main(void)
         cmocka_unit_test(a_client_that_ignores_the_window_is_dropped),
         cmocka_unit_test(the_client_may_ask_for_new_keys_at_any_time),
         cmocka_unit_test(the_server_asks_for_new_keys_by_volume),
+        cmocka_unit_test(compression_begins_with_the_login_and_anew_with_new_keys),
+        cmocka_unit_test(what_unfolds_to_too_much_ends_the_connection),
         cmocka_unit_test(what_is_answered_during_an_exchange_waits_for_its_end),
         cmocka_unit_test(one_flipped_bit_ends_the_connection),
         cmocka_unit_test(a_session_cut_short_anywhere_ends_in_order),

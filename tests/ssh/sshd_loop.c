@@ -68,7 +68,6 @@ static void answer_line(struct program *p, struct span line)
         finish_program(p, (int)strtol(text_z + 5, NULL, 10));
     } else if (strncmp(text_z, "cat", 3) == 0) {
         p->is_cat = strcmp(text_z, "cat") == 0;
-        p->is_count = !p->is_cat;
     } else if (strcmp(text_z, "wc -c") == 0) {
         p->is_count = true;
     } else if (strncmp(text_z, "yes ", 4) == 0) {
@@ -93,7 +92,7 @@ static void start_program(struct connection *k, const struct ssh_event_request *
     ssh_channel_request_accept(k->ssh, request->channel);
     if (request->request == SSH_REQUEST_EXEC) {
         answer_line(p, request->text);
-    } else {
+    } else if (request->request == SSH_REQUEST_SHELL) {
         p->interactive = true;
         buffer_put_z(&p->out, "$ ");
     }
@@ -282,6 +281,20 @@ static void serve(struct connection *k)
     close(k->fd);
 }
 
+/* The host's own list of groups, if it has one; never given back. */
+static struct span read_moduli(void)
+{
+    static struct buffer text;
+    buffer_init(&text, 4 << 20);
+    FILE *file = fopen("/etc/ssh/moduli", "r");
+    char line_z[4096];
+    while (file && fgets(line_z, sizeof(line_z), file))
+        buffer_put_z(&text, line_z);
+    if (file)
+        fclose(file);
+    return buffer_span(&text);
+}
+
 static struct ssh_server *make_server(void)
 {
     struct buffer pem[SSH_HOSTKEY_TYPES];
@@ -295,7 +308,9 @@ static struct ssh_server *make_server(void)
     }
     struct ssh_server *server =
         ssh_server_new(&ssh_profile_openssh_9_2p1, spans, SSH_HOSTKEY_TYPES, &err);
-    if (!server)
+    if (server)
+        err = ssh_server_set_moduli(server, read_moduli());
+    if (err < 0)
         fprintf(stderr, "server: %s\n", error_text(err));
     for (size_t i = 0; i < SSH_HOSTKEY_TYPES; i++)
         buffer_wipe(&pem[i]);

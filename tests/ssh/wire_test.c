@@ -1,4 +1,5 @@
 /* The pieces under the machine: names, numbers, patterns, packets. */
+#include "ssh/moduli.h"
 #include "ssh/mpint.h"
 #include "ssh/names.h"
 #include "ssh/packet.h"
@@ -130,6 +131,66 @@ static void numbers_are_padded_to_a_width(void **state)
     assert_true(ssh_mpint_pad(span_of("\1\1\1\1\1", 5), out, sizeof(out)) < 0);
 }
 
+/* ---- Groups ---- */
+
+/* Not primes: only the shape of the lines is looked at. */
+static void fill_moduli(struct buffer *text)
+{
+    static const struct {
+        const char *start_z;
+        size_t digits;
+    } lines[] = {
+        {"20220714110357 2 6 100 2047 2 F", 512},   {"20220714110357 2 6 100 2047 5 A", 512},
+        {"20220714110357 2 6 100 3071 2 F", 768},   {"20220714110357 2 6 100 8191 2 F", 2048},
+        {"20220714110357 4 6 100 4095 2 F", 1024},  /* not known to be a safe prime */
+        {"20220714110357 2 6 100 4095 2 7", 1024},  /* a bit too short */
+        {"20220714110357 2 6 100 4095 1 F", 1024},  /* no generator */
+        {"20220714110357 2 6 100 1023 2 F", 256},   /* too small */
+        {"20220714110357 2 6 100 16383 2 F", 4096}, /* too large */
+    };
+    buffer_put_z(text, "# Time Type Tests Tries Size Generator Modulus\n");
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        buffer_put_z(text, lines[i].start_z);
+        for (size_t d = 1; d < lines[i].digits; d++)
+            buffer_put_u8(text, 'B');
+        buffer_put_u8(text, '\n');
+    }
+    buffer_put_z(text, "rubbish");
+}
+
+static void a_group_is_the_smallest_that_suffices(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t min, wanted, max, chosen;
+    } cases[] = {
+        {2048, 2048, 8192, 2048}, {2048, 2049, 8192, 3072}, {2048, 5000, 8192, 8192},
+        {2048, 5000, 4096, 3072}, {4096, 4096, 8000, 0},    {2048, 8192, 8192, 8192},
+    };
+    static struct ssh_moduli moduli;
+    struct crypto_rng rng = {{1}};
+    struct buffer text;
+    uint8_t prime[SSH_MODULUS_MAX_BYTES];
+    buffer_init(&text, 1 << 20);
+    fill_moduli(&text);
+    ssh_moduli_parse(buffer_span(&text), &moduli);
+    assert_int_equal(moduli.count, 4);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct ssh_modulus *found =
+            ssh_moduli_choose(&moduli, cases[i].min, cases[i].wanted, cases[i].max, &rng);
+        assert_int_equal(found ? found->bits : 0, cases[i].chosen);
+        if (found)
+            assert_int_equal(ssh_modulus_prime(found, prime), found->bits / 8);
+    }
+    bool seen[6] = {false};
+    for (int i = 0; i < 100; i++)
+        seen[ssh_moduli_choose(&moduli, 2048, 2048, 2048, &rng)->generator] = true;
+    assert_true(seen[2] && seen[5]);
+    ssh_moduli_parse(span_z(""), &moduli);
+    assert_null(ssh_moduli_choose(&moduli, 2048, 2048, 8192, &rng));
+    buffer_fini(&text);
+}
+
 /* ---- Packets ---- */
 
 static void padding_is_the_least_that_is_allowed(void **state)
@@ -218,6 +279,7 @@ int main(void)
         cmocka_unit_test(numbers_are_written_with_the_least_bytes),
         cmocka_unit_test(negative_and_endless_numbers_are_refused),
         cmocka_unit_test(numbers_are_padded_to_a_width),
+        cmocka_unit_test(a_group_is_the_smallest_that_suffices),
         cmocka_unit_test(padding_is_the_least_that_is_allowed),
         cmocka_unit_test(packets_come_out_as_they_went_in_at_any_split),
         cmocka_unit_test(lengths_out_of_range_are_told_at_once),

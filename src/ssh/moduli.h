@@ -1,0 +1,33 @@
+/* Groups for Diffie-Hellman group exchange (RFC 4419), as /etc/ssh/moduli lists them. */
+#ifndef SSH_MODULI_H
+#define SSH_MODULI_H
+
+#include "base/span.h"
+#include "crypto/rng.h"
+
+enum { SSH_MODULI_MAX = 1024, SSH_MODULUS_MAX_BYTES = 1024, SSH_MODULUS_MIN_BITS = 2048 };
+
+struct ssh_modulus {
+    uint32_t bits;
+    uint32_t generator;
+    struct span hex; /* borrowed from the text */
+};
+
+struct ssh_moduli {
+    struct ssh_modulus all[SSH_MODULI_MAX];
+    size_t count;
+};
+
+/* Reads the text of such a file (moduli(5)): one group a line, in hex; lines that are no safe prime
+ * of a usable size are passed over. The text must outlive the table. */
+void ssh_moduli_parse(struct span text, struct ssh_moduli *moduli);
+
+/* A group of the smallest size that is not below `wanted` and lies from `min` to `max`, or else of
+ * the largest there is: one of them at random. NULL: none. */
+const struct ssh_modulus *ssh_moduli_choose(const struct ssh_moduli *moduli, uint32_t min,
+                                            uint32_t wanted, uint32_t max, struct crypto_rng *rng);
+
+/* The prime as bytes; how many. */
+size_t ssh_modulus_prime(const struct ssh_modulus *modulus, uint8_t out[SSH_MODULUS_MAX_BYTES]);
+
+#endif
