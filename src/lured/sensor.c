@@ -5,6 +5,7 @@
 #include "events/event.h"
 #include "lured/channel.h"
 #include "lured/serve.h"
+#include "persona/image.h"
 #include "session/session_host.h"
 #include "ssh/profile.h"
 #include "ssh/ssh.h"
@@ -71,6 +72,16 @@ static struct session_limits limits_of(const struct config *config)
     return limits;
 }
 
+/* The groups for key exchange are those of the persona's own file, as sshd would read it. */
+static int give_moduli(struct ssh_server *server, const struct persona_image *image)
+{
+    struct persona_node node;
+    uint32_t ino = persona_image_lookup(image, span_z("/etc/ssh/moduli"));
+    if (ino == 0 || !persona_image_node(image, ino, &node))
+        return 0;
+    return ssh_server_set_moduli(server, node.data);
+}
+
 static int make_ssh(struct sensor *s, const struct world *world)
 {
     struct span keys[IDENTITY_KEYS];
@@ -81,7 +92,7 @@ static int make_ssh(struct sensor *s, const struct world *world)
     for (int i = 0; i < IDENTITY_KEYS; i++)
         keys[i] = buffer_span(&world->identity.keys[i]);
     s->ssh_server = ssh_server_new(&s->profile, keys, IDENTITY_KEYS, &error);
-    return error;
+    return s->ssh_server == NULL ? error : give_moduli(s->ssh_server, world->image);
 }
 
 static int make_host(struct sensor *s)

@@ -98,6 +98,7 @@ size_t ssh_modulus_prime(const struct ssh_modulus *modulus, uint8_t out[SSH_MODU
 {
     struct span hex = modulus->hex;
     for (size_t i = 0; i < hex.len / 2; i++)
-        out[i] = (uint8_t)(digit(hex.data[2 * i]) << 4 | digit(hex.data[2 * i + 1]));
+        out[i] =
+            (uint8_t)((unsigned)digit(hex.data[2 * i]) << 4 | (unsigned)digit(hex.data[2 * i + 1]));
     return hex.len / 2;
 }
