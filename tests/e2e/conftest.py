@@ -92,11 +92,10 @@ class Honeypot:
 
     def ssh(self, *command, user="root", password="123456", options=(), tty=False, **kwargs):
         """Runs OpenSSH's client through sshpass; returns the finished process."""
-        argv = ["sshpass", "-p", password, "ssh", "-F", "none", "-p", str(self.port),
-                "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-                "-o", "LogLevel=ERROR", "-o", "PubkeyAuthentication=no",
-                "-o", "NumberOfPasswordPrompts=1"]
-        for option in options:
+        argv = ["sshpass", "-p", password, "ssh", "-F", "none", "-p", str(self.port)]
+        # The first value given for an option is the one that holds.
+        for option in (*options, "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null",
+                       "LogLevel=ERROR", "PubkeyAuthentication=no", "NumberOfPasswordPrompts=1"):
             argv += ["-o", option]
         argv += ["-tt"] if tty else []
         argv += [f"{user}@127.0.0.1", *command]
