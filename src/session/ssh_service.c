@@ -156,13 +156,15 @@ static void check_limits(struct session_connection *c)
         session_limit(c, "output_bytes", (int64_t)c->output_bytes);
 }
 
-/* Does all that can be done now. Everything that could be possible again comes through here. */
-static void work(struct session_connection *c, int64_t now_us)
+/* Does all that can be done now; whether there was any. Everything that could be possible again
+ * comes through here. */
+static bool work(struct session_connection *c, int64_t now_us)
 {
     if (now_us > c->now_us)
         c->now_us = now_us;
     bool moved = true;
-    while (moved && !c->ended) {
+    unsigned rounds = 0;
+    for (; moved && !c->ended; rounds++) {
         moved = take_client_events(c);
         moved |= take_kernel_events(c);
         for (uint32_t i = 0; !c->ended && i < SSH_CHANNELS_MAX; i++)
@@ -170,6 +172,7 @@ static void work(struct session_connection *c, int64_t now_us)
         check_limits(c);
     }
     (void)take_kernel_events(c);
+    return rounds > 1;
 }
 
 /* ---- The doors ---- */
@@ -283,8 +286,9 @@ static bool connection_run(void *self, uint64_t budget, int64_t now_us)
     if (c->kernel == NULL || c->ended || !session_journal_has_room(&c->journal))
         return false;
     enum kernel_state state = kernel_run(c->kernel, budget, now_us / MS_US);
-    work(c, now_us);
-    return state == KERNEL_BUSY && !c->ended && session_journal_has_room(&c->journal);
+    /* What was moved may be what an idle guest waits for: input, or room for its output. */
+    bool moved = work(c, now_us);
+    return (moved || state == KERNEL_BUSY) && !c->ended && session_journal_has_room(&c->journal);
 }
 
 static struct span connection_record(void *self)
