@@ -1,5 +1,6 @@
 #include "kernel/events.h"
 #include "kernel/exit.h"
+#include "kernel/identity.h"
 #include "kernel/program.h"
 #include "kernel/vfs.h"
 
@@ -45,7 +46,7 @@ struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms)
     k->last_pid = FIRST_PID_LOW + (int32_t)(crypto_rng_u32(&k->rng) % FIRST_PID_RANGE);
     k->pool = cpu_pool_new(config->limits.memory_pages);
     k->events = events_new();
-    if (k->pool == NULL || k->events == NULL || vfs_boot(k) != 0) {
+    if (k->pool == NULL || k->events == NULL || vfs_boot(k) != 0 || identity_apply(k) != 0) {
         kernel_free(k);
         return NULL;
     }

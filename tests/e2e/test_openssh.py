@@ -49,6 +49,12 @@ def test_standard_input_reaches_the_program(honeypot, tmp_path):
     assert done.stdout == data
 
 
+def test_the_machine_has_one_name(honeypot):
+    out = honeypot.ssh("hostname; cat /etc/hostname; uname -n; hostname -i; grep -c $HOSTNAME /etc/hosts")
+    name = out.stdout.decode().split()[0]
+    assert out.stdout.decode().split() == [name, name, name, "127.0.1.1", "1"]
+
+
 def test_a_program_killed_by_a_signal(honeypot):
     # OpenSSH's client gives 255 for an exit-signal, as it does with a real server.
     assert honeypot.ssh("kill -9 $$").returncode == 255
