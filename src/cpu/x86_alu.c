@@ -479,13 +479,13 @@ static void set_zf(struct x86 *cpu, bool zf)
 
 int x86_do_cmpxchg_pair(struct x86 *cpu, const struct x86_insn *insn)
 {
-    unsigned size = insn->size;
+    size_t size = insn->size;
     uint64_t addr = x86_address(cpu, insn), pair[2];
     const uint64_t *r = cpu->r;
     uint8_t bytes[16], wanted[16];
     if (size == 8 && addr % 16)
         return X86_STOP_PROTECT;
-    int rc = x86_load_to_modify(cpu, addr, bytes, 2 * size);
+    int rc = x86_load_to_modify(cpu, addr, bytes, (unsigned)size * 2);
     if (rc)
         return rc;
     memcpy(wanted, &r[X86_RAX], size);
@@ -493,15 +493,15 @@ int x86_do_cmpxchg_pair(struct x86 *cpu, const struct x86_insn *insn)
     bool equal = memcmp(bytes, wanted, 2 * size) == 0;
     memcpy(wanted, equal ? (const void *)&r[X86_RBX] : bytes, size);
     memcpy(wanted + size, equal ? (const void *)&r[X86_RCX] : bytes + size, size);
-    rc = x86_store(cpu, addr, wanted, 2 * size);
+    rc = x86_store(cpu, addr, wanted, (unsigned)size * 2);
     if (rc)
         return rc;
     if (!equal) {
         memset(pair, 0, sizeof(pair));
         memcpy(&pair[0], bytes, size);
         memcpy(&pair[1], bytes + size, size);
-        x86_reg_set(cpu, X86_RAX, size, pair[0]);
-        x86_reg_set(cpu, X86_RDX, size, pair[1]);
+        x86_reg_set(cpu, X86_RAX, insn->size, pair[0]);
+        x86_reg_set(cpu, X86_RDX, insn->size, pair[1]);
     }
     set_zf(cpu, equal);
     return 0;

@@ -10,6 +10,12 @@
 
 #include <assert.h>
 
+#if !defined(__clang__)
+/* Each operation shall keep a jump of its own, and recompute rather than carry values around;
+ * following every variable through all of it for a debugger would take minutes. */
+#pragma GCC optimize("no-gcse", "no-crossjumping", "no-var-tracking")
+#endif
+
 #define PAGE_MASK   (~(uint64_t)(CPU_PAGE_BYTES - 1))
 #define unlikely(x) __builtin_expect((x) != 0, 0)
 

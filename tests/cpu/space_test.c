@@ -10,7 +10,9 @@
 
 #include <cmocka.h>
 
-enum { PAGE = CPU_PAGE_BYTES, FRAMES = 512, RW = CPU_READ | CPU_WRITE };
+#define PAGE ((uint64_t)CPU_PAGE_BYTES)
+
+enum { FRAMES = 512, RW = CPU_READ | CPU_WRITE };
 
 static const uint64_t base = 0x400000;
 
@@ -191,7 +193,7 @@ static void backing_is_read_in_place_and_never_written(void **state)
 static void backing_that_ends_in_a_page_goes_on_with_zeroes(void **state)
 {
     struct machine *m = *state;
-    enum { LEN = PAGE + 10 };
+    enum { LEN = CPU_PAGE_BYTES + 10 };
     uint8_t file[LEN], got[16];
     memset(file, 0x66, sizeof(file));
     assert_int_equal(cpu_space_map(m->space, base, 4 * PAGE, RW, span_of(file, sizeof(file))), 0);

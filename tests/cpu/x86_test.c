@@ -11,12 +11,13 @@
 
 #include <cmocka.h>
 
+#define PAGE ((uint64_t)CPU_PAGE_BYTES)
+
 enum {
-    PAGE = CPU_PAGE_BYTES,
     FRAMES = 64,
     CODE = 0x10000, /* two pages */
     DATA = 0x20000, /* two pages, nothing behind them */
-    DATA_END = DATA + 2 * PAGE,
+    DATA_END = DATA + 2 * CPU_PAGE_BYTES,
     NOWHERE = 0x66000,
     RW = CPU_READ | CPU_WRITE,
     RX = CPU_READ | CPU_EXEC,
