@@ -72,6 +72,9 @@ class Honeypot:
         text = path.read_text()
         return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
 
+    def count(self, eventid):
+        return sum(event["eventid"] == eventid for event in self.events())
+
     def closed_sessions(self):
         """Lists of events by session, of the sessions that have ended, in order of their end."""
         by_session = {}
@@ -84,6 +87,8 @@ class Honeypot:
     @contextlib.contextmanager
     def recorded(self, count=1):
         """Yields a list that holds, after the block, the events of the sessions it made."""
+        wait_for(lambda: self.count("cowrie.session.connect") == self.count("cowrie.session.closed"),
+                 "the end of the sessions before")
         before = len(self.closed_sessions())
         sessions = []
         yield sessions

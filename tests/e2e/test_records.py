@@ -126,7 +126,7 @@ def test_an_abrupt_end_is_recorded(honeypot):
         child = spawn_interactive(honeypot)
         child.expect(PROMPT)
         child.send(b"echo last words\r")
-        child.expect(rb"\nlast words")
+        child.expect_exact(b"\rlast words\r\n")
         child.kill(9)
         child.close()
     assert ids(sessions[0])[-1] == "cowrie.session.closed"
