@@ -104,6 +104,10 @@ static int add_rules(scmp_filter_ctx filter, enum sandbox_role role)
     if (error == 0)
         error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
                                  SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    /* fstat(2), as the C library asks for it. */
+    if (error == 0)
+        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
+                                 SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
     /* For abort(): a signal to itself. */
     if (error == 0)
         error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,

@@ -230,9 +230,10 @@ static void on_channel(struct reel_watch *watch, uint32_t events)
     reel_timer_stop(&s->patience);
     if (s->client.transport != NULL)
         record_client_drop(&s->client);
-    if (record_client_adopt(&s->client, fd) < 0) {
+    int error = record_client_adopt(&s->client, fd);
+    if (error < 0) {
         (void)close(fd);
-        finish(s, complain("new recorder", ENOMEM));
+        finish(s, complain("new recorder", error));
         return;
     }
     if (s->client.ready) {

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -137,6 +138,7 @@ static void close_others(const struct supervisor *s, enum child_role role, int l
 
 static void become_child(struct supervisor *s, enum child_role role, int link, int channel)
 {
+    char name_z[16];
     sigset_t none;
     (void)sigemptyset(&none);
     /* A Ctrl-C reaches all; it is the supervisor that ends the others, in order. */
@@ -145,6 +147,8 @@ static void become_child(struct supervisor *s, enum child_role role, int link, i
     (void)signal(SIGCHLD, SIG_DFL);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit on files is an error to handle, no death */
     close_others(s, role, link, channel);
+    (void)snprintf(name_z, sizeof(name_z), "lured-%s", s->children[role].name_z);
+    (void)prctl(PR_SET_NAME, name_z, 0, 0, 0); /* for ps and top */
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     int status = s->children[role].main(s, link, channel);
     (void)fflush(NULL);

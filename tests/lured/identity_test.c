@@ -1,0 +1,119 @@
+/* The identity: drawn once, the same ever after, and another for every installation. The channel
+ * between supervisor and children. */
+#include "lured/channel.h"
+#include "lured/identity.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NOW_MS INT64_C(1795176000000)
+
+static int delete_one(const char *path_z, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path_z);
+}
+
+static void it_is_drawn_once(void **state)
+{
+    char path_z[] = "/tmp/lured-identity-XXXXXX";
+    struct identity first;
+    struct identity second;
+    struct stat st;
+    const char *step_z = NULL;
+    (void)state;
+    assert_non_null(mkdtemp(path_z));
+    int data = open(path_z, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(identity_open(&first, data, NOW_MS, &step_z), 0);
+    assert_int_equal(identity_open(&second, data, NOW_MS + 86400000, &step_z), 0);
+    assert_memory_equal(first.seed, second.seed, sizeof(first.seed));
+    assert_string_equal(first.uuid_z, second.uuid_z);
+    assert_string_equal(first.hostname_z, second.hostname_z);
+    assert_int_equal(first.boot_ms, second.boot_ms);
+    for (int i = 0; i < IDENTITY_KEYS; i++) {
+        assert_true(buffer_len(&first.keys[i]) > 0);
+        assert_true(span_equal(buffer_span(&first.keys[i]), buffer_span(&second.keys[i])));
+    }
+    assert_int_equal(fstatat(data, "identity", &st, 0), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+    assert_int_equal(fstatat(data, "identity/ssh_host_rsa_key", &st, 0), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    identity_fini(&first);
+    identity_fini(&second);
+    /* A seed that was damaged is not drawn anew in silence: it would be another machine. */
+    int seed = openat(data, "identity/seed", O_WRONLY | O_TRUNC | O_CLOEXEC);
+    (void)close(seed);
+    assert_true(identity_open(&first, data, NOW_MS, &step_z) < 0);
+    assert_string_equal(step_z, "identity: seed");
+    (void)close(data);
+    (void)nftw(path_z, delete_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void every_seed_gives_a_plausible_machine(void **state)
+{
+    (void)state;
+    char last_z[IDENTITY_UUID_SIZE] = "";
+    for (int i = 0; i < 256; i++) {
+        struct identity identity = {.seed = {(uint8_t)i, 7}};
+        identity_draw(&identity, NOW_MS);
+        assert_int_equal(strlen(identity.uuid_z), 36);
+        assert_int_equal(identity.uuid_z[14], '4');
+        assert_non_null(strchr("89ab", identity.uuid_z[19]));
+        assert_in_range(strlen(identity.hostname_z), 3, 12);
+        assert_true(identity.boot_ms < NOW_MS - INT64_C(3) * 86400000);
+        assert_true(identity.boot_ms > NOW_MS - INT64_C(125) * 86400000);
+        assert_string_not_equal(identity.uuid_z, last_z);
+        memcpy(last_z, identity.uuid_z, sizeof(last_z));
+    }
+}
+
+static void a_channel_carries_words_and_descriptors(void **state)
+{
+    int pair[2];
+    int pipe_fds[2];
+    int fd = 0;
+    char byte = 0;
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(pipe(pipe_fds), 0);
+    assert_int_equal(channel_receive(pair[1], &fd), -EAGAIN);
+    assert_int_equal(channel_send(pair[0], CHANNEL_READY, -1), 0);
+    assert_int_equal(channel_send(pair[0], CHANNEL_SENSOR, pipe_fds[1]), 0);
+    assert_int_equal(channel_receive(pair[1], &fd), CHANNEL_READY);
+    assert_int_equal(fd, -1);
+    assert_int_equal(channel_receive(pair[1], &fd), CHANNEL_SENSOR);
+    assert_true(fd >= 0 && fd != pipe_fds[1]);
+    assert_int_equal(write(fd, "x", 1), 1);
+    assert_int_equal(read(pipe_fds[0], &byte, 1), 1);
+    (void)close(fd);
+    (void)close(pair[0]);
+    assert_int_equal(channel_receive(pair[1], &fd), 0);
+    assert_int_equal(channel_send(pair[1], CHANNEL_READY, -1), -EPIPE);
+    (void)close(pair[1]);
+    (void)close(pipe_fds[0]);
+    (void)close(pipe_fds[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_is_drawn_once),
+        cmocka_unit_test(every_seed_gives_a_plausible_machine),
+        cmocka_unit_test(a_channel_carries_words_and_descriptors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
