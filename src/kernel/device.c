@@ -47,10 +47,11 @@ static enum file_map map_zero(struct file *f, struct span *bytes)
 
 /* Seeking is allowed and means nothing: the position is never looked at. */
 static const struct file_ops null_ops = {
-    .seekable = true, .read = read_nothing, .write = write_away};
+    .rewinds = true, .seekable = true, .read = read_nothing, .write = write_away};
 static const struct file_ops zero_ops = {
-    .seekable = true, .read = read_zeros, .write = write_away, .map = map_zero};
-static const struct file_ops full_ops = {.seekable = true, .read = read_zeros, .write = write_full};
+    .rewinds = true, .seekable = true, .read = read_zeros, .write = write_away, .map = map_zero};
+static const struct file_ops full_ops = {
+    .rewinds = true, .seekable = true, .read = read_zeros, .write = write_full};
 static const struct file_ops random_ops = {
     .seekable = true, .read = read_random, .write = write_away};
 

@@ -47,6 +47,7 @@ enum file_map {
 };
 
 struct file_ops {
+    bool rewinds;  /* seeking leads to 0 whatever the place: /dev/null */
     bool seekable; /* has a position; read and write are told where */
     /* Count, 0 at the end, or -errno. `at` counts only for seekable files. */
     int64_t (*read)(struct file *f, struct task *t, void *out, size_t len, int64_t at);

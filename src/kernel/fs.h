@@ -139,10 +139,11 @@ int fs_context_set(struct vnode *place, struct vnode node);
 /* ---- Walking (walk.c) ---- */
 
 enum walk_flags {
-    WALK_FOLLOW = 1, /* a last component that is a link is followed */
-    WALK_MAKE = 2,   /* the last component may be missing: node.ino is 0 then */
-    WALK_NAMED = 4,  /* slashes behind the last name do not make it be followed (unlink, rmdir) */
-    WALK_EMPTY = 8,  /* an empty path means the start itself (AT_EMPTY_PATH) */
+    WALK_FOLLOW = 1,  /* a last component that is a link is followed */
+    WALK_MAKE = 2,    /* the last component may be missing: node.ino is 0 then */
+    WALK_NAMED = 4,   /* slashes behind the last name do not make it be followed (unlink, rmdir) */
+    WALK_PARENT = 16, /* the last name is not looked up: only dir and name */
+    WALK_EMPTY = 8,   /* an empty path means the start itself (AT_EMPTY_PATH) */
 };
 
 enum walk_last { WALK_NAME, WALK_DOT, WALK_DOTDOT, WALK_ROOT };

@@ -246,9 +246,13 @@ int64_t sys_fcntl(struct task *t, const uint64_t arg[6])
     }
 }
 
+enum { LOCK_MAND_ = 32 };
+
 int64_t sys_flock(struct task *t, const uint64_t arg[6])
 {
     uint64_t how = arg[1] & ~(uint64_t)LOCK_NB;
+    if ((arg[1] & LOCK_MAND_) != 0)
+        return 0; /* once there were such locks */
     if (sys_file(t, arg[0]) == NULL)
         return -EBADF;
     return how == LOCK_SH || how == LOCK_EX || how == LOCK_UN ? 0 : -EINVAL;

@@ -18,25 +18,27 @@ struct transfer {
 
 static const int64_t AT_POSITION = INT64_MIN;
 
-/* Copies `n` bytes between `bytes` and the pieces, from byte `from` of them all. */
-static int move(const struct transfer *m, uint64_t from, uint8_t *bytes, size_t n, bool to_guest)
+/* Copies up to `n` bytes between `bytes` and the pieces, from byte `from` of them all. The count up
+ * to the first byte that is not there; -EFAULT when that is the first of all. */
+static int64_t move(const struct transfer *m, uint64_t from, uint8_t *bytes, size_t n,
+                    bool to_guest)
 {
-    for (size_t i = 0; i < m->count && n > 0; i++) {
+    size_t done = 0;
+    for (size_t i = 0; i < m->count && done < n; i++) {
         if (from >= m->iov[i].len) {
             from -= m->iov[i].len;
             continue;
         }
         uint64_t addr = m->iov[i].base + from;
-        size_t part = m->iov[i].len - from < n ? (size_t)(m->iov[i].len - from) : n;
-        int error =
-            to_guest ? task_write(m->t, addr, bytes, part) : task_read(m->t, addr, bytes, part);
+        size_t part = m->iov[i].len - from < n - done ? (size_t)(m->iov[i].len - from) : n - done;
+        int error = to_guest ? task_write(m->t, addr, bytes + done, part)
+                             : task_read(m->t, addr, bytes + done, part);
         if (error != 0)
-            return error;
-        bytes += part;
-        n -= part;
+            return done > 0 ? (int64_t)done : error;
+        done += part;
         from = 0;
     }
-    return 0;
+    return (int64_t)done;
 }
 
 static size_t chunk_of(const struct transfer *m, uint64_t done)
@@ -55,9 +57,12 @@ static int64_t read_some(struct transfer *m)
                                  : file_pread(m->f, m->t, chunk, want, m->at + (int64_t)done);
         if (n <= 0)
             break;
-        if (move(m, done, chunk, (size_t)n, true) != 0)
-            return done > 0 ? (int64_t)done : -EFAULT;
-        done += (uint64_t)n;
+        int64_t moved = move(m, done, chunk, (size_t)n, true);
+        if (moved < 0)
+            return done > 0 ? (int64_t)done : moved;
+        done += (uint64_t)moved;
+        if (moved < n)
+            break;
     } while (m->f->ops->seekable && n == SYS_CHUNK && done < m->total);
     if (done > 0)
         return (int64_t)done;
@@ -80,11 +85,12 @@ static int64_t write_some(struct transfer *m)
     uint64_t done = m->t->restart.done;
     do {
         size_t want = chunk_of(m, done);
-        int error = move(m, done, chunk, want, false);
-        int64_t n = error;
-        if (error == 0)
+        int64_t n = want > 0 ? move(m, done, chunk, want, false) : 0;
+        if (n >= 0) {
+            want = (size_t)n;
             n = m->at == AT_POSITION ? file_write(m->f, m->t, chunk, want)
                                      : file_pwrite(m->f, m->t, chunk, want, m->at + (int64_t)done);
+        }
         if (n == -EAGAIN)
             return write_wait(m, done);
         if (n < 0)
@@ -213,8 +219,8 @@ int64_t sys_lseek(struct task *t, const uint64_t arg[6])
     int64_t target = seek_target(f, (int64_t)arg[1], (uint32_t)arg[2]);
     if (target < 0)
         return target == -ENXIO || target == -EOVERFLOW ? target : -EINVAL;
-    f->position = target;
-    return target;
+    f->position = f->ops->rewinds ? 0 : target;
+    return f->position;
 }
 
 /* ---- From file to file ---- */

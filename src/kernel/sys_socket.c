@@ -180,8 +180,10 @@ static int bind_path(struct task *t, struct socket *s, const struct socket_name 
     struct walk_found found;
     struct vfs_at at = sys_at(t, NULL);
     struct span path = path_of(name);
-    if (s->listed)
-        return -EINVAL;
+    if (s->listed) {
+        struct file_stat st;
+        return vfs_stat(&at, path, false, &st) == 0 ? -EADDRINUSE : -EINVAL;
+    }
     int error = vfs_make(&at, path, S_IFSOCK | 0777, 0);
     if (error != 0)
         return error == -EEXIST ? -EADDRINUSE : error;

@@ -253,6 +253,21 @@ static int rename_found(const struct vfs_at *from, const struct walk_found *a,
                                                             b->dir.ino, walk_name(b));
 }
 
+/* What Linux looks at before the names themselves. */
+static int may_cross(const struct vfs_at *from, struct span old, const struct vfs_at *to,
+                     struct span new)
+{
+    struct walk_found a, b;
+    int error = walk(from, old, WALK_PARENT, &a);
+    if (error == 0)
+        error = walk(to, new, WALK_PARENT, &b);
+    if (error != 0)
+        return error;
+    if (a.last == WALK_NAME && b.last == WALK_NAME)
+        return a.dir.fs != b.dir.fs ? -EXDEV : 0;
+    return -EBUSY;
+}
+
 int vfs_rename(const struct vfs_at *from, struct span old, const struct vfs_at *to, struct span new,
                unsigned flags)
 {
@@ -260,18 +275,15 @@ int vfs_rename(const struct vfs_at *from, struct span old, const struct vfs_at *
     if ((flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0 ||
         flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
         return -EINVAL;
-    int error = walk(from, old, WALK_NAMED, &a);
+    int error = may_cross(from, old, to, new);
+    if (error == 0)
+        error = walk(from, old, WALK_NAMED, &a);
     if (error != 0)
         return error;
     error = walk(to, new, WALK_MAKE | WALK_NAMED, &b);
     if (error != 0)
         goto out;
-    if (a.last != WALK_NAME || b.last != WALK_NAME)
-        error = -EBUSY;
-    else if (a.dir.fs != b.dir.fs)
-        error = -EXDEV;
-    else
-        error = rename_found(from, &a, to, &b, flags);
+    error = rename_found(from, &a, to, &b, flags);
     walk_done(&b);
 out:
     walk_done(&a);

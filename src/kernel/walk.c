@@ -173,6 +173,8 @@ static int step_name(struct walk *w, struct span name, bool last, bool slash)
         return -ENAMETOOLONG;
     if (last)
         set_last(w, name, slash);
+    if (last && (w->flags & WALK_PARENT) != 0)
+        return STEP_LAST;
     struct vnode node = {.fs = w->here.fs};
     int error = node.fs->ops->find(node.fs, w->at->task, w->here.ino, name, &node.ino);
     if (error == -ENOENT)
