@@ -103,6 +103,36 @@ static void a_file_that_is_written_is_kept(void **state)
     visit_fini(&v);
 }
 
+/* More than any pipe, window or buffer on the way holds. */
+static void much_input_comes_back_whole(void **state)
+{
+    enum { PIECE = 32000, PIECES = 200 };
+    struct visit v;
+    start(*state, &v, "root", "123456");
+    visit_say(&v, "5a \"session\" #0 #2000000000 #32768");
+    visit_say(&v, "62 #0 \"exec\" 01 \"cat\"");
+    for (int i = 0; i < PIECES; i++) {
+        struct buffer message;
+        buffer_init(&message, PIECE + 16);
+        (void)buffer_put_u8(&message, 0x5e);
+        (void)buffer_put_u32(&message, 0);
+        (void)buffer_put_u32(&message, PIECE);
+        for (int j = 0; j < PIECE; j++)
+            (void)buffer_put_u8(&message, (uint8_t)(i * 7 + j));
+        client_send(v.client, buffer_span(&message));
+        buffer_fini(&message);
+        /* A client waits for its window, which is 2 MiB. */
+        if (i % 50 == 0)
+            visit_pump(&v);
+    }
+    visit_say(&v, "60 #0");
+    check(&v, buffer_len(&v.output) == (size_t)PIECE * PIECES, "length");
+    for (int i = 0; i < PIECE * PIECES; i += 101)
+        assert_int_equal(buffer_span(&v.output).data[i], (uint8_t)(i / PIECE * 7 + i % PIECE));
+    check(&v, visit_count(&v.messages, "STATUS 0") == 1, "status");
+    visit_fini(&v);
+}
+
 static void a_login_shell_edits_lines_and_tells_them(void **state)
 {
     struct visit v;
@@ -163,6 +193,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_prestate(commands_are_answered_by_real_programs, &m),
         cmocka_unit_test_prestate(another_user_is_himself, &m),
         cmocka_unit_test_prestate(a_file_that_is_written_is_kept, &m),
+        cmocka_unit_test_prestate(much_input_comes_back_whole, &m),
         cmocka_unit_test_prestate(a_login_shell_edits_lines_and_tells_them, &m),
         cmocka_unit_test_prestate(sftp_is_the_real_server, &m),
     };

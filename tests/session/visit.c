@@ -145,6 +145,7 @@ static bool take_records(struct visit *v)
     size_t n = frames.len;
     put_span(&v->raw, frames);
     v->service->recorded(v->self, n);
+    v->wants_run |= n > 0;
     for (;;) {
         struct frame f;
         struct span rest = span_slice(buffer_span(&v->raw), v->parsed, SIZE_MAX);
@@ -173,8 +174,10 @@ static bool pump_to_server(struct visit *v)
     size_t n = piece(v, out.len);
     if (n > v->cut_at - v->to_server)
         n = v->cut_at - v->to_server;
-    if (n > 0)
+    if (n > 0) {
         n = v->service->feed(v->self, span_slice(out, 0, n), v->now_us);
+        v->wants_run = true;
+    }
     client_sent(v->client, n);
     v->to_server += n;
     return n > 0;
@@ -186,8 +189,10 @@ static bool pump_to_client(struct visit *v)
     size_t n = piece(v, out.len);
     put_span(&v->sent, span_slice(out, 0, n));
     client_feed(v->client, span_slice(out, 0, n));
-    if (n > 0)
+    if (n > 0) {
         v->service->sent(v->self, n);
+        v->wants_run = true;
+    }
     return n > 0;
 }
 
@@ -236,6 +241,7 @@ static bool wait_for_server(struct visit *v)
         return false;
     v->now_us = at_ms * 1000 > v->now_us ? at_ms * 1000 : v->now_us + 1;
     v->service->tick(v->self, v->now_us);
+    v->wants_run = true;
     return true;
 }
 
@@ -246,8 +252,10 @@ void visit_pump(struct visit *v)
         moved = pump_to_server(v);
         moved |= pump_to_client(v);
         moved |= take_messages(v);
-        if (runs++ < v->runs)
-            moved |= v->service->run(v->self, RUN_BUDGET, v->now_us);
+        if (v->wants_run && runs++ < v->runs) {
+            v->wants_run = v->service->run(v->self, RUN_BUDGET, v->now_us);
+            moved = true;
+        }
         moved |= take_records(v);
         if (v->to_server == v->cut_at)
             visit_lose(v);
@@ -292,6 +300,7 @@ void visit_wait(struct visit *v, int64_t us)
 {
     v->now_us += us;
     v->service->tick(v->self, v->now_us);
+    v->wants_run = true;
     visit_pump(v);
 }
 

@@ -34,6 +34,7 @@ struct visit {
     bool lost;
     bool hold_records;  /* the recorder is away */
     uint32_t runs;      /* how often guests may run in one pump; they are cut off then */
+    bool wants_run;     /* a call since the last run that answered false */
     struct buffer sent; /* all bytes that the client got, as they came */
     struct buffer raw;  /* all frames */
     size_t parsed;
