@@ -23,6 +23,7 @@
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -464,8 +465,19 @@ static int start_children(struct supervisor *s)
     return error < 0 ? complain("start", error) : 0;
 }
 
+/* A descriptor a connection: as many as we may. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 static int open_all(struct supervisor *s)
 {
+    raise_descriptors();
     s->reactor = reel_reactor_new(NULL);
     if (s->reactor == NULL)
         return complain("reactor", -errno);
