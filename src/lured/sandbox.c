@@ -28,7 +28,10 @@ static int change_root(const struct sandbox *s)
 {
     if (s->empty_root < 0)
         return 0;
-    return fchdir(s->empty_root) < 0 || chroot(".") < 0 ? -errno : 0;
+    if (fchdir(s->empty_root) < 0 || chroot(".") < 0)
+        return -errno;
+    (void)close(s->empty_root);
+    return 0;
 }
 
 static int change_user(const struct sandbox *s)

@@ -23,7 +23,7 @@ struct sandbox {
     bool drop; /* become `uid` and `gid`; only root can */
     uid_t uid;
     gid_t gid;
-    int empty_root; /* an empty directory to make the root; -1: leave it (only root can) */
+    int empty_root; /* an empty directory to make the root, closed after; -1: leave it (only root can) */
 };
 
 /* From here on there is no way back. 0, or -errno and in *step_z what failed: then the process has

@@ -148,6 +148,12 @@ static void become_child(struct supervisor *s, enum child_role role, int link, i
     (void)signal(SIGCHLD, SIG_DFL);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit on files is an error to handle, no death */
     close_others(s, role, link, channel);
+    /* Nothing is read from the owner's terminal. */
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null >= 0) {
+        (void)dup2(null, STDIN_FILENO);
+        (void)close(null);
+    }
     (void)snprintf(name_z, sizeof(name_z), "lured-%s", s->children[role].name_z);
     (void)prctl(PR_SET_NAME, name_z, 0, 0, 0); /* for ps and top */
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
