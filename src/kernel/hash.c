@@ -14,7 +14,7 @@ static size_t bucket_of(const struct hash *h, uint64_t key)
 static int grow(struct hash *h)
 {
     struct hash larger = {.size = h->size > 0 ? h->size * 2 : HASH_FIRST, .count = h->count};
-    larger.buckets = calloc(larger.size, sizeof(*larger.buckets));
+    larger.buckets = calloc(larger.size, sizeof(void *));
     if (larger.buckets == NULL)
         return -ENOMEM;
     for (size_t i = 0; i < h->size; i++) {

@@ -67,8 +67,13 @@ static void name_free(struct overlay *o, struct inode *dir, struct name *name)
 
 void overlay_drop_names(struct overlay *o, struct inode *dir)
 {
-    while (dir->first_name != NULL)
-        name_free(o, dir, dir->first_name);
+    for (struct name *name = dir->first_name, *next = NULL; name != NULL; name = next) {
+        next = name->after;
+        hash_remove(&o->names, &name->link);
+        o->fs.vfs->quota.nodes--;
+        free(name);
+    }
+    dir->first_name = dir->last_name = NULL;
 }
 
 /* Makes sure of a record for the name, so that setting it cannot fail. */

@@ -542,7 +542,7 @@ struct text {
 
 static int fd_info(const struct proc_call *c, uint32_t fd)
 {
-    const struct file *f = open_of(c->p, (int32_t)fd);
+    const struct file *f = c->p != NULL ? open_of(c->p, (int32_t)fd) : NULL;
     if (f == NULL)
         return -ENOENT;
     bool cloexec = fd_table_is_close_on_exec(c->p->task->files, (int)fd);

@@ -274,7 +274,7 @@ static bool is_loopback(const struct socket_name *name)
 static int put_hextets(char *out, size_t size, const uint8_t a[16])
 {
     int n = 0;
-    for (int i = 0; i < 8; i++)
+    for (size_t i = 0; i < 8; i++)
         n += snprintf(out + n, size - (size_t)n, "%s%x", i > 0 ? ":" : "",
                       a[2 * i] << 8 | a[2 * i + 1]);
     return n;
