@@ -56,6 +56,7 @@ struct runner {
     int status;
     struct termios saved;
     bool raw;
+    size_t most_frames;
 };
 
 static void fail(const char *what, int error)
@@ -182,6 +183,8 @@ static void pump(struct runner *r)
 {
     while (!is_over(r)) {
         enum kernel_state state = kernel_run(r->kernel, SLICE, now_ms(r));
+        size_t frames = cpu_pool_used(r->kernel->pool);
+        r->most_frames = frames > r->most_frames ? frames : r->most_frames;
         bool moved = push_out(r);
         pull_events(r);
         int wait_ms = 0;
@@ -286,8 +289,8 @@ static void figures(const struct runner *r, const struct timespec *from)
     clock_gettime(CLOCK_MONOTONIC, &to);
     double ms =
         (double)(to.tv_sec - from->tv_sec) * 1e3 + (double)(to.tv_nsec - from->tv_nsec) / 1e6;
-    fprintf(stderr, "%" PRIu64 " instructions, %.2f ms, %zu frames still used\n",
-            r->kernel->instructions, ms, cpu_pool_used(r->kernel->pool));
+    fprintf(stderr, "%" PRIu64 " instructions, %.2f ms, at most %zu frames used\n",
+            r->kernel->instructions, ms, r->most_frames);
 }
 
 int main(int argc, char **argv)
