@@ -6,6 +6,7 @@
 #include "kernel/lines.h"
 #include "kernel/load.h"
 #include "kernel/stack.h"
+#include "kernel/timer.h"
 #include "kernel/vfs.h"
 
 #include <errno.h>
@@ -217,6 +218,7 @@ static void start_processor(struct task *t, uint64_t rip, uint64_t sp)
 
 static void forget(struct task *t)
 {
+    timers_free(t->process);
     struct signal_state *s = &t->signals;
     s->stack_addr = s->stack_size = 0;
     s->stack_flags = SS_DISABLE;

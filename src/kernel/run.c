@@ -5,6 +5,7 @@
 #include "kernel/lines.h"
 #include "kernel/mm.h"
 #include "kernel/syscalls.h"
+#include "kernel/timer.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -176,8 +177,10 @@ static void wake_sleepers(struct kernel *k)
     for (struct task *t = k->tasks; t != NULL; t = t->next)
         if (t->state == TASK_WAITING && t->wait_deadline_ns <= now_ns)
             t->state = TASK_READY;
-    for (struct process *p = k->processes; p != NULL; p = p->next)
+    for (struct process *p = k->processes; p != NULL; p = p->next) {
         alarm_check(p, now_ns);
+        timers_check(p, now_ns);
+    }
 }
 
 int64_t kernel_deadline(const struct kernel *k)
@@ -186,9 +189,13 @@ int64_t kernel_deadline(const struct kernel *k)
     for (const struct task *t = k->tasks; t != NULL; t = t->next)
         if (t->state == TASK_WAITING && t->wait_deadline_ns < first)
             first = t->wait_deadline_ns;
-    for (const struct process *p = k->processes; p != NULL; p = p->next)
-        if (p->alarm_ns != 0 && p->alarm_ns < first)
+    for (const struct process *p = k->processes; p != NULL; p = p->next) {
+        int64_t timer_ns = timers_deadline(p);
+        if (p->alarm_ns != 0 && !p->zombie && p->alarm_ns < first)
             first = p->alarm_ns;
+        if (timer_ns < first)
+            first = timer_ns;
+    }
     if (first >= INT64_MAX - k->boot_ns - NS_PER_MS)
         return INT64_MAX;
     return (first + k->boot_ns + NS_PER_MS - 1) / NS_PER_MS;

@@ -126,6 +126,7 @@ static struct process *make_process(struct task *t, const struct clone *c)
     }
     p->exit_signal = (c->flags & CLONE_PARENT) != 0 ? t->process->exit_signal : c->exit_signal;
     p->parent = parent;
+    p->personality = t->process->personality;
     if (parent == NULL)
         p->outer_ppid = t->process->outer_ppid;
     return p;

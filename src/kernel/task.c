@@ -3,6 +3,7 @@
 #include "cpu/x86.h"
 #include "kernel/fdtable.h"
 #include "kernel/mm.h"
+#include "kernel/timer.h"
 #include "kernel/vfs.h"
 
 #include <assert.h>
@@ -169,6 +170,7 @@ void process_free(struct process *p)
     }
     session_drop(p->session);
     signal_table_drop(p->actions);
+    timers_free(p);
     free(p->exe_z);
     free(p->args);
     free(p);

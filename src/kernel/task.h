@@ -139,8 +139,10 @@ struct process {
 
     struct rlimit64 limits[RLIM_NLIMITS];
     int64_t alarm_ns, alarm_interval_ns; /* ITIMER_REAL: CLOCK_MONOTONIC; 0: none */
-    uint64_t user_instructions;          /* of its ended threads */
-    uint64_t child_instructions;         /* of its waited-for children */
+    struct timers *timers;               /* timer.h; NULL: none; owned */
+    uint32_t personality;
+    uint64_t user_instructions;                                /* of its ended threads */
+    uint64_t child_instructions;                               /* of its waited-for children */
     bool is_subreaper, not_dumpable, keeps_caps, no_new_privs; /* prctl */
     int parent_death_signal;
 

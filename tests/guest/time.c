@@ -100,6 +100,44 @@ static void timers(void)
     SHOW(status);
 }
 
+static volatile int queued;
+
+static void on_queued(int signo, siginfo_t *info, void *context)
+{
+    (void)signo, (void)context;
+    queued += info->si_code == SI_TIMER && info->si_value.sival_int == 77;
+}
+
+static void posix_timers(void)
+{
+    struct sigaction a = {.sa_sigaction = on_queued, .sa_flags = SA_SIGINFO};
+    struct sigevent e = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    struct itimerspec every = {{0, 3000000}, {0, 3000000}}, off = {{0, 0}, {0, 0}}, left;
+    struct itimerspec bad = {{0, 0}, {0, 1000000000}}, past = {{0, 0}, {1, 0}};
+    timer_t id, other;
+    e.sigev_value.sival_int = 77;
+    sigaction(SIGUSR1, &a, NULL);
+    SHOW(timer_create(CLOCK_MONOTONIC, &e, &id));
+    SHOW(timer_gettime(id, &left));
+    SHOW(left.it_value.tv_nsec);
+    SHOW(timer_settime(id, 0, &every, NULL));
+    while (queued < 4)
+        pause();
+    HOLDS(timer_getoverrun(id) >= 0);
+    SHOW(timer_settime(id, 0, &off, &left));
+    HOLDS(left.it_interval.tv_nsec == 3000000 && left.it_value.tv_nsec <= 3000000);
+    int before = queued;
+    SHOW(timer_settime(id, TIMER_ABSTIME, &past, NULL));
+    HOLDS(queued == before + 1);
+    SHOW(timer_settime(id, 0, &bad, NULL));
+    SHOW(timer_create(CLOCK_REALTIME, NULL, &other));
+    SHOW(timer_delete(id));
+    SHOW(timer_delete(other));
+    SHOW(timer_create(99, &e, &other));
+    e.sigev_signo = 99;
+    SHOW(timer_create(CLOCK_REALTIME, &e, &other));
+}
+
 static void use(void)
 {
     struct rusage before, after;
@@ -121,6 +159,7 @@ int main(void)
     clocks();
     sleeps();
     timers();
+    posix_timers();
     use();
     return 0;
 }
