@@ -183,7 +183,7 @@ static void a_table_cut_short_is_refused(void **state)
 
 /* ---- Exported symbols, in a space of four pages ---- */
 
-enum { AT = 0x10000, SYMBOLS = 0x10100, STRINGS = 0x10300, HASH = 0x10400 };
+enum { AT = 0x10000, SYMBOLS = 0x10100, STRINGS = 0x10300, HASH = 0x10400, SPACE_BYTES = 0x4000 };
 
 static uint32_t hash_of(const char *name_z)
 {
@@ -208,7 +208,7 @@ static struct cpu_space *space_with_symbols(struct cpu_pool *pool)
     /* One bucket, symbols from 1 on, one bloom word; chains: the last has bit 0 set. */
     uint32_t hash[] = {1, 1, 1, 0, 0, 0, 1, hash_of("other") & ~1U, hash_of("readline") | 1};
     assert_non_null(space);
-    assert_int_equal(cpu_space_map(space, AT, 4 * CPU_PAGE_BYTES, CPU_READ, none), 0);
+    assert_int_equal(cpu_space_map(space, AT, SPACE_BYTES, CPU_READ, none), 0);
     cpu_space_poke(space, AT, dynamic, sizeof(dynamic));
     cpu_space_poke(space, SYMBOLS, symbols, sizeof(symbols));
     cpu_space_poke(space, STRINGS, strings, sizeof(strings));
