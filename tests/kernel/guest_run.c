@@ -1,7 +1,7 @@
 /* Runs a program of an image in the kernel, with this process's standard streams as its doors.
  *
- * usage: guest-run [-v] [-x] [-s] [-t] [-f] [-u UID] [-c DIR] [-e NAME=VALUE]... [-n INSTRUCTIONS] [-a ARGV0]
- *                  IMAGE PROGRAM [ARGUMENT]...
+ * usage: guest-run [-vxstf] [-u UID] [-c DIR] [-e NAME=VALUE]... [-n INSTRUCTIONS] [-a ARGV0]
+ *                  [-h HOSTNAME] IMAGE PROGRAM [ARGUMENT]...
  *   -v  events on standard error      -x  system calls too
  *   -s  figures at the end
  *   -t  a terminal instead of pipes (standard input is passed as typed)
@@ -38,7 +38,7 @@ enum {
 struct options {
     bool verbose, calls, figures, terminal, fixed;
     uint32_t uid;
-    const char *cwd;
+    const char *cwd, *hostname;
     uint64_t instructions;
     struct span env[ENV_MAX];
     size_t envc;
@@ -207,7 +207,8 @@ static void parse(struct options *o, int argc, char **argv)
 {
     const char *name = NULL;
     int c;
-    while ((c = getopt(argc, argv, "+vxstfu:c:e:n:a:")) != -1) {
+    o->hostname = "guest";
+    while ((c = getopt(argc, argv, "+vxstfu:c:e:n:a:h:")) != -1) {
         switch (c) {
         case 'v': o->verbose = true; break;
         case 'x': o->calls = true; break;
@@ -218,6 +219,7 @@ static void parse(struct options *o, int argc, char **argv)
         case 'c': o->cwd = optarg; break;
         case 'n': o->instructions = strtoull(optarg, NULL, 10); break;
         case 'a': name = optarg; break;
+        case 'h': o->hostname = optarg; break;
         case 'e':
             if (o->envc < ENV_MAX)
                 o->env[o->envc++] = span_z(optarg);
@@ -228,7 +230,7 @@ static void parse(struct options *o, int argc, char **argv)
     if (argc - optind < 2) {
         fprintf(stderr,
                 "usage: guest-run [-vxstf] [-u UID] [-c DIR] [-e NAME=VALUE] [-n COUNT] [-a ARGV0] "
-                "IMAGE PROGRAM [ARGUMENT]...\n");
+                "[-h HOSTNAME] IMAGE PROGRAM [ARGUMENT]...\n");
         exit(125);
     }
     o->image = argv[optind++];
@@ -245,7 +247,7 @@ static struct kernel *new_kernel(const struct runner *r, const struct persona_im
     struct kernel_config config = {.image = image,
                                    .code = code,
                                    .limits = kernel_limits_default,
-                                   .hostname = span_z("guest"),
+                                   .hostname = span_z(r->options.hostname),
                                    .boot_ms = now_ms(r) - UPTIME_MS};
     if (r->options.instructions != 0)
         config.limits.instructions = r->options.instructions;
