@@ -22,6 +22,8 @@ enum {
     MXCSR_AT_START = 0x1f80,
     FPU_AT_START = 0x37f,
     STRINGS_FIRST = 4096,
+    TOLD_ARGS_MAX = 1024, /* arguments in a KERNEL_EXEC, and their bytes */
+    TOLD_ARGS_BYTES = 65536,
     STRINGS_ALWAYS = 131072, /* this much is allowed whatever the stack's limit */
 };
 #define STRINGS_HIGHEST (UINT64_C(6) << 20)  /* three quarters of the default stack */
@@ -295,22 +297,30 @@ static void remember(const struct exec *x)
     task_set_comm(x->task, x->path);
 }
 
+/* The first arguments, as far as they are told. */
+static size_t told_args(const struct exec *x, struct span *args)
+{
+    const char *p = (const char *)x->args.data;
+    size_t n = 0, bytes = 0;
+    while (n < x->args.count && n < TOLD_ARGS_MAX && bytes < TOLD_ARGS_BYTES) {
+        struct span arg = span_z(p);
+        p += arg.len + 1;
+        args[n++] = span_slice(arg, 0, TOLD_ARGS_BYTES - bytes);
+        bytes += arg.len;
+    }
+    return n;
+}
+
 static void tell(const struct exec *x)
 {
     struct task *t = x->task;
-    struct span *args = calloc(x->args.count + 1, sizeof(*args));
-    const char *p = (const char *)x->args.data;
-    struct kernel_event event = {.type = KERNEL_EXEC, .program = t->process->program};
-    size_t n = args != NULL ? x->args.count : 0;
-    for (size_t i = 0; i < n; i++) {
-        args[i] = span_z(p);
-        p += args[i].len + 1;
-    }
-    event.text = x->path;
-    event.args = args;
-    event.argc = n;
+    struct span args[TOLD_ARGS_MAX];
+    struct kernel_event event = {.type = KERNEL_EXEC,
+                                 .program = t->process->program,
+                                 .text = x->path,
+                                 .args = args,
+                                 .argc = told_args(x, args)};
     kernel_emit(t->kernel, t, &event);
-    free(args);
 }
 
 /* The old program is over: nothing can fail into it any more. */
@@ -356,6 +366,7 @@ static int change(struct exec *x, struct load *load, const struct ids *ids)
 static int commit(struct exec *x, struct load *load, const struct ids *ids)
 {
     struct task *t = x->task;
+    kernel_charge(t->kernel, KERNEL_EXEC_COST);
     process_end_others(t);
     process_release_vfork(t->process);
     int error = own_actions(t->process);

@@ -9,6 +9,7 @@
 
 enum {
     COPY_BYTES = 16 * CPU_PAGE_BYTES, /* of a file at a time */
+    PAGES_CHARGED = 4,                /* changed in the table for the cost of one instruction */
     FIRST_AREAS = 32,
 };
 
@@ -29,6 +30,12 @@ static bool range_ok(uint64_t addr, uint64_t *len)
         return false;
     *len = page_up(*len);
     return addr <= CPU_SPACE_END && *len <= CPU_SPACE_END - addr;
+}
+
+/* Long ranges are work for the kernel: the guest's slice pays for it. */
+static void charge_pages(const struct mm *mm, uint64_t bytes)
+{
+    kernel_charge(mm->kernel, bytes / CPU_PAGE_BYTES / PAGES_CHARGED);
 }
 
 /* ---- The list ---- */
@@ -170,6 +177,7 @@ struct mm *mm_clone(struct mm *mm)
     copy->refs = 1;
     copy->cap = mm->count;
     copy->areas = malloc((mm->count + 1) * sizeof(*copy->areas));
+    charge_pages(mm, mm->pages * CPU_PAGE_BYTES);
     copy->space = cpu_space_clone(mm->space);
     if (copy->areas == NULL || copy->space == NULL) {
         free(copy->areas);
@@ -207,6 +215,7 @@ static void write_back(struct mm *mm, const struct mm_area *area, uint64_t from,
             return;
         uint64_t left = (uint64_t)stat.size - offset;
         size_t n = left < sizeof(page) ? (size_t)left : sizeof(page);
+        kernel_charge(mm->kernel, n / KERNEL_COPY_BYTES);
         if (cpu_space_read(mm->space, at, page, n) == 0)
             file_pwrite(area->file, NULL, page, n, (int64_t)offset);
     }
@@ -290,6 +299,7 @@ static int copy_file(struct mm *mm, struct file *file, uint64_t addr, uint64_t l
             error = (int)n;
             break;
         }
+        kernel_charge(mm->kernel, (uint64_t)n / KERNEL_COPY_BYTES);
         error = cpu_space_poke(mm->space, addr + at, bytes, (size_t)n);
         at += (uint64_t)n;
     }
@@ -309,6 +319,7 @@ static int fill(struct mm *mm, const struct mm_area *area)
         contents = span_slice(contents, (size_t)area->offset, (size_t)(area->offset + len));
     else
         contents = (struct span){NULL, 0};
+    charge_pages(mm, len);
     int error = cpu_space_map(mm->space, area->start, len, area->access, contents);
     if (error == 0 && how == FILE_MAP_COPY)
         error = copy_file(mm, area->file, area->start, len, area->offset);
@@ -403,6 +414,7 @@ int mm_unmap(struct mm *mm, uint64_t addr, uint64_t len)
     }
     if (from == to)
         return 0;
+    charge_pages(mm, len);
     error = cpu_space_unmap(mm->space, addr, len);
     if (error == 0)
         erase(mm, from, to);
@@ -427,6 +439,7 @@ int mm_protect(struct mm *mm, uint64_t addr, uint64_t len, unsigned access)
             error = -EACCES;
             break;
         }
+        charge_pages(mm, area->end - area->start);
         error = cpu_space_protect(mm->space, area->start, area->end - area->start, wanted);
         if (error != 0)
             break;

@@ -164,6 +164,7 @@ static int64_t run_clone(struct task *t, const struct clone *c)
     }
     if (over_process_limit(t))
         return -EAGAIN;
+    kernel_charge(k, KERNEL_FORK_COST);
     error = make(t, c, &child);
     if (error != 0)
         return error;

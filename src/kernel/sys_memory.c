@@ -159,20 +159,25 @@ int64_t sys_msync(struct task *t, const uint64_t arg[6])
     return arg[1] == 0 ? 0 : mm_sync(t->mm, arg[0], arg[1]);
 }
 
-/* Nothing is ever swapped out: every page is as good as locked. */
-int64_t sys_mlock(struct task *t, const uint64_t arg[6])
+static bool is_covered(const struct task *t, uint64_t start, uint64_t len)
 {
-    uint64_t len = (arg[1] + (arg[0] & page_mask) + page_mask) & ~page_mask;
-    uint64_t start = arg[0] & ~page_mask;
-    if (len == 0)
-        return 0;
     for (uint64_t at = start; at - start < len;) {
         const struct mm_area *area = mm_find(t->mm, at);
         if (area == NULL)
-            return -ENOMEM;
+            return false;
         at = area->end;
     }
-    return 0;
+    return true;
+}
+
+/* Nothing is ever swapped out: every page is as good as locked. */
+int64_t sys_mlock(struct task *t, const uint64_t arg[6])
+{
+    uint64_t start = arg[0] & ~page_mask;
+    uint64_t len = (arg[1] + (arg[0] & page_mask) + page_mask) & ~page_mask;
+    if (len > CPU_SPACE_END || start > CPU_SPACE_END)
+        return -ENOMEM;
+    return is_covered(t, start, len) ? 0 : -ENOMEM;
 }
 
 int64_t sys_munlock(struct task *t, const uint64_t arg[6])
@@ -196,15 +201,20 @@ int64_t sys_munlockall(struct task *t, const uint64_t arg[6])
 
 int64_t sys_mincore(struct task *t, const uint64_t arg[6])
 {
-    static const uint8_t there = 1;
+    uint8_t there[CPU_PAGE_BYTES];
     if ((arg[0] & page_mask) != 0)
         return -EINVAL;
+    if (arg[0] > CPU_SPACE_END || arg[1] > CPU_SPACE_END)
+        return -ENOMEM;
     uint64_t pages = (arg[1] + page_mask) / CPU_PAGE_BYTES;
-    for (uint64_t i = 0; i < pages; i++) {
-        if (mm_find(t->mm, arg[0] + i * CPU_PAGE_BYTES) == NULL)
-            return -ENOMEM;
-        if (task_write(t, arg[2] + i, &there, 1) != 0)
+    if (!is_covered(t, arg[0], pages * CPU_PAGE_BYTES))
+        return -ENOMEM;
+    memset(there, 1, sizeof(there));
+    for (uint64_t done = 0; done < pages;) {
+        size_t n = pages - done < sizeof(there) ? (size_t)(pages - done) : sizeof(there);
+        if (task_write(t, arg[2] + done, there, n) != 0)
             return -EFAULT;
+        done += n;
     }
     return 0;
 }
