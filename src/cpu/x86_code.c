@@ -8,6 +8,7 @@
 enum {
     PAGES_FIRST = 64,  /* slots of the hash of pages; a power of two */
     BLOCKS_FIRST = 16, /* slots of a page's hash of blocks; a power of two */
+    STAMP_SHIFT = 48,
 };
 
 /* What stands on one page's bytes. */
@@ -32,6 +33,8 @@ struct x86_code {
     size_t cap, used;
     struct x86_code_page *live, *dead;
     struct x86_block *scratch;
+    uint64_t last_stamp;
+    struct x86_jump jumps[X86_JUMPS];
 };
 
 struct x86_block *x86_block_new_scratch(void)
@@ -122,6 +125,21 @@ void x86_code_free(struct x86_code *code)
 uint64_t x86_code_epoch(const struct x86_code *code)
 {
     return code->epoch;
+}
+
+struct x86_jump *x86_code_jumps(struct x86_code *code)
+{
+    return code->jumps;
+}
+
+uint64_t x86_code_new_stamp(struct x86_code *code)
+{
+    if (++code->last_stamp >> (64 - STAMP_SHIFT)) {
+        memset(code->jumps, 0, sizeof(code->jumps));
+        code->epoch++;
+        code->last_stamp = 1;
+    }
+    return code->last_stamp << STAMP_SHIFT;
 }
 
 bool x86_block_is_dead(const struct x86_block *block)

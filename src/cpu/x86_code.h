@@ -45,6 +45,21 @@ bool x86_block_is_dead(const struct x86_block *block);
 /* Grows when blocks are thrown out; pointers to blocks found before are then void. */
 uint64_t x86_code_epoch(const struct x86_code *code);
 
+/* Where jumps of the guests lead, for all processors: a table of the blocks looked up last. An
+ * entry is good for the one processor whose stamp its key has, so a processor forgets all of its
+ * entries by taking a new stamp. Stamps stand above the 47 bits of an address. */
+enum { X86_JUMPS = 8192 };
+
+struct x86_jump {
+    uint64_t key; /* rip ^ stamp; 0: empty */
+    struct x86_block *block;
+};
+
+struct x86_jump *
+x86_code_jumps(struct x86_code *code); /* X86_JUMPS of them; lives with the store */
+/* A stamp that nobody has. The epoch may grow: then all stamps given out before are void. */
+uint64_t x86_code_new_stamp(struct x86_code *code);
+
 /* Frees what was thrown out while it may still have been executed. */
 void x86_code_sweep(struct x86_code *code);
 

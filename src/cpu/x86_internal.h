@@ -54,14 +54,6 @@ enum {
     X86_INSN_PAIR = 8, /* two instructions in one: counts twice */
 };
 
-enum { X86_JUMPS = 512 };
-
-/* Where a jump of the guest leads: filled when looked up, emptied when code or mappings change. */
-struct x86_jump {
-    uint64_t rip; /* an address of another slot when the slot is empty */
-    struct x86_block *block;
-};
-
 struct x86 {
     uint64_t r[X86_R_COUNT]; /* the registers while running; x86_state has them in between */
     /* The status flags, as what they are computed from (x86_flags.h). */
@@ -77,7 +69,8 @@ struct x86 {
     struct x86_state state; /* xmm, mxcsr, fpu: always up to date; the rest between runs */
     uint32_t host_mxcsr;    /* between x86_vector_enter and leave: what the host had */
     uint64_t retired;       /* instructions of earlier runs, and the budget of this one */
-    uint64_t code_epoch;    /* what `jumps` was filled from */
+    uint64_t stamp;         /* marks the jumps of this processor (x86_lookup.h) */
+    uint64_t code_epoch;    /* since when the stamp is good */
     uint64_t exec_epoch;
     uint64_t probe[X86_PROBES_MAX];
     unsigned probes;
@@ -85,7 +78,6 @@ struct x86 {
     bool probe_is_passed;
     bool retrying; /* the instruction writes its own page: a string does one round at a time */
     struct x86_block *scratch; /* code decoded for one pass, with room for the longest block */
-    struct x86_jump jumps[X86_JUMPS];
 };
 
 /* The address of the memory operand. */

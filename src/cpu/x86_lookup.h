@@ -6,7 +6,7 @@
 
 static inline unsigned x86_jump_slot(uint64_t rip)
 {
-    return (unsigned)(rip ^ (rip >> 9)) % X86_JUMPS;
+    return (unsigned)(rip ^ (rip >> 13)) % X86_JUMPS;
 }
 
 /* How many instructions an entry of a block counts for. */
@@ -17,11 +17,11 @@ static inline unsigned x86_insn_count(const struct x86_insn *insn)
     return (insn->flags & X86_INSN_PAIR) ? 2 : 1;
 }
 
-/* Empties cpu->jumps. */
+/* Takes a new stamp: all jumps are looked up anew. */
 void x86_forget_jumps(struct x86 *cpu);
 
 /* The block at `rip`, of at most `limit` instructions (1 to X86_BLOCK_COUNT_MAX): a kept one, which
- * is also put into cpu->jumps, or the processor's scratch block when the limit, a probe or a page's
+ * is also put into the table of jumps, or the processor's scratch block when the limit, a probe or a page's
  * end wants it, or not `keep`. 0 or X86_STOP_*. No block may be in execution: all that were found
  * before are void when the code's epoch has changed. */
 int x86_find_block(struct x86 *cpu, uint64_t rip, unsigned limit, bool keep,

@@ -22,13 +22,12 @@ static int stop_of(struct x86 *cpu, int rc, uint64_t addr, enum cpu_access acces
 
 void x86_forget_jumps(struct x86 *cpu)
 {
-    memset(cpu->jumps, 0, sizeof(cpu->jumps));
-    cpu->jumps[x86_jump_slot(0)].rip = 1; /* the others' 0 belongs into this slot */
+    cpu->stamp = x86_code_new_stamp(cpu->code);
     cpu->code_epoch = x86_code_epoch(cpu->code);
     cpu->exec_epoch = cpu_space_exec_epoch(cpu->space);
 }
 
-/* Brings the table of jumps up to date. True when the block being executed is void. */
+/* Takes a new stamp when code or mappings have changed. True when the block being executed is void. */
 static bool code_has_changed(struct x86 *cpu)
 {
     bool moved = cpu->exec_epoch != cpu_space_exec_epoch(cpu->space);
@@ -212,7 +211,7 @@ int x86_find_block(struct x86 *cpu, uint64_t rip, unsigned limit, bool keep,
         return find_with_probes(cpu, rip, &page, limit, keep);
     if (!kept || kept->count > limit)
         return decode_scratch(cpu, rip, &page, limit);
-    cpu->jumps[x86_jump_slot(rip)] = (struct x86_jump){rip, kept};
+    x86_code_jumps(cpu->code)[x86_jump_slot(rip)] = (struct x86_jump){rip ^ cpu->stamp, kept};
     *block = kept;
     return 0;
 }

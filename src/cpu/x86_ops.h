@@ -13,14 +13,15 @@
     X86_OPS_SIZES(X, name, RI)  \
     X86_OPS_SIZES(X, name, RM) X86_OPS_SIZES(X, name, MR) X86_OPS_SIZES(X, name, MI)
 #define X86_OPS_UNARY(X, name) X86_OPS_SIZES(X, name, R) X86_OPS_SIZES(X, name, M)
-#define X86_OPS_CC(X, name)                                                               \
-    X(name##_0)                                                                           \
-    X(name##_1)                                                                           \
-    X(name##_2)                                                                           \
-    X(name##_3)                                                                           \
-    X(name##_4)                                                                           \
-    X(name##_5) X(name##_6) X(name##_7) X(name##_8) X(name##_9) X(name##_10) X(name##_11) \
-        X(name##_12) X(name##_13) X(name##_14) X(name##_15)
+#define X86_OPS_CC(X, name)                                                                \
+    X(name##_0)                                                                            \
+    X(name##_1)                                                                            \
+    X(name##_2)                                                                            \
+    X(name##_3)                                                                            \
+    X(name##_4)                                                                            \
+    X(name##_5)                                                                            \
+    X(name##_6) X(name##_7) X(name##_8) X(name##_9) X(name##_10) X(name##_11) X(name##_12) \
+        X(name##_13) X(name##_14) X(name##_15)
 
 #define X86_OPS(X)                                                                                                                           \
     /* in the order of their opcodes */                                                                                                      \
@@ -45,13 +46,13 @@
     X(SHR64_RI)                                                                                                                              \
     X(SAR32_RI)                                                                                                                              \
     X(SAR64_RI) /* movzx, movsx: from, to */                                                                                                 \
-        X(MOVZX8_32_RR) X(MOVZX8_32_RM) X(MOVZX16_32_RR) X(MOVZX16_32_RM) X(MOVSX8_32_RR)                                                    \
-            X(MOVSX8_32_RM) X(MOVSX8_64_RR) X(MOVSX8_64_RM) X(MOVSX16_32_RR) X(MOVSX16_32_RM)                                                \
-                X(MOVSX16_64_RR) X(MOVSX16_64_RM) X(MOVSX32_64_RR) X(MOVSX32_64_RM) X(LEA32)                                                 \
-                    X(LEA64) X(IMUL32_RR) X(IMUL32_RM) X(IMUL64_RR) X(IMUL64_RM) X(IMUL32_RRI)                                               \
-                        X(IMUL64_RRI) X(PUSH_R) X(PUSH_I) X(PUSH_M) X(POP_R) X(LEAVE)                                                        \
-                            X86_OPS_CC(X, CMOV32_RR) X86_OPS_CC(X, CMOV64_RR)                                                                \
-                                X86_OPS_CC(X, SET) /* the end of a block */                                                                  \
+    X(MOVZX8_32_RR)                                                                                                                          \
+    X(MOVZX8_32_RM) X(MOVZX16_32_RR) X(MOVZX16_32_RM) X(MOVSX8_32_RR) X(MOVSX8_32_RM)                                                        \
+        X(MOVSX8_64_RR) X(MOVSX8_64_RM) X(MOVSX16_32_RR) X(MOVSX16_32_RM) X(MOVSX16_64_RR)                                                   \
+            X(MOVSX16_64_RM) X(MOVSX32_64_RR) X(MOVSX32_64_RM) X(LEA32) X(LEA64) X(IMUL32_RR)                                                \
+                X(IMUL32_RM) X(IMUL64_RR) X(IMUL64_RM) X(IMUL32_RRI) X(IMUL64_RRI) X(PUSH_R)                                                 \
+                    X(PUSH_I) X(PUSH_M) X(POP_R) X(LEAVE) X86_OPS_CC(X, CMOV32_RR)                                                           \
+                        X86_OPS_CC(X, CMOV64_RR) X86_OPS_CC(X, SET) /* the end of a block */                                                 \
         X86_OPS_CC(X, JCC) X(JMP) X(JMP_R) X(JMP_M) X(CALL) X(CALL_R) X(CALL_M) X(RET) X(RET_I) X(                                           \
             LOOP) X(STRING) X(RDTSC) X(SYSCALL) X(STOP) X(STOP_AFTER)                                                                        \
             X(NEXT) /* not an instruction: goes on at imm */ /* parts: the address of the next instruction's operand, put into X86_R_TEMP */ \

@@ -446,12 +446,13 @@ NOT_OPTIMIZED static int run(struct x86 *cpu, int64_t *budget_left, uint64_t *ri
     const struct cpu_tlb *const tlb = cpu->tlb;
     int64_t left = *budget_left;
     uint64_t rip = *rip_out;
+    const struct x86_jump *const jumps = x86_code_jumps(cpu->code);
     struct x86_insn *insn;
     int stop;
 
 find : {
-    const struct x86_jump *jump = &cpu->jumps[x86_jump_slot(rip)];
-    if (jump->rip == rip) {
+    const struct x86_jump *jump = &jumps[x86_jump_slot(rip)];
+    if (jump->key == (rip ^ cpu->stamp)) {
         r[X86_R_PAGE] = rip & PAGE_MASK;
         ENTER(jump->block);
     }
