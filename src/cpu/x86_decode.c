@@ -251,6 +251,33 @@ static void put_end(struct x86_block *block, unsigned target)
     };
 }
 
+/* The operation that does both, or 0. */
+static uint16_t pair_of(unsigned first, unsigned second)
+{
+    switch (first * X86_OP_COUNT + second) {
+#define PAIR_CASE(a, b) \
+    case X86_OP_##a *X86_OP_COUNT + X86_OP_##b: return X86_OP_##a##__##b;
+        X86_PAIRS(PAIR_CASE)
+#undef PAIR_CASE
+    default: return 0;
+    }
+}
+
+/* Joins neighbours, from the end, so that the last jump finds its comparison. The second one stays
+ * where it is: the first one's operation does its work too, and steps over it. */
+static void join_pairs(struct x86_block *block)
+{
+    for (uint32_t i = block->insns - 1; i >= 2; i--) {
+        uint16_t pair = pair_of(block->insn[i - 2].op, block->insn[i - 1].op);
+        if (pair) {
+            block->insn[i - 2].op = pair;
+            i--;
+        }
+        if (i < 2)
+            break;
+    }
+}
+
 int x86_block_decode(struct x86_block *block, const uint8_t *bytes, size_t size, unsigned offset,
                      unsigned limit)
 {
@@ -275,5 +302,6 @@ int x86_block_decode(struct x86_block *block, const uint8_t *bytes, size_t size,
         return -1;
     block->bytes = (uint16_t)done;
     put_end(block, offset + (unsigned)done);
+    join_pairs(block);
     return 0;
 }

@@ -110,14 +110,12 @@ static bool shift(struct x86_decoder *d, struct x86_insn *insn)
         return x86_set_handler(insn, x86_do_shift_cl);
     insn->imm = d->opcode < 0xd0 ? x86_fetch_u8(d) : 1;
     insn->imm &= insn->size == 8 ? 63 : 31;
+    static const uint16_t families[8] = {
+        X86_OP_ROL32_RI, X86_OP_ROR32_RI, 0, 0, X86_OP_SHL32_RI, X86_OP_SHR32_RI,
+        X86_OP_SHL32_RI, X86_OP_SAR32_RI};
     bool wide = insn->size >= 4 && !(insn->flags & X86_INSN_MEM) && insn->imm > 0;
-    unsigned is64 = insn->size == 8;
-    if (wide && (digit(d) == 4 || digit(d) == 6))
-        insn->op = (uint16_t)(X86_OP_SHL32_RI + is64);
-    else if (wide && digit(d) == 5)
-        insn->op = (uint16_t)(X86_OP_SHR32_RI + is64);
-    else if (wide && digit(d) == 7)
-        insn->op = (uint16_t)(X86_OP_SAR32_RI + is64);
+    if (wide && families[digit(d)])
+        insn->op = (uint16_t)(families[digit(d)] + (insn->size == 8));
     else
         return x86_set_handler(insn, x86_do_shift_imm);
     return true;

@@ -3,6 +3,7 @@
  * and write cpu->r (as `r`), memory by LOAD and friends, the flags; and then NEXT.
  *
  * The budget is paid block by block, on entry; what was not executed is given back on the way out. */
+#include "cpu/x86_bodies.h"
 #include "cpu/x86_flags.h"
 #include "cpu/x86_handlers.h"
 #include "cpu/x86_lookup.h"
@@ -16,8 +17,7 @@
 #pragma GCC optimize("no-gcse", "no-crossjumping", "no-var-tracking")
 #endif
 
-#define PAGE_MASK   (~(uint64_t)(CPU_PAGE_BYTES - 1))
-#define unlikely(x) __builtin_expect((x) != 0, 0)
+#define PAGE_MASK (~(uint64_t)(CPU_PAGE_BYTES - 1))
 
 /* Between runs x86_state has the registers and the flags, while running x86.r and its neighbours. */
 static void enter(struct x86 *cpu)
@@ -76,16 +76,6 @@ static unsigned limit_of(int64_t left)
     return left < X86_BLOCK_COUNT_MAX ? (unsigned)left : X86_BLOCK_COUNT_MAX;
 }
 
-/* Registers by operand size; of size 8, byte registers' places. */
-#define GET8(n)     (((const uint8_t *)r)[n])
-#define GET16(n)    ((uint16_t)r[n])
-#define GET32(n)    ((uint32_t)r[n])
-#define GET64(n)    (r[n])
-#define SET8(n, v)  (((uint8_t *)r)[n] = (uint8_t)(v))
-#define SET16(n, v) (*(uint16_t *)&r[n] = (uint16_t)(v))
-#define SET32(n, v) (r[n] = (uint32_t)(v))
-#define SET64(n, v) (r[n] = (uint64_t)(v))
-
 /* Where every operation jumps to every other, clang takes minutes, and under its sanitizers also
  * without that: there one jump serves all, and the optimizer stays out (gcc does not mind). */
 #if defined(__clang__)
@@ -124,305 +114,57 @@ static unsigned limit_of(int64_t left)
         DISPATCH();                             \
     } while (0)
 
-/* Goes where insn->imm says, counted from the page. */
-#define GO()                   \
-    do {                       \
-        if (insn->link)        \
-            ENTER(insn->link); \
-        goto link;             \
-    } while (0)
+/* An operation of its own for each body, and leading on. */
+#define OP(name, body) op_##name : body NEXT();
 
-#define FAULT_IF(answer)    \
-    do {                    \
-        stop = (answer);    \
-        if (unlikely(stop)) \
-            goto fault;     \
-    } while (0)
+#define BINARY_OF(NAME, bits, COMPUTE)        \
+    OP(NAME##bits##_RR, DO_RR(bits, COMPUTE)) \
+    OP(NAME##bits##_RI, DO_RI(bits, COMPUTE)) \
+    OP(NAME##bits##_RM, DO_RM(bits, COMPUTE)) \
+    OP(NAME##bits##_MR, DO_MR(bits, COMPUTE)) \
+    OP(NAME##bits##_MI, DO_MI(bits, COMPUTE))
+#define COMPARE_OF(NAME, bits, COMPUTE)         \
+    OP(NAME##bits##_RR, DO_C_RR(bits, COMPUTE)) \
+    OP(NAME##bits##_RI, DO_C_RI(bits, COMPUTE)) \
+    OP(NAME##bits##_RM, DO_C_RM(bits, COMPUTE)) \
+    OP(NAME##bits##_MR, DO_C_MR(bits, COMPUTE)) \
+    OP(NAME##bits##_MI, DO_C_MI(bits, COMPUTE))
+#define MOVE_OF(bits)                   \
+    OP(MOV##bits##_RR, DO_MOV_RR(bits)) \
+    OP(MOV##bits##_RI, DO_MOV_RI(bits)) \
+    OP(MOV##bits##_RM, DO_MOV_RM(bits)) \
+    OP(MOV##bits##_MR, DO_MOV_MR(bits)) \
+    OP(MOV##bits##_MI, DO_MOV_MI(bits))
+#define UNARY_OF(NAME, bits, COMPUTE)       \
+    OP(NAME##bits##_R, DO_R(bits, COMPUTE)) \
+    OP(NAME##bits##_M, DO_M(bits, COMPUTE))
+#define SHIFTS_OF(bits)              \
+    OP(SHL##bits##_RI, DO_SHL(bits)) \
+    OP(SHR##bits##_RI, DO_SHR(bits)) \
+    OP(SAR##bits##_RI, DO_SAR(bits)) \
+    OP(ROL##bits##_RI, DO_ROL(bits)) \
+    OP(ROR##bits##_RI, DO_ROR(bits))
+#define EXTEND_OF(NAME, from, via, to)         \
+    OP(NAME##_RR, DO_EXTEND_RR(from, via, to)) \
+    OP(NAME##_RM, DO_EXTEND_RM(from, via, to))
+#define IMUL_OF(bits)                     \
+    OP(IMUL##bits##_RR, DO_IMUL_RR(bits)) \
+    OP(IMUL##bits##_RM, DO_IMUL_RM(bits)) \
+    OP(IMUL##bits##_RRI, DO_IMUL_RRI(bits))
+#define CONDITIONAL_OF(cc)            \
+    OP(CMOV32_RR_##cc, DO_CMOV32(cc)) \
+    OP(CMOV64_RR_##cc, DO_CMOV64(cc)) \
+    OP(SET_##cc, DO_SET(cc))          \
+    OP(JCC_##cc, DO_JCC(cc))
 
-#define CHECK_TARGET(addr)                                   \
-    do {                                                     \
-        if (unlikely((addr) >> 47) && !is_canonical(addr)) { \
-            stop = X86_STOP_PROTECT;                         \
-            goto fault;                                      \
-        }                                                    \
-    } while (0)
-
-#define EA() (r[insn->base] + (r[insn->index] << insn->scale) + (uint64_t)(int64_t)insn->disp)
-
-#define LOAD_AT(addr, variable)  FAULT_IF(x86_load(cpu, addr, &(variable), sizeof(variable)))
-#define STORE_AT(addr, variable) FAULT_IF(x86_store(cpu, addr, &(variable), sizeof(variable)))
-
-/* What the binary operations compute from a and b, with the flags: T is their type. */
-#define FLAGS(bits, result, carries) \
-    (cpu->flag_result = (uint64_t)(int64_t)(int##bits##_t)(result), cpu->flag_carry = (carries))
-#define COMPUTE_ADD(bits) \
-    res = (T)(a + b);     \
-    FLAGS(bits, res, x86_carries_add(a, b, res, bits))
-#define COMPUTE_ADC(bits)              \
-    res = (T)(a + b + (T)x86_cf(cpu)); \
-    FLAGS(bits, res, x86_carries_add(a, b, res, bits))
-#define COMPUTE_SUB(bits) \
-    res = (T)(a - b);     \
-    FLAGS(bits, res, x86_carries_sub(a, b, res, bits))
-#define COMPUTE_SBB(bits)              \
-    res = (T)(a - b - (T)x86_cf(cpu)); \
-    FLAGS(bits, res, x86_carries_sub(a, b, res, bits))
-#define COMPUTE_AND(bits) \
-    res = (T)(a & b);     \
-    FLAGS(bits, res, 0)
-#define COMPUTE_OR(bits) \
-    res = (T)(a | b);    \
-    FLAGS(bits, res, 0)
-#define COMPUTE_XOR(bits) \
-    res = (T)(a ^ b);     \
-    FLAGS(bits, res, 0)
-
-/* The destination in memory: read as if written, computed, written, which cannot fail any more. */
-#define MODIFY(bits, compute)                                       \
-    uint64_t addr = EA();                                           \
-    uint8_t *host = cpu_tlb_find(tlb->write, addr, bits / 8);       \
-    if (unlikely(!host)) {                                          \
-        FAULT_IF(x86_load_to_modify_slow(cpu, addr, &a, bits / 8)); \
-        compute(bits);                                              \
-        FAULT_IF(x86_store_slow(cpu, addr, &res, bits / 8));        \
-        NEXT();                                                     \
-    }                                                               \
-    memcpy(&a, host, sizeof(a));                                    \
-    compute(bits);                                                  \
-    memcpy(host, &res, sizeof(res))
-
-#define BINARY_OF(NAME, bits, COMPUTE)                            \
-    op_##NAME##bits##_RR:                                         \
-    {                                                             \
-        typedef uint##bits##_t T;                                 \
-        T a = GET##bits(insn->rm), b = GET##bits(insn->reg), res; \
-        COMPUTE(bits);                                            \
-        SET##bits(insn->rm, res);                                 \
-        NEXT();                                                   \
-    }                                                             \
-    op_##NAME##bits##_RI:                                         \
-    {                                                             \
-        typedef uint##bits##_t T;                                 \
-        T a = GET##bits(insn->rm), b = (T)insn->imm, res;         \
-        COMPUTE(bits);                                            \
-        SET##bits(insn->rm, res);                                 \
-        NEXT();                                                   \
-    }                                                             \
-    op_##NAME##bits##_RM:                                         \
-    {                                                             \
-        typedef uint##bits##_t T;                                 \
-        T a = GET##bits(insn->reg), b, res;                       \
-        LOAD_AT(EA(), b);                                         \
-        COMPUTE(bits);                                            \
-        SET##bits(insn->reg, res);                                \
-        NEXT();                                                   \
-    }                                                             \
-    op_##NAME##bits##_MR:                                         \
-    {                                                             \
-        typedef uint##bits##_t T;                                 \
-        T a, b = GET##bits(insn->reg), res;                       \
-        MODIFY(bits, COMPUTE);                                    \
-        NEXT();                                                   \
-    }                                                             \
-    op_##NAME##bits##_MI:                                         \
-    {                                                             \
-        typedef uint##bits##_t T;                                 \
-        T a, b = (T)insn->imm, res;                               \
-        MODIFY(bits, COMPUTE);                                    \
-        NEXT();                                                   \
-    }
-
-/* cmp and test: nothing is written but the flags. */
-#define COMPARE_OF(NAME, bits, COMPUTE)                           \
-    op_##NAME##bits##_RR:                                         \
-    {                                                             \
-        typedef uint##bits##_t T;                                 \
-        T a = GET##bits(insn->rm), b = GET##bits(insn->reg), res; \
-        COMPUTE(bits);                                            \
-        NEXT();                                                   \
-    }                                                             \
-    op_##NAME##bits##_RI:                                         \
-    {                                                             \
-        typedef uint##bits##_t T;                                 \
-        T a = GET##bits(insn->rm), b = (T)insn->imm, res;         \
-        COMPUTE(bits);                                            \
-        NEXT();                                                   \
-    }                                                             \
-    op_##NAME##bits##_RM:                                         \
-    {                                                             \
-        typedef uint##bits##_t T;                                 \
-        T a = GET##bits(insn->reg), b, res;                       \
-        LOAD_AT(EA(), b);                                         \
-        COMPUTE(bits);                                            \
-        NEXT();                                                   \
-    }                                                             \
-    op_##NAME##bits##_MR:                                         \
-    {                                                             \
-        typedef uint##bits##_t T;                                 \
-        T a, b = GET##bits(insn->reg), res;                       \
-        LOAD_AT(EA(), a);                                         \
-        COMPUTE(bits);                                            \
-        NEXT();                                                   \
-    }                                                             \
-    op_##NAME##bits##_MI:                                         \
-    {                                                             \
-        typedef uint##bits##_t T;                                 \
-        T a, b = (T)insn->imm, res;                               \
-        LOAD_AT(EA(), a);                                         \
-        COMPUTE(bits);                                            \
-        NEXT();                                                   \
-    }
-
-#define MOVE_OF(bits)                                     \
-    op_MOV##bits##_RR:                                    \
-    {                                                     \
-        SET##bits(insn->rm, GET##bits(insn->reg));        \
-        NEXT();                                           \
-    }                                                     \
-    op_MOV##bits##_RI:                                    \
-    {                                                     \
-        SET##bits(insn->rm, insn->imm);                   \
-        NEXT();                                           \
-    }                                                     \
-    op_MOV##bits##_RM:                                    \
-    {                                                     \
-        uint##bits##_t value;                             \
-        LOAD_AT(EA(), value);                             \
-        SET##bits(insn->reg, value);                      \
-        NEXT();                                           \
-    }                                                     \
-    op_MOV##bits##_MR:                                    \
-    {                                                     \
-        uint##bits##_t value = GET##bits(insn->reg);      \
-        STORE_AT(EA(), value);                            \
-        NEXT();                                           \
-    }                                                     \
-    op_MOV##bits##_MI:                                    \
-    {                                                     \
-        uint##bits##_t value = (uint##bits##_t)insn->imm; \
-        STORE_AT(EA(), value);                            \
-        NEXT();                                           \
-    }
-
-#define COMPUTE_INC(bits) \
-    res = (T)(a + 1);     \
-    FLAGS(bits, res, x86_carries_keep_cf(cpu->flag_carry, x86_carries_add(a, (T)1, res, bits)))
-#define COMPUTE_DEC(bits) \
-    res = (T)(a - 1);     \
-    FLAGS(bits, res, x86_carries_keep_cf(cpu->flag_carry, x86_carries_sub(a, (T)1, res, bits)))
-#define COMPUTE_NEG(bits) \
-    res = (T)(0 - a);     \
-    FLAGS(bits, res, x86_carries_sub((T)0, a, res, bits))
-#define COMPUTE_NOT(bits) res = (T)~a
-
-#define UNARY_OF(NAME, bits, COMPUTE)   \
-    op_##NAME##bits##_R:                \
-    {                                   \
-        typedef uint##bits##_t T;       \
-        T a = GET##bits(insn->rm), res; \
-        COMPUTE(bits);                  \
-        SET##bits(insn->rm, res);       \
-        NEXT();                         \
-    }                                   \
-    op_##NAME##bits##_M:                \
-    {                                   \
-        typedef uint##bits##_t T;       \
-        T a, res;                       \
-        MODIFY(bits, COMPUTE);          \
-        NEXT();                         \
-    }
+/* Two operations with one jump between pairs: what costs most is the jump that is not foreseen. */
+#define PAIR_OF(first, second) OP(first##__##second, DO_##first insn++; DO_##second)
 
 #define ALL_SIZES(MACRO, NAME, COMPUTE) \
     MACRO(NAME, 8, COMPUTE)             \
     MACRO(NAME, 16, COMPUTE)            \
     MACRO(NAME, 32, COMPUTE)            \
     MACRO(NAME, 64, COMPUTE)
-
-/* The count is 1 to bits - 1. */
-#define SHIFTS_OF(bits)                                                                      \
-    op_SHL##bits##_RI:                                                                       \
-    {                                                                                        \
-        uint##bits##_t a = GET##bits(insn->rm), res = a << insn->imm;                        \
-        bool cf = (a >> (bits - insn->imm)) & 1;                                             \
-        FLAGS(bits, res, x86_carry_of(cf, cf != (bool)(res >> (bits - 1))));                 \
-        SET##bits(insn->rm, res);                                                            \
-        NEXT();                                                                              \
-    }                                                                                        \
-    op_SHR##bits##_RI:                                                                       \
-    {                                                                                        \
-        uint##bits##_t a = GET##bits(insn->rm), res = a >> insn->imm;                        \
-        bool cf = (a >> (insn->imm - 1)) & 1;                                                \
-        FLAGS(bits, res, x86_carry_of(cf, ((res >> (bits - 1)) ^ (res >> (bits - 2))) & 1)); \
-        SET##bits(insn->rm, res);                                                            \
-        NEXT();                                                                              \
-    }                                                                                        \
-    op_SAR##bits##_RI:                                                                       \
-    {                                                                                        \
-        int##bits##_t a = (int##bits##_t)GET##bits(insn->rm), res = a >> insn->imm;          \
-        FLAGS(bits, res, x86_carry_of((a >> (insn->imm - 1)) & 1, false));                   \
-        SET##bits(insn->rm, res);                                                            \
-        NEXT();                                                                              \
-    }
-
-#define EXTEND_OF(NAME, from, via, to)                \
-    op_##NAME##_RR:                                   \
-    {                                                 \
-        SET##to(insn->reg, (via)GET##from(insn->rm)); \
-        NEXT();                                       \
-    }                                                 \
-    op_##NAME##_RM:                                   \
-    {                                                 \
-        uint##from##_t value;                         \
-        LOAD_AT(EA(), value);                         \
-        SET##to(insn->reg, (via)value);               \
-        NEXT();                                       \
-    }
-
-#define MULTIPLY(bits, x, y)                                                              \
-    int##bits##_t product;                                                                \
-    bool over = __builtin_mul_overflow((int##bits##_t)(x), (int##bits##_t)(y), &product); \
-    FLAGS(bits, product, x86_carry_of(over, over));                                       \
-    SET##bits(insn->reg, product);                                                        \
-    NEXT()
-
-#define IMUL_OF(bits)                                              \
-    op_IMUL##bits##_RR:                                            \
-    {                                                              \
-        MULTIPLY(bits, GET##bits(insn->reg), GET##bits(insn->rm)); \
-    }                                                              \
-    op_IMUL##bits##_RM:                                            \
-    {                                                              \
-        uint##bits##_t value;                                      \
-        LOAD_AT(EA(), value);                                      \
-        MULTIPLY(bits, GET##bits(insn->reg), value);               \
-    }                                                              \
-    op_IMUL##bits##_RRI:                                           \
-    {                                                              \
-        MULTIPLY(bits, GET##bits(insn->rm), insn->imm);            \
-    }
-
-#define CONDITIONAL_OF(cc)                                                            \
-    op_CMOV32_RR_##cc:                                                                \
-    {                                                                                 \
-        r[insn->reg] = (uint32_t)r[x86_condition_is(cpu, cc) ? insn->rm : insn->reg]; \
-        NEXT();                                                                       \
-    }                                                                                 \
-    op_CMOV64_RR_##cc:                                                                \
-    {                                                                                 \
-        r[insn->reg] = r[x86_condition_is(cpu, cc) ? insn->rm : insn->reg];           \
-        NEXT();                                                                       \
-    }                                                                                 \
-    op_SET_##cc:                                                                      \
-    {                                                                                 \
-        SET8(insn->rm, x86_condition_is(cpu, cc));                                    \
-        NEXT();                                                                       \
-    }                                                                                 \
-    op_JCC_##cc:                                                                      \
-    {                                                                                 \
-        if (x86_condition_is(cpu, cc))                                                \
-            GO();                                                                     \
-        NEXT();                                                                       \
-    }
 
 #define ALL_CONDITIONS(MACRO) \
     MACRO(0)                  \
@@ -431,7 +173,16 @@ static unsigned limit_of(int64_t left)
     MACRO(3)                  \
     MACRO(4)                  \
     MACRO(5)                  \
-    MACRO(6) MACRO(7) MACRO(8) MACRO(9) MACRO(10) MACRO(11) MACRO(12) MACRO(13) MACRO(14) MACRO(15)
+    MACRO(6)                  \
+    MACRO(7)                  \
+    MACRO(8)                  \
+    MACRO(9)                  \
+    MACRO(10)                 \
+    MACRO(11)                 \
+    MACRO(12)                 \
+    MACRO(13)                 \
+    MACRO(14)                 \
+    MACRO(15)
 
 NOT_OPTIMIZED static int run(struct x86 *cpu, int64_t *budget_left, uint64_t *rip_out)
 {
@@ -440,6 +191,9 @@ NOT_OPTIMIZED static int run(struct x86 *cpu, int64_t *budget_left, uint64_t *ri
 #define LABEL(name) [X86_OP_##name] = &&op_##name,
         X86_OPS(LABEL)
 #undef LABEL
+#define PAIR_LABEL(first, second) [X86_OP_##first##__##second] = &&op_##first##__##second,
+            X86_PAIRS(PAIR_LABEL)
+#undef PAIR_LABEL
     };
 #endif
     uint64_t *const r = cpu->r;
@@ -524,6 +278,10 @@ dispatch:
     case X86_OP_##name: goto op_##name;
         X86_OPS(GO_TO_LABEL)
 #undef GO_TO_LABEL
+#define GO_TO_PAIR(first, second) \
+    case X86_OP_##first##__##second: goto op_##first##__##second;
+        X86_PAIRS(GO_TO_PAIR)
+#undef GO_TO_PAIR
     case X86_OP_COUNT: break;
     }
     assert(false);
@@ -558,20 +316,14 @@ dispatch:
     IMUL_OF(32)
     IMUL_OF(64)
     ALL_CONDITIONS(CONDITIONAL_OF)
+    OP(LEA32, DO_LEA32)
+    OP(LEA64, DO_LEA64)
+    OP(PUSH_R, DO_PUSH_R)
+    OP(POP_R, DO_POP_R)
+    OP(CALL, DO_CALL)
+    OP(RET, DO_RET)
+    X86_PAIRS(PAIR_OF)
 
-op_LEA32:
-    r[insn->reg] = (uint32_t)EA();
-    NEXT();
-op_LEA64:
-    r[insn->reg] = EA();
-    NEXT();
-
-op_PUSH_R : {
-    uint64_t value = r[insn->rm];
-    STORE_AT(r[X86_RSP] - 8, value);
-    r[X86_RSP] -= 8;
-    NEXT();
-}
 op_PUSH_I:
     STORE_AT(r[X86_RSP] - 8, insn->imm);
     r[X86_RSP] -= 8;
@@ -581,13 +333,6 @@ op_PUSH_M : {
     LOAD_AT(EA(), value);
     STORE_AT(r[X86_RSP] - 8, value);
     r[X86_RSP] -= 8;
-    NEXT();
-}
-op_POP_R : {
-    uint64_t value;
-    LOAD_AT(r[X86_RSP], value);
-    r[X86_RSP] += 8;
-    r[insn->rm] = value;
     NEXT();
 }
 op_LEAVE : {
@@ -609,12 +354,6 @@ op_JMP_M:
     LOAD_AT(EA(), rip);
     CHECK_TARGET(rip);
     goto find;
-op_CALL : {
-    uint64_t back = r[X86_R_PAGE] + insn->offset + insn->len;
-    STORE_AT(r[X86_RSP] - 8, back);
-    r[X86_RSP] -= 8;
-    GO();
-}
 op_CALL_R : {
     uint64_t back = r[X86_R_PAGE] + insn->offset + insn->len;
     rip = r[insn->rm];
@@ -631,11 +370,6 @@ op_CALL_M : {
     r[X86_RSP] -= 8;
     goto find;
 }
-op_RET:
-    LOAD_AT(r[X86_RSP], rip);
-    CHECK_TARGET(rip);
-    r[X86_RSP] += 8;
-    goto find;
 op_RET_I:
     LOAD_AT(r[X86_RSP], rip);
     CHECK_TARGET(rip);
