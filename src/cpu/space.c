@@ -1,72 +1,30 @@
-#include "cpu/table.h"
+#include "cpu/space_internal.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
-#define LEAF_BYTES ((uint64_t)CPU_LEAF_PAGES * CPU_PAGE_BYTES)
-
 enum {
-    ANY_ACCESS = CPU_READ | CPU_WRITE | CPU_EXEC,
     FLUSH_ALL_PAGES = CPU_TLB_ENTRIES / 4, /* changes of more pages empty the whole tables */
 };
 
-struct cpu_space {
-    struct cpu_tlb tlb;
-    struct cpu_table table;
-    struct cpu_pool *pool;
-    uint64_t exec_epoch;
-    bool has_shared;               /* something was mapped CPU_SHARED */
-    struct cpu_space *next, *prev; /* in the pool's list */
-};
-
 static const uint8_t zero_page[CPU_PAGE_BYTES];
-
-static uint64_t leaf_number(uint64_t addr)
-{
-    return addr / LEAF_BYTES;
-}
-
-static unsigned leaf_index(uint64_t addr)
-{
-    return (unsigned)(addr / CPU_PAGE_BYTES % CPU_LEAF_PAGES);
-}
 
 static uint8_t *zeroes(void)
 {
     return (uint8_t *)zero_page; /* entries with frame 0 are never written through */
 }
 
-/* An empty entry names a page of another set, so that no address can match it. */
-static void tlb_clear_table(struct cpu_tlb_entry *table)
-{
-    memset(table, 0, CPU_TLB_ENTRIES * sizeof(*table));
-    table[0].page = CPU_PAGE_BYTES;
-}
-
-static void tlb_clear_page(struct cpu_tlb_entry *table, uint64_t page)
-{
-    struct cpu_tlb_entry *e = &table[page / CPU_PAGE_BYTES % CPU_TLB_ENTRIES];
-    if (e->page == page)
-        e->page = page ^ CPU_PAGE_BYTES;
-}
-
-static void tlb_fill(struct cpu_tlb_entry *table, uint64_t addr, uint8_t *host)
-{
-    uint64_t page = addr & ~(uint64_t)(CPU_PAGE_BYTES - 1);
-    table[page / CPU_PAGE_BYTES % CPU_TLB_ENTRIES] = (struct cpu_tlb_entry){page, host};
-}
-
 static void tlb_clear_range(struct cpu_space *space, uint64_t addr, uint64_t len)
 {
     if (len / CPU_PAGE_BYTES > FLUSH_ALL_PAGES) {
-        tlb_clear_table(space->tlb.read);
-        tlb_clear_table(space->tlb.write);
+        cpu_tlb_clear(space->tlb.read);
+        cpu_tlb_clear(space->tlb.write);
         return;
     }
     for (uint64_t page = addr; page < addr + len; page += CPU_PAGE_BYTES) {
-        tlb_clear_page(space->tlb.read, page);
-        tlb_clear_page(space->tlb.write, page);
+        cpu_tlb_clear_page(space->tlb.read, page);
+        cpu_tlb_clear_page(space->tlb.write, page);
     }
 }
 
@@ -75,8 +33,8 @@ struct cpu_space *cpu_space_new(struct cpu_pool *pool)
     struct cpu_space *space = calloc(1, sizeof(*space));
     if (!space)
         return NULL;
-    tlb_clear_table(space->tlb.read);
-    tlb_clear_table(space->tlb.write);
+    cpu_tlb_clear(space->tlb.read);
+    cpu_tlb_clear(space->tlb.write);
     cpu_table_init(&space->table, pool);
     space->pool = pool;
     space->next = pool->spaces;
@@ -100,19 +58,6 @@ void cpu_space_free(struct cpu_space *space)
     free(space);
 }
 
-/* Gives the entry a frame of its own with the same bytes. The leaf must be owned. */
-static int give_frame(struct cpu_space *space, struct cpu_leaf *leaf, unsigned index)
-{
-    struct cpu_entry e = leaf->entry[index];
-    uint32_t frame = cpu_pool_take(space->pool);
-    if (!frame)
-        return -ENOMEM;
-    uint8_t *data = space->pool->frames[frame].data;
-    memcpy(data, e.host, CPU_PAGE_BYTES);
-    cpu_leaf_set(space->pool, leaf, index, (struct cpu_entry){data, frame, e.access});
-    return 0;
-}
-
 static int share_pages_of(struct cpu_space *space, uint64_t number)
 {
     for (unsigned i = 0; i < CPU_LEAF_PAGES; i++) {
@@ -121,9 +66,10 @@ static int share_pages_of(struct cpu_space *space, uint64_t number)
         if (e->frame || !(e->access & CPU_SHARED) || !(e->access & CPU_WRITE))
             continue;
         leaf = cpu_table_own(&space->table, number, false);
-        if (!leaf || give_frame(space, leaf, i) < 0)
+        if (!leaf || cpu_space_give_frame(space, leaf, i) < 0)
             return -ENOMEM;
-        tlb_clear_range(space, number * LEAF_BYTES + i * (uint64_t)CPU_PAGE_BYTES, CPU_PAGE_BYTES);
+        tlb_clear_range(space, number * CPU_LEAF_BYTES + i * (uint64_t)CPU_PAGE_BYTES,
+                        CPU_PAGE_BYTES);
     }
     return 0;
 }
@@ -152,7 +98,7 @@ struct cpu_space *cpu_space_clone(struct cpu_space *space)
         return NULL;
     }
     clone->has_shared = space->has_shared;
-    tlb_clear_table(space->tlb.write); /* what was ours alone is not any more */
+    cpu_tlb_clear(space->tlb.write); /* what was ours alone is not any more */
     return clone;
 }
 
@@ -176,8 +122,8 @@ static bool next_part(struct part *p, uint64_t start, uint64_t end)
         return false;
     uint64_t left = (end - addr) / CPU_PAGE_BYTES;
     p->addr = addr;
-    p->number = leaf_number(addr);
-    p->first = leaf_index(addr);
+    p->number = cpu_leaf_number(addr);
+    p->first = cpu_leaf_index(addr);
     p->count = CPU_LEAF_PAGES - p->first;
     if (left < p->count)
         p->count = (unsigned)left;
@@ -226,7 +172,7 @@ static bool is_all_zeroes(const struct filling *f, const struct part *p, uint64_
 /* Everything that may fail, before anything changes. */
 static int prepare(struct cpu_space *space, uint64_t addr, uint64_t len, struct filling *f)
 {
-    uint64_t leaves = leaf_number(addr + len - 1) - leaf_number(addr) + 1;
+    uint64_t leaves = cpu_leaf_number(addr + len - 1) - cpu_leaf_number(addr) + 1;
     size_t tail = f->backing.len % CPU_PAGE_BYTES;
     if (leaves > CPU_LEAVES_MAX || cpu_table_reserve(&space->table, leaves) < 0)
         return -ENOMEM;
@@ -256,7 +202,8 @@ int cpu_space_map(struct cpu_space *space, uint64_t addr, uint64_t len, unsigned
 {
     if (!range_is_valid(addr, len))
         return -EINVAL;
-    struct filling f = {span_slice(backing, 0, len), access & (ANY_ACCESS | CPU_SHARED), 0, NULL};
+    struct filling f = {span_slice(backing, 0, len), access & (CPU_ANY_ACCESS | CPU_SHARED), 0,
+                        NULL};
     int rc = prepare(space, addr, len, &f);
     if (rc < 0)
         goto out;
@@ -325,15 +272,15 @@ int cpu_space_unmap(struct cpu_space *space, uint64_t addr, uint64_t len)
 {
     if (!range_is_valid(addr, len))
         return -EINVAL;
-    uint64_t end = addr + len, first = leaf_number(addr + LEAF_BYTES - 1);
+    uint64_t end = addr + len, first = cpu_leaf_number(addr + CPU_LEAF_BYTES - 1);
     int rc = 0;
-    if (leaf_number(end) > first && leaf_number(end) - first > space->table.cap) {
-        remove_leaves(space, first, leaf_number(end));
+    if (cpu_leaf_number(end) > first && cpu_leaf_number(end) - first > space->table.cap) {
+        remove_leaves(space, first, cpu_leaf_number(end));
         space->exec_epoch++;
-        if (addr < first * LEAF_BYTES)
-            rc = cpu_space_unmap(space, addr, first * LEAF_BYTES - addr);
-        if (rc == 0 && end % LEAF_BYTES)
-            rc = cpu_space_unmap(space, end - end % LEAF_BYTES, end % LEAF_BYTES);
+        if (addr < first * CPU_LEAF_BYTES)
+            rc = cpu_space_unmap(space, addr, first * CPU_LEAF_BYTES - addr);
+        if (rc == 0 && end % CPU_LEAF_BYTES)
+            rc = cpu_space_unmap(space, end - end % CPU_LEAF_BYTES, end % CPU_LEAF_BYTES);
     } else {
         for (struct part p = {0}; rc == 0 && next_part(&p, addr, end);)
             rc = unmap_part(space, &p);
@@ -365,7 +312,7 @@ int cpu_space_protect(struct cpu_space *space, uint64_t addr, uint64_t len, unsi
         return -EINVAL;
     if (!cpu_space_is_mapped(space, addr, len))
         return -ENOMEM;
-    access &= ANY_ACCESS;
+    access &= CPU_ANY_ACCESS;
     int rc = 0;
     for (struct part p = {0}; rc == 0 && next_part(&p, addr, addr + len);) {
         struct cpu_leaf *leaf = cpu_table_own(&space->table, p.number, false);
@@ -375,7 +322,7 @@ int cpu_space_protect(struct cpu_space *space, uint64_t addr, uint64_t len, unsi
         }
         note_change(space, leaf, &p);
         for (unsigned i = p.first; i < p.first + p.count; i++)
-            leaf->entry[i].access = (leaf->entry[i].access & ~(unsigned)ANY_ACCESS) | access;
+            leaf->entry[i].access = (leaf->entry[i].access & ~(unsigned)CPU_ANY_ACCESS) | access;
     }
     tlb_clear_range(space, addr, len);
     return rc;
@@ -398,211 +345,16 @@ int cpu_space_move(struct cpu_space *space, uint64_t from, uint64_t to, uint64_t
     if (own_range(space, from, len) < 0 || own_range(space, to, len) < 0)
         return -ENOMEM;
     for (uint64_t offset = 0; offset < len; offset += CPU_PAGE_BYTES) {
-        struct cpu_leaf *source = cpu_table_find(&space->table, leaf_number(from + offset));
-        struct cpu_leaf *target = cpu_table_find(&space->table, leaf_number(to + offset));
-        struct cpu_entry *moved = &source->entry[leaf_index(from + offset)];
-        cpu_leaf_set(space->pool, target, leaf_index(to + offset), *moved);
+        struct cpu_leaf *source = cpu_table_find(&space->table, cpu_leaf_number(from + offset));
+        struct cpu_leaf *target = cpu_table_find(&space->table, cpu_leaf_number(to + offset));
+        struct cpu_entry *moved = &source->entry[cpu_leaf_index(from + offset)];
+        cpu_leaf_set(space->pool, target, cpu_leaf_index(to + offset), *moved);
         *moved = (struct cpu_entry){0};
     }
     space->exec_epoch++;
     tlb_clear_range(space, from, len);
     tlb_clear_range(space, to, len);
     return 0;
-}
-
-struct cpu_tlb *cpu_space_tlb(struct cpu_space *space)
-{
-    return &space->tlb;
-}
-
-uint64_t cpu_space_exec_epoch(const struct cpu_space *space)
-{
-    return space->exec_epoch;
-}
-
-static const struct cpu_entry *find_entry(const struct cpu_space *space, uint64_t addr)
-{
-    if (addr >= CPU_SPACE_END)
-        return NULL;
-    const struct cpu_leaf *leaf = cpu_table_find(&space->table, leaf_number(addr));
-    const struct cpu_entry *e = leaf ? &leaf->entry[leaf_index(addr)] : NULL;
-    return e && (e->access & CPU_MAPPED) ? e : NULL;
-}
-
-/* True when a write to the page is seen by nobody but those who share it on purpose. */
-static bool may_write_in_place(const struct cpu_space *space, uint64_t addr,
-                               const struct cpu_entry *e)
-{
-    if (!e->frame)
-        return false;
-    return (e->access & CPU_SHARED) ||
-           (space->pool->frames[e->frame].refs == 1 &&
-            cpu_table_find(&space->table, leaf_number(addr))->refs == 1);
-}
-
-static uint64_t granules_of(uint64_t addr, unsigned n)
-{
-    unsigned first = (unsigned)(addr % CPU_PAGE_BYTES) / 64;
-    unsigned last = (unsigned)((addr + n - 1) % CPU_PAGE_BYTES) / 64;
-    return (~UINT64_C(0) >> (63 - (last - first))) << first;
-}
-
-/* `n` bytes of one page, made ready to be written whatever the protection says. */
-static int open_for_write(struct cpu_space *space, uint64_t addr, unsigned n, uint8_t **host)
-{
-    uint64_t page = addr - addr % CPU_PAGE_BYTES;
-    const struct cpu_entry *e = find_entry(space, addr);
-    if (!e)
-        return -EFAULT;
-    if (!may_write_in_place(space, addr, e)) {
-        struct cpu_leaf *leaf = cpu_table_own(&space->table, leaf_number(addr), false);
-        if (!leaf)
-            return -ENOMEM;
-        e = &leaf->entry[leaf_index(addr)];
-        bool alone = e->frame && space->pool->frames[e->frame].refs == 1;
-        if (!alone && give_frame(space, leaf, leaf_index(addr)) < 0)
-            return -ENOMEM;
-        space->exec_epoch += (e->access & CPU_EXEC) != 0;
-        tlb_clear_page(space->tlb.read, page);
-    }
-    struct cpu_frame *frame = &space->pool->frames[e->frame];
-    if (frame->code && (frame->code->granules & granules_of(addr, n)))
-        frame->code->drop(frame->code);
-    *host = e->host + addr % CPU_PAGE_BYTES;
-    if ((e->access & CPU_WRITE) && !frame->code)
-        tlb_fill(space->tlb.write, page, e->host);
-    return 0;
-}
-
-int cpu_space_translate(struct cpu_space *space, uint64_t addr, unsigned n, unsigned access,
-                        uint8_t **host)
-{
-    assert(n > 0 && addr % CPU_PAGE_BYTES + n <= CPU_PAGE_BYTES);
-    const struct cpu_entry *e = find_entry(space, addr);
-    if (!e)
-        return -EFAULT;
-    /* As on the processor itself: what may be written or executed may be read. */
-    unsigned allowed = e->access & (access == CPU_READ ? (unsigned)ANY_ACCESS : access);
-    if (!allowed)
-        return -EACCES;
-    if (access == CPU_WRITE)
-        return open_for_write(space, addr, n, host);
-    tlb_fill(space->tlb.read, addr, e->host);
-    *host = e->host + addr % CPU_PAGE_BYTES;
-    return 0;
-}
-
-int cpu_space_code_page(struct cpu_space *space, uint64_t addr, struct cpu_code_page *out)
-{
-    const struct cpu_entry *e = find_entry(space, addr);
-    if (!e)
-        return -EFAULT;
-    if (!(e->access & CPU_EXEC))
-        return -EACCES;
-    *out = (struct cpu_code_page){.host = e->host, .frame = e->frame};
-    if (e->frame) {
-        out->pool = space->pool;
-        out->hook = space->pool->frames[e->frame].code;
-    }
-    return 0;
-}
-
-void cpu_pool_set_code(struct cpu_pool *pool, uint32_t frame, struct cpu_code_hook *hook)
-{
-    bool is_new = hook && !pool->frames[frame].code;
-    pool->frames[frame].code = hook;
-    if (!is_new)
-        return;
-    /* Who could write the frame without asking? Rare enough to ask nobody who maps it. */
-    for (struct cpu_space *space = pool->spaces; space; space = space->next)
-        for (unsigned i = 0; i < CPU_TLB_ENTRIES; i++)
-            if (space->tlb.write[i].host == pool->frames[frame].data)
-                tlb_clear_page(space->tlb.write, space->tlb.write[i].page);
-}
-
-static int copy_page(struct cpu_space *space, uint64_t addr, unsigned n, unsigned access,
-                     uint8_t **host)
-{
-    const struct cpu_tlb_entry *table = access == CPU_WRITE ? space->tlb.write : space->tlb.read;
-    *host = cpu_tlb_find(table, addr, n);
-    if (*host)
-        return 0;
-    int rc = cpu_space_translate(space, addr, n, access, host);
-    return rc == -EACCES ? -EFAULT : rc;
-}
-
-/* How many of `len` bytes at `addr` stand in its page. */
-static unsigned in_page(uint64_t addr, size_t len)
-{
-    size_t room = CPU_PAGE_BYTES - addr % CPU_PAGE_BYTES;
-    return (unsigned)(len < room ? len : room);
-}
-
-int cpu_space_read(struct cpu_space *space, uint64_t addr, void *out, size_t len)
-{
-    uint8_t *to = out, *host;
-    while (len > 0) {
-        unsigned n = in_page(addr, len);
-        int rc = copy_page(space, addr, n, CPU_READ, &host);
-        if (rc < 0)
-            return rc;
-        memcpy(to, host, n);
-        to += n;
-        addr += n;
-        len -= n;
-    }
-    return 0;
-}
-
-int cpu_space_write(struct cpu_space *space, uint64_t addr, const void *bytes, size_t len)
-{
-    const uint8_t *from = bytes;
-    uint8_t *host;
-    while (len > 0) {
-        unsigned n = in_page(addr, len);
-        int rc = copy_page(space, addr, n, CPU_WRITE, &host);
-        if (rc < 0)
-            return rc;
-        memcpy(host, from, n);
-        from += n;
-        addr += n;
-        len -= n;
-    }
-    return 0;
-}
-
-int cpu_space_poke(struct cpu_space *space, uint64_t addr, const void *bytes, size_t len)
-{
-    const uint8_t *from = bytes;
-    uint8_t *host;
-    while (len > 0) {
-        unsigned n = in_page(addr, len);
-        int rc = open_for_write(space, addr, n, &host);
-        if (rc < 0)
-            return rc;
-        memcpy(host, from, n);
-        from += n;
-        addr += n;
-        len -= n;
-    }
-    return 0;
-}
-
-int64_t cpu_space_read_z(struct cpu_space *space, uint64_t addr, char *out_z, size_t size)
-{
-    uint8_t *host;
-    for (size_t done = 0; done < size;) {
-        unsigned n = in_page(addr + done, size - done);
-        if (copy_page(space, addr + done, n, CPU_READ, &host) < 0)
-            return -EFAULT;
-        const uint8_t *nul = memchr(host, 0, n);
-        size_t take = nul ? (size_t)(nul - host) + 1 : n;
-        memcpy(out_z + done, host, take);
-        done += take;
-        if (nul)
-            return (int64_t)(done - 1);
-    }
-    return -ENAMETOOLONG;
 }
 
 size_t cpu_space_private_pages(const struct cpu_space *space)

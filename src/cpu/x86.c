@@ -9,12 +9,8 @@ struct x86 *x86_new(struct x86_code *code, struct cpu_space *space)
     struct x86 *cpu = calloc(1, sizeof(*cpu));
     if (!cpu)
         return NULL;
-    cpu->scratch = x86_block_new_scratch();
-    if (!cpu->scratch) {
-        free(cpu);
-        return NULL;
-    }
     cpu->code = code;
+    cpu->scratch = x86_code_scratch(code);
     cpu->state.rflags = X86_ALWAYS;
     x86_fpu_reset(&cpu->state);
     x86_set_space(cpu, space);
@@ -23,9 +19,6 @@ struct x86 *x86_new(struct x86_code *code, struct cpu_space *space)
 
 void x86_free(struct x86 *cpu)
 {
-    if (!cpu)
-        return;
-    free(cpu->scratch);
     free(cpu);
 }
 

@@ -32,12 +32,13 @@ struct x86_code {
     struct x86_code_page **slots; /* pages that never change, by host address */
     size_t cap, used;
     struct x86_code_page *live, *dead;
+    struct x86_block *decoded; /* by x86_code_find, until it is kept */
     struct x86_block *scratch;
     uint64_t last_stamp;
     struct x86_jump jumps[X86_JUMPS];
 };
 
-struct x86_block *x86_block_new_scratch(void)
+static struct x86_block *new_scratch(void)
 {
     return calloc(1, sizeof(struct x86_block) + X86_BLOCK_INSNS_MAX * sizeof(struct x86_insn));
 }
@@ -51,8 +52,9 @@ struct x86_code *x86_code_new(size_t max_bytes)
     code->epoch = 1;
     code->cap = PAGES_FIRST;
     code->slots = calloc(code->cap, sizeof(struct x86_code_page *));
-    code->scratch = x86_block_new_scratch();
-    if (!code->slots || !code->scratch) {
+    code->decoded = new_scratch();
+    code->scratch = new_scratch();
+    if (!code->slots || !code->decoded || !code->scratch) {
         x86_code_free(code);
         return NULL;
     }
@@ -118,6 +120,7 @@ void x86_code_free(struct x86_code *code)
         drop_all(code);
     x86_code_sweep(code);
     free(code->slots);
+    free(code->decoded);
     free(code->scratch);
     free(code);
 }
@@ -125,6 +128,11 @@ void x86_code_free(struct x86_code *code)
 uint64_t x86_code_epoch(const struct x86_code *code)
 {
     return code->epoch;
+}
+
+struct x86_block *x86_code_scratch(struct x86_code *code)
+{
+    return code->scratch;
 }
 
 struct x86_jump *x86_code_jumps(struct x86_code *code)
@@ -282,8 +290,7 @@ struct x86_block *x86_code_find(struct x86_code *code, const struct cpu_code_pag
         if (block)
             return block;
     }
-    struct x86_block *scratch = code->scratch;
-    if (x86_block_decode(scratch, at->host + offset, CPU_PAGE_BYTES - offset, offset,
+    if (x86_block_decode(code->decoded, at->host + offset, CPU_PAGE_BYTES - offset, offset,
                          X86_BLOCK_COUNT_MAX) < 0)
         return NULL;
     if (code->bytes > code->max_bytes) {
@@ -293,5 +300,5 @@ struct x86_block *x86_code_find(struct x86_code *code, const struct cpu_code_pag
     }
     if (!page)
         page = add_page(code, at);
-    return page ? keep(page, scratch) : NULL;
+    return page ? keep(page, code->decoded) : NULL;
 }

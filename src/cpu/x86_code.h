@@ -24,8 +24,9 @@ struct x86_block {
     struct x86_insn insn[];
 };
 
-/* A block with room for X86_BLOCK_INSNS_MAX entries, to be freed with free(). NULL: no memory. */
-struct x86_block *x86_block_new_scratch(void);
+/* A block with room for X86_BLOCK_INSNS_MAX entries, for code decoded for one pass. There is one:
+ * only one processor runs at a time. Lives with the store. */
+struct x86_block *x86_code_scratch(struct x86_code *code);
 
 /* Decodes up to `limit` instructions; `bytes` stands at `offset` of its page and has `size` bytes,
  * not past the page's end except for the one instruction that crosses it. 0, or -1 when not even

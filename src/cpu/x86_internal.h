@@ -77,7 +77,7 @@ struct x86 {
     uint64_t probe_passed; /* the last run stopped at this probe, when it is_passed */
     bool probe_is_passed;
     bool retrying; /* the instruction writes its own page: a string does one round at a time */
-    struct x86_block *scratch; /* code decoded for one pass, with room for the longest block */
+    struct x86_block *scratch; /* the store's */
 };
 
 /* The address of the memory operand. */

@@ -13,16 +13,17 @@
     X86_OPS_SIZES(X, name, RI)  \
     X86_OPS_SIZES(X, name, RM) X86_OPS_SIZES(X, name, MR) X86_OPS_SIZES(X, name, MI)
 #define X86_OPS_UNARY(X, name) X86_OPS_SIZES(X, name, R) X86_OPS_SIZES(X, name, M)
-#define X86_OPS_CC(X, name)                                                                 \
-    X(name##_0)                                                                             \
-    X(name##_1)                                                                             \
-    X(name##_2)                                                                             \
-    X(name##_3)                                                                             \
-    X(name##_4)                                                                             \
-    X(name##_5)                                                                             \
-    X(name##_6)                                                                             \
-    X(name##_7) X(name##_8) X(name##_9) X(name##_10) X(name##_11) X(name##_12) X(name##_13) \
-        X(name##_14) X(name##_15)
+#define X86_OPS_CC(X, name) \
+    X(name##_0)             \
+    X(name##_1)             \
+    X(name##_2)             \
+    X(name##_3)             \
+    X(name##_4)             \
+    X(name##_5)             \
+    X(name##_6)             \
+    X(name##_7)             \
+    X(name##_8)             \
+    X(name##_9) X(name##_10) X(name##_11) X(name##_12) X(name##_13) X(name##_14) X(name##_15)
 
 #define X86_OPS(X)                                                                                                                           \
     /* in the order of their opcodes */                                                                                                      \
@@ -42,8 +43,10 @@
     X86_OPS_UNARY(X, NEG)                                                                                                                    \
     /* shifts of a register by 1 to size - 1 */                                                                                              \
     X(SHL32_RI)                                                                                                                              \
-    X(SHL64_RI) X(SHR32_RI) X(SHR64_RI) X(SAR32_RI) X(SAR64_RI) X(ROL32_RI) X(ROL64_RI)                                                      \
-        X(ROR32_RI) X(ROR64_RI) /* movzx, movsx: from, to */                                                                                 \
+    X(SHL64_RI)                                                                                                                              \
+    X(SHR32_RI)                                                                                                                              \
+    X(SHR64_RI) X(SAR32_RI) X(SAR64_RI) X(ROL32_RI) X(ROL64_RI) X(ROR32_RI)                                                                  \
+        X(ROR64_RI) /* movzx, movsx: from, to */                                                                                             \
         X(MOVZX8_32_RR) X(MOVZX8_32_RM) X(MOVZX16_32_RR) X(MOVZX16_32_RM) X(MOVSX8_32_RR)                                                    \
             X(MOVSX8_32_RM) X(MOVSX8_64_RR) X(MOVSX8_64_RM) X(MOVSX16_32_RR) X(MOVSX16_32_RM)                                                \
                 X(MOVSX16_64_RR) X(MOVSX16_64_RM) X(MOVSX32_64_RR) X(MOVSX32_64_RM) X(LEA32)                                                 \

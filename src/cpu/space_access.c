@@ -1,0 +1,231 @@
+/* The way from an address to bytes: translations, copies on write, the kernel's reads and writes. */
+#include "cpu/space_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+
+/* An empty entry names a page of another set, so that no address can match it. */
+void cpu_tlb_clear(struct cpu_tlb_entry *table)
+{
+    memset(table, 0, CPU_TLB_ENTRIES * sizeof(*table));
+    table[0].page = CPU_PAGE_BYTES;
+}
+
+void cpu_tlb_clear_page(struct cpu_tlb_entry *table, uint64_t page)
+{
+    struct cpu_tlb_entry *e = &table[page / CPU_PAGE_BYTES % CPU_TLB_ENTRIES];
+    if (e->page == page)
+        e->page = page ^ CPU_PAGE_BYTES;
+}
+
+static void tlb_fill(struct cpu_tlb_entry *table, uint64_t addr, uint8_t *host)
+{
+    uint64_t page = addr & ~(uint64_t)(CPU_PAGE_BYTES - 1);
+    table[page / CPU_PAGE_BYTES % CPU_TLB_ENTRIES] = (struct cpu_tlb_entry){page, host};
+}
+
+int cpu_space_give_frame(struct cpu_space *space, struct cpu_leaf *leaf, unsigned index)
+{
+    struct cpu_entry e = leaf->entry[index];
+    uint32_t frame = cpu_pool_take(space->pool);
+    if (!frame)
+        return -ENOMEM;
+    uint8_t *data = space->pool->frames[frame].data;
+    memcpy(data, e.host, CPU_PAGE_BYTES);
+    cpu_leaf_set(space->pool, leaf, index, (struct cpu_entry){data, frame, e.access});
+    return 0;
+}
+
+struct cpu_tlb *cpu_space_tlb(struct cpu_space *space)
+{
+    return &space->tlb;
+}
+
+uint64_t cpu_space_exec_epoch(const struct cpu_space *space)
+{
+    return space->exec_epoch;
+}
+
+static const struct cpu_entry *find_entry(const struct cpu_space *space, uint64_t addr)
+{
+    if (addr >= CPU_SPACE_END)
+        return NULL;
+    const struct cpu_leaf *leaf = cpu_table_find(&space->table, cpu_leaf_number(addr));
+    const struct cpu_entry *e = leaf ? &leaf->entry[cpu_leaf_index(addr)] : NULL;
+    return e && (e->access & CPU_MAPPED) ? e : NULL;
+}
+
+/* True when a write to the page is seen by nobody but those who share it on purpose. */
+static bool may_write_in_place(const struct cpu_space *space, uint64_t addr,
+                               const struct cpu_entry *e)
+{
+    if (!e->frame)
+        return false;
+    return (e->access & CPU_SHARED) ||
+           (space->pool->frames[e->frame].refs == 1 &&
+            cpu_table_find(&space->table, cpu_leaf_number(addr))->refs == 1);
+}
+
+static uint64_t granules_of(uint64_t addr, unsigned n)
+{
+    unsigned first = (unsigned)(addr % CPU_PAGE_BYTES) / 64;
+    unsigned last = (unsigned)((addr + n - 1) % CPU_PAGE_BYTES) / 64;
+    return (~UINT64_C(0) >> (63 - (last - first))) << first;
+}
+
+int cpu_space_open_for_write(struct cpu_space *space, uint64_t addr, unsigned n, uint8_t **host)
+{
+    uint64_t page = addr - addr % CPU_PAGE_BYTES;
+    const struct cpu_entry *e = find_entry(space, addr);
+    if (!e)
+        return -EFAULT;
+    if (!may_write_in_place(space, addr, e)) {
+        struct cpu_leaf *leaf = cpu_table_own(&space->table, cpu_leaf_number(addr), false);
+        if (!leaf)
+            return -ENOMEM;
+        e = &leaf->entry[cpu_leaf_index(addr)];
+        bool alone = e->frame && space->pool->frames[e->frame].refs == 1;
+        if (!alone && cpu_space_give_frame(space, leaf, cpu_leaf_index(addr)) < 0)
+            return -ENOMEM;
+        space->exec_epoch += (e->access & CPU_EXEC) != 0;
+        cpu_tlb_clear_page(space->tlb.read, page);
+    }
+    struct cpu_frame *frame = &space->pool->frames[e->frame];
+    if (frame->code && (frame->code->granules & granules_of(addr, n)))
+        frame->code->drop(frame->code);
+    *host = e->host + addr % CPU_PAGE_BYTES;
+    if ((e->access & CPU_WRITE) && !frame->code)
+        tlb_fill(space->tlb.write, page, e->host);
+    return 0;
+}
+
+int cpu_space_translate(struct cpu_space *space, uint64_t addr, unsigned n, unsigned access,
+                        uint8_t **host)
+{
+    assert(n > 0 && addr % CPU_PAGE_BYTES + n <= CPU_PAGE_BYTES);
+    const struct cpu_entry *e = find_entry(space, addr);
+    if (!e)
+        return -EFAULT;
+    /* As on the processor itself: what may be written or executed may be read. */
+    unsigned allowed = e->access & (access == CPU_READ ? (unsigned)CPU_ANY_ACCESS : access);
+    if (!allowed)
+        return -EACCES;
+    if (access == CPU_WRITE)
+        return cpu_space_open_for_write(space, addr, n, host);
+    tlb_fill(space->tlb.read, addr, e->host);
+    *host = e->host + addr % CPU_PAGE_BYTES;
+    return 0;
+}
+
+int cpu_space_code_page(struct cpu_space *space, uint64_t addr, struct cpu_code_page *out)
+{
+    const struct cpu_entry *e = find_entry(space, addr);
+    if (!e)
+        return -EFAULT;
+    if (!(e->access & CPU_EXEC))
+        return -EACCES;
+    *out = (struct cpu_code_page){.host = e->host, .frame = e->frame};
+    if (e->frame) {
+        out->pool = space->pool;
+        out->hook = space->pool->frames[e->frame].code;
+    }
+    return 0;
+}
+
+void cpu_pool_set_code(struct cpu_pool *pool, uint32_t frame, struct cpu_code_hook *hook)
+{
+    bool is_new = hook && !pool->frames[frame].code;
+    pool->frames[frame].code = hook;
+    if (!is_new)
+        return;
+    /* Who could write the frame without asking? Rare enough to ask nobody who maps it. */
+    for (struct cpu_space *space = pool->spaces; space; space = space->next)
+        for (unsigned i = 0; i < CPU_TLB_ENTRIES; i++)
+            if (space->tlb.write[i].host == pool->frames[frame].data)
+                cpu_tlb_clear_page(space->tlb.write, space->tlb.write[i].page);
+}
+
+static int copy_page(struct cpu_space *space, uint64_t addr, unsigned n, unsigned access,
+                     uint8_t **host)
+{
+    const struct cpu_tlb_entry *table = access == CPU_WRITE ? space->tlb.write : space->tlb.read;
+    *host = cpu_tlb_find(table, addr, n);
+    if (*host)
+        return 0;
+    int rc = cpu_space_translate(space, addr, n, access, host);
+    return rc == -EACCES ? -EFAULT : rc;
+}
+
+/* How many of `len` bytes at `addr` stand in its page. */
+static unsigned in_page(uint64_t addr, size_t len)
+{
+    size_t room = CPU_PAGE_BYTES - addr % CPU_PAGE_BYTES;
+    return (unsigned)(len < room ? len : room);
+}
+
+int cpu_space_read(struct cpu_space *space, uint64_t addr, void *out, size_t len)
+{
+    uint8_t *to = out, *host;
+    while (len > 0) {
+        unsigned n = in_page(addr, len);
+        int rc = copy_page(space, addr, n, CPU_READ, &host);
+        if (rc < 0)
+            return rc;
+        memcpy(to, host, n);
+        to += n;
+        addr += n;
+        len -= n;
+    }
+    return 0;
+}
+
+int cpu_space_write(struct cpu_space *space, uint64_t addr, const void *bytes, size_t len)
+{
+    const uint8_t *from = bytes;
+    uint8_t *host;
+    while (len > 0) {
+        unsigned n = in_page(addr, len);
+        int rc = copy_page(space, addr, n, CPU_WRITE, &host);
+        if (rc < 0)
+            return rc;
+        memcpy(host, from, n);
+        from += n;
+        addr += n;
+        len -= n;
+    }
+    return 0;
+}
+
+int cpu_space_poke(struct cpu_space *space, uint64_t addr, const void *bytes, size_t len)
+{
+    const uint8_t *from = bytes;
+    uint8_t *host;
+    while (len > 0) {
+        unsigned n = in_page(addr, len);
+        int rc = cpu_space_open_for_write(space, addr, n, &host);
+        if (rc < 0)
+            return rc;
+        memcpy(host, from, n);
+        from += n;
+        addr += n;
+        len -= n;
+    }
+    return 0;
+}
+
+int64_t cpu_space_read_z(struct cpu_space *space, uint64_t addr, char *out_z, size_t size)
+{
+    uint8_t *host;
+    for (size_t done = 0; done < size;) {
+        unsigned n = in_page(addr + done, size - done);
+        if (copy_page(space, addr + done, n, CPU_READ, &host) < 0)
+            return -EFAULT;
+        const uint8_t *nul = memchr(host, 0, n);
+        size_t take = nul ? (size_t)(nul - host) + 1 : n;
+        memcpy(out_z + done, host, take);
+        done += take;
+        if (nul)
+            return (int64_t)(done - 1);
+    }
+    return -ENAMETOOLONG;
+}

@@ -1,0 +1,39 @@
+/* What the files of the space share: its members, and the parts of an address. */
+#ifndef CPU_SPACE_INTERNAL_H
+#define CPU_SPACE_INTERNAL_H
+
+#include "cpu/table.h"
+
+#define CPU_LEAF_BYTES ((uint64_t)CPU_LEAF_PAGES * CPU_PAGE_BYTES)
+
+enum { CPU_ANY_ACCESS = CPU_READ | CPU_WRITE | CPU_EXEC };
+
+struct cpu_space {
+    struct cpu_tlb tlb;
+    struct cpu_table table;
+    struct cpu_pool *pool;
+    uint64_t exec_epoch;
+    bool has_shared;               /* something was mapped CPU_SHARED */
+    struct cpu_space *next, *prev; /* in the pool's list */
+};
+
+static inline uint64_t cpu_leaf_number(uint64_t addr)
+{
+    return addr / CPU_LEAF_BYTES;
+}
+
+static inline unsigned cpu_leaf_index(uint64_t addr)
+{
+    return (unsigned)(addr / CPU_PAGE_BYTES % CPU_LEAF_PAGES);
+}
+
+/* space_access.c */
+void cpu_tlb_clear(struct cpu_tlb_entry *table);
+void cpu_tlb_clear_page(struct cpu_tlb_entry *table, uint64_t page);
+/* Gives the entry a frame of its own with the same bytes. The leaf must be owned. 0, -ENOMEM. */
+int cpu_space_give_frame(struct cpu_space *space, struct cpu_leaf *leaf, unsigned index);
+/* `n` bytes of one page, made ready to be written whatever the protection says. 0, -EFAULT,
+ * -ENOMEM. */
+int cpu_space_open_for_write(struct cpu_space *space, uint64_t addr, unsigned n, uint8_t **host);
+
+#endif
