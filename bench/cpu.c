@@ -106,7 +106,7 @@ static double integer_code(void)
 static double decoding(void)
 {
     static const uint8_t add[] = {0x48, 0x03, 0x47, 0x08}, system_call[] = {0x0f, 0x05};
-    static uint8_t code[DECODED_PAGES * PAGE + sizeof(system_call)];
+    static uint8_t code[(size_t)DECODED_PAGES * PAGE + sizeof(system_call)];
     const size_t end = sizeof(code) - sizeof(system_call);
     struct machine m;
     machine_open(&m);
