@@ -46,14 +46,18 @@ static void hook_written(void *ctx, struct file *f)
     uint8_t *bytes = malloc(WRITTEN_FIRST);
     uint32_t flags = f->flags;
     struct file_stat st = {0};
-    if (len < 0 || bytes == NULL || file_stat(f, &st) != 0)
+    const struct process *p = process_find(ctx, f->writer_pid);
+    if (len < 0 || bytes == NULL || f->writer_pid == 0 || file_stat(f, &st) != 0)
         goto out;
     f->flags = O_RDONLY;
     int64_t n = file_pread(f, NULL, bytes, WRITTEN_FIRST, 0);
     f->flags = flags;
     const struct kernel_event event = {
         .type = KERNEL_FILE,
-        .program = -1,
+        .program = p != NULL ? p->program : -1,
+        .pid = f->writer_pid,
+        .ppid = p != NULL ? process_ppid(p) : 0,
+        .uid = f->writer_uid,
         .text = span_of(path, (size_t)len),
         .data = span_of(bytes, n > 0 ? (size_t)n : 0),
         .number = st.size,

@@ -141,6 +141,15 @@ int64_t file_pwrite(struct file *f, struct task *t, const void *bytes, size_t le
     return write_at(f, t, bytes, len, at);
 }
 
+void file_changed(struct file *f, const struct task *t)
+{
+    f->changed = true;
+    if (t == NULL)
+        return;
+    f->writer_pid = t->process->pid;
+    f->writer_uid = t->creds.euid;
+}
+
 unsigned file_poll(struct file *f)
 {
     return f->ops->poll != NULL ? f->ops->poll(f) : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;

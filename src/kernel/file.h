@@ -84,6 +84,8 @@ struct file {
     int32_t owner;               /* F_SETOWN */
     struct epoll_item *watchers; /* epolls that watch it */
     bool changed;                /* was written to: told when it is closed */
+    int32_t writer_pid;          /* the process that did it last; 0: the kernel itself */
+    uint32_t writer_uid;
 };
 
 /* A new description with one holder, counted against kernel_limits.files. `object` passes to it:
@@ -99,6 +101,8 @@ int64_t file_write(struct file *f, struct task *t, const void *bytes, size_t len
 /* The same at a place; -ESPIPE without one. */
 int64_t file_pread(struct file *f, struct task *t, void *out, size_t len, int64_t at);
 int64_t file_pwrite(struct file *f, struct task *t, const void *bytes, size_t len, int64_t at);
+/* It was changed, by `t` (may be NULL): told when it is closed. */
+void file_changed(struct file *f, const struct task *t);
 unsigned file_poll(struct file *f);
 int file_stat(struct file *f, struct file_stat *out);
 

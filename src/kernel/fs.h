@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+struct mount;
 struct socket;
 struct tty;
 
@@ -92,8 +93,8 @@ struct fs {
     uint64_t root; /* inode number of its root */
     uint64_t dev;  /* st_dev */
     unsigned flags;
-    struct vnode covered;             /* the directory it is mounted on; fs NULL for "/" */
-    uint64_t usage_kib, usage_inodes; /* a tmpfs: its size for statfs */
+    struct vnode covered;      /* the directory it is mounted on; fs NULL for "/" */
+    const struct mount *mount; /* how it is mounted */
 };
 
 enum { VFS_MOUNTS_MAX = 24 };

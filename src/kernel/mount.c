@@ -12,10 +12,10 @@
 #include <string.h>
 
 const struct mount mounts[] = {
-#define MOUNT(path, kind, flags, size, inodes, mode, major, minor, id, parent, source, type, \
-              options, super)                                                                \
-    {path,  MOUNT_##kind, flags,  size,   inodes, mode,    major,                            \
-     minor, id,           parent, source, type,   options, super},
+#define MOUNT(path, kind, flags, size, inodes, used, used_inodes, mode, major, minor, id, parent, \
+              peers, source, type, options, super)                                                \
+    {path,  MOUNT_##kind, flags,  size,  inodes, used, used_inodes, mode, major,                  \
+     minor, id,           parent, peers, source, type, options,     super},
 #include "kernel/mounts.def"
 #undef MOUNT
 };
@@ -95,8 +95,7 @@ static int mount_one(struct vfs *vfs, const struct persona_image *image, const s
         return -ENOMEM;
     fs->dev = FS_DEV(m->major, m->minor);
     fs->flags |= m->flags;
-    fs->usage_kib = m->size_kib;
-    fs->usage_inodes = m->inodes;
+    fs->mount = m;
     fs->covered = node;
     vfs->mounts[vfs->mount_count++] = fs;
     const struct fs_attr attr = {.what = FS_ATTR_MODE, .mode = m->mode};

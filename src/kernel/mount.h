@@ -10,8 +10,8 @@ struct mount {
     const char *path_z;
     enum mount_kind kind;
     unsigned flags; /* enum fs_flags */
-    uint64_t size_kib, inodes;
-    uint32_t mode, major, minor, id, parent_id;
+    uint64_t size_kib, inodes, used_kib, used_inodes;
+    uint32_t mode, major, minor, id, parent_id, peers;
     const char *source_z, *type_z, *options_z, *super_z;
 };
 extern const struct mount mounts[];

@@ -1,6 +1,7 @@
 #include "kernel/overlay.h"
 
 #include "kernel/hardware.h"
+#include "kernel/mount.h"
 
 #include <errno.h>
 #include <linux/fs.h>
@@ -165,6 +166,10 @@ static void fill_stat(const struct overlay *o, const struct inode *i, struct fil
         out->size = 40 + 20 * (int64_t)i->entries;
         out->blocks = 0;
     }
+    if ((o->fs.flags & FS_FIXED) != 0) { /* sysfs: a page each, whatever is in it */
+        out->size = S_ISREG(i->mode) ? OVERLAY_PAGE : 0;
+        out->blocks = 0;
+    }
 }
 
 static int stat_inode(struct fs *fs, uint64_t ino, struct file_stat *out)
@@ -294,8 +299,11 @@ static void usage(struct fs *fs, struct fs_usage *out)
         out->files_free = hw->disk_inodes_free > nodes ? hw->disk_inodes_free - nodes : 0;
         return;
     }
-    out->blocks = out->free = out->available = fs->usage_kib / 4;
-    out->files = out->files_free = fs->usage_inodes;
+    const struct mount *m = fs->mount;
+    out->blocks = m->size_kib / 4;
+    out->free = out->available = (m->size_kib - m->used_kib) / 4;
+    out->files = m->inodes;
+    out->files_free = m->inodes - m->used_inodes;
 }
 
 static void **object_of(struct fs *fs, uint64_t ino)

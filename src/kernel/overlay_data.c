@@ -210,10 +210,9 @@ static int64_t file_op_read(struct file *f, struct task *t, void *out, size_t le
 static int64_t file_op_write(struct file *f, struct task *t, const void *bytes, size_t len,
                              int64_t at)
 {
-    (void)t;
     int64_t n = overlay_write(overlay_of(f->node.fs), f->object, bytes, len, at);
     if (n > 0)
-        f->changed = true;
+        file_changed(f, t);
     return n;
 }
 
@@ -221,7 +220,7 @@ static int file_op_truncate(struct file *f, int64_t size)
 {
     int error = overlay_resize(overlay_of(f->node.fs), f->object, size);
     if (error == 0)
-        f->changed = true;
+        file_changed(f, NULL);
     return error;
 }
 

@@ -4,6 +4,7 @@
 #include "kernel/procfs.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const int64_t SECOND_NS = 1000000000;
 
@@ -93,13 +94,13 @@ int proc_meminfo(const struct proc_call *c)
         {"NFS_Unstable", 0},
         {"Bounce", 0},
         {"WritebackTmp", 0},
-        {"CommitLimit", h->mem_total / 2},
+        {"CommitLimit", h->mem_total / 8 * 4},
         {"Committed_AS", 328716},
         {"VmallocTotal", 34359738367},
         {"VmallocUsed", 17284},
         {"VmallocChunk", 0},
         {"Percpu", 808},
-        {"HardwareCorrupted", 0},
+        {"HardwareCorrupted", 0}, /* its number is narrower: the label is long */
         {"AnonHugePages", 4096},
         {"ShmemHugePages", 0},
         {"ShmemPmdMapped", 0},
@@ -110,7 +111,9 @@ int proc_meminfo(const struct proc_call *c)
     for (size_t i = 0; i < ARRAY_LEN(rows) && error == 0; i++) {
         char label[24];
         (void)snprintf(label, sizeof(label), "%s:", rows[i].name_z);
-        error = buffer_printf(c->out, "%-15s %8llu kB\n", label, (unsigned long long)rows[i].kib);
+        int width = strlen(label) > 16 ? 5 : 8;
+        error = buffer_printf(c->out, "%-15s %*llu kB\n", label, width,
+                              (unsigned long long)rows[i].kib);
     }
     if (error != 0)
         return error;

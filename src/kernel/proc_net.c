@@ -10,7 +10,7 @@ int proc_net_dev(const struct proc_call *c)
         "drop fifo colls carrier compressed\n"
         "    lo:       0       0    0    0    0     0          0         0        0       0    0 "
         "   0    0     0       0          0\n"
-        "  ens3: 962223     718    0    0    0     0          0         0    23775     189    0 "
+        "  ens3:  962223     718    0    0    0     0          0         0    23775     189    0 "
         "   0    0     0       0          0\n");
 }
 

@@ -331,8 +331,8 @@ int proc_pid_mountinfo(const struct proc_call *c)
     int error = 0;
     for (size_t i = 0; i < mounts_count && error == 0; i++) {
         const struct mount *m = &mounts[i];
-        error = buffer_printf(c->out, "%u %u %u:%u / %s %s shared:%zu - %s %s %s\n", m->id,
-                              m->parent_id, m->major, m->minor, m->path_z, m->options_z, i + 1,
+        error = buffer_printf(c->out, "%u %u %u:%u / %s %s shared:%u - %s %s %s\n", m->id,
+                              m->parent_id, m->major, m->minor, m->path_z, m->options_z, m->peers,
                               m->type_z, m->source_z, m->super_z);
     }
     return error;

@@ -54,6 +54,56 @@ struct proc_call {
 /* 0 or -errno. */
 typedef int (*proc_text_fn)(const struct proc_call *c);
 
+/* ---- The tree (procfs.c) ---- */
+
+enum proc_kind { PROC_KIND_TEXT, PROC_KIND_DIR, PROC_KIND_LINK };
+
+struct proc_entry {
+    const char *path_z;
+    enum proc_kind kind;
+    uint32_t mode;
+    proc_text_fn fn;
+};
+
+/* An inode number says all: an inode of the image's /proc, or process (0: the machine), entry, and
+ * for what stands in fd/, fdinfo/ and task/ one more number plus 1. */
+struct proc_place {
+    uint32_t image_ino;
+    int32_t pid;
+    size_t entry;
+    uint32_t number;
+};
+
+struct procfs {
+    struct fs fs; /* first */
+    const struct persona_image *image;
+    uint32_t image_root; /* the image's /proc; 0: none */
+};
+
+uint64_t proc_ino_of(struct proc_place p);
+struct proc_place proc_place_of(uint64_t ino);
+const struct proc_entry *proc_entry_of(struct proc_place p); /* NULL: there is none */
+/* The table of a process (or of the machine, pid 0). */
+const struct proc_entry *proc_table_of(int32_t pid, size_t *count);
+bool proc_is_named(const struct proc_entry *e, const char *name_z);
+/* Whether `path_z` is DIR/NAME with one name; the name. */
+bool proc_is_below(const char *dir_z, const char *path_z, struct span *name);
+/* The image's directory that stands for a directory of ours, or 0. */
+uint32_t proc_image_directory(const struct procfs *p, const struct proc_entry *e);
+/* A name of a directory of ours in its table; 0 or -ENOENT. */
+int proc_find_in_table(struct proc_place dir, const struct proc_entry *e, struct span name,
+                       uint64_t *ino);
+int proc_image_stat(const struct procfs *p, uint32_t ino, struct file_stat *out); /* mode, nlink */
+struct file *proc_open_of(const struct proc_view *view, int32_t fd);
+/* PTRACE_MODE_READ: another's descriptors, memory and directories are not shown. */
+bool proc_may_see(const struct task *t, const struct proc_view *view);
+
+int proc_readdir(struct fs *fs, struct task *t, uint64_t dir, int64_t at, file_entry_fn fn,
+                 void *ctx);                                                /* proc_list.c */
+int proc_open(struct fs *fs, struct task *t, uint64_t ino, struct file *f); /* proc_text.c */
+
+/* ---- The texts ---- */
+
 #define PROC(path, mode, fn)     int proc_##fn(const struct proc_call *c);
 #define PROC_PID(path, mode, fn) int proc_##fn(const struct proc_call *c);
 #define PROC_DIR(path)

@@ -93,18 +93,21 @@ int64_t sys_truncate(struct task *t, const uint64_t arg[6])
     return (int64_t)arg[1] < 0 ? -EINVAL : change(t, HERE, arg[0], 0, change_size, arg + 1);
 }
 
-static int64_t resize(struct file *f, int64_t size)
+static int64_t resize(struct task *t, struct file *f, int64_t size)
 {
     if (f == NULL || (f->flags & O_PATH) != 0)
         return -EBADF;
     if (size < 0 || f->ops->truncate == NULL || (f->flags & O_ACCMODE) == O_RDONLY)
         return -EINVAL;
-    return f->ops->truncate(f, size);
+    int error = f->ops->truncate(f, size);
+    if (error == 0 && f->changed)
+        file_changed(f, t);
+    return error;
 }
 
 int64_t sys_ftruncate(struct task *t, const uint64_t arg[6])
 {
-    return resize(sys_file(t, arg[0]), (int64_t)arg[1]);
+    return resize(t, sys_file(t, arg[0]), (int64_t)arg[1]);
 }
 
 int64_t sys_fallocate(struct task *t, const uint64_t arg[6])

@@ -211,6 +211,8 @@ static int open_found(const struct vfs_at *at, struct walk_found *found, uint32_
     error = vfs_open_node(at, found->node, dir, name, flags & ~(uint32_t)(O_CREAT | O_EXCL), out);
     if (error != 0)
         return error;
+    if (made || (flags & O_TRUNC) != 0)
+        file_changed(*out, at->task); /* by whom; a device is not */
     (*out)->changed = made;
     if ((flags & O_TRUNC) != 0 && !made && (*out)->ops->truncate != NULL)
         error = (*out)->ops->truncate(*out, 0);

@@ -1,0 +1,133 @@
+/* /proc: descriptions that make their text when they are read from the start. */
+#include "kernel/fdtable.h"
+#include "kernel/machine.h"
+#include "kernel/procfs.h"
+
+#include "persona/image.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct text {
+    struct proc_place place;
+    struct buffer bytes;
+    bool made;
+};
+
+static int fd_info(const struct proc_call *c, uint32_t fd)
+{
+    const struct file *f = c->p != NULL ? proc_open_of(c->p, (int32_t)fd) : NULL;
+    if (f == NULL)
+        return -ENOENT;
+    bool cloexec = fd_table_is_close_on_exec(c->p->task->files, (int)fd);
+    return buffer_printf(c->out, "pos:\t%lld\nflags:\t0%o\nmnt_id:\t%u\nino:\t%llu\n",
+                         (long long)f->position, f->flags | (cloexec ? O_CLOEXEC : 0u), 27u,
+                         (unsigned long long)f->node.ino);
+}
+
+static int make_text(struct file *f, struct task *t)
+{
+    struct text *text = f->object;
+    const struct procfs *p = (const struct procfs *)f->node.fs;
+    struct proc_view view;
+    struct persona_node node;
+    struct proc_call c = {
+        .vfs = f->vfs, .kernel = f->vfs->kernel, .reader = t, .out = &text->bytes};
+    buffer_clear(&text->bytes);
+    text->made = true;
+    if (text->place.image_ino != 0)
+        return persona_image_node(p->image, text->place.image_ino, &node)
+                   ? buffer_put(&text->bytes, node.data)
+                   : -ENOENT;
+    const struct proc_entry *e = proc_entry_of(text->place);
+    if (text->place.pid != 0) {
+        if (!proc_view_find(f->vfs, text->place.pid, &view))
+            return -ESRCH;
+        c.p = &view;
+    }
+    return text->place.number != 0 ? fd_info(&c, text->place.number - 1) : e->fn(&c);
+}
+
+static int64_t text_read(struct file *f, struct task *t, void *out, size_t len, int64_t at)
+{
+    struct text *text = f->object;
+    if (at == 0 || !text->made) {
+        int error = make_text(f, t);
+        if (error != 0)
+            return error < -1000 ? -ENOMEM : error;
+    }
+    struct span rest = buffer_span(&text->bytes);
+    if (at >= (int64_t)rest.len)
+        return 0;
+    rest = span_slice(rest, (size_t)at, (size_t)at + len);
+    memcpy(out, rest.data, rest.len);
+    return (int64_t)rest.len;
+}
+
+static struct span line_of(struct span bytes)
+{
+    while (bytes.len > 0 && (bytes.data[bytes.len - 1] == '\n' || bytes.data[bytes.len - 1] == 0))
+        bytes.len--;
+    return bytes;
+}
+
+/* Values that may be set are taken; a few are kept. */
+static int64_t text_write(struct file *f, struct task *t, const void *bytes, size_t len, int64_t at)
+{
+    (void)at;
+    const struct text *text = f->object;
+    const struct proc_entry *e = text->place.image_ino == 0 ? proc_entry_of(text->place) : NULL;
+    struct span value = line_of(span_of(bytes, len));
+    struct kernel *k = f->vfs->kernel;
+    struct proc_view view;
+    if (t == NULL || k == NULL || e == NULL)
+        return (int64_t)len;
+    if (proc_is_named(e, "sys/kernel/hostname"))
+        span_copy_z(value, k->hostname_z, sizeof(k->hostname_z));
+    else if (proc_is_named(e, "sys/kernel/domainname"))
+        span_copy_z(value, k->domainname_z, sizeof(k->domainname_z));
+    else if (proc_is_named(e, "comm") && proc_view_find(f->vfs, text->place.pid, &view) &&
+             view.task != NULL && view.task->process == t->process)
+        task_set_comm(view.task, value);
+    return (int64_t)len;
+}
+
+static void text_close(struct file *f)
+{
+    struct text *text = f->object;
+    if (text != NULL)
+        buffer_fini(&text->bytes);
+    free(text);
+}
+
+static int text_truncate(struct file *f, int64_t size)
+{
+    (void)f, (void)size;
+    return 0;
+}
+
+static const struct file_ops text_ops = {.seekable = true,
+                                         .read = text_read,
+                                         .write = text_write,
+                                         .truncate = text_truncate,
+                                         .close = text_close};
+
+int proc_open(struct fs *fs, struct task *t, uint64_t ino, struct file *f)
+{
+    struct proc_place place = proc_place_of(ino);
+    struct proc_view view;
+    const struct proc_entry *e = proc_entry_of(place);
+    if (place.pid != 0 && proc_view_find(fs->vfs, place.pid, &view) && (e->mode & 0044) == 0 &&
+        !proc_may_see(t, &view))
+        return -EACCES;
+    struct text *text = calloc(1, sizeof(*text));
+    if (text == NULL)
+        return -ENOMEM;
+    text->place = place;
+    buffer_init(&text->bytes, PROC_TEXT_MAX);
+    f->ops = &text_ops;
+    f->object = text;
+    f->key = text;
+    return 0;
+}
