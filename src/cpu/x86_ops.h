@@ -45,7 +45,8 @@
     X(SHL32_RI)                                                                                                                              \
     X(SHL64_RI)                                                                                                                              \
     X(SHR32_RI)                                                                                                                              \
-    X(SHR64_RI) X(SAR32_RI) X(SAR64_RI) X(ROL32_RI) X(ROL64_RI) X(ROR32_RI)                                                                  \
+    X(SHR64_RI)                                                                                                                              \
+    X(SAR32_RI) X(SAR64_RI) X(ROL32_RI) X(ROL64_RI) X(ROR32_RI)                                                                              \
         X(ROR64_RI) /* movzx, movsx: from, to */                                                                                             \
         X(MOVZX8_32_RR) X(MOVZX8_32_RM) X(MOVZX16_32_RR) X(MOVZX16_32_RM) X(MOVSX8_32_RR)                                                    \
             X(MOVSX8_32_RM) X(MOVSX8_64_RR) X(MOVSX8_64_RM) X(MOVSX16_32_RR) X(MOVSX16_32_RM)                                                \
