@@ -201,6 +201,7 @@ void signal_send_task(struct task *t, const struct signal_info *info)
     if (t->state == TASK_DEAD || !prepare(t->process, t, info->signo))
         return;
     queue_put(&t->signals.pending, info);
+    kernel_wake(t->kernel, t->process); /* signalfd */
     if ((t->signals.blocked & SIGNAL_BIT(info->signo)) == 0)
         wake_for(t, info->signo);
 }
@@ -230,6 +231,7 @@ void signal_send_process(struct process *p, const struct signal_info *info)
     if (t == NULL || !prepare(p, t, info->signo))
         return;
     queue_put(&p->pending, info);
+    kernel_wake(p->kernel, p); /* signalfd */
     for (struct task *each = p->kernel->tasks; each != NULL; each = each->next) {
         bool told = info->signo == SIGKILL || each == t;
         if (each->process == p && told && (each->signals.blocked & SIGNAL_BIT(info->signo)) == 0)

@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -236,6 +237,37 @@ static void counters(void)
     close(t);
 }
 
+static void signal_files(void)
+{
+    sigset_t set;
+    struct signalfd_siginfo info;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    int fd = signalfd(-1, &set, SFD_NONBLOCK);
+    SHOW(read(fd, &info, sizeof(info)));
+    SHOW(read(fd, &info, 10));
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    SHOW(poll(&p, 1, 0));
+    kill(getpid(), SIGUSR1);
+    SHOW(poll(&p, 1, 0));
+    SHOW(read(fd, &info, sizeof(info)));
+    HOLDS(info.ssi_signo == SIGUSR1 && info.ssi_pid == (uint32_t)getpid());
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(3);
+    SHOW(poll(&p, 1, 5000));
+    SHOW(read(fd, &info, sizeof(info)));
+    HOLDS(info.ssi_signo == SIGCHLD && info.ssi_status == 3 && info.ssi_pid == (uint32_t)pid);
+    waitpid(pid, NULL, 0);
+    SHOW(signalfd(1, &set, 0));
+    SHOW(signalfd(77, &set, 0));
+    SHOW(signalfd(-1, &set, 1));
+    close(fd);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
 static void pairs(void)
 {
     int s[2];
@@ -347,6 +379,7 @@ int main(void)
     polls();
     epolls();
     counters();
+    signal_files();
     pairs();
     names();
     loopback();

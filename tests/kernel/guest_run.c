@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -173,6 +174,14 @@ static void pull_in(struct runner *r, int wait_ms)
     }
 }
 
+/* The size of the terminal that this runs in, when it has changed. */
+static void pass_size(struct runner *r)
+{
+    struct winsize size;
+    if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col != 0)
+        kernel_resize(r->kernel, r->program, size.ws_col, size.ws_row);
+}
+
 static bool is_over(const struct runner *r)
 {
     return r->done && kernel_out_ended(r->kernel, r->program, KERNEL_STDOUT) &&
@@ -197,6 +206,8 @@ static void pump(struct runner *r)
         if (r->done && r->options.terminal)
             break; /* what was left behind has lost its line */
         pull_in(r, wait_ms);
+        if (r->options.terminal)
+            pass_size(r);
     }
     push_out(r);
 }
