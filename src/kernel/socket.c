@@ -30,8 +30,21 @@ struct socket *socket_new(struct vfs *vfs, int family, int type, int protocol)
     return s;
 }
 
+/* The other side forgets it too: a datagram socket may be connected again and again. */
+static void part(struct socket *s)
+{
+    struct socket *peer = s->peer;
+    s->peer = NULL;
+    if (peer == NULL || peer->peer != s)
+        return;
+    peer->peer = NULL;
+    vfs_wake(s->vfs, peer);
+}
+
 void socket_join(struct socket *a, struct socket *b)
 {
+    part(a);
+    part(b);
     a->peer = b;
     b->peer = a;
     a->connected = b->connected = true;
@@ -68,10 +81,7 @@ static void socket_free(struct socket *s)
         s->first_waiting = gone->next_waiting;
         socket_free(gone);
     }
-    if (s->peer != NULL) {
-        s->peer->peer = NULL;
-        vfs_wake(s->vfs, s->peer);
-    }
+    part(s);
     unname(s);
     buffer_fini(&s->in);
     free(s);
@@ -83,6 +93,8 @@ static int64_t at_end(const struct socket *s)
 {
     if (s->read_shut)
         return 0;
+    if (s->type == SOCK_DGRAM) /* there may always be another sender */
+        return -EAGAIN;
     if (s->peer != NULL)
         return s->peer->write_shut ? 0 : -EAGAIN;
     if (s->connected)
@@ -170,7 +182,7 @@ static bool is_same_name(const struct socket_name *a, const struct socket_name *
 struct socket *socket_find_name(const struct vfs *vfs, const struct socket_name *name, int type)
 {
     struct socket *s = vfs->sockets;
-    while (s != NULL && (s->type != type || !is_same_name(&s->name, name)))
+    while (s != NULL && (s->node.fs != NULL || s->type != type || !is_same_name(&s->name, name)))
         s = s->next;
     return s;
 }
@@ -179,7 +191,8 @@ int socket_bind(struct socket *s, const struct socket_name *name)
 {
     if (s->listed)
         return -EINVAL;
-    if (socket_find_name(s->vfs, name, s->type) != NULL)
+    /* A path names its file, and only that: the same text may have named another before. */
+    if (s->node.fs == NULL && socket_find_name(s->vfs, name, s->type) != NULL)
         return -EADDRINUSE;
     s->name = *name;
     s->listed = true;

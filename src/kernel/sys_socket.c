@@ -205,17 +205,29 @@ static int bind_path(struct task *t, struct socket *s, const struct socket_name 
 
 enum { PORT_FIRST = 32768, PORT_LAST = 60999, PORT_PRIVILEGED = 1024 };
 
+/* A free port, from a random one on: a search costs little however many are taken. */
+static void choose_port(const struct socket *s, struct socket_name *name)
+{
+    const struct vfs_hooks *hooks = vfs_hooks(s->vfs);
+    uint32_t start = 0, count = PORT_LAST - PORT_FIRST + 1;
+    hooks->random(hooks->ctx, &start, sizeof(start));
+    for (uint32_t i = 0; i < count; i++) {
+        struct socket_name tried = *name;
+        set_port(&tried, (uint16_t)(PORT_FIRST + (start % count + i) % count));
+        if (socket_find_name(s->vfs, &tried, s->type) == NULL) {
+            *name = tried;
+            return;
+        }
+    }
+}
+
 static int bind_port(struct task *t, struct socket *s, struct socket_name *name)
 {
     uint16_t port = port_of(name);
     if (port != 0 && port < PORT_PRIVILEGED && !creds_capable(&t->creds, CAP_NET_BIND_SERVICE))
         return -EACCES;
-    for (port = PORT_FIRST; port_of(name) == 0 && port < PORT_LAST; port++) {
-        struct socket_name tried = *name;
-        set_port(&tried, port);
-        if (socket_find_name(s->vfs, &tried, s->type) == NULL)
-            *name = tried;
-    }
+    if (port == 0)
+        choose_port(s, name);
     return socket_bind(s, name);
 }
 
