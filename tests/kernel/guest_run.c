@@ -1,7 +1,7 @@
 /* Runs a program of an image in the kernel, with this process's standard streams as its doors.
  *
  * usage: guest-run [-vxstf] [-u UID] [-c DIR] [-e NAME=VALUE]... [-n INSTRUCTIONS] [-a ARGV0]
- *                  [-h HOSTNAME] IMAGE PROGRAM [ARGUMENT]...
+ *                  [-h HOSTNAME] [-l SLICE] IMAGE PROGRAM [ARGUMENT]...
  *   -v  events on standard error      -x  system calls too
  *   -s  figures at the end
  *   -t  a terminal instead of pipes (standard input is passed as typed)
@@ -40,7 +40,7 @@ struct options {
     bool verbose, calls, figures, terminal, fixed;
     uint32_t uid;
     const char *cwd, *hostname;
-    uint64_t instructions;
+    uint64_t instructions, slice;
     struct span env[ENV_MAX];
     size_t envc;
     struct span argv[ARGS_MAX];
@@ -58,6 +58,7 @@ struct runner {
     struct termios saved;
     bool raw;
     size_t most_frames;
+    double slowest_ms; /* of all runs of a slice */
 };
 
 static void fail(const char *what, int error)
@@ -73,6 +74,13 @@ static int64_t now_ms(const struct runner *r)
         return INT64_C(1700000000000);
     clock_gettime(CLOCK_REALTIME, &ts);
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static double ms_since(const struct timespec *from)
+{
+    struct timespec to;
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    return (double)(to.tv_sec - from->tv_sec) * 1e3 + (double)(to.tv_nsec - from->tv_nsec) / 1e6;
 }
 
 static struct span map_file(const char *path)
@@ -191,7 +199,11 @@ static bool is_over(const struct runner *r)
 static void pump(struct runner *r)
 {
     while (!is_over(r)) {
-        enum kernel_state state = kernel_run(r->kernel, SLICE, now_ms(r));
+        struct timespec from;
+        clock_gettime(CLOCK_MONOTONIC, &from);
+        enum kernel_state state = kernel_run(r->kernel, r->options.slice, now_ms(r));
+        double ms = ms_since(&from);
+        r->slowest_ms = ms > r->slowest_ms ? ms : r->slowest_ms;
         size_t frames = cpu_pool_used(r->kernel->pool);
         r->most_frames = frames > r->most_frames ? frames : r->most_frames;
         bool moved = push_out(r);
@@ -219,7 +231,8 @@ static void parse(struct options *o, int argc, char **argv)
     const char *name = NULL;
     int c;
     o->hostname = "guest";
-    while ((c = getopt(argc, argv, "+vxstfu:c:e:n:a:h:")) != -1) {
+    o->slice = SLICE;
+    while ((c = getopt(argc, argv, "+vxstfu:c:e:n:l:a:h:")) != -1) {
         switch (c) {
         case 'v': o->verbose = true; break;
         case 'x': o->calls = true; break;
@@ -229,6 +242,7 @@ static void parse(struct options *o, int argc, char **argv)
         case 'u': o->uid = (uint32_t)strtoul(optarg, NULL, 10); break;
         case 'c': o->cwd = optarg; break;
         case 'n': o->instructions = strtoull(optarg, NULL, 10); break;
+        case 'l': o->slice = strtoull(optarg, NULL, 10); break;
         case 'a': name = optarg; break;
         case 'h': o->hostname = optarg; break;
         case 'e':
@@ -241,7 +255,7 @@ static void parse(struct options *o, int argc, char **argv)
     if (argc - optind < 2) {
         fprintf(stderr,
                 "usage: guest-run [-vxstf] [-u UID] [-c DIR] [-e NAME=VALUE] [-n COUNT] [-a ARGV0] "
-                "[-h HOSTNAME] IMAGE PROGRAM [ARGUMENT]...\n");
+                "[-h HOSTNAME] [-l SLICE] IMAGE PROGRAM [ARGUMENT]...\n");
         exit(125);
     }
     o->image = argv[optind++];
@@ -298,12 +312,9 @@ static void spawn(struct runner *r)
 
 static void figures(const struct runner *r, const struct timespec *from)
 {
-    struct timespec to;
-    clock_gettime(CLOCK_MONOTONIC, &to);
-    double ms =
-        (double)(to.tv_sec - from->tv_sec) * 1e3 + (double)(to.tv_nsec - from->tv_nsec) / 1e6;
-    fprintf(stderr, "%" PRIu64 " instructions, %.2f ms, at most %zu frames used\n",
-            r->kernel->instructions, ms, r->most_frames);
+    fprintf(stderr,
+            "%" PRIu64 " instructions, %.2f ms, at most %zu frames used, slowest slice %.2f ms\n",
+            r->kernel->instructions, ms_since(from), r->most_frames, r->slowest_ms);
 }
 
 int main(int argc, char **argv)
