@@ -53,7 +53,7 @@ static const struct file_ops zero_ops = {
 static const struct file_ops full_ops = {
     .rewinds = true, .seekable = true, .read = read_zeros, .write = write_full};
 static const struct file_ops random_ops = {
-    .seekable = true, .read = read_random, .write = write_away};
+    .rewinds = true, .seekable = true, .read = read_random, .write = write_away};
 
 static const struct {
     unsigned minor;

@@ -118,6 +118,8 @@ struct vfs {
     struct tty *ttys;       /* by number, lowest first */
     struct socket *sockets; /* that have a name */
     uint64_t next_object;   /* inode numbers of pipes and sockets */
+    unsigned epoll_depth;   /* of epolls that ask epolls, now */
+    uint32_t epoll_asked;   /* items, by the outermost of them */
 };
 
 #define FS_DEV(major, minor)                                         \

@@ -24,7 +24,7 @@ enum {
     KERNEL_QUANTUM = 20000,       /* instructions a task runs before the next one's turn */
     KERNEL_INSTRUCTIONS_US = 200, /* how many make the guest's clock go on by 1 us within a run */
     KERNEL_CALL_COST = 200,       /* instructions that a system call counts for */
-    KERNEL_PIECE_BYTES = 1 << 20, /* one call moves no more: the kernel's work is bounded */
+    KERNEL_PIECE_BYTES = 1 << 20, /* moved at once; more in the task's next turn (task_go_on) */
     KERNEL_FORK_COST = 4000,      /* of a new task */
     KERNEL_EXEC_COST = 20000,     /* of a new program */
     KERNEL_COPY_BYTES = 8,        /* bytes copied that count as one instruction */

@@ -15,6 +15,8 @@ enum {
     EPOLL_MOD = 3,
     EPOLL_EVENT_BYTES = 12, /* packed on x86-64 */
     EPOLL_DEPTH_MAX = 5,    /* epolls that watch epolls */
+    EPOLL_ITEM_COST = 4,    /* instructions */
+    EPOLL_ASKED_MAX = 1024, /* items below one that is asked: each may be reached in many ways */
 };
 #define EPOLL_ONESHOT (1u << 30)
 #define EPOLL_EDGE    (1u << 31)
@@ -79,14 +81,33 @@ static uint32_t edges(struct epoll_item *item, uint32_t ready)
     return fresh;
 }
 
+static bool any_ready(struct vfs *vfs, const struct epoll *e)
+{
+    int64_t sooner = INT64_MAX;
+    for (struct epoll_item *item = e->items; item != NULL; item = item->next) {
+        if (vfs->epoll_asked++ >= EPOLL_ASKED_MAX)
+            return false;
+        if (ready_of(item, &sooner) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* It may watch others, and they others again: how far that goes is bounded here, for what stands
+ * below may change after it was added. */
 static unsigned epoll_poll(struct file *f)
 {
-    struct epoll *e = f->object;
-    int64_t sooner = INT64_MAX;
-    for (struct epoll_item *item = e->items; item != NULL; item = item->next)
-        if (ready_of(item, &sooner) != 0)
-            return POLLIN | POLLRDNORM;
-    return 0;
+    struct vfs *vfs = f->vfs;
+    if (vfs->epoll_depth == 0)
+        vfs->epoll_asked = 0;
+    if (vfs->epoll_depth >= EPOLL_DEPTH_MAX)
+        return 0;
+    vfs->epoll_depth++;
+    bool ready = any_ready(vfs, f->object);
+    vfs->epoll_depth--;
+    if (vfs->epoll_depth == 0 && vfs->kernel != NULL)
+        kernel_charge(vfs->kernel, (uint64_t)vfs->epoll_asked * EPOLL_ITEM_COST);
+    return ready ? POLLIN | POLLRDNORM : 0;
 }
 
 static void epoll_close(struct file *f)
@@ -148,8 +169,9 @@ static struct epoll_item *find(const struct epoll *e, const struct file *f, int 
     return item;
 }
 
-/* How deep epolls stand below `f`; a circle shows as more than the maximum. */
-static int depth_of(const struct file *f, const struct epoll *top, int depth)
+/* How deep epolls stand below `f`; a circle, or more than can be looked through, shows as more than
+ * the maximum. */
+static int depth_of(const struct file *f, const struct epoll *top, int depth, uint32_t *seen)
 {
     if (f->ops != &epoll_ops || depth > EPOLL_DEPTH_MAX)
         return depth;
@@ -158,7 +180,9 @@ static int depth_of(const struct file *f, const struct epoll *top, int depth)
         return EPOLL_DEPTH_MAX + 1;
     int most = depth;
     for (const struct epoll_item *item = e->items; item != NULL; item = item->next) {
-        int below = depth_of(item->file, top, depth + 1);
+        if (++*seen > EPOLL_ASKED_MAX)
+            return EPOLL_DEPTH_MAX + 1;
+        int below = depth_of(item->file, top, depth + 1, seen);
         most = below > most ? below : most;
     }
     return most;
@@ -168,7 +192,8 @@ static int64_t add(struct epoll *e, struct file *f, int fd, uint32_t events, con
 {
     if (e->count >= EPOLL_ITEMS_MAX)
         return -ENOSPC;
-    if (depth_of(f, e, 1) > EPOLL_DEPTH_MAX)
+    uint32_t seen = 0;
+    if (depth_of(f, e, 1, &seen) > EPOLL_DEPTH_MAX)
         return -ELOOP;
     struct epoll_item *item = calloc(1, sizeof(*item));
     if (item == NULL)

@@ -41,6 +41,12 @@ static int64_t move(const struct transfer *m, uint64_t from, uint8_t *bytes, siz
     return (int64_t)done;
 }
 
+/* As Linux checks the places of a transfer first (rw_verify_area). */
+static bool is_beyond(int64_t at, uint64_t len)
+{
+    return at >= 0 && (uint64_t)at > INT64_MAX - len;
+}
+
 static size_t chunk_of(const struct transfer *m, uint64_t done)
 {
     return m->total - done < SYS_CHUNK ? (size_t)(m->total - done) : SYS_CHUNK;
@@ -49,9 +55,12 @@ static size_t chunk_of(const struct transfer *m, uint64_t done)
 static int64_t read_some(struct transfer *m)
 {
     uint8_t chunk[SYS_CHUNK];
-    uint64_t done = 0;
+    const uint64_t begun = m->t->restart.done;
+    uint64_t done = begun;
     int64_t n = 0;
     do {
+        if (done - begun >= KERNEL_PIECE_BYTES)
+            return task_go_on(m->t, done);
         size_t want = chunk_of(m, done);
         n = m->at == AT_POSITION ? file_read(m->f, m->t, chunk, want)
                                  : file_pread(m->f, m->t, chunk, want, m->at + (int64_t)done);
@@ -82,8 +91,11 @@ static int64_t write_wait(struct transfer *m, uint64_t done)
 static int64_t write_some(struct transfer *m)
 {
     uint8_t chunk[SYS_CHUNK];
-    uint64_t done = m->t->restart.done;
+    const uint64_t begun = m->t->restart.done;
+    uint64_t done = begun;
     do {
+        if (done - begun >= KERNEL_PIECE_BYTES)
+            return task_go_on(m->t, done);
         size_t want = chunk_of(m, done);
         int64_t n = want > 0 ? move(m, done, chunk, want, false) : 0;
         if (n >= 0) {
@@ -110,6 +122,8 @@ static int64_t transfer_one(struct task *t, const uint64_t arg[6], int64_t at, b
     if ((int64_t)arg[2] < 0)
         return -EINVAL;
     struct task_iov iov = {.base = arg[1], .len = arg[2] < TASK_RW_MAX ? arg[2] : TASK_RW_MAX};
+    if (is_beyond(at, iov.len))
+        return -EINVAL;
     struct transfer m = {.t = t, .f = f, .iov = &iov, .count = 1, .total = iov.len, .at = at};
     return writes ? write_some(&m) : read_some(&m);
 }
@@ -123,6 +137,8 @@ static int64_t transfer_many(struct task *t, const uint64_t arg[6], int64_t at, 
     int64_t total = task_read_iov(t, arg[1], arg[2], iov);
     if (total < 0)
         return total;
+    if (is_beyond(at, (uint64_t)total))
+        return -EINVAL;
     struct transfer m = {
         .t = t, .f = f, .iov = iov, .count = arg[2], .total = (uint64_t)total, .at = at};
     return writes ? write_some(&m) : read_some(&m);
@@ -230,8 +246,14 @@ static int64_t copy(struct task *t, struct file *in, int64_t in_at, struct file 
                     int64_t out_at, uint64_t len)
 {
     uint8_t chunk[SYS_CHUNK];
-    uint64_t done = t->restart.done;
+    const uint64_t begun = t->restart.done;
+    uint64_t done = begun;
+    if (is_beyond(in_at, len) || is_beyond(out_at, len))
+        return -EINVAL;
     while (done < len) {
+        if (done - begun >= KERNEL_PIECE_BYTES)
+            return task_go_on(t, done);
+        kernel_charge(t->kernel, SYS_CHUNK / KERNEL_COPY_BYTES);
         size_t want = len - done < SYS_CHUNK ? (size_t)(len - done) : SYS_CHUNK;
         int64_t before = in->position;
         int64_t n = in_at == AT_POSITION ? file_read(in, t, chunk, want)
@@ -264,9 +286,9 @@ static int64_t place_get(struct task *t, uint64_t addr, int64_t *at)
 
 static int64_t place_put(struct task *t, uint64_t addr, int64_t at, int64_t moved)
 {
-    at += moved;
     if (addr == 0 || moved <= 0)
         return moved;
+    at += moved;
     return task_write(t, addr, &at, sizeof(at)) != 0 ? -EFAULT : moved;
 }
 

@@ -293,6 +293,12 @@ int64_t task_wait_any(struct task *t)
     return park(t, NULL, true);
 }
 
+int64_t task_go_on(struct task *t, uint64_t done)
+{
+    t->restart.done = done;
+    return task_signal_pending(t) ? (int64_t)done : SYS_WAIT;
+}
+
 void task_wait_until(struct task *t, int64_t deadline_ns)
 {
     t->wait_deadline_ns = deadline_ns;

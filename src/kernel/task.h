@@ -184,6 +184,10 @@ void task_set_comm(struct task *t, struct span name);
 int64_t task_wait(struct task *t, const void *key);
 /* The same, woken by every kernel_wake: for poll, select, epoll. */
 int64_t task_wait_any(struct task *t);
+/* A long call has moved a piece: `done` bytes in all. Parks nothing: SYS_WAIT, and the call goes on
+ * in the task's next turn with t->restart.done; or `done`, its answer, when a signal is there to be
+ * handled. */
+int64_t task_go_on(struct task *t, uint64_t done);
 /* Call before task_wait: the latest time to be woken (CLOCK_MONOTONIC nanoseconds). The handler
  * itself compares with kernel_monotonic_ns: there is no "timed out" flag. */
 void task_wait_until(struct task *t, int64_t deadline_ns);

@@ -2,6 +2,7 @@
 #include "guest.h"
 
 #include <fcntl.h>
+#include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -202,6 +203,23 @@ static void stats(void)
     unlink("st");
 }
 
+/* Places of which the end is no number any more. */
+static void far_places(void)
+{
+    char b[16] = "";
+    struct iovec whole = {b, sizeof(b)};
+    off_t last = INT64_MAX, before = -1;
+    int zero = open("/dev/zero", O_RDWR), null = open("/dev/null", O_RDWR);
+    SHOW(pread(zero, b, sizeof(b), INT64_MAX));
+    SHOW(pread(zero, b, sizeof(b), INT64_MAX - 16));
+    SHOW(pwrite(null, b, sizeof(b), INT64_MAX - 3));
+    SHOW(preadv(zero, &whole, 1, INT64_MAX - 3));
+    SHOW(sendfile(null, zero, &last, 16));
+    SHOW(sendfile(null, zero, &before, 16));
+    close(zero);
+    close(null);
+}
+
 static void devices(void)
 {
     char b[16] = "";
@@ -221,7 +239,9 @@ static void devices(void)
     close(fd);
     fd = open("/dev/urandom", O_RDONLY);
     SHOW(read(fd, b, 16));
+    SHOW(lseek(fd, 10, SEEK_SET));
     close(fd);
+    far_places();
     SHOW(open("/dev/null", O_RDONLY | O_DIRECTORY));
     struct stat st;
     SHOW(stat("/dev/null", &st));

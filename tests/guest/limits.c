@@ -3,8 +3,11 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 enum { PAGE = 4096 };
@@ -124,6 +127,41 @@ static int sleeps(void)
     return 0;
 }
 
+/* Each epoll watches the next one twice: as many ways as there are numbers. */
+static int watches(void)
+{
+    struct epoll_event event = {.events = EPOLLIN}, out;
+    int n = 0, from = epoll_create1(0), first = from;
+    while (n++ < 60) {
+        int to = epoll_create1(0);
+        epoll_ctl(from, EPOLL_CTL_ADD, to, &event);
+        epoll_ctl(from, EPOLL_CTL_ADD, dup(to), &event);
+        from = to;
+    }
+    printf("%d ready\n", epoll_wait(first, &out, 1, 0));
+    return 0;
+}
+
+/* Moves much by one call. */
+static int moves(void)
+{
+    int in = open("/dev/zero", O_RDONLY), out = open("/dev/null", O_WRONLY);
+    int file = open("/tmp/sparse", O_RDWR | O_CREAT, 0600);
+    size_t size = 16 << 20;
+    char *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct iovec iov[64];
+    for (size_t i = 0; i < sizeof(iov) / sizeof(iov[0]); i++)
+        iov[i] = (struct iovec){bytes, size};
+    printf("ready\n");
+    ftruncate(file, 1 << 30);
+    printf("%zd\n", readv(in, iov, 64));
+    printf("%zd\n", writev(out, iov, 64));
+    printf("%zd\n", sendfile(out, in, NULL, 1 << 30));
+    printf("%zd\n", sendfile(out, file, NULL, 1 << 30));
+    printf("%zd\n", pread(file, bytes, size, 4096));
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     setbuf(stdout, NULL);
@@ -139,6 +177,8 @@ int main(int argc, char **argv)
     case 'c': return counts();
     case 'i': return copies();
     case 'z': return sleeps();
+    case 'w': return watches();
+    case 'v': return moves();
     case 'q': return 0;
     default: return 2;
     }

@@ -1,7 +1,7 @@
 /* A kernel seen from outside: programs, doors, events, time, bounds. The guests are the programs of
  * tests/guest. usage: kernel_test IMAGE */
 #include "cpu/x86.h"
-#include "kernel/kernel.h"
+#include "kernel/machine.h"
 #include "persona/image.h"
 
 #include <setjmp.h>
@@ -392,6 +392,39 @@ static void a_full_disk_is_told(void **state)
     close_machine(&m);
 }
 
+/* Epolls that watch epolls in 2^60 ways are asked for a while only. */
+static void nested_watches_end(void **state)
+{
+    (void)state;
+    struct machine m;
+    run_with(&m, &kernel_limits_default, "w");
+    assert_int_equal(m.done, 1);
+    assert_string_equal(m.out, "0 ready\n");
+    close_machine(&m);
+}
+
+/* What a call moves is counted, and no slice takes more of it than it may. */
+static void a_long_call_is_done_in_pieces(void **state)
+{
+    (void)state;
+    struct machine m;
+    uint64_t most = 0;
+    open_machine(&m, &kernel_limits_default);
+    assert_int_equal(spawn(&m, "/bin/guest-limits", "v"), 0);
+    for (int i = 0; i < RUNS_MAX && !m.done; i++) {
+        uint64_t before = m.kernel->instructions;
+        kernel_run(m.kernel, 1000, m.now_ms);
+        uint64_t used = m.kernel->instructions - before;
+        most = used > most ? used : most;
+        take_out(&m);
+        pull(&m);
+    }
+    assert_int_equal(m.done, 1);
+    assert_string_equal(m.out, "ready\n1073741824\n1073741824\n1073741824\n1073741824\n16777216\n");
+    assert_true(most < 2 * KERNEL_PIECE_BYTES / KERNEL_COPY_BYTES);
+    close_machine(&m);
+}
+
 static void used_up_instructions_kill_everything(void **state)
 {
     (void)state;
@@ -462,6 +495,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(too_much_memory_ends_the_process),
         cmocka_unit_test(too_many_files_are_refused),
         cmocka_unit_test(a_full_disk_is_told),
+        cmocka_unit_test(nested_watches_end),
+        cmocka_unit_test(a_long_call_is_done_in_pieces),
         cmocka_unit_test(used_up_instructions_kill_everything),
         cmocka_unit_test(events_that_are_not_pulled_stop_the_guests),
         cmocka_unit_test(the_machine_is_freed_in_the_middle_of_anything),
