@@ -384,8 +384,8 @@ int vfs_set_times(const struct creds *cred, struct vnode node, int64_t atime_ns,
 
 int64_t vfs_flags_ioctl(struct file *f, struct task *t, uint32_t command, uint64_t arg)
 {
-    const uint32_t may = FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME_FL |
-                         FS_SYNC_FL | FS_DIRSYNC_FL | FS_TOPDIR_FL | FS_NOTAIL_FL;
+    const uint32_t may = FS_EXTENT_FL | FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL |
+                         FS_NOATIME_FL | FS_SYNC_FL | FS_DIRSYNC_FL | FS_TOPDIR_FL | FS_NOTAIL_FL;
     struct file_stat st;
     uint32_t flags = 0;
     bool set = command == FS_IOC_SETFLAGS;
