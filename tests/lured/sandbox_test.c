@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -102,6 +103,25 @@ static bool connects(struct means *m)
 {
     struct sockaddr_in to = loopback(9);
     return connect(m->unconnected, (struct sockaddr *)&to, sizeof(to)) == 0 || errno != EPERM;
+}
+
+/* A send that opens a connection on its way. */
+static bool connects_by_sending(struct means *m)
+{
+    struct sockaddr_in to = loopback(9);
+    return sendto(m->unconnected, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, (struct sockaddr *)&to,
+                  sizeof(to)) == 1 ||
+           errno != EPERM;
+}
+
+static bool connects_by_a_message(struct means *m)
+{
+    struct sockaddr_in to = loopback(9);
+    char byte = 'x';
+    struct iovec part = {&byte, 1};
+    struct msghdr msg = {
+        .msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = &part, .msg_iovlen = 1};
+    return sendmsg(m->unconnected, &msg, MSG_FASTOPEN | MSG_NOSIGNAL) == 1 || errno != EPERM;
 }
 
 static bool binds(struct means *m)
@@ -207,6 +227,8 @@ static const struct attempt ATTEMPTS[] = {
     {"forks", forks, NO, NO},
     {"makes a socket", makes_a_socket, NO, NO},
     {"connects", connects, NO, NO},
+    {"connects by sending", connects_by_sending, NO, NO},
+    {"connects by a message", connects_by_a_message, NO, NO},
     {"binds", binds, NO, NO},
     {"listens", listens, NO, NO},
     {"signals its parent", kills_the_parent, NO, NO},
