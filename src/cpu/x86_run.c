@@ -41,6 +41,7 @@ static void leave(struct x86 *cpu, uint64_t rip, int stop)
     cpu->state.rip = rip;
     cpu->state.rflags = x86_flags(cpu);
     cpu->block = NULL;
+    /* Not done is an instruction that faulted, and a repeated one that goes on (X86_AGAIN). */
     if (stop == X86_STOP_BUDGET || stop == X86_STOP_SYSCALL)
         cpu->probe_is_passed = false;
 }
@@ -385,14 +386,10 @@ op_STRING:
     rip = r[X86_R_PAGE] + insn->offset;
     stop = x86_string(cpu, insn);
     left = cpu->left;
-    if (stop == X86_RETRY)
+    if (stop == X86_RETRY || stop == X86_REFETCH)
         goto retry;
-    if (stop == X86_REFETCH)
-        goto find;
-    if (stop) {
-        stop = stop == X86_AGAIN ? X86_STOP_BUDGET : stop;
+    if (stop)
         goto out;
-    }
     rip += insn->len;
     goto find;
 op_RDTSC : {
@@ -452,6 +449,8 @@ enum x86_stop x86_run(struct x86 *cpu, uint64_t budget, uint64_t *used, struct x
     int stop = run(cpu, &left, &rip);
     x86_vector_leave(cpu);
     leave(cpu, rip, stop);
+    if (stop == X86_AGAIN)
+        stop = X86_STOP_BUDGET;
     *used = (uint64_t)(all - left);
     cpu->retired += *used;
     *trap = cpu->trap;

@@ -723,6 +723,21 @@ static void a_probe_whose_instruction_faults_is_not_told_twice(void **state)
     assert_int_equal(run(m, 9), X86_STOP_SYSCALL);
 }
 
+static void a_probe_at_a_repeated_string_is_told_once(void **state)
+{
+    struct machine *m = *state;
+    CODE_AT(m, CODE, 0xf3, 0xaa, 0x0f, 0x05); /* rep stosb; syscall */
+    m->s->reg[X86_RDI] = DATA;
+    m->s->reg[X86_RCX] = 50;
+    assert_int_equal(x86_probe_add(m->cpu, CODE), 0);
+    assert_int_equal(run(m, 9), X86_STOP_PROBE);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(run(m, 10), X86_STOP_BUDGET);
+    assert_int_equal(run(m, 9), X86_STOP_SYSCALL);
+    m->s->rip = CODE;
+    assert_int_equal(run(m, 9), X86_STOP_PROBE);
+}
+
 static void probes_are_counted(void **state)
 {
     struct machine *m = *state;
@@ -822,6 +837,7 @@ int main(void)
         X86_TEST(no_frames_left_is_said_and_can_be_mended),
         X86_TEST(a_probe_stops_before_its_instruction_once),
         X86_TEST(a_probe_whose_instruction_faults_is_not_told_twice),
+        X86_TEST(a_probe_at_a_repeated_string_is_told_once),
         X86_TEST(probes_are_counted),
         X86_TEST(time_passes_by_instructions_whatever_the_slices),
         X86_TEST(flags_may_be_set_to_any_value),
