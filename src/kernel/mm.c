@@ -86,6 +86,8 @@ static void insert(struct mm *mm, size_t i, const struct mm_area *area)
 
 static void erase(struct mm *mm, size_t from, size_t to)
 {
+    if (from == to)
+        return;
     for (size_t i = from; i < to; i++) {
         mm->pages -= (mm->areas[i].end - mm->areas[i].start) / CPU_PAGE_BYTES;
         file_drop(mm->areas[i].file);
