@@ -142,7 +142,8 @@ int ssh_sender_put(struct ssh_sender *s, struct crypto_rng *rng, struct span pay
     for (size_t i = 0; i < LENGTH_BYTES; i++)
         packet[i] = (uint8_t)(length >> (8 * (LENGTH_BYTES - 1 - i)));
     packet[LENGTH_BYTES] = (uint8_t)padding;
-    memcpy(packet + LENGTH_BYTES + PADDING_FIELD_BYTES, payload.data, payload.len);
+    if (payload.len > 0)
+        memcpy(packet + LENGTH_BYTES + PADDING_FIELD_BYTES, payload.data, payload.len);
     /* COMPAT: OpenSSH pads with zeros in the clear. */
     if (t->cipher)
         crypto_rng_bytes(rng, packet + len - padding, padding);
