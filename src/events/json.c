@@ -106,11 +106,6 @@ void json_text(struct json *j, struct span text)
     json_quote_close(j);
 }
 
-void json_text_z(struct json *j, const char *text_z)
-{
-    json_text(j, span_z(text_z));
-}
-
 static bool is_plain(uint8_t byte)
 {
     return byte >= 0x20 && byte <= 0x7e && byte != '"' && byte != '\\';

@@ -28,7 +28,6 @@ void json_number(struct json *j, int64_t value);
 void json_seconds(struct json *j, int64_t value_ms);
 void json_bool(struct json *j, bool value);
 void json_text(struct json *j, struct span text);
-void json_text_z(struct json *j, const char *text_z);
 
 /* A string made of parts: quote, any parts, quote. */
 void json_quote_open(struct json *j);

@@ -212,6 +212,8 @@ static void on_error(struct session_connection *c, const struct ssh_event_error 
     }
     struct event e = session_event(c, EVENT_PROTOCOL_ERROR);
     event_text_z(&e, FIELD_ERROR, error->text_z);
+    if (error->code != 0)
+        event_number(&e, FIELD_CODE, error->code);
     if (error->sent.len > 0)
         event_text(&e, FIELD_DATA, error->sent);
     session_put(c, &e);

@@ -243,7 +243,7 @@ static void send_refusal(struct ssh *s)
     if (!auth->first_none)
         auth->failures++;
     if (auth->failures >= s->profile->auth_tries_max) {
-        ssh_fault_disconnect(s, "Too many authentication failures");
+        ssh_refuse_disconnect(s, "Too many authentication failures");
         return;
     }
     ssh_begin(s, SSH_MSG_USERAUTH_FAILURE);

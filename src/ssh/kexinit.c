@@ -104,16 +104,16 @@ static int choose_direction(struct ssh *s, const struct lists *lists, enum ssh_s
     struct ssh_kex *kex = &s->kex;
     kex->cipher[side] = ssh_cipher_find(choose(lists->cipher[side], s->server->cipher_z));
     if (!kex->cipher[side])
-        return ssh_fault(s, "no common cipher");
+        return ssh_disagree(s, "no common cipher");
     kex->mac[side] = NULL;
     if (!kex->cipher[side]->tag_bytes) {
         kex->mac[side] = ssh_mac_find(choose(lists->mac[side], s->server->mac_z));
         if (!kex->mac[side])
-            return ssh_fault(s, "no common MAC");
+            return ssh_disagree(s, "no common MAC");
     }
     struct span compression = choose(lists->comp[side], s->server->compression_z);
     if (!compression.len)
-        return ssh_fault(s, "no common compression");
+        return ssh_disagree(s, "no common compression");
     kex->compresses[side] = span_equal_z(compression, "zlib@openssh.com");
     return 0;
 }
@@ -125,10 +125,10 @@ static int choose_all(struct ssh *s, const struct lists *lists)
     span_copy_z(kex_names(s, names_z), names_z, sizeof(names_z));
     kex->method = ssh_kex_method_find(choose(lists->kex, names_z));
     if (!kex->method)
-        return ssh_fault(s, "no common key exchange method");
+        return ssh_disagree(s, "no common key exchange method");
     kex->signature = ssh_signature_find(choose(lists->hostkey, s->server->hostkey_z));
     if (!kex->signature)
-        return ssh_fault(s, "no common host key algorithm");
+        return ssh_disagree(s, "no common host key algorithm");
     int err = choose_direction(s, lists, SSH_CLIENT_TO_SERVER);
     return err < 0 ? err : choose_direction(s, lists, SSH_SERVER_TO_CLIENT);
 }

@@ -143,6 +143,11 @@ int ssh_fault(struct ssh *s, const char *text_z);
 int ssh_fault_disconnect(struct ssh *s, const char *format_z, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The same two for messages that are well formed, but that we cannot go along with: the event
+ * carries no data of them. */
+int ssh_disagree(struct ssh *s, const char *text_z);
+int ssh_refuse_disconnect(struct ssh *s, const char *text_z);
+
 /* Our fault: out of memory and the like. Returns SSH_OVER. */
 int ssh_broken(struct ssh *s, int code);
 

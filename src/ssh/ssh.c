@@ -77,26 +77,51 @@ int ssh_broken(struct ssh *s, int code)
     return SSH_OVER;
 }
 
-static void emit_error(struct ssh *s, const char *text_z, struct span sent)
+static struct ssh_event_error *emit_error(struct ssh *s, const char *text_z)
 {
     struct ssh_event_error *error = &ssh_emit(s, SSH_EVENT_ERROR)->error;
     struct span payload = s->packet.payload;
     *error = (struct ssh_event_error){
         .text_z = text_z,
-        .sent = sent,
         .message = payload.len ? payload.data[0] : -1,
         .data = span_slice(payload, 0, SSH_ERROR_DATA_MAX),
         .data_len = payload.len,
     };
+    return error;
+}
+
+static void bless_message(struct ssh_event_error *error)
+{
+    error->data = span_of(NULL, 0);
+    error->data_len = 0;
 }
 
 int ssh_fault(struct ssh *s, const char *text_z)
 {
     if (s->phase == SSH_PHASE_OVER)
         return SSH_OVER;
-    emit_error(s, text_z, span_of(NULL, 0));
+    (void)emit_error(s, text_z);
     ssh_finish(s);
     return SSH_OVER;
+}
+
+int ssh_disagree(struct ssh *s, const char *text_z)
+{
+    if (s->phase == SSH_PHASE_OVER)
+        return SSH_OVER;
+    bless_message(emit_error(s, text_z));
+    ssh_finish(s);
+    return SSH_OVER;
+}
+
+static struct ssh_event_error *tell_error(struct ssh *s)
+{
+    ssh_send_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR, span_z(s->text_z));
+    struct ssh_event_error *error = emit_error(s, s->text_z);
+    error->sent = span_z(s->text_z);
+    error->code = SSH_DISCONNECT_PROTOCOL_ERROR;
+    ssh_finish(s);
+    return error;
 }
 
 int ssh_fault_disconnect(struct ssh *s, const char *format_z, ...)
@@ -107,9 +132,16 @@ int ssh_fault_disconnect(struct ssh *s, const char *format_z, ...)
     va_start(args, format_z);
     vsnprintf(s->text_z, sizeof(s->text_z), format_z, args);
     va_end(args);
-    ssh_send_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR, span_z(s->text_z));
-    emit_error(s, s->text_z, span_z(s->text_z));
-    ssh_finish(s);
+    (void)tell_error(s);
+    return SSH_OVER;
+}
+
+int ssh_refuse_disconnect(struct ssh *s, const char *text_z)
+{
+    if (s->phase == SSH_PHASE_OVER)
+        return SSH_OVER;
+    snprintf(s->text_z, sizeof(s->text_z), "%s", text_z);
+    bless_message(tell_error(s));
     return SSH_OVER;
 }
 

@@ -195,9 +195,10 @@ struct ssh_event_disconnect {
 
 struct ssh_event_error {
     const char *text_z; /* what was wrong, for the record */
-    struct span sent;   /* the text of the DISCONNECT that was sent; empty: closed in silence */
+    struct span sent;   /* the text that the client was told; empty: closed in silence */
+    uint32_t code;      /* of the DISCONNECT it was told by; 0: by none (RFC 4253, section 11.1) */
     int message;        /* number of the offending message, -1 when it could not be read */
-    struct span data;   /* its first SSH_ERROR_DATA_MAX bytes */
+    struct span data;   /* its first SSH_ERROR_DATA_MAX bytes; empty: the message itself was good */
     size_t data_len;    /* its full length */
 };
 

@@ -48,6 +48,8 @@ def test_identification(honeypot, line, answer):
             sock.sendall(line)
             assert read_all(sock) == answer
     assert sessions[0][-1]["eventid"] == "cowrie.session.closed"
+    assert [e.get("data") for e in sessions[0] if e["eventid"] == "lured.protocol.error"] == (
+        [answer.decode().rstrip()] if answer else [])
 
 
 @pytest.mark.parametrize("data, text", [
@@ -66,10 +68,12 @@ def test_packets(honeypot, data, text):
             answer = read_all(sock)
     length, = struct.unpack_from(">I", answer)
     rest = answer[4 + length:]  # what follows KEXINIT
+    error, = [e for e in sessions[0] if e["eventid"] == "lured.protocol.error"]
     if text is None:
-        assert rest == b""
+        assert rest == b"" and "code" not in error and "data" not in error
     else:
         assert text.encode() in rest and rest[5:10] == b"\x01\x00\x00\x00\x02"
+        assert error["code"] == 2 and error["data"] == text
     assert sessions[0][-1]["eventid"] == "cowrie.session.closed"
 
 

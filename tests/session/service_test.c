@@ -390,6 +390,7 @@ static void what_breaks_the_protocol_is_recorded(void **state)
     visit_say(&v, "5e #42 \"x\"");
     visit_lose(&v);
     check_has(&v.records, "lured.protocol.error", 1);
+    check_has(&v.records, "cowrie.client.malformed_packet", 1);
     check_has(&v.records, "cowrie.session.closed", 1);
     finish(&h, &v);
 }
