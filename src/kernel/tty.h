@@ -38,9 +38,9 @@ void tty_modes_decode(struct tty_modes *modes, struct span encoded);
 /* A new terminal with the lowest free number, its master outside. `out_max` bounds what waits for
  * the line. NULL: -ENOSPC, -ENOMEM in *error. */
 struct tty *tty_new(struct vfs *vfs, size_t out_max, int *error);
-struct tty_modes *tty_modes(struct tty *tty); /* to set up before use */
-void tty_set_owner(struct tty *tty, uint32_t uid);
-unsigned tty_number(const struct tty *tty); /* N of /dev/pts/N */
+struct tty_modes *tty_modes(struct tty *tty);      /* to set up before use */
+void tty_set_owner(struct tty *tty, uint32_t uid); /* else root's; its group is tty */
+unsigned tty_number(const struct tty *tty);        /* N of /dev/pts/N */
 
 /* ---- The line's side ---- */
 size_t tty_put(struct tty *tty, struct span bytes); /* typed; what was taken */
@@ -63,7 +63,6 @@ struct file *tty_open(struct tty *tty, uint32_t flags, int *error);
 /* Makes it the controlling terminal of the session, with that foreground group; the caller sets
  * session->tty. */
 void tty_set_session(struct tty *tty, int32_t session, int32_t group);
-int32_t tty_session(const struct tty *tty);    /* 0: of none */
 int32_t tty_foreground(const struct tty *tty); /* 0: none */
 /* The session's leader has ended or gives it up: SIGHUP and SIGCONT to the foreground group; of no
  * session any more (hooks.session_lost is called). Takes NULL. */

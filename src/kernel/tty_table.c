@@ -163,11 +163,6 @@ void tty_set_session(struct tty *tty, int32_t session, int32_t group)
     tty->foreground = group;
 }
 
-int32_t tty_session(const struct tty *tty)
-{
-    return tty->session;
-}
-
 int32_t tty_foreground(const struct tty *tty)
 {
     return tty->foreground;

@@ -111,6 +111,11 @@ def test_an_interactive_login_is_bash_itself(honeypot):
     assert child.exitstatus == 0
 
 
+def test_a_terminal_belongs_to_its_user(honeypot):
+    seen = honeypot.ssh("stat -c '%U %G %a' $(tty); echo x > $(tty)", user="admin", password="admin", tty=True)
+    assert seen.stdout == b"admin tty 620\r\nx\r\n"
+
+
 def test_three_wrong_passwords(honeypot):
     with honeypot.recorded() as sessions:
         child = spawn_interactive(honeypot, password="wrong-1")
