@@ -85,7 +85,7 @@ static const char *check_endpoint(const char *value_z)
     const char *why_z = NULL;
     if (config_is_off(value_z) || reel_endpoint_parse_server(value_z, &endpoint, &why_z) == 0)
         return NULL;
-    return why_z != NULL ? why_z : "an endpoint such as tcp:2222, or off";
+    return why_z != NULL ? why_z : "such as tcp:2222, or off";
 }
 
 static const char *(*const CHECKS[])(const char *value_z) = {
@@ -138,7 +138,10 @@ static int check_value(const struct row *row, const char *value_z, char why_z[CO
         expected_z = "a value";
     if (expected_z == NULL)
         return 0;
-    (void)snprintf(why_z, CONFIG_WHY_SIZE, "expected %.150s, not \"%.100s\"", expected_z, value_z);
+    /* What the engine says of an endpoint is a sentence of its own. */
+    const char *kind_z = row->check == CHECK_ENDPOINT ? "an endpoint: " : "";
+    (void)snprintf(why_z, CONFIG_WHY_SIZE, "expected %s%.150s, not \"%.100s\"", kind_z, expected_z,
+                   value_z);
     return ERR_MALFORMED;
 }
 

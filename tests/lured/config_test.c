@@ -119,7 +119,7 @@ static void syntax_and_endpoints_are_refused_too(void **state)
     }
     assert_true(config_read(config, "f.yaml", span_z("ssh:\n  endpoint: 'tcp:70000'\n"), why_z) <
                 0);
-    assert_memory_equal(why_z, "f.yaml:2: key \"ssh.endpoint\": expected ", 39);
+    assert_memory_equal(why_z, "f.yaml:2: key \"ssh.endpoint\": expected an endpoint: ", 52);
     assert_non_null(strstr(why_z, "not \"tcp:70000\""));
 }
 
