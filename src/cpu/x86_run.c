@@ -77,18 +77,11 @@ static unsigned limit_of(int64_t left)
     return left < X86_BLOCK_COUNT_MAX ? (unsigned)left : X86_BLOCK_COUNT_MAX;
 }
 
-/* Where every operation jumps to every other, clang takes minutes, and under its sanitizers also
- * without that: there one jump serves all, and the optimizer stays out (gcc does not mind). */
+/* Where every operation jumps to every other, clang takes minutes: there one jump serves all. */
 #if defined(__clang__)
 #define X86_ONE_JUMP 1
-#if __has_feature(address_sanitizer)
-#define NOT_OPTIMIZED __attribute__((optnone))
-#else
-#define NOT_OPTIMIZED
-#endif
 #else
 #define X86_ONE_JUMP 0
-#define NOT_OPTIMIZED
 #endif
 
 #if X86_ONE_JUMP
@@ -185,7 +178,7 @@ static unsigned limit_of(int64_t left)
     MACRO(14)                 \
     MACRO(15)
 
-NOT_OPTIMIZED static int run(struct x86 *cpu, int64_t *budget_left, uint64_t *rip_out)
+static int run(struct x86 *cpu, int64_t *budget_left, uint64_t *rip_out)
 {
 #if !X86_ONE_JUMP
     static const void *const labels[X86_OP_COUNT] = {
