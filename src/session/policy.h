@@ -1,11 +1,13 @@
 /* Which passwords open the machine. A policy is a text of rules, one a line, and the first rule
  * whose user and password both match decides; no rule: refused.
  *
- *     # a comment; empty lines are skipped
- *     root:!root        root may not log in with "root" ...
- *     root:*            ... but with anything else
- *     admin*:12*4       admin, admin1 ... with 124, 1234, 12xyz4 ...
- *     *:\*\!            any user, the password *!
+ *     # root may not log in with "root", but with anything else; empty lines are skipped
+ *     root:!root
+ *     root:*
+ *     # admin, admin1 ... with 124, 1234, 12xyz4 ...
+ *     admin*:12*4
+ *     # any user, the password *!
+ *     *:\*\!
  *
  * The user ends at the first colon. `*` stands for any bytes, also none; a password that begins
  * with `!` refuses; a backslash takes the next byte as it is. The order and meaning are those of
