@@ -59,6 +59,8 @@ static int show_line(struct view *v, struct span line)
 static int print_shown(struct view *v)
 {
     struct span shown = buffer_span(&v->out);
+    if (shown.len == 0)
+        return 0;
     bool good = fwrite(shown.data, 1, shown.len, stdout) == shown.len && fflush(stdout) == 0;
     buffer_clear(&v->out);
     return good ? 0 : -EIO;
