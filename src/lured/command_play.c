@@ -53,6 +53,8 @@ static int play_line(struct player *p, struct span line, struct buffer *bytes, s
         return error;
     wait_until(p, l.seconds);
     struct span out = buffer_span(bytes);
+    if (out.len == 0)
+        return 0;
     return fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0 ? 0 : -EIO;
 }
 
