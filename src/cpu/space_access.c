@@ -179,13 +179,22 @@ int cpu_space_read(struct cpu_space *space, uint64_t addr, void *out, size_t len
     return 0;
 }
 
-int cpu_space_write(struct cpu_space *space, uint64_t addr, const void *bytes, size_t len)
+/* How a page is opened for `n` bytes at `addr`: 0 and where they stand on the host, or an error. */
+typedef int (*open_page_fn)(struct cpu_space *space, uint64_t addr, unsigned n, uint8_t **host);
+
+static int open_as_guest(struct cpu_space *space, uint64_t addr, unsigned n, uint8_t **host)
+{
+    return copy_page(space, addr, n, CPU_WRITE, host);
+}
+
+static inline int copy_in(struct cpu_space *space, uint64_t addr, const void *bytes, size_t len,
+                          open_page_fn open_page)
 {
     const uint8_t *from = bytes;
     uint8_t *host;
     while (len > 0) {
         unsigned n = in_page(addr, len);
-        int rc = copy_page(space, addr, n, CPU_WRITE, &host);
+        int rc = open_page(space, addr, n, &host);
         if (rc < 0)
             return rc;
         memcpy(host, from, n);
@@ -196,21 +205,14 @@ int cpu_space_write(struct cpu_space *space, uint64_t addr, const void *bytes, s
     return 0;
 }
 
+int cpu_space_write(struct cpu_space *space, uint64_t addr, const void *bytes, size_t len)
+{
+    return copy_in(space, addr, bytes, len, open_as_guest);
+}
+
 int cpu_space_poke(struct cpu_space *space, uint64_t addr, const void *bytes, size_t len)
 {
-    const uint8_t *from = bytes;
-    uint8_t *host;
-    while (len > 0) {
-        unsigned n = in_page(addr, len);
-        int rc = cpu_space_open_for_write(space, addr, n, &host);
-        if (rc < 0)
-            return rc;
-        memcpy(host, from, n);
-        from += n;
-        addr += n;
-        len -= n;
-    }
-    return 0;
+    return copy_in(space, addr, bytes, len, cpu_space_open_for_write);
 }
 
 int64_t cpu_space_read_z(struct cpu_space *space, uint64_t addr, char *out_z, size_t size)
