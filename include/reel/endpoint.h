@@ -6,6 +6,7 @@
  *           tcp6:8080                           all IPv6 addresses, and IPv4 (v6only=yes: not)
  *           unix:/run/x.sock:mode=660           a Unix socket; unix:@name is the abstract namespace
  *           fd:3                                a listening socket inherited from the parent
+ *           8080  127.0.0.1:8080  [::1]:8080    tcp in short, for command lines
  *   and on all but fd: backlog=N; on tcp: reuseport=yes
  * Clients:  tcp:192.0.2.1:80  tcp:[2001:db8::1]:80  tcp:host=192.0.2.1:port=80:timeout=5
  *           unix:/run/x.sock:timeout=5

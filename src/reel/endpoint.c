@@ -236,11 +236,37 @@ static const struct kind *find_kind(const struct kind *kinds, const char *name_z
     return kinds->name_z ? kinds : NULL;
 }
 
+/* The short form: PORT or ADDRESS:PORT. */
+static const char *parse_short(const char *text_z, struct reel_endpoint *out)
+{
+    struct args args = {.kind_z = NULL};
+    char *to = args.text_z, *equals_z = NULL;
+    const char *host_z = "0.0.0.0", *part_z = to;
+    const char *why_z = take_part(&text_z, &to, &equals_z);
+    if (!why_z && *text_z == ':') {
+        text_z++;
+        host_z = part_z;
+        part_z = to;
+        why_z = take_part(&text_z, &to, &equals_z);
+    }
+    if (why_z || *text_z)
+        return why_z ? why_z : "there is one part too many";
+    args.value_z[ARG_PORT] = part_z;
+    return build_tcp(&args, host_z, out);
+}
+
+static bool is_short(const char *text_z)
+{
+    return *text_z == '[' || (*text_z >= '0' && *text_z <= '9');
+}
+
 static const char *parse(const struct kind *kinds, const char *text_z, struct reel_endpoint *out)
 {
     struct args args = {.kind_z = NULL};
     if (strnlen(text_z, REEL_ENDPOINT_MAX + 1) > REEL_ENDPOINT_MAX)
         return "it is longer than 256 bytes";
+    if (kinds == servers && is_short(text_z))
+        return parse_short(text_z, out);
     char *to = args.text_z, *equals_z = NULL;
     const char *why_z = take_part(&text_z, &to, &equals_z);
     const struct kind *kind = why_z ? NULL : find_kind(kinds, args.text_z);

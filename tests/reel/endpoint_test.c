@@ -42,6 +42,9 @@ static void servers_are_understood(void **state)
         {"unix:/run/a.sock", "/run/a.sock"},
         {"unix:/run/with\\:colon:mode=660", "/run/with:colon"},
         {"unix:path=@abstract", "@abstract"},
+        {"8080", "0.0.0.0:8080"},
+        {"127.0.0.1:0", "127.0.0.1:0"},
+        {"[::1]:80", "[::1]:80"},
         {NULL, NULL},
     };
     check_good(reel_endpoint_parse_server, cases);
@@ -126,8 +129,13 @@ static void nonsense_is_refused_with_a_sentence(void **state)
                                           "tcp:1:",
                                           "tcp:1:=",
                                           "tcp:1:=x",
-                                          "8080",
                                           "tcp=1",
+                                          "65536",
+                                          "80:",
+                                          "127.0.0.1:",
+                                          "127.0.0.1:80:1",
+                                          "[::1]",
+                                          "localhost:80",
                                           NULL};
     static const char *const clients[] = {"tcp:80",
                                           "tcp:192.0.2.1:0",
@@ -138,6 +146,7 @@ static void nonsense_is_refused_with_a_sentence(void **state)
                                           "fd:3",
                                           "unix:/x:mode=600",
                                           "tcp:[127.0.0.1]:80",
+                                          "192.0.2.1:80",
                                           NULL};
     check_bad(reel_endpoint_parse_server, servers);
     check_bad(reel_endpoint_parse_client, clients);
