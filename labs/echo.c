@@ -1,0 +1,32 @@
+/* echo: sends back what comes, to any number of clients, on one thread. */
+#include <reel/reel.h>
+
+#include "lab.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static size_t echo_data(struct reel_transport *t, const uint8_t *data, size_t len)
+{
+    return reel_write(t, data, len) == 0 ? len : 0; /* what is not taken comes again */
+}
+
+static const struct reel_protocol echo = {.name_z = "echo", .data = echo_data};
+static const struct reel_factory factory = {.protocol = &echo};
+
+int main(int argc, char **argv)
+{
+    const char *where_z = lab_arguments(argc, argv, "0.0.0.0:8080");
+    struct reel_reactor *reactor = reel_reactor_new(NULL);
+    if (!reactor)
+        lab_cannot("reel_reactor_new", errno);
+    struct reel_signal signals[2];
+    struct reel_listener *listener = NULL;
+    int err = reel_listen(reactor, where_z, &factory, &listener);
+    if (err < 0)
+        lab_cannot(where_z, -err);
+    printf("Listening on port %d\n", reel_listener_port(listener));
+    reel_stop_on_signals(signals, reactor);
+    reel_run(reactor);
+    reel_reactor_free(reactor);
+}

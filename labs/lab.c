@@ -1,0 +1,86 @@
+#include "lab.h"
+
+#include <arpa/inet.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+const char *lab_arguments(int argc, char **argv, const char *default_z)
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
+        fprintf(stderr, "usage: %s [[ADDRESS:]PORT]    (default: %s)\n", argv[0], default_z);
+        exit(LAB_BAD_USAGE);
+    }
+    return argc == 2 ? argv[1] : default_z;
+}
+
+struct sockaddr_in lab_address(const char *text_z)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    char host[INET_ADDRSTRLEN] = "0.0.0.0";
+    const char *colon = strrchr(text_z, ':');
+    if (colon)
+        snprintf(host, sizeof(host), "%.*s", (int)(colon - text_z), text_z);
+    const char *port_z = colon ? colon + 1 : text_z;
+    char *end = NULL;
+    unsigned long port = strtoul(port_z, &end, 10);
+    if (*port_z < '0' || *port_z > '9' || *end || port > UINT16_MAX ||
+        (colon && colon - text_z >= INET_ADDRSTRLEN) ||
+        inet_pton(AF_INET, host, &address.sin_addr) != 1) {
+        fprintf(stderr, "lab: not an address: %s\n", text_z);
+        exit(LAB_CANNOT);
+    }
+    address.sin_port = htons((uint16_t)port);
+    return address;
+}
+
+const char *lab_peer_text(const struct sockaddr_in *address, char *out_z)
+{
+    char host[INET_ADDRSTRLEN];
+    inet_ntop(AF_INET, &address->sin_addr, host, sizeof(host));
+    snprintf(out_z, LAB_PEER_MAX, "%s:%d", host, ntohs(address->sin_port));
+    return out_z;
+}
+
+static void on_stop(int number)
+{
+    (void)number;
+    _exit(0);
+}
+
+void lab_stop_on_signals(void)
+{
+    const struct sigaction action = {.sa_handler = on_stop};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+void lab_cannot(const char *what_z, int error)
+{
+    fprintf(stderr, "lab: %s: %s\n", what_z, strerror(error));
+    exit(LAB_CANNOT);
+}
+
+void lab_print_line(const char *who_z, const char *line, size_t len)
+{
+    char shown[LAB_LINE_MAX];
+    if (len > sizeof(shown))
+        len = sizeof(shown);
+    for (size_t i = 0; i < len; i++)
+        shown[i] = (unsigned char)line[i] < ' ' || line[i] == 0x7f ? '.' : line[i];
+    printf("%s: %.*s\n", who_z, (int)len, shown);
+}
+
+void lab_print_listening(int listener)
+{
+    struct sockaddr_in address = {0};
+    socklen_t len = sizeof(address);
+    char text[LAB_PEER_MAX];
+    getsockname(listener, (struct sockaddr *)&address, &len);
+    printf("listening on %s\n", lab_peer_text(&address, text));
+}

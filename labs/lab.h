@@ -1,0 +1,38 @@
+/* What is not the lesson: arguments, printing, stopping. All labs share it. */
+#ifndef LABS_LAB_H
+#define LABS_LAB_H
+
+#include <netinet/in.h>
+#include <stddef.h>
+
+enum { LAB_BAD_USAGE = 2, LAB_CANNOT = 1 }; /* exit statuses */
+
+enum {
+    LAB_LINE_MAX = 4096, /* longest line that is kept whole */
+    LAB_PEER_MAX = 128,  /* text of an address, with its NUL */
+};
+
+/* Prepares a program whose only argument is [ADDRESS:]PORT: prints the usage and exits with 2 when
+ * there are more; makes standard output line by line. The argument, or `default_z`. */
+const char *lab_arguments(int argc, char **argv, const char *default_z);
+
+/* "ADDRESS:PORT" or "PORT" as a socket address, IPv4. Exits with 1 and a sentence when it is none. */
+struct sockaddr_in lab_address(const char *text_z);
+
+/* "127.0.0.1:40312" into `out_z`, which has LAB_PEER_MAX bytes; returned. */
+const char *lab_peer_text(const struct sockaddr_in *address, char *out_z);
+
+/* For programs that block: Ctrl-C and SIGTERM end the process at once, with exit status 0. Such a
+ * program cannot look up from `accept`; all that it printed is out already, line by line. */
+void lab_stop_on_signals(void);
+
+/* "lab: WHAT: WHY" on standard error, `error` being a positive errno; exits with 1. */
+_Noreturn void lab_cannot(const char *what_z, int error);
+
+/* Prints "WHO: LINE". What a stranger sent is shown, not obeyed: control characters become dots. */
+void lab_print_line(const char *who_z, const char *line, size_t len);
+
+/* Prints "listening on ADDRESS:PORT". */
+void lab_print_listening(int listener);
+
+#endif
