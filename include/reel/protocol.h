@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 struct reel_address;
+struct reel_filter_use;
 struct reel_transport;
 
 /* Any function may be NULL. */
@@ -27,8 +28,8 @@ struct reel_protocol {
     /* The connection is there. */
     void (*made)(struct reel_transport *t);
 
-    /* The connection that reel_connect or reel_stream_adopt began was never made; `reason` is
-     * -errno. In place of `made`, and there is no `lost` then. */
+    /* The connection was never made: connecting failed, or a filter's handshake did (on a server's
+     * connection too); `reason` is -errno. In place of `made`, and there is no `lost` then. */
     void (*failed)(struct reel_transport *t, int reason);
 
     /* Bytes from the peer, `len` at least 1, borrowed for the call. How many of them were taken:
@@ -51,6 +52,10 @@ struct reel_protocol {
      * With the function it is the protocol's to say; if it does nothing the time starts anew. */
     void (*idle)(struct reel_transport *t);
 
+    /* A filter that was put on this live connection (reel_filter_push) is through its handshake:
+     * what comes from now on came through it. */
+    void (*upgraded)(struct reel_transport *t);
+
     /* The end. 0: in order (we closed and all was sent, or the peer closed); -ECONNRESET, -EPIPE:
      * the peer is gone; -ECONNABORTED: reel_abort; -ETIMEDOUT: idle, or closing took too long;
      * -ENOMEM; -ECANCELED: the reactor is being freed. The state is still there, and freed after. */
@@ -59,11 +64,12 @@ struct reel_protocol {
 
 /* Zero fields take the defaults named here. */
 struct reel_options {
-    size_t queue_max;  /* bytes of output that may wait; reel_write refuses more */
-    size_t queue_high; /* `full` above this */
-    size_t queue_low;  /* `drained` at or below this */
-    int64_t idle_ns;   /* the idle time; 0: none */
-    int64_t linger_ns; /* how long a closing connection may take to send what waits */
+    size_t queue_max;     /* bytes of output that may wait; reel_write refuses more */
+    size_t queue_high;    /* `full` above this */
+    size_t queue_low;     /* `drained` at or below this */
+    int64_t idle_ns;      /* the idle time; 0: none */
+    int64_t linger_ns;    /* how long a closing connection may take to send what waits */
+    int64_t handshake_ns; /* how long the filters' handshakes may take; 0: 30 seconds */
     bool delay;      /* leave Nagle's algorithm on: off is the default, writes are gathered here */
     bool keep_alive; /* TCP keep-alive probes */
     bool read_while_full; /* false: above the high watermark the transport does not read either, so
@@ -81,6 +87,10 @@ struct reel_factory {
     const struct reel_protocol *protocol;
     void *shared; /* reel_shared(t) of every connection */
     struct reel_options options;
+
+    /* What each connection goes through (reel/filter.h), lowest first, ended by a NULL type. NULL:
+     * nothing. */
+    const struct reel_filter_use *filters;
 
     /* Whether a connection from `peer` is wanted; NULL: always. A refused one is closed at once and
      * never made: for limits and block lists. */

@@ -24,6 +24,7 @@
 
 #include <reel/address.h>
 #include <reel/endpoint.h>
+#include <reel/filter.h>
 #include <reel/group.h>
 #include <reel/protocol.h>
 #include <reel/reactor.h>

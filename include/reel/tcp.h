@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct reel_factory;
+struct reel_filter_use;
 struct reel_listener;
 struct reel_reactor;
 struct reel_transport;
@@ -20,6 +21,8 @@ struct reel_listen_options {
     bool v6_only;    /* an IPv6 listener does not take IPv4 too */
     int accept_max;  /* connections taken a turn; 0: REEL_ACCEPT_MAX_DEFAULT */
     uint32_t mode;   /* Unix: the socket file's permissions; 0: by the umask */
+    const struct reel_filter_use
+        *filters; /* go below those of the factory; must stay; NULL: none */
 };
 
 #define REEL_ACCEPT_MAX_DEFAULT 64
