@@ -38,6 +38,11 @@ struct reel_protocol {
      * NULL: bytes are dropped. */
     size_t (*data)(struct reel_transport *t, const uint8_t *data, size_t len);
 
+    /* A descriptor that the peer of a Unix socket has sent (reel/descriptor.h): the protocol's from
+     * here on, close-on-exec. It comes before the `data` it was sent with. NULL: they are closed.
+     * Not told on a closing connection. */
+    void (*descriptor)(struct reel_transport *t, int fd);
+
     /* The peer will send no more; writing still works. After all data was taken. A protocol that
      * has this function keeps its own half open and closes it when it is done; one that has not
      * is closed, after what it wrote is sent. */

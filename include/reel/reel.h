@@ -23,15 +23,23 @@
 #define REEL_REEL_H
 
 #include <reel/address.h>
+#include <reel/datagram.h>
+#include <reel/descriptor.h>
 #include <reel/endpoint.h>
 #include <reel/filter.h>
 #include <reel/group.h>
+#include <reel/inotify.h>
+#include <reel/process.h>
+#include <reel/producer.h>
 #include <reel/protocol.h>
 #include <reel/reactor.h>
+#include <reel/serial.h>
 #include <reel/signal.h>
+#include <reel/stdio.h>
 #include <reel/tcp.h>
 #include <reel/testing.h>
 #include <reel/timer.h>
 #include <reel/transport.h>
+#include <reel/workers.h>
 
 #endif
