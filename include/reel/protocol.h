@@ -34,7 +34,8 @@ struct reel_protocol {
 
     /* Bytes from the peer, `len` at least 1, borrowed for the call. How many of them were taken:
      * usually all. Fewer: the transport keeps the rest, stops reading, and gives the rest again, in
-     * front of what comes later, after reel_resume_reading or when the output has drained.
+     * front of what comes later, after reel_resume_reading or when the output has drained; or as
+     * soon as there is more, if `data` called reel_need_more.
      * NULL: bytes are dropped. */
     size_t (*data)(struct reel_transport *t, const uint8_t *data, size_t len);
 

@@ -46,6 +46,23 @@ void reel_flush(struct reel_transport *t);
 void reel_pause_reading(struct reel_transport *t);
 void reel_resume_reading(struct reel_transport *t);
 
+/* Inside `data`, which then takes fewer bytes than it was given: the rest is the beginning of
+ * something. The transport keeps it, reads on, and gives it again with what comes behind it. When
+ * more than `max` bytes would have to be kept the connection is lost(-EMSGSIZE); 0:
+ * REEL_KEEP_MAX_DEFAULT. Has no effect on a `data` that takes all. */
+void reel_need_more(struct reel_transport *t, size_t max);
+
+#define REEL_KEEP_MAX_DEFAULT ((size_t)64 << 10)
+
+/* What the transport keeps of a `data` not taken in full; in `eof`: what was still unfinished when
+ * the peer ended. Borrowed for the callback. NULL and 0: nothing. */
+const uint8_t *reel_kept(const struct reel_transport *t, size_t *len);
+
+/* For a `data` that handles several messages a call: whether to handle the next one. False: leave
+ * it for the next `data`. The transport is paused or closing, or more than the high watermark waits
+ * to be sent, also after a flush: `data` comes again when that has drained. */
+bool reel_may_go_on(struct reel_transport *t);
+
 /* Half close: what is pending is sent, then the peer sees EOF. Reading goes on. 0 or -EPIPE. */
 int reel_shutdown_write(struct reel_transport *t);
 
@@ -56,6 +73,9 @@ void reel_close(struct reel_transport *t);
 /* Full close, now: pending output is dropped, a TCP peer sees a reset, then `lost(-ECONNABORTED)`
  * at the end of the turn. Twisted's abortConnection. */
 void reel_abort(struct reel_transport *t);
+
+/* The same with a reason (-errno) of the caller's own: `lost(reason)`. */
+void reel_abort_as(struct reel_transport *t, int reason);
 
 /* True from reel_close, reel_abort or the peer's end on. */
 bool reel_is_closing(const struct reel_transport *t);
@@ -72,8 +92,10 @@ int reel_set_idle(struct reel_transport *t, int64_t idle_ns);
 int reel_set_nodelay(struct reel_transport *t, bool on);
 
 /* Another protocol takes over this connection (an upgrade): same state bytes, its functions from
- * the next callback on. Its state_size must not be larger than the first protocol's. */
+ * the next callback on. Its state_size must not be larger than the first protocol's. Inside `data`:
+ * the bytes that this call does not take go to the new protocol at once. */
 void reel_set_protocol(struct reel_transport *t, const struct reel_protocol *protocol);
+const struct reel_protocol *reel_protocol_of(const struct reel_transport *t);
 
 /* The descriptor, or -1. For socket options; not for reading, writing or closing. */
 int reel_fd(const struct reel_transport *t);

@@ -30,6 +30,7 @@ struct reel_reactor {
     const struct backend_ops *backend;
     struct reel_allocator allocator;
     uint8_t *read_buffer; /* REEL_READ_MAX bytes, one for all connections */
+    size_t keep_max; /* of the `data` being called: what reel_need_more asked for; 0: nothing */
     int64_t now_ns;
     struct turn_arena arena;
     struct transport_queue ready;  /* has something to do although no event will say so */

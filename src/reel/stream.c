@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
-enum { READS_PER_TURN = 4 }; /* of one connection, before the others have theirs */
+enum {
+    READS_PER_TURN = 4, /* of one connection, before the others have theirs */
+    JOIN_BYTES = 512,   /* so many new bytes are first joined to kept ones: a line's end is near */
+};
 
 struct reel_transport *reel_stream_new(struct reel_reactor *r, const struct stream_io *io,
                                        const struct reel_factory *factory)
@@ -150,54 +153,140 @@ static bool wants_to_read(const struct reel_transport *t)
         return false;
     if (t->closing)
         return true;
-    if (t->paused || has_held(t))
+    if (t->paused || (has_held(t) && !t->extra->more))
         return false;
     return t->factory->options.read_while_full ||
            (!t->full && t->pending <= reel_stream_queue_high(t));
 }
 
-/* What the protocol did not take. */
-static void hold(struct reel_transport *t, const uint8_t *data, size_t len)
+static size_t held_size(const struct stream_extra *extra)
+{
+    return extra->held_end - extra->held_start;
+}
+
+static void drop_held(struct reel_transport *t)
+{
+    reel_memory_free(t->reactor, t->extra->held);
+    t->extra->held = NULL;
+    t->extra->held_start = t->extra->held_end = t->extra->held_cap = 0;
+}
+
+static bool make_room(struct reel_transport *t, struct stream_extra *extra, size_t len)
+{
+    size_t size = held_size(extra);
+    if (extra->held_cap < size + len) {
+        size_t cap = size ? 2 * (size + len) : len;
+        uint8_t *held = reel_memory_new(t->reactor, cap);
+        if (!held)
+            return false;
+        if (size)
+            memcpy(held, extra->held + extra->held_start, size);
+        drop_held(t);
+        extra->held = held;
+        extra->held_cap = cap;
+    } else if (extra->held_cap - extra->held_end < len) {
+        memmove(extra->held, extra->held + extra->held_start, size);
+        extra->held_start = 0;
+    }
+    extra->held_end = extra->held_start + size;
+    return true;
+}
+
+/* Puts bytes behind those kept. False: out of memory, the end. */
+static bool hold(struct reel_transport *t, const uint8_t *data, size_t len)
 {
     struct stream_extra *extra = reel_stream_extra(t);
-    uint8_t *held = extra ? reel_memory_new(t->reactor, len) : NULL;
-    if (!held) {
+    if (!extra || !make_room(t, extra, len)) {
         reel_stream_die(t, -ENOMEM);
-        return;
+        return false;
     }
-    memcpy(held, data, len);
-    extra->held = held;
-    extra->held_start = 0;
-    extra->held_end = len;
+    memcpy(extra->held + extra->held_end, data, len);
+    extra->held_end += len;
+    return true;
 }
 
-static void wait_with_held(struct reel_transport *t)
+/* Some of what was given is kept: until there is more of it, or until the protocol wants it again. */
+static void wait_with_held(struct reel_transport *t, size_t keep_max)
 {
+    t->extra->more = keep_max > 0;
     t->held_waits = true;
-    t->held_until_drained = t->pending > reel_stream_queue_low(t);
+    t->held_until_drained = !keep_max && t->pending > reel_stream_queue_low(t);
+    if (keep_max && held_size(t->extra) > keep_max) {
+        t->reset = true;
+        reel_stream_die(t, -EMSGSIZE);
+    }
 }
 
-static size_t deliver(struct reel_transport *t, const uint8_t *data, size_t len)
+static bool takes_data(const struct reel_transport *t)
 {
-    if (!t->protocol->data)
-        return len;
-    size_t taken = t->protocol->data(t, data, len);
-    assert(taken <= len);
+    return !t->dying && !t->closing && !t->paused;
+}
+
+/* How many bytes were taken; `*keep_max`: see reel_need_more, 0 if the protocol did not ask. If
+ * another protocol was put in place in between, that one gets the rest at once. */
+static size_t deliver(struct reel_transport *t, const uint8_t *data, size_t len, size_t *keep_max)
+{
+    const struct reel_protocol *protocol = NULL;
+    size_t taken = 0;
+    do {
+        protocol = t->protocol;
+        t->reactor->keep_max = 0;
+        size_t n = protocol->data ? protocol->data(t, data + taken, len - taken) : len - taken;
+        assert(n <= len - taken);
+        taken += n;
+    } while (taken < len && t->protocol != protocol && takes_data(t));
+    *keep_max = t->reactor->keep_max;
+    t->reactor->keep_max = 0;
     return taken;
 }
 
 static void deliver_held(struct reel_transport *t)
 {
     struct stream_extra *extra = t->extra;
+    size_t keep_max = 0;
     t->held_waits = false;
-    extra->held_start +=
-        deliver(t, extra->held + extra->held_start, extra->held_end - extra->held_start);
-    if (extra->held_start < extra->held_end) {
-        wait_with_held(t);
-        return;
+    extra->held_start += deliver(t, extra->held + extra->held_start, held_size(extra), &keep_max);
+    if (held_size(extra))
+        wait_with_held(t, keep_max);
+    else
+        drop_held(t);
+}
+
+static void deliver_new(struct reel_transport *t, const uint8_t *data, size_t len)
+{
+    size_t keep_max = 0;
+    size_t taken = deliver(t, data, len, &keep_max);
+    if (taken < len && !t->dying && !t->closing && hold(t, data + taken, len - taken))
+        wait_with_held(t, keep_max);
+}
+
+/* Bytes from the peer, behind those that are kept. The protocol gets kept ones and a piece of the new
+ * ones joined; as soon as the joint is taken it gets the rest where it lies, without a copy. */
+static void take_in(struct reel_transport *t, const uint8_t *data, size_t len)
+{
+    while (len && has_held(t)) {
+        size_t before = held_size(t->extra);
+        size_t piece = before > JOIN_BYTES ? before : JOIN_BYTES;
+        bool waits = !t->extra->more || t->paused;
+        if (piece > len || waits)
+            piece = len;
+        if (!hold(t, data, piece) || waits)
+            return;
+        data += piece;
+        len -= piece;
+        deliver_held(t);
+        if (t->dying || t->closing)
+            return;
+        if (len && has_held(t) && t->extra->more && held_size(t->extra) <= piece) {
+            data -= held_size(t->extra);
+            len += held_size(t->extra);
+            drop_held(t);
+        }
     }
-    reel_memory_free(t->reactor, extra->held);
-    extra->held = NULL;
+    if (len && t->paused && hold(t, data, len))
+        wait_with_held(t, 0);
+    else if (len && !t->dying)
+        deliver_new(t, data, len);
 }
 
 static void on_eof(struct reel_transport *t)
@@ -211,6 +300,8 @@ static void on_eof(struct reel_transport *t)
         return;
     }
     t->protocol->eof(t);
+    if (has_held(t))
+        drop_held(t); /* there will be no more */
     if (t->shut)
         reel_stream_die(t, 0);
 }
@@ -240,13 +331,8 @@ static void read_once(struct reel_transport *t)
     if (len < REEL_READ_MAX && t->io->short_is_all && !t->peer_shut)
         t->readable = false; /* and no call for an EAGAIN */
     touch(t);
-    if (t->closing)
-        return;
-    size_t taken = deliver(t, buffer, len);
-    if (taken < len && !t->dying && !t->closing) {
-        wait_with_held(t);
-        hold(t, buffer + taken, len - taken);
-    }
+    if (!t->closing)
+        take_in(t, buffer, len);
 }
 
 static void read_some(struct reel_transport *t)

@@ -32,7 +32,8 @@ struct stream_extra {
     struct reel_transport *transport;
     int64_t idle_ns; /* 0: none */
     uint8_t *held;   /* bytes not taken by the protocol; NULL: none */
-    size_t held_start, held_end;
+    size_t held_start, held_end, held_cap;
+    bool more; /* the protocol waits for what comes behind `held`: reading goes on */
 };
 
 /* 120 bytes: all that an idle connection costs. */

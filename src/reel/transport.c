@@ -38,6 +38,31 @@ void reel_resume_reading(struct reel_transport *t)
         reel_stream_ready(t);
 }
 
+void reel_need_more(struct reel_transport *t, size_t max)
+{
+    t->reactor->keep_max = max ? max : REEL_KEEP_MAX_DEFAULT;
+}
+
+const uint8_t *reel_kept(const struct reel_transport *t, size_t *len)
+{
+    const struct stream_extra *extra = t->extra;
+    if (!extra || !extra->held) {
+        *len = 0;
+        return NULL;
+    }
+    *len = extra->held_end - extra->held_start;
+    return extra->held + extra->held_start;
+}
+
+bool reel_may_go_on(struct reel_transport *t)
+{
+    if (t->paused || t->closing || t->dying)
+        return false;
+    if (t->pending > reel_stream_queue_high(t))
+        reel_flush(t);
+    return !t->dying && t->pending <= reel_stream_queue_high(t);
+}
+
 int reel_shutdown_write(struct reel_transport *t)
 {
     if (t->closing || t->shutting || t->dying || t->no_write)
@@ -64,10 +89,15 @@ void reel_close(struct reel_transport *t)
 
 void reel_abort(struct reel_transport *t)
 {
+    reel_abort_as(t, -ECONNABORTED);
+}
+
+void reel_abort_as(struct reel_transport *t, int reason)
+{
     if (t->dying)
         return;
     t->closing = t->reset = true;
-    reel_stream_die(t, -ECONNABORTED);
+    reel_stream_die(t, reason);
 }
 
 bool reel_is_closing(const struct reel_transport *t)
@@ -119,6 +149,11 @@ int reel_set_nodelay(struct reel_transport *t, bool on)
 void reel_set_protocol(struct reel_transport *t, const struct reel_protocol *protocol)
 {
     t->protocol = protocol;
+}
+
+const struct reel_protocol *reel_protocol_of(const struct reel_transport *t)
+{
+    return t->protocol;
 }
 
 const char *reel_reason_text(int reason)
