@@ -20,13 +20,7 @@ int main(int argc, char **argv)
     struct reel_reactor *reactor = reel_reactor_new(NULL);
     if (!reactor)
         lab_cannot("reel_reactor_new", errno);
-    struct reel_signal signals[2];
-    struct reel_listener *listener = NULL;
-    int err = reel_listen(reactor, where_z, &factory, &listener);
-    if (err < 0)
-        lab_cannot(where_z, -err);
+    struct reel_listener *listener = lab_listen(reactor, where_z, &factory);
     printf("Listening on port %d\n", reel_listener_port(listener));
-    reel_stop_on_signals(signals, reactor);
-    reel_run(reactor);
-    reel_reactor_free(reactor);
+    return lab_run(reactor);
 }

@@ -1,3 +1,5 @@
+#include <reel/reel.h>
+
 #include "lab.h"
 
 #include <arpa/inet.h>
@@ -37,6 +39,34 @@ struct sockaddr_in lab_address(const char *text_z)
     }
     address.sin_port = htons((uint16_t)port);
     return address;
+}
+
+struct reel_listener *lab_listen(struct reel_reactor *reactor, const char *where_z,
+                                 const struct reel_factory *factory)
+{
+    struct reel_endpoint endpoint;
+    struct reel_listener *listener = NULL;
+    const char *why_z = NULL;
+    int err = reel_endpoint_parse_server(where_z, &endpoint, &why_z);
+    if (err == 0) {
+        err = reel_listen(reactor, where_z, factory, &listener);
+        why_z = reel_reason_text(err);
+    }
+    if (err == 0)
+        return listener;
+    reel_reactor_free(reactor);
+    fprintf(stderr, "lab: %s: %s\n", where_z, why_z);
+    exit(LAB_CANNOT);
+}
+
+int lab_run(struct reel_reactor *reactor)
+{
+    struct reel_signal signals[2];
+    int err = reel_stop_on_signals(signals, reactor);
+    if (err == 0)
+        err = reel_run(reactor);
+    reel_reactor_free(reactor);
+    return err < 0 ? LAB_CANNOT : 0;
 }
 
 const char *lab_peer_text(const struct sockaddr_in *address, char *out_z)

@@ -5,6 +5,10 @@
 #include <netinet/in.h>
 #include <stddef.h>
 
+struct reel_factory;
+struct reel_listener;
+struct reel_reactor;
+
 enum { LAB_BAD_USAGE = 2, LAB_CANNOT = 1 }; /* exit statuses */
 
 enum {
@@ -19,6 +23,14 @@ const char *lab_arguments(int argc, char **argv, const char *default_z);
 /* "ADDRESS:PORT" or "PORT" as a socket address, IPv4. Exits with 1 and a sentence when it is none. */
 struct sockaddr_in lab_address(const char *text_z);
 
+/* For servers on the engine: a listener where the argument says. Exits with 1 and a sentence when
+ * there can be none; the reactor is freed then. */
+struct reel_listener *lab_listen(struct reel_reactor *reactor, const char *where_z,
+                                 const struct reel_factory *factory);
+
+/* Runs until Ctrl-C or SIGTERM, then frees the reactor. The exit status of `main`. */
+int lab_run(struct reel_reactor *reactor);
+
 /* "127.0.0.1:40312" into `out_z`, which has LAB_PEER_MAX bytes; returned. */
 const char *lab_peer_text(const struct sockaddr_in *address, char *out_z);
 
@@ -26,7 +38,7 @@ const char *lab_peer_text(const struct sockaddr_in *address, char *out_z);
  * program cannot look up from `accept`; all that it printed is out already, line by line. */
 void lab_stop_on_signals(void);
 
-/* "lab: WHAT: WHY" on standard error, `error` being a positive errno; exits with 1. */
+/* "lab: WHAT: WHY" on standard error; exits with 1. `error` is a positive errno. */
 _Noreturn void lab_cannot(const char *what_z, int error);
 
 /* Prints "WHO: LINE". What a stranger sent is shown, not obeyed: control characters become dots. */
