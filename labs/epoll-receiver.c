@@ -1,4 +1,4 @@
-/* epoll-receiver: the same receiver, many connections on one thread, by the system's own means.
+/* epoll-receiver: the same receiver, many connections on one thread, by epoll itself.
  * Nothing blocks but epoll_wait, so what `fgets` kept on the stack, half a line, must be kept by us. */
 #include "lab.h"
 

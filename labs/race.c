@@ -1,5 +1,6 @@
-/* race: one balance, two who draw from it, a check and then a use. With threads money is lost; with a
- * mutex it is not; on one event loop there is nothing to lock, as long as nothing comes between. */
+/* race: one balance, two who draw from it, a check and then a use.
+ * With threads money is lost; with a mutex it is not; on one event loop there is nothing to lock, as
+ * long as nothing comes between. */
 #include <reel/reel.h>
 
 #include "lab.h"

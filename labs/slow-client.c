@@ -1,6 +1,7 @@
-/* slow-client: several clients at once, the first of them slow: it sends half a line, waits, and
- * sends the rest. Each ends its half and waits for the server to end the other: then it was served.
- * What the slow one costs the others shows what the server's loop is worth. */
+/* slow-client: several clients at once, the first of them slow.
+ * It sends half a line, waits, and sends the rest. Each ends its half and waits for the server to end
+ * the other: then it was served. What the slow one costs the others shows what the server's loop is
+ * worth. */
 #include <reel/reel.h>
 
 #include "lab.h"

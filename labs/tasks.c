@@ -1,5 +1,5 @@
-/* tasks: the same three tasks one after the other, in threads, and on one event loop. A task asks
- * somebody (waits for the answer) and then works on it. What can overlap is the waiting. */
+/* tasks: the same three tasks one after the other, in threads, and on one event loop.
+ * A task asks somebody (waits for the answer) and then works on it. What can overlap is the waiting. */
 #include <reel/reel.h>
 
 #include "lab.h"

@@ -1,4 +1,4 @@
-/* tcp-server: the plainest server on the engine: prints what a client sends, answers, closes. */
+/* tcp-server: prints what a client sends, answers ACK!, closes. The plainest server on the engine. */
 #include <reel/reel.h>
 
 #include "lab.h"

@@ -1,5 +1,5 @@
-/* threaded-receiver: the same receiver, a thread a connection. `diff receiver.c threaded-receiver.c`
- * shows what that costs to write. */
+/* threaded-receiver: the same receiver, a thread a connection.
+ * `diff receiver.c threaded-receiver.c` shows what that costs to write. */
 #include "lab.h"
 
 #include <errno.h>
