@@ -28,6 +28,7 @@
 #include <reel/endpoint.h>
 #include <reel/filter.h>
 #include <reel/group.h>
+#include <reel/line.h>
 #include <reel/inotify.h>
 #include <reel/process.h>
 #include <reel/producer.h>

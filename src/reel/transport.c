@@ -58,6 +58,8 @@ bool reel_may_go_on(struct reel_transport *t)
 {
     if (t->paused || t->closing || t->dying)
         return false;
+    if (t->factory->options.read_while_full)
+        return true;
     if (t->pending > reel_stream_queue_high(t))
         reel_flush(t);
     return !t->dying && t->pending <= reel_stream_queue_high(t);

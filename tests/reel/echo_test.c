@@ -1,38 +1,14 @@
 /* The guide's echo server as a process: echo_test ECHO-PROGRAM. */
-#include <reel/reel.h>
+#include "helper.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 static const char *program_z;
-
-static int connect_when_it_listens(const char *path_z)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path_z);
-    for (int tries = 0; tries < 1000; tries++) {
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_true(fd >= 0);
-        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-            return fd;
-        close(fd);
-        usleep(10000);
-    }
-    fail_msg("nobody listens on %s", path_z);
-    return -1;
-}
 
 static void the_guides_echo_server_echoes(void **state)
 {

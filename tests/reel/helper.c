@@ -3,9 +3,11 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static void *counting_resize(void *context, void *memory, size_t size)
@@ -141,6 +143,22 @@ int connect_blocking(const struct reel_listener *l)
     assert_true(fd >= 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address.storage, address.length), 0);
     return fd;
+}
+
+int connect_when_it_listens(const char *path_z)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path_z);
+    for (int tries = 0; tries < 1000; tries++) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_true(fd >= 0);
+        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+            return fd;
+        close(fd);
+        usleep(10000);
+    }
+    fail_msg("nobody listens on %s", path_z);
+    return -1;
 }
 
 int count_fds(void)

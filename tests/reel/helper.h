@@ -47,6 +47,9 @@ struct reel_listener *listen_local(struct reel_reactor *r, const struct reel_fac
 /* A blocking client socket connected to the listener. */
 int connect_blocking(const struct reel_listener *l);
 
+/* A blocking client socket connected to the Unix socket at `path_z`, as soon as somebody listens. */
+int connect_when_it_listens(const char *path_z);
+
 /* How many descriptors this process has. */
 int count_fds(void);
 
