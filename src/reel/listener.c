@@ -1,4 +1,5 @@
 #include "reel/fdio.h"
+#include "reel/filters.h"
 
 #include <reel/tcp.h>
 
@@ -17,6 +18,7 @@ struct reel_listener {
     struct source source;
     struct reel_reactor *reactor;
     const struct reel_factory *factory;
+    const struct reel_filter_use *filters;
     struct reel_link link;
     struct reel_timer rest;
     int fd;
@@ -71,6 +73,15 @@ static void set_socket_options(int fd, const struct reel_options *options)
         setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 }
 
+/* A filter does not want it. */
+static void refuse(struct reel_listener *l, struct reel_transport *t)
+{
+    l->reactor->metrics.refused++;
+    reel_filters_discard(t);
+    t->io->close(t, false);
+    reel_stream_discard(t);
+}
+
 static void begin(struct reel_listener *l, int fd, const struct reel_address *peer)
 {
     struct reel_reactor *r = l->reactor;
@@ -82,6 +93,10 @@ static void begin(struct reel_listener *l, int fd, const struct reel_address *pe
         return;
     }
     reel_fd_set_peer(t, peer);
+    if ((l->filters || l->factory->filters) && reel_filters_attach(t, l->filters) < 0) {
+        refuse(l, t);
+        return;
+    }
     t->readable = true; /* often the first bytes are here already */
     r->metrics.accepted++;
     reel_stream_make(t);
@@ -136,6 +151,7 @@ static struct reel_listener *listener_new(struct reel_reactor *r, int fd,
     }
     l->reactor = r;
     l->factory = factory;
+    l->filters = options ? options->filters : NULL;
     l->fd = fd;
     l->accept_max =
         options && options->accept_max > 0 ? options->accept_max : REEL_ACCEPT_MAX_DEFAULT;

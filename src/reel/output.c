@@ -1,6 +1,6 @@
 /* Sending: writes are gathered in the turn's arena and leave at its end, in one call a connection;
  * long ones leave at once, straight from the caller's memory. */
-#include "reel/stream.h"
+#include "reel/filters.h"
 
 #include <errno.h>
 
@@ -70,9 +70,11 @@ static int send_once(struct reel_transport *t, struct iovec *tail)
 size_t reel_stream_send(struct reel_transport *t, const uint8_t *data, size_t len)
 {
     struct iovec tail = {(void *)data, len};
-    while (t->writable && !t->dying && (t->pending || tail.iov_len)) {
+    while (t->writable && !t->stalled && !t->dying && (t->pending || tail.iov_len)) {
         int err = send_once(t, &tail);
-        if (err == -EAGAIN)
+        if (err == -EAGAIN && t->filtered)
+            t->stalled = true;
+        else if (err == -EAGAIN)
             t->writable = false;
         else if (err < 0)
             reel_stream_die(t, err);
@@ -99,17 +101,28 @@ static void check_watermarks(struct reel_transport *t)
     }
 }
 
-/* What is known to be unread is read and dropped: closing over it would send a reset, and the peer
- * might lose our last words. */
-static void drop_unread(struct reel_transport *t)
+void reel_stream_drop_unread(struct reel_transport *t)
 {
     enum { READS_MAX = 32 };
     uint8_t unread[8192]; /* not the loop's buffer: a flush may come from inside some `data` */
-    for (int i = 0; i < READS_MAX && t->readable && !t->eof; i++) {
-        ssize_t n = t->io->receive(t, unread, sizeof(unread));
-        if (n <= 0 || ((size_t)n < sizeof(unread) && t->io->short_is_all))
-            t->readable = false;
+    const struct stream_io *io = reel_filters_bottom(t);
+    bool readable = t->readable || t->filtered; /* a filter may be holding back */
+    for (int i = 0; i < READS_MAX && readable && !t->eof; i++) {
+        ssize_t n = io->receive(t, unread, sizeof(unread));
+        if (n <= 0 || ((size_t)n < sizeof(unread) && io->short_is_all))
+            readable = t->readable = false;
     }
+}
+
+static void limit_closing(struct reel_transport *t)
+{
+    struct stream_extra *extra = reel_stream_extra(t);
+    if (!extra)
+        reel_stream_die(t, -ENOMEM);
+    else if (!reel_timer_is_active(&extra->timer))
+        reel_timer_start(&extra->timer, t->factory->options.linger_ns
+                                            ? t->factory->options.linger_ns
+                                            : REEL_LINGER_DEFAULT_NS);
 }
 
 static void wait_for_room(struct reel_transport *t)
@@ -122,23 +135,36 @@ static void wait_for_room(struct reel_transport *t)
         reel_stream_die(t, -ENOMEM);
         return;
     }
-    if (!t->closing)
-        return;
-    struct stream_extra *extra = reel_stream_extra(t);
-    if (!extra)
-        reel_stream_die(t, -ENOMEM);
-    else if (!reel_timer_is_active(&extra->timer))
-        reel_timer_start(&extra->timer, t->factory->options.linger_ns
-                                            ? t->factory->options.linger_ns
-                                            : REEL_LINGER_DEFAULT_NS);
+    if (t->closing)
+        limit_closing(t);
+}
+
+/* The filters' goodbyes come first. True: they are out, or nobody is there to hear them. */
+static bool said_goodbye(struct reel_transport *t)
+{
+    if (!t->filtered)
+        return true;
+    if (t->handshaking)
+        return t
+            ->closing; /* a half close waits for the handshake, a close with nothing to send not */
+    int err = reel_filters_shut(t);
+    if (err == -EAGAIN && t->closing)
+        limit_closing(t);
+    else if (err < 0 && err != -EAGAIN && !t->closing)
+        reel_stream_die(t, err);
+    return err != -EAGAIN && !t->dying;
 }
 
 static void all_sent(struct reel_transport *t)
 {
+    if (!t->closing && (!t->shutting || t->shut))
+        return;
+    if (!said_goodbye(t))
+        return;
     if (t->closing) {
-        drop_unread(t);
+        reel_stream_drop_unread(t);
         reel_stream_die(t, 0);
-    } else if (t->shutting && !t->shut) {
+    } else {
         t->shut = true;
         t->io->shut(t);
         if (t->eof)

@@ -1,6 +1,8 @@
 /* The state machine of a connection: reading, kept bytes, the end. Sending is in output.c. */
 #include "reel/stream.h"
 
+#include "reel/filters.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -37,6 +39,7 @@ static void forget(struct reel_transport *t)
 
 void reel_stream_discard(struct reel_transport *t)
 {
+    reel_filters_discard(t);
     list_remove(&t->link);
     t->reactor->metrics.connections--;
     reel_memory_free(t->reactor, t);
@@ -90,7 +93,7 @@ static void on_timer(struct reel_timer *timer)
     struct reel_transport *t = extra->transport;
     if (t->dying)
         return;
-    if (t->made && !t->closing && t->protocol->idle) {
+    if (t->made && !t->closing && !t->handshaking && t->protocol->idle) {
         reel_timer_start(timer, extra->idle_ns);
         t->protocol->idle(t);
         return;
@@ -132,7 +135,7 @@ int reel_set_idle(struct reel_transport *t, int64_t idle_ns)
     if (!extra)
         return -ENOMEM;
     extra->idle_ns = idle_ns > 0 ? idle_ns : 0;
-    if (!t->made || t->closing)
+    if (!t->made || t->closing || t->handshaking)
         return 0; /* the timer has another use just now */
     if (extra->idle_ns)
         reel_timer_start(&extra->timer, extra->idle_ns);
@@ -149,7 +152,7 @@ static bool has_held(const struct reel_transport *t)
 /* A closing connection reads too, and drops it: unread input would turn the end into a reset. */
 static bool wants_to_read(const struct reel_transport *t)
 {
-    if (!t->readable || t->dying || t->eof || !t->made)
+    if (!t->readable || t->dying || t->eof || !t->made || t->handshaking)
         return false;
     if (t->closing)
         return true;
@@ -192,8 +195,7 @@ static bool make_room(struct reel_transport *t, struct stream_extra *extra, size
     return true;
 }
 
-/* Puts bytes behind those kept. False: out of memory, the end. */
-static bool hold(struct reel_transport *t, const uint8_t *data, size_t len)
+bool reel_stream_hold(struct reel_transport *t, const uint8_t *data, size_t len)
 {
     struct stream_extra *extra = reel_stream_extra(t);
     if (!extra || !make_room(t, extra, len)) {
@@ -219,7 +221,7 @@ static void wait_with_held(struct reel_transport *t, size_t keep_max)
 
 static bool takes_data(const struct reel_transport *t)
 {
-    return !t->dying && !t->closing && !t->paused;
+    return !t->dying && !t->closing && !t->paused && !t->handshaking;
 }
 
 /* How many bytes were taken; `*keep_max`: see reel_need_more, 0 if the protocol did not ask. If
@@ -256,7 +258,7 @@ static void deliver_new(struct reel_transport *t, const uint8_t *data, size_t le
 {
     size_t keep_max = 0;
     size_t taken = deliver(t, data, len, &keep_max);
-    if (taken < len && !t->dying && !t->closing && hold(t, data + taken, len - taken))
+    if (taken < len && !t->dying && !t->closing && reel_stream_hold(t, data + taken, len - taken))
         wait_with_held(t, keep_max);
 }
 
@@ -267,10 +269,10 @@ static void take_in(struct reel_transport *t, const uint8_t *data, size_t len)
     while (len && has_held(t)) {
         size_t before = held_size(t->extra);
         size_t piece = before > JOIN_BYTES ? before : JOIN_BYTES;
-        bool waits = !t->extra->more || t->paused;
+        bool waits = !t->extra->more || t->paused || t->handshaking;
         if (piece > len || waits)
             piece = len;
-        if (!hold(t, data, piece) || waits)
+        if (!reel_stream_hold(t, data, piece) || waits)
             return;
         data += piece;
         len -= piece;
@@ -283,7 +285,7 @@ static void take_in(struct reel_transport *t, const uint8_t *data, size_t len)
             drop_held(t);
         }
     }
-    if (len && t->paused && hold(t, data, len))
+    if (len && (t->paused || t->handshaking) && reel_stream_hold(t, data, len))
         wait_with_held(t, 0);
     else if (len && !t->dying)
         deliver_new(t, data, len);
@@ -349,9 +351,8 @@ void reel_stream_start(struct reel_transport *t)
     reel_stream_ready(t);
 }
 
-void reel_stream_make(struct reel_transport *t)
+static void begin(struct reel_transport *t)
 {
-    t->starting = t->connecting = false;
     t->made = true;
     if (t->extra)
         reel_timer_stop(&t->extra->timer);
@@ -362,7 +363,41 @@ void reel_stream_make(struct reel_transport *t)
         t->protocol->made(t);
     if (t->pending || t->shutting)
         reel_stream_unsent(t); /* what was written before there was a connection */
+    if (has_held(t))
+        reel_stream_ready(t); /* what a filter left over */
     read_some(t);
+}
+
+void reel_stream_make(struct reel_transport *t)
+{
+    t->starting = t->connecting = false;
+    if ((t->filtered || t->factory->filters) && !reel_filters_begin(t))
+        return;
+    begin(t);
+}
+
+/* On a live connection. */
+static void upgrade(struct reel_transport *t)
+{
+    if (!t->closing) {
+        reel_timer_stop(&t->extra->timer); /* if it ran it was the handshake's */
+        if (t->extra->idle_ns)
+            reel_timer_start(&t->extra->timer, t->extra->idle_ns);
+        if (t->protocol->upgraded)
+            t->protocol->upgraded(t);
+    }
+    reel_stream_unsent(t);
+    reel_stream_ready(t);
+}
+
+static void shake_hands(struct reel_transport *t, uint32_t events)
+{
+    if (!reel_filters_step(t, events))
+        return;
+    if (t->made)
+        upgrade(t);
+    else
+        begin(t);
 }
 
 static void tell_watermarks(struct reel_transport *t)
@@ -387,14 +422,24 @@ void reel_stream_run(struct reel_transport *t)
         reel_stream_make(t);
         return;
     }
+    if (t->handshaking) {
+        shake_hands(t, 0);
+        return;
+    }
     if (!t->made)
         return;
-    if (t->writable && t->pending)
+    if (t->writable && !t->stalled && t->pending)
         reel_stream_unsent(t);
     tell_watermarks(t);
     if (has_held(t) && !t->held_waits && !t->paused && !t->closing && !t->dying)
         deliver_held(t);
     read_some(t);
+}
+
+/* Output waits, or a goodbye does. */
+static bool has_output(const struct reel_transport *t)
+{
+    return t->pending || (t->filtered && (t->closing || (t->shutting && !t->shut)));
 }
 
 void reel_stream_events(struct reel_transport *t, uint32_t events)
@@ -407,9 +452,15 @@ void reel_stream_events(struct reel_transport *t, uint32_t events)
         t->readable = true;
     if (events & EPOLLOUT)
         t->writable = true;
+    if (t->filtered)
+        reel_filters_stir(t, events);
+    if (t->handshaking) {
+        shake_hands(t, events);
+        return;
+    }
     if (!t->made)
         return;
-    if ((events & EPOLLOUT) && t->pending)
+    if (((events & EPOLLOUT) || t->filtered) && has_output(t))
         reel_stream_flush(t);
     if ((events & EPOLLERR) && !wants_to_read(t)) { /* nobody would notice */
         int err = t->io->error(t);

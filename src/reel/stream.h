@@ -71,7 +71,10 @@ struct reel_transport {
     bool held_waits : 1;         /* bytes not taken wait for a resume ... */
     bool held_until_drained : 1; /* ... or for the output to fall to the low watermark */
     bool is_socket : 1;
-    bool no_write : 1; /* the reading end of a pipe */
+    bool no_write : 1;    /* the reading end of a pipe */
+    bool filtered : 1;    /* `io` is a stack of filters (filters.h) */
+    bool handshaking : 1; /* a filter is not through its handshake */
+    bool stalled : 1;     /* the filters take no output before the next event */
 
     /* The peer, packed: a sockaddr_storage would double the size. */
     uint8_t peer_family; /* AF_INET, AF_INET6; 0: ask the kernel */
@@ -122,6 +125,13 @@ int reel_stream_expect(struct reel_transport *t, int64_t timeout_ns);
 
 /* Sends what is pending, and `data` behind it; calls nobody back. How much of `data` was taken. */
 size_t reel_stream_send(struct reel_transport *t, const uint8_t *data, size_t len);
+
+/* Keeps bytes for the protocol, behind those kept already. False: out of memory, the end. */
+bool reel_stream_hold(struct reel_transport *t, const uint8_t *data, size_t len);
+
+/* Before a close: what is known to be unread is read and dropped, for closing over it would send a
+ * reset, and the peer might lose our last words. */
+void reel_stream_drop_unread(struct reel_transport *t);
 
 /* Joins the turn's writers: it will be flushed at the end of the turn. */
 void reel_stream_unsent(struct reel_transport *t);
