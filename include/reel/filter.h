@@ -20,7 +20,7 @@
  *   - Any other -errno is the end: `failed` or `lost` with that reason.
  *   - A short count from below is no refusal. Go on until all is done or -EAGAIN comes.
  *   - No function of a filter calls the protocol; filters are called from the loop, or from inside
- *     reel_write and reel_flush. reel_close and reel_abort may be called from a filter.
+ *     reel_write and reel_flush. A filter may call reel_close, reel_abort and reel_abort_as.
  *   - `open` that returned 0 is followed by exactly one `close`. */
 #ifndef REEL_FILTER_H
 #define REEL_FILTER_H
@@ -140,9 +140,6 @@ void reel_filter_wake(struct reel_filter *f);
 
 /* In `start`: the handshake has so much time from now on. 0 or -ENOMEM. */
 int reel_filter_expect(struct reel_filter *f, int64_t timeout_ns);
-
-/* Ends the connection at the end of the turn with this reason (-errno), as a reset. */
-void reel_filter_fail(struct reel_filter *f, int reason);
 
 /* The peer's address is another one: reel_peer says so from now on. IPv4 or IPv6.
  * 0 or -EAFNOSUPPORT. */

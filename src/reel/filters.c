@@ -458,13 +458,6 @@ int reel_filter_expect(struct reel_filter *f, int64_t timeout_ns)
     return reel_stream_expect(t, timeout_ns);
 }
 
-void reel_filter_fail(struct reel_filter *f, int reason)
-{
-    struct reel_transport *t = f->transport;
-    t->reset = true;
-    reel_stream_die(t, reason);
-}
-
 int reel_filter_set_peer(struct reel_filter *f, const struct reel_address *peer)
 {
     int family = peer->storage.ss_family;

@@ -196,8 +196,8 @@ static void ipv6_and_ipv4_meet_on_one_listener(void **state)
     (void)state;
     struct reel_reactor *r = reel_reactor_new(NULL);
     struct record server = {0}, client = {0};
-    const struct reel_factory server_factory = {&recording_protocol, &server, {0}, NULL};
-    const struct reel_factory client_factory = {&recording_protocol, &client, {0}, NULL};
+    const struct reel_factory server_factory = {.protocol = &recording_protocol, .shared = &server};
+    const struct reel_factory client_factory = {.protocol = &recording_protocol, .shared = &client};
     struct reel_listener *l = NULL;
     if (reel_listen(r, "tcp6:0", &server_factory, &l) < 0) {
         reel_reactor_free(r);
