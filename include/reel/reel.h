@@ -25,11 +25,13 @@
 #include <reel/address.h>
 #include <reel/datagram.h>
 #include <reel/descriptor.h>
+#include <reel/dial.h>
 #include <reel/endpoint.h>
 #include <reel/filter.h>
 #include <reel/group.h>
-#include <reel/line.h>
 #include <reel/inotify.h>
+#include <reel/line.h>
+#include <reel/mail.h>
 #include <reel/process.h>
 #include <reel/producer.h>
 #include <reel/protocol.h>

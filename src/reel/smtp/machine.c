@@ -108,6 +108,8 @@ static void set_text(struct smtp_machine *m, int code, const char *text_z)
 
 void reel_smtp_broken(struct smtp_machine *m, int error)
 {
+    if (m->step == SMTP_STEP_OVER)
+        return;
     if (m->ended) {
         go(m, SMTP_STEP_OVER);
         tell(m, SMTP_EVENT_OVER);

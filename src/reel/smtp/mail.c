@@ -12,7 +12,7 @@ enum {
     FOLD = 76,            /* a header line is folded when it would pass this */
     WORD_BYTES = 42,      /* of text in one encoded word: 56 characters, and 12 around them */
     BODY_LINE_BYTES = 57, /* of text in a line of base64: 76 characters */
-    SHORT_LINE = 78,
+    PLAIN_LINE = 320,     /* a body with longer lines is encoded */
 };
 
 /* Where the text goes: what does not fit is counted all the same. */
@@ -229,7 +229,7 @@ static bool body_is_plain(const char *text_z)
 {
     for (const char *line = text_z; *line;) {
         size_t len = strcspn(line, "\n");
-        if (len > SHORT_LINE * 4)
+        if (len > PLAIN_LINE)
             return false;
         line += len + (line[len] == '\n');
     }
