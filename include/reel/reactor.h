@@ -42,6 +42,7 @@ enum reel_handle_kind {
     REEL_HANDLE_SIGNAL,
     REEL_HANDLE_WATCH,
     REEL_HANDLE_IDLE,
+    REEL_HANDLE_DEFERRED, /* its last callback has not come yet */
 };
 
 /* One live thing on a reactor. */
@@ -63,6 +64,9 @@ struct reel_reactor_options {
     bool keep_sigpipe;               /* leave SIGPIPE alone; else it is ignored if at its default */
     reel_handle_fn on_leak;          /* called by reel_reactor_free for each handle still alive */
     void *on_leak_context;
+    void (*on_unhandled)(void *context, int error, const char *why_z); /* a deferred ended with an
+                                                  * error that nobody took; `why_z` may be NULL */
+    void *on_unhandled_context;
 };
 
 #define REEL_SPIN_DEFAULT_NS 50000
@@ -171,6 +175,8 @@ struct reel_metrics {
     size_t connections;  /* live transports */
     size_t queued_bytes; /* output waiting for slow readers */
     size_t timers;       /* running */
+    size_t deferreds;    /* live: the memory of results that are awaited or not yet fired */
+    uint64_t unhandled;  /* deferreds that ended with an error that nobody took */
 };
 
 void reel_metrics(const struct reel_reactor *r, struct reel_metrics *out);

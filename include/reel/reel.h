@@ -24,6 +24,7 @@
 
 #include <reel/address.h>
 #include <reel/datagram.h>
+#include <reel/deferred.h>
 #include <reel/descriptor.h>
 #include <reel/dial.h>
 #include <reel/endpoint.h>

@@ -40,6 +40,7 @@ struct reel_reactor {
     struct reel_link listeners, dead_listeners;
     struct reel_link idles, hooks, watches, signals;
     struct timer_heap timers;
+    struct reel_link deferreds; /* results for later, not yet freed */
     struct reel_call *deferred, **deferred_end;
     _Atomic(struct reel_call *) posted; /* newest first */
     atomic_bool stop;
@@ -70,6 +71,8 @@ struct reel_reactor {
     struct reel_metrics metrics;
     reel_handle_fn on_leak;
     void *on_leak_context;
+    void (*on_unhandled)(void *context, int error, const char *why_z);
+    void *on_unhandled_context;
 };
 
 /* Memory by the reactor's allocator. NULL: out of memory. */
@@ -103,6 +106,10 @@ int reel_watches_after_fork(struct reel_reactor *r);
 void reel_listeners_fini(struct reel_reactor *r);
 void reel_listeners_bury(struct reel_reactor *r);
 int reel_listeners_after_fork(struct reel_reactor *r);
+
+/* Cancels all deferreds, calls what waits for them, and frees them; lists those that are alive. */
+void reel_deferreds_fini(struct reel_reactor *r);
+void reel_deferreds_each(struct reel_reactor *r, reel_handle_fn each, void *context);
 
 /* The name and descriptor of a listener, for lists of handles. */
 void reel_listener_info(const struct reel_link *link, struct reel_handle_info *out);

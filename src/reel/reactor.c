@@ -34,12 +34,15 @@ static void init(struct reel_reactor *r, const struct reel_reactor_options *opti
     r->backend = backend;
     r->on_leak = options->on_leak;
     r->on_leak_context = options->on_leak_context;
+    r->on_unhandled = options->on_unhandled;
+    r->on_unhandled_context = options->on_unhandled_context;
     r->spin_ns = options->spin_ns ? options->spin_ns : REEL_SPIN_DEFAULT_NS;
     r->ready.end = &r->ready.first;
     r->unsent.end = &r->unsent.first;
     r->deferred_end = &r->deferred;
-    struct reel_link *const lists[] = {&r->dying, &r->transports, &r->listeners, &r->dead_listeners,
-                                       &r->idles, &r->hooks,      &r->watches,   &r->signals};
+    struct reel_link *const lists[] = {&r->dying,          &r->transports, &r->listeners,
+                                       &r->dead_listeners, &r->idles,      &r->hooks,
+                                       &r->watches,        &r->signals,    &r->deferreds};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         list_init(lists[i]);
     atomic_init(&r->posted, NULL);
@@ -99,6 +102,7 @@ void reel_reactor_free(struct reel_reactor *r)
         reel_each_handle(r, r->on_leak, r->on_leak_context);
     r->ending = true;
     reel_streams_fini(r);
+    reel_deferreds_fini(r);
     reel_listeners_fini(r);
     reel_signals_fini(r);
     list_clear(&r->watches);
@@ -254,6 +258,7 @@ void reel_each_handle(struct reel_reactor *r, reel_handle_fn each, void *context
     for (link = r->idles.next; link != &r->idles; link = link->next)
         tell(each, context, REEL_HANDLE_IDLE, "idle", -1,
              CONTAINER_OF(link, struct reel_idle, link));
+    reel_deferreds_each(r, each, context);
 }
 
 int reel_after_fork(struct reel_reactor *r)
