@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 struct reel_factory;
 struct reel_protocol;
@@ -30,6 +31,10 @@ struct reel_reactor *reel_reactor_of(const struct reel_transport *t);
  *   -ENOMEM   nothing was taken
  * What the kernel says later comes as `lost`. */
 int reel_write(struct reel_transport *t, const void *data, size_t len);
+
+/* The same for `count` parts, one behind the other: all of them or none. (-ENOMEM in the middle is
+ * the connection's end.) */
+int reel_writev(struct reel_transport *t, const struct iovec *parts, int count);
 
 /* How many bytes reel_write takes now; 0 when it would say -EPIPE. */
 size_t reel_write_room(const struct reel_transport *t);

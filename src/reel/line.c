@@ -131,11 +131,8 @@ int reel_line_write(struct reel_transport *t, const void *line, size_t len)
     const struct split_rules rules = rules_of(protocol_of(t));
     const void *end = rules.end ? (const void *)rules.end : "\n";
     size_t end_size = rules.end ? rules.end_size : 1;
-    size_t room = reel_write_room(t);
-    if (room && (len > room || end_size > room - len))
-        return -ENOBUFS;
-    int err = reel_write(t, line, len);
-    return err < 0 ? err : reel_write(t, end, end_size);
+    const struct iovec parts[] = {{(void *)line, len}, {(void *)end, end_size}};
+    return reel_writev(t, parts, 2);
 }
 
 int reel_print(struct reel_transport *t, const char *format_z, ...)

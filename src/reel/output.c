@@ -209,10 +209,15 @@ static int write_direct(struct reel_transport *t, const uint8_t *data, size_t le
     return 0;
 }
 
+static bool takes_no_output(const struct reel_transport *t)
+{
+    return t->closing || t->shutting || t->dying || t->no_write;
+}
+
 int reel_write(struct reel_transport *t, const void *data, size_t len)
 {
     struct reel_reactor *r = t->reactor;
-    if (t->closing || t->shutting || t->dying || t->no_write)
+    if (takes_no_output(t))
         return -EPIPE;
     if (len > reel_stream_queue_max(t) - t->pending)
         return -ENOBUFS;
@@ -232,9 +237,28 @@ int reel_write(struct reel_transport *t, const void *data, size_t len)
     return 0;
 }
 
+int reel_writev(struct reel_transport *t, const struct iovec *parts, int count)
+{
+    if (takes_no_output(t))
+        return -EPIPE;
+    size_t room = reel_write_room(t);
+    for (int i = 0; i < count; i++) {
+        if (parts[i].iov_len > room)
+            return -ENOBUFS;
+        room -= parts[i].iov_len;
+    }
+    int err = 0;
+    for (int i = 0; i < count && err == 0; i++) {
+        err = reel_write(t, parts[i].iov_base, parts[i].iov_len);
+        if (err < 0 && i > 0) /* the first part cannot be taken back */
+            reel_stream_die(t, err);
+    }
+    return err;
+}
+
 size_t reel_write_room(const struct reel_transport *t)
 {
-    if (t->closing || t->shutting || t->dying || t->no_write)
+    if (takes_no_output(t))
         return 0;
     return reel_stream_queue_max(t) - t->pending;
 }
