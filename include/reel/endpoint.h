@@ -40,6 +40,13 @@ struct reel_endpoint {
 int reel_endpoint_parse_server(const char *text_z, struct reel_endpoint *out, const char **why_z);
 int reel_endpoint_parse_client(const char *text_z, struct reel_endpoint *out, const char **why_z);
 
+/* The same for reel_listen_datagram and reel_connect_datagram (reel/datagram.h): udp, udp6,
+ * unix-dgram. */
+int reel_endpoint_parse_datagram_server(const char *text_z, struct reel_endpoint *out,
+                                        const char **why_z);
+int reel_endpoint_parse_datagram_client(const char *text_z, struct reel_endpoint *out,
+                                        const char **why_z);
+
 /* Parses and listens. `out` may be NULL. 0 or -errno (-EINVAL: not an endpoint). */
 int reel_listen(struct reel_reactor *r, const char *endpoint_z, const struct reel_factory *factory,
                 struct reel_listener **out);

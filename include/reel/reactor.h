@@ -43,6 +43,9 @@ enum reel_handle_kind {
     REEL_HANDLE_WATCH,
     REEL_HANDLE_IDLE,
     REEL_HANDLE_DEFERRED, /* its last callback has not come yet */
+    REEL_HANDLE_DATAGRAM,
+    REEL_HANDLE_PROCESS,
+    REEL_HANDLE_INOTIFY,
 };
 
 /* One live thing on a reactor. */

@@ -31,7 +31,7 @@ static struct arena_block *next_block(struct reel_reactor *r, size_t size)
     return *link;
 }
 
-static void *arena_new(struct reel_reactor *r, size_t size)
+void *reel_arena_new(struct reel_reactor *r, size_t size)
 {
     size = (size + 7) & ~(size_t)7;
     struct arena_block *block = r->arena.block;
@@ -43,6 +43,17 @@ static void *arena_new(struct reel_reactor *r, size_t size)
     block->used += size;
     r->arena.used += size;
     return memory;
+}
+
+bool reel_arena_extend(struct reel_reactor *r, const void *end, size_t size)
+{
+    struct arena_block *block = r->arena.block;
+    if (!block || (const uint8_t *)end != block->data + block->used ||
+        block->size - block->used < size)
+        return false;
+    block->used += size;
+    r->arena.used += size;
+    return true;
 }
 
 void reel_arena_reset(struct reel_reactor *r)
@@ -81,7 +92,7 @@ void reel_arena_fini(struct reel_reactor *r)
 static struct chunk *chunk_new(struct reel_reactor *r, size_t cap, bool on_heap)
 {
     size_t size = sizeof(struct chunk) + cap;
-    struct chunk *chunk = on_heap ? reel_memory_new(r, size) : arena_new(r, size);
+    struct chunk *chunk = on_heap ? reel_memory_new(r, size) : reel_arena_new(r, size);
     if (!chunk)
         return NULL;
     chunk->next = chunk;

@@ -52,6 +52,13 @@ void reel_chain_clear(struct reel_reactor *r, struct chunk **last);
 /* Moves what lies in the arena to the heap. 0 or -ENOMEM (then the chain must be cleared). */
 int reel_chain_keep(struct reel_reactor *r, struct chunk **last);
 
+/* Memory of the turn, aligned to 8; NULL: out of memory. */
+void *reel_arena_new(struct reel_reactor *r, size_t size);
+
+/* The piece that ends at `end` grows by `size` bytes (of 8) in its place, if it was the last one
+ * given out and there is room. */
+bool reel_arena_extend(struct reel_reactor *r, const void *end, size_t size);
+
 /* The turn is over: no chain has chunks in the arena any more. */
 void reel_arena_reset(struct reel_reactor *r);
 void reel_arena_fini(struct reel_reactor *r);

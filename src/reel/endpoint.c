@@ -114,7 +114,7 @@ static const char *build_tcp6_server(const struct args *args, struct reel_endpoi
     const char *host_z = args->value_z[ARG_INTERFACE];
     const char *why_z = build_tcp(args, host_z ? host_z : "::", out);
     if (!why_z && out->address.storage.ss_family != AF_INET6)
-        return "tcp6 takes an IPv6 address";
+        return "this kind takes an IPv6 address";
     return why_z;
 }
 
@@ -163,6 +163,34 @@ static const struct kind servers[] = {
      BIT(ARG_PATH),
      build_unix},
     {"fd", {ARG_FD}, 1, BIT(ARG_FD), BIT(ARG_FD), build_fd},
+    {.name_z = NULL},
+};
+
+static const struct kind datagram_servers[] = {
+    {"udp",
+     {ARG_PORT},
+     1,
+     BIT(ARG_PORT) | BIT(ARG_INTERFACE) | BIT(ARG_REUSEPORT) | BIT(ARG_V6ONLY),
+     BIT(ARG_PORT),
+     build_tcp_server},
+    {"udp6",
+     {ARG_PORT},
+     1,
+     BIT(ARG_PORT) | BIT(ARG_INTERFACE) | BIT(ARG_REUSEPORT) | BIT(ARG_V6ONLY),
+     BIT(ARG_PORT),
+     build_tcp6_server},
+    {"unix-dgram", {ARG_PATH}, 1, BIT(ARG_PATH) | BIT(ARG_MODE), BIT(ARG_PATH), build_unix},
+    {.name_z = NULL},
+};
+
+static const struct kind datagram_clients[] = {
+    {"udp",
+     {ARG_HOST, ARG_PORT},
+     2,
+     BIT(ARG_HOST) | BIT(ARG_PORT),
+     BIT(ARG_HOST) | BIT(ARG_PORT),
+     build_tcp_client},
+    {"unix-dgram", {ARG_PATH}, 1, BIT(ARG_PATH), BIT(ARG_PATH), build_unix},
     {.name_z = NULL},
 };
 
@@ -307,6 +335,18 @@ int reel_endpoint_parse_server(const char *text_z, struct reel_endpoint *out, co
 int reel_endpoint_parse_client(const char *text_z, struct reel_endpoint *out, const char **why_z)
 {
     return parse_as(clients, text_z, out, why_z);
+}
+
+int reel_endpoint_parse_datagram_server(const char *text_z, struct reel_endpoint *out,
+                                        const char **why_z)
+{
+    return parse_as(datagram_servers, text_z, out, why_z);
+}
+
+int reel_endpoint_parse_datagram_client(const char *text_z, struct reel_endpoint *out,
+                                        const char **why_z)
+{
+    return parse_as(datagram_clients, text_z, out, why_z);
 }
 
 int reel_listen(struct reel_reactor *r, const char *endpoint_z, const struct reel_factory *factory,

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
+struct datagram_hub;
 struct reel_transport;
 
 enum {
@@ -38,6 +39,8 @@ struct reel_reactor {
     struct reel_link dying;        /* transports to be buried at the end of the turn */
     struct reel_link transports;   /* all others */
     struct reel_link listeners, dead_listeners;
+    struct reel_link parts;         /* part.h */
+    struct datagram_hub *datagrams; /* dgram.h; NULL: there was none yet */
     struct reel_link idles, hooks, watches, signals;
     struct timer_heap timers;
     struct reel_link deferreds; /* results for later, not yet freed */
@@ -87,6 +90,9 @@ struct reel_reactor *reel_reactor_open(const struct reel_reactor_options *option
 
 /* One turn; the number of events or -errno. */
 int reel_turn(struct reel_reactor *r, int64_t timeout_ns);
+
+/* Sends all that was written in this turn: then nothing lies in the turn's arena any more. */
+void reel_flush_all(struct reel_reactor *r);
 
 /* Whether a turn would find something to do at this instant without waiting. */
 bool reel_has_work(const struct reel_reactor *r);

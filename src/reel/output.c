@@ -231,7 +231,7 @@ int reel_write(struct reel_transport *t, const void *data, size_t len)
     r->metrics.queued_bytes += len;
     reel_stream_unsent(t);
     if (r->arena.used > ARENA_MAX_BYTES) {
-        reel_streams_flush(r);
+        reel_flush_all(r);
         reel_arena_reset(r);
     }
     return 0;

@@ -1,4 +1,6 @@
+#include "reel/dgram.h"
 #include "reel/loop.h"
+#include "reel/part.h"
 #include "reel/stream.h"
 
 #include <reel/signal.h>
@@ -40,9 +42,9 @@ static void init(struct reel_reactor *r, const struct reel_reactor_options *opti
     r->ready.end = &r->ready.first;
     r->unsent.end = &r->unsent.first;
     r->deferred_end = &r->deferred;
-    struct reel_link *const lists[] = {&r->dying,          &r->transports, &r->listeners,
-                                       &r->dead_listeners, &r->idles,      &r->hooks,
-                                       &r->watches,        &r->signals,    &r->deferreds};
+    struct reel_link *const lists[] = {
+        &r->dying, &r->transports, &r->listeners, &r->dead_listeners, &r->idles,
+        &r->hooks, &r->watches,    &r->signals,   &r->deferreds,      &r->parts};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         list_init(lists[i]);
     atomic_init(&r->posted, NULL);
@@ -102,6 +104,8 @@ void reel_reactor_free(struct reel_reactor *r)
         reel_each_handle(r, r->on_leak, r->on_leak_context);
     r->ending = true;
     reel_streams_fini(r);
+    reel_parts_fini(r);
+    reel_datagrams_fini(r);
     reel_deferreds_fini(r);
     reel_listeners_fini(r);
     reel_signals_fini(r);
@@ -142,6 +146,7 @@ bool reel_has_work(const struct reel_reactor *r)
 {
     return r->ready.first || r->unsent.first || r->deferred || !list_is_empty(&r->idles) ||
            !list_is_empty(&r->dying) || !list_is_empty(&r->dead_listeners) ||
+           (r->datagrams && reel_datagrams_have_work(r)) ||
            atomic_load_explicit(&r->posted, memory_order_relaxed) ||
            atomic_load_explicit(&r->stop, memory_order_relaxed);
 }
@@ -157,16 +162,25 @@ static int64_t time_to_sleep(const struct reel_reactor *r, int64_t timeout_ns)
     return timeout_ns < 0 || left_ns < timeout_ns ? left_ns : timeout_ns;
 }
 
+void reel_flush_all(struct reel_reactor *r)
+{
+    reel_streams_flush(r);
+    if (r->datagrams)
+        reel_datagrams_flush(r);
+}
+
 /* The turn's end: what was collected goes out, what was closed goes away. `lost` may write to
  * others, so the two take turns; each round buries somebody, so there is an end. */
 static void finish_turn(struct reel_reactor *r)
 {
     reel_run_deferred(r);
     reel_run_hooks(r);
-    reel_streams_flush(r);
-    while (!list_is_empty(&r->dying)) {
+    reel_flush_all(r);
+    while (!list_is_empty(&r->dying) || (r->datagrams && reel_datagrams_are_dying(r))) {
         reel_streams_bury(r);
-        reel_streams_flush(r);
+        if (r->datagrams)
+            reel_datagrams_bury(r);
+        reel_flush_all(r);
     }
     reel_arena_reset(r);
     reel_listeners_bury(r);
@@ -183,6 +197,8 @@ int reel_turn(struct reel_reactor *r, int64_t timeout_ns)
     r->metrics.turns++;
     r->metrics.events += (uint64_t)count;
     reel_streams_run(r);
+    if (r->datagrams)
+        reel_datagrams_run(r);
     r->backend->dispatch(r, count);
     reel_heap_run(r);
     reel_run_posted(r);
@@ -259,6 +275,7 @@ void reel_each_handle(struct reel_reactor *r, reel_handle_fn each, void *context
         tell(each, context, REEL_HANDLE_IDLE, "idle", -1,
              CONTAINER_OF(link, struct reel_idle, link));
     reel_deferreds_each(r, each, context);
+    reel_parts_each(r, each, context);
 }
 
 int reel_after_fork(struct reel_reactor *r)
@@ -271,5 +288,7 @@ int reel_after_fork(struct reel_reactor *r)
         err = reel_watches_after_fork(r);
     if (err == 0)
         err = reel_signals_after_fork(r);
+    if (err == 0)
+        err = reel_parts_after_fork(r);
     return err < 0 ? err : reel_streams_after_fork(r);
 }
