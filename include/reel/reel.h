@@ -31,6 +31,8 @@
 #include <reel/filter.h>
 #include <reel/framing.h>
 #include <reel/group.h>
+#include <reel/http.h>
+#include <reel/http_static.h>
 #include <reel/inotify.h>
 #include <reel/line.h>
 #include <reel/mail.h>
