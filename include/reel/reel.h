@@ -46,6 +46,7 @@
 #include <reel/tcp.h>
 #include <reel/testing.h>
 #include <reel/timer.h>
+#include <reel/tls.h>
 #include <reel/transport.h>
 #include <reel/workers.h>
 
