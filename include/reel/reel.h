@@ -48,6 +48,7 @@
 #include <reel/timer.h>
 #include <reel/tls.h>
 #include <reel/transport.h>
+#include <reel/url.h>
 #include <reel/workers.h>
 
 #endif
