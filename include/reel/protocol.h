@@ -68,7 +68,8 @@ struct reel_protocol {
     void (*lost)(struct reel_transport *t, int reason);
 };
 
-/* Zero fields take the defaults named here. */
+/* Zero fields take the defaults named here. The watermarks' defaults are no more than half of
+ * queue_max, and a quarter of queue_high. */
 struct reel_options {
     size_t queue_max;     /* bytes of output that may wait; reel_write refuses more */
     size_t queue_high;    /* `full` above this */

@@ -29,6 +29,7 @@
 #include <reel/dial.h>
 #include <reel/endpoint.h>
 #include <reel/filter.h>
+#include <reel/forward.h>
 #include <reel/framing.h>
 #include <reel/group.h>
 #include <reel/http.h>

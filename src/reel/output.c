@@ -17,16 +17,23 @@ size_t reel_stream_queue_max(const struct reel_transport *t)
     return max < UINT32_MAX ? max : UINT32_MAX;
 }
 
+/* A maximum alone, and a small one, brings its own watermarks: it could not pass the default ones. */
 size_t reel_stream_queue_high(const struct reel_transport *t)
 {
-    size_t high = t->factory->options.queue_high;
-    return high ? high : REEL_QUEUE_HIGH_DEFAULT;
+    const struct reel_options *options = &t->factory->options;
+    if (options->queue_high)
+        return options->queue_high;
+    if (!options->queue_max || options->queue_max / 2 > REEL_QUEUE_HIGH_DEFAULT)
+        return REEL_QUEUE_HIGH_DEFAULT;
+    return options->queue_max / 2;
 }
 
 size_t reel_stream_queue_low(const struct reel_transport *t)
 {
-    size_t low = t->factory->options.queue_low;
-    return low ? low : REEL_QUEUE_LOW_DEFAULT;
+    size_t high = reel_stream_queue_high(t), low = t->factory->options.queue_low;
+    if (low)
+        return low;
+    return high / 4 < REEL_QUEUE_LOW_DEFAULT ? high / 4 : REEL_QUEUE_LOW_DEFAULT;
 }
 
 static int gather(struct reel_transport *t, struct iovec parts[PARTS_MAX], struct iovec tail)
@@ -87,12 +94,11 @@ static void check_watermarks(struct reel_transport *t)
 {
     if (!t->full && t->pending > reel_stream_queue_high(t)) {
         t->full = true;
-        t->full_told = t->drained; /* full, drained and full again before it was told: no change */
-        t->drained = false;
+        t->drained = false; /* full, drained and full again before it was told: no change */
         reel_stream_ready(t);
     } else if (t->full && t->pending <= reel_stream_queue_low(t)) {
         t->full = false;
-        t->drained = t->full_told;
+        t->drained = true;
         reel_stream_ready(t);
     }
     if (t->held_until_drained && t->pending <= reel_stream_queue_low(t)) {

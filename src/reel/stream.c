@@ -402,13 +402,13 @@ static void shake_hands(struct reel_transport *t, uint32_t events)
 
 static void tell_watermarks(struct reel_transport *t)
 {
-    if (t->full && !t->full_told) {
+    if ((t->full || t->drained) && !t->full_told) {
         t->full_told = true;
         if (t->protocol->full && !t->closing)
             t->protocol->full(t);
     }
     if (t->drained && !t->dying) {
-        t->drained = false;
+        t->drained = t->full_told = false;
         if (t->protocol->drained && !t->closing)
             t->protocol->drained(t);
     }
