@@ -88,9 +88,10 @@ int reel_deferred_done(struct reel_deferred *d, reel_deferred_fn fn, void *conte
 void reel_deferred_forget(struct reel_deferred *d);
 
 /* The result is not wanted any more: the maker is told to stop, and the callbacks hear -ECANCELED,
- * or what the maker fires instead. No effect on one that was fired; one that waits for another
- * passes it on. The taker still has to let go of it. NULL is fine. */
-void reel_deferred_cancel(struct reel_deferred *d);
+ * or what the maker fires instead. One that waits for another passes it on. The taker still has to
+ * let go of it. False when it comes too late: it was fired, and goes on as it would have. NULL is
+ * fine. */
+bool reel_deferred_cancel(struct reel_deferred *d);
 
 /* Cancels it and takes all its callbacks out: none of them comes any more. A value is released, an
  * error not counted. Also lets go of it, if that was not done yet. For the taker whose memory goes
@@ -108,13 +109,17 @@ bool reel_deferred_is_fired(const struct reel_deferred *d);
 /* ---- the maker's side ---- */
 
 /* A deferred, to be given out, with `state_size` zeroed bytes for the maker, which live as long as
- * it. `cancel` (may be NULL) is called when the taker cancels, at once, at most once: it may fire.
- * If it does not, the callbacks hear -ECANCELED, and what the maker fires later is released unheard.
+ * it. `cancel` (may be NULL) is called when the taker cancels, at once: it may fire. If it does not,
+ * the callbacks hear -ECANCELED, and what the maker fires later is released unheard.
  * The maker fires once in every case, but not after the reactor is freed: that cancels first. NULL:
  * out of memory, or the reactor is being freed. */
 struct reel_deferred *reel_deferred_new(struct reel_reactor *r,
                                         void (*cancel)(struct reel_deferred *d), size_t state_size);
 void *reel_deferred_state(struct reel_deferred *d);
+
+/* In `cancel`: the maker cannot stop at once, and the callbacks wait until he fires. For work that
+ * uses the taker's memory. `cancel` may be called again then. */
+void reel_deferred_fires_later(struct reel_deferred *d);
 struct reel_reactor *reel_deferred_reactor(const struct reel_deferred *d);
 
 /* Fires: the value, or the error (below 0; `why_z` a static sentence or NULL). Once, asserted. The

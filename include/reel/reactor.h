@@ -70,6 +70,8 @@ struct reel_reactor_options {
     void (*on_unhandled)(void *context, int error, const char *why_z); /* a deferred ended with an
                                                   * error that nobody took; `why_z` may be NULL */
     void *on_unhandled_context;
+    size_t fiber_stack_size; /* bytes; 0: REEL_FIBER_STACK_DEFAULT */
+    size_t fibers_max;       /* at a time; 0: REEL_FIBERS_MAX_DEFAULT */
 };
 
 #define REEL_SPIN_DEFAULT_NS 50000

@@ -28,6 +28,7 @@
 #include <reel/descriptor.h>
 #include <reel/dial.h>
 #include <reel/endpoint.h>
+#include <reel/fiber.h>
 #include <reel/filter.h>
 #include <reel/forward.h>
 #include <reel/framing.h>

@@ -31,6 +31,7 @@ struct reel_deferred {
     bool running;    /* a step is being called */
     bool delivered;  /* the last callback was called */
     bool cancelling; /* the maker was told */
+    bool fires_later;
     bool timed_out;
     bool dropped;
     struct step steps[REEL_DEFERRED_STEPS_MAX];
@@ -247,22 +248,37 @@ void reel_deferred_forget(struct reel_deferred *d)
     reel_deferred_done(d, NULL, NULL);
 }
 
-void reel_deferred_cancel(struct reel_deferred *d)
+/* Tells the maker; whether there is anything left to do. */
+static bool tell_maker(struct reel_deferred *d)
+{
+    if (d->cancel && !d->cancelling) {
+        d->cancelling = true;
+        d->fires_later = false;
+        d->cancel(d);
+        d->cancelling = !d->fires_later;
+    }
+    return !d->has_result && !d->fires_later;
+}
+
+bool reel_deferred_cancel(struct reel_deferred *d)
 {
     if (!d)
-        return;
+        return false;
     while (d->inner)
         d = d->inner;
     if (d->has_result)
-        return;
-    if (d->cancel && !d->cancelling) {
-        d->cancelling = true;
-        d->cancel(d);
+        return false;
+    if (tell_maker(d)) {
+        set_result(d, (struct reel_result){.error = -ECANCELED, .why_z = why_cancelled});
+        schedule_if_ready(d);
     }
-    if (d->has_result)
-        return;
-    set_result(d, (struct reel_result){.error = -ECANCELED, .why_z = why_cancelled});
-    schedule_if_ready(d);
+    return true;
+}
+
+void reel_deferred_fires_later(struct reel_deferred *d)
+{
+    assert(d->cancelling);
+    d->fires_later = true;
 }
 
 void reel_deferred_drop(struct reel_deferred *d)
@@ -421,32 +437,40 @@ void reel_deferreds_each(struct reel_reactor *r, reel_handle_fn each, void *cont
     }
 }
 
-/* Cancels and runs all of `from`; those that are left over are in `to` then. */
-static void end_all(struct reel_link *from, struct reel_link *to, bool drop)
+/* Cancels all and runs what can run; whether anything did. */
+static bool end_round(struct reel_reactor *r)
 {
-    struct reel_link *link = NULL;
-    list_init(to);
-    while ((link = list_take(from))) {
+    bool progress = false;
+    struct reel_link round, *link = NULL;
+    list_move_all(&r->deferreds, &round);
+    while ((link = list_take(&round))) {
         struct reel_deferred *d = CONTAINER_OF(link, struct reel_deferred, link);
-        list_put(to, link);
-        if (drop && !d->ended)
-            d->ended = d->dropped = true;
+        list_put(&r->deferreds, link);
         reel_deferred_cancel(d);
+        if (!is_ready(d) || (!d->step_count && !d->ended))
+            continue;
         run(d);
+        progress = true;
     }
+    return progress;
 }
 
-/* Calls that the loop still has will not come: each chain is run from here, those waited for in
- * their own turn. What nobody has let go of yet may still be waited for by some callback, so it ends
- * last. No new deferred can be made meanwhile, so there is an end. */
+/* Calls that the loop still has will not come: each chain is run from here. A chain that goes on may
+ * wait for what stands elsewhere in the list, so it is gone through until nothing moves; no new
+ * deferred can be made meanwhile, so there is an end. Then nobody is left who could take the rest. */
 void reel_deferreds_fini(struct reel_reactor *r)
 {
-    struct reel_link open, over, *link = NULL;
+    struct reel_link *link = NULL;
     r->deferred = NULL;
     r->deferred_end = &r->deferred;
-    end_all(&r->deferreds, &open, false);
-    end_all(&open, &over, true);
-    while ((link = list_take(&over)))
-        reel_memory_free(r, CONTAINER_OF(link, struct reel_deferred, link));
+    while (end_round(r))
+        ;
+    while ((link = list_take(&r->deferreds))) {
+        struct reel_deferred *d = CONTAINER_OF(link, struct reel_deferred, link);
+        if (!d->delivered)
+            reel_result_release(&d->result);
+        reel_timer_fini(&d->timer);
+        reel_memory_free(r, d);
+    }
     r->metrics.deferreds = 0;
 }

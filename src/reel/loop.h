@@ -22,6 +22,13 @@ enum {
     SIGNAL_NUMBERS = 65, /* 1 to 64 */
 };
 
+/* Stacks for fibers: those that are free, and how many are in use. */
+struct fiber_stacks {
+    struct idle_stack *idle;
+    size_t idle_count, live, max;
+    size_t stack_size; /* a multiple of the page's */
+};
+
 /* Transports that wait for something in the next turn, first come first served. */
 struct transport_queue {
     struct reel_transport *first, **end;
@@ -44,6 +51,8 @@ struct reel_reactor {
     struct reel_link idles, hooks, watches, signals;
     struct timer_heap timers;
     struct reel_link deferreds; /* results for later, not yet freed */
+    struct reel_fiber *fiber;   /* the one that runs, or NULL */
+    struct fiber_stacks fibers;
     struct reel_call *deferred, **deferred_end;
     _Atomic(struct reel_call *) posted; /* newest first */
     atomic_bool stop;
@@ -116,6 +125,9 @@ int reel_listeners_after_fork(struct reel_reactor *r);
 /* Cancels all deferreds, calls what waits for them, and frees them; lists those that are alive. */
 void reel_deferreds_fini(struct reel_reactor *r);
 void reel_deferreds_each(struct reel_reactor *r, reel_handle_fn each, void *context);
+
+void reel_fibers_init(struct reel_reactor *r, const struct reel_reactor_options *options);
+void reel_fibers_fini(struct reel_reactor *r);
 
 /* The name and descriptor of a listener, for lists of handles. */
 void reel_listener_info(const struct reel_link *link, struct reel_handle_info *out);

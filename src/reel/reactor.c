@@ -5,6 +5,7 @@
 
 #include <reel/signal.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -47,6 +48,7 @@ static void init(struct reel_reactor *r, const struct reel_reactor_options *opti
         &r->hooks, &r->watches,    &r->signals,   &r->deferreds,      &r->parts};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         list_init(lists[i]);
+    reel_fibers_init(r, options);
     atomic_init(&r->posted, NULL);
     atomic_init(&r->stop, false);
     r->epoll_fd = r->wake_fd = r->signal_fd = r->reserve_fd = -1;
@@ -107,6 +109,7 @@ void reel_reactor_free(struct reel_reactor *r)
     reel_parts_fini(r);
     reel_datagrams_fini(r);
     reel_deferreds_fini(r);
+    reel_fibers_fini(r);
     reel_listeners_fini(r);
     reel_signals_fini(r);
     list_clear(&r->watches);
@@ -188,6 +191,7 @@ static void finish_turn(struct reel_reactor *r)
 
 int reel_turn(struct reel_reactor *r, int64_t timeout_ns)
 {
+    assert(!r->fiber);
     int count = r->backend->wait(r, time_to_sleep(r, timeout_ns));
     reel_refresh_clock(r);
     if (count < 0)
