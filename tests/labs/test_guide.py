@@ -7,12 +7,15 @@ lines. Blocks are played in the order of the page.
 import os
 import pathlib
 import re
+import sys
 
-import namespace
 import pexpect
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "labs"))
+import namespace  # noqa: E402
+
 PAGES = sorted((ROOT / "labs/guide").glob("*.md"))
 PROMPT = "@ready@ "
 BLOCK = re.compile(r"^```console (\d)\n(.*?)^```$", re.M | re.S)
