@@ -96,14 +96,20 @@ void lab_cannot(const char *what_z, int error)
     exit(LAB_CANNOT);
 }
 
+const char *lab_shown(const char *text, size_t len, char *out_z)
+{
+    if (len >= LAB_LINE_MAX)
+        len = LAB_LINE_MAX - 1;
+    for (size_t i = 0; i < len; i++)
+        out_z[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '.' : text[i];
+    out_z[len] = '\0';
+    return out_z;
+}
+
 void lab_print_line(const char *who_z, const char *line, size_t len)
 {
-    char shown[LAB_LINE_MAX];
-    if (len > sizeof(shown))
-        len = sizeof(shown);
-    for (size_t i = 0; i < len; i++)
-        shown[i] = (unsigned char)line[i] < ' ' || line[i] == 0x7f ? '.' : line[i];
-    printf("%s: %.*s\n", who_z, (int)len, shown);
+    char text[LAB_LINE_MAX];
+    printf("%s: %s\n", who_z, lab_shown(line, len, text));
 }
 
 void lab_print_listening(int listener)

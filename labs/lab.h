@@ -41,7 +41,11 @@ void lab_stop_on_signals(void);
 /* "lab: WHAT: WHY" on standard error; exits with 1. `error` is a positive errno. */
 _Noreturn void lab_cannot(const char *what_z, int error);
 
-/* Prints "WHO: LINE". What a stranger sent is shown, not obeyed: control characters become dots. */
+/* What a stranger sent is shown, not obeyed: control characters become dots. At most
+ * LAB_LINE_MAX - 1 bytes of it. Into `out_z`, which has LAB_LINE_MAX bytes; returned. */
+const char *lab_shown(const char *text, size_t len, char *out_z);
+
+/* Prints "WHO: LINE", the line as by lab_shown. */
 void lab_print_line(const char *who_z, const char *line, size_t len);
 
 /* Prints "listening on ADDRESS:PORT". */

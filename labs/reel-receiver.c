@@ -39,7 +39,7 @@ static const struct reel_line_protocol receiver = {
                  .data = reel_line_data,
                  .eof = reel_line_eof,
                  .lost = on_lost},
-    .line_max = LAB_LINE_MAX,
+    .line_max = LAB_LINE_MAX - 1,
     .line = on_line,
     .too_long = on_line,
 };
