@@ -1,5 +1,5 @@
 /* A group: a write to all of its members at once, for chats and broadcasts. What is written to a
- * group within a turn leaves in one system call a member. A member that does not read costs at most
+ * group within a turn is kept once for all of them and leaves in one system call a member. A member that does not read costs at most
  * its queue, and then what the group's policy says; it never holds up the others. */
 #ifndef REEL_GROUP_H
 #define REEL_GROUP_H
@@ -24,11 +24,14 @@ struct reel_member {
     struct reel_link link;
 };
 
-/* In the caller's memory. */
+/* In the caller's memory; its members are all of one reactor. */
 struct reel_group {
     struct reel_link members;
     enum reel_group_policy policy;
-    size_t count; /* members */
+    size_t count;  /* members */
+    uint8_t *turn; /* the turn's bytes, and the rest is the group's too */
+    size_t turn_used, turn_size;
+    uint64_t turn_number;
 };
 
 void reel_group_init(struct reel_group *group, enum reel_group_policy policy);

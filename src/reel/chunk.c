@@ -76,6 +76,7 @@ void reel_arena_reset(struct reel_reactor *r)
     }
     arena->block = NULL;
     arena->used = 0;
+    arena->resets++;
 }
 
 void reel_arena_fini(struct reel_reactor *r)
@@ -91,11 +92,13 @@ void reel_arena_fini(struct reel_reactor *r)
 
 static struct chunk *chunk_new(struct reel_reactor *r, size_t cap, bool on_heap)
 {
+    cap = (cap + 7) & ~(size_t)7;
     size_t size = sizeof(struct chunk) + cap;
     struct chunk *chunk = on_heap ? reel_memory_new(r, size) : reel_arena_new(r, size);
     if (!chunk)
         return NULL;
     chunk->next = chunk;
+    chunk->data = (uint8_t *)(chunk + 1);
     chunk->start = chunk->end = 0;
     chunk->cap = (uint32_t)cap;
     chunk->on_heap = on_heap;
@@ -111,10 +114,12 @@ static void append(struct chunk **last, struct chunk *chunk)
     *last = chunk;
 }
 
-/* Each chunk of a chain is four times the one before, so a long one has few. */
-static size_t next_cap(const struct chunk *last, size_t len)
+/* Each chunk of a chain is four times the one before, so a long one has few. The first one in the
+ * arena is not larger than need be: mostly it is the only one, or can grow where it is. */
+static size_t next_cap(const struct chunk *last, size_t len, bool on_heap)
 {
-    size_t cap = last ? (size_t)last->cap * 4 : CHUNK_FIRST_BYTES;
+    size_t first = on_heap ? CHUNK_FIRST_BYTES : len;
+    size_t cap = last ? (size_t)last->cap * 4 : first;
     if (cap > CHUNK_MAX_BYTES)
         cap = CHUNK_MAX_BYTES;
     return cap > len ? cap : len;
@@ -126,17 +131,27 @@ static void copy(struct chunk *chunk, const uint8_t *data, size_t len)
     chunk->end += (uint32_t)len;
 }
 
+/* Room in a chunk, for `len` bytes if it can be made. */
+static size_t room_in(struct reel_reactor *r, struct chunk *chunk, size_t len)
+{
+    size_t room = chunk->cap - chunk->end;
+    size_t more = len > room ? (len - room + 7) & ~(size_t)7 : 0;
+    if (more && !chunk->on_heap && reel_arena_extend(r, chunk->data + chunk->cap, more))
+        chunk->cap += (uint32_t)more;
+    return chunk->cap - chunk->end;
+}
+
 int reel_chain_put(struct reel_reactor *r, struct chunk **last, const uint8_t *data, size_t len,
                    bool on_heap)
 {
     struct chunk *tail = *last;
     size_t fits = 0;
     if (tail && (tail->on_heap || !on_heap)) {
-        fits = tail->cap - tail->end;
+        fits = room_in(r, tail, len);
         fits = fits < len ? fits : len;
     }
     if (fits < len) { /* before anything is copied: all or nothing */
-        struct chunk *chunk = chunk_new(r, next_cap(tail, len - fits), on_heap);
+        struct chunk *chunk = chunk_new(r, next_cap(tail, len - fits, on_heap), on_heap);
         if (!chunk)
             return -ENOMEM;
         copy(chunk, data + fits, len - fits);
@@ -144,6 +159,22 @@ int reel_chain_put(struct reel_reactor *r, struct chunk **last, const uint8_t *d
     }
     if (fits)
         copy(tail, data, fits);
+    return 0;
+}
+
+int reel_chain_share(struct reel_reactor *r, struct chunk **last, uint8_t *data, size_t len)
+{
+    struct chunk *tail = *last;
+    if (tail && !tail->on_heap && tail->data + tail->end == data) { /* goes on where it ended */
+        tail->end += (uint32_t)len;
+        tail->cap = tail->end;
+        return 0;
+    }
+    struct chunk *chunk = reel_arena_new(r, sizeof(*chunk));
+    if (!chunk)
+        return -ENOMEM;
+    *chunk = (struct chunk){chunk, data, 0, (uint32_t)len, (uint32_t)len, false};
+    append(last, chunk);
     return 0;
 }
 

@@ -12,9 +12,9 @@ struct reel_reactor;
 
 struct chunk {
     struct chunk *next; /* of a chain: the last one's is the first */
+    uint8_t *data;      /* behind the struct, or in the arena and shared with other chains */
     uint32_t start, end, cap;
     bool on_heap;
-    uint8_t data[];
 };
 
 /* A chain is known by its last chunk; NULL: empty. */
@@ -23,8 +23,8 @@ enum {
     ARENA_BLOCK_BYTES = 64 * 1024,
     ARENA_KEEP_BYTES = 1024 * 1024,     /* kept from turn to turn; the rest is freed */
     ARENA_MAX_BYTES = 16 * 1024 * 1024, /* a turn that writes more is flushed in between */
-    CHUNK_FIRST_BYTES = 232,            /* 256 with its header */
-    CHUNK_MAX_BYTES = 64 * 1024 - 24,
+    CHUNK_FIRST_BYTES = 224,            /* on the heap: 256 with its header */
+    CHUNK_MAX_BYTES = 64 * 1024 - 32,
 };
 
 struct arena_block {
@@ -37,11 +37,15 @@ struct turn_arena {
     struct arena_block *blocks; /* all; filled in order */
     struct arena_block *block;  /* the one being filled; NULL: none yet */
     size_t used;                /* bytes of this turn */
+    uint64_t resets;            /* what was made before another one is gone */
 };
 
 /* Appends `len` bytes to a chain; on the heap when `on_heap`. All or nothing: 0 or -ENOMEM. */
 int reel_chain_put(struct reel_reactor *r, struct chunk **last, const uint8_t *data, size_t len,
                    bool on_heap);
+
+/* Appends bytes that lie in the arena and stay there: no copy. 0 or -ENOMEM. */
+int reel_chain_share(struct reel_reactor *r, struct chunk **last, uint8_t *data, size_t len);
 
 /* Drops `len` bytes from the front, which are there. */
 void reel_chain_drop(struct reel_reactor *r, struct chunk **last, size_t len);

@@ -220,27 +220,56 @@ static bool takes_no_output(const struct reel_transport *t)
     return t->closing || t->shutting || t->dying || t->no_write;
 }
 
-int reel_write(struct reel_transport *t, const void *data, size_t len)
+/* 0, or why reel_write refuses so much. */
+static int may_write(const struct reel_transport *t, size_t len)
 {
-    struct reel_reactor *r = t->reactor;
     if (takes_no_output(t))
         return -EPIPE;
-    if (len > reel_stream_queue_max(t) - t->pending)
-        return -ENOBUFS;
-    if (len >= DIRECT_BYTES && t->writable && t->made)
-        return write_direct(t, data, len);
-    bool in_arena = t->writable && t->made;
-    int err = reel_chain_put(r, &t->output, data, len, !in_arena);
-    if (err < 0)
-        return err;
+    return len > reel_stream_queue_max(t) - t->pending ? -ENOBUFS : 0;
+}
+
+static void put(struct reel_transport *t, size_t len)
+{
     t->pending += (uint32_t)len;
-    r->metrics.queued_bytes += len;
+    t->reactor->metrics.queued_bytes += len;
     reel_stream_unsent(t);
+}
+
+void reel_stream_limit_arena(struct reel_reactor *r)
+{
     if (r->arena.used > ARENA_MAX_BYTES) {
         reel_flush_all(r);
         reel_arena_reset(r);
     }
+}
+
+int reel_write(struct reel_transport *t, const void *data, size_t len)
+{
+    int err = may_write(t, len);
+    if (err < 0)
+        return err;
+    bool open = t->writable && t->made;
+    if (len >= DIRECT_BYTES && open)
+        return write_direct(t, data, len);
+    err = reel_chain_put(t->reactor, &t->output, data, len, !open);
+    if (err < 0)
+        return err;
+    put(t, len);
+    reel_stream_limit_arena(t->reactor);
     return 0;
+}
+
+int reel_stream_share(struct reel_transport *t, uint8_t *data, size_t len)
+{
+    bool open = t->writable && t->made;
+    int err = may_write(t, len);
+    if (err == 0 && open)
+        err = reel_chain_share(t->reactor, &t->output, data, len);
+    else if (err == 0)
+        err = reel_chain_put(t->reactor, &t->output, data, len, true);
+    if (err == 0)
+        put(t, len);
+    return err;
 }
 
 int reel_writev(struct reel_transport *t, const struct iovec *parts, int count)

@@ -133,6 +133,14 @@ bool reel_stream_hold(struct reel_transport *t, const uint8_t *data, size_t len)
  * reset, and the peer might lose our last words. */
 void reel_stream_drop_unread(struct reel_transport *t);
 
+/* As reel_write, of bytes that lie in the turn's arena and stay there: they are not copied while the
+ * socket takes them. */
+int reel_stream_share(struct reel_transport *t, uint8_t *data, size_t len);
+
+/* Sends what the arena holds, if that has become too much for a turn. Not between making something
+ * there and using it. */
+void reel_stream_limit_arena(struct reel_reactor *r);
+
 /* Joins the turn's writers: it will be flushed at the end of the turn. */
 void reel_stream_unsent(struct reel_transport *t);
 

@@ -28,7 +28,13 @@ static void on_made(struct reel_transport *t)
 static size_t on_data(struct reel_transport *t, const uint8_t *data, size_t len)
 {
     struct room *room = reel_shared(t);
+    if (data[0] == '<')
+        assert_int_equal(reel_write(t, "(own", 4), 0);
     reel_group_write(&room->group, data, len, data[0] == '-' ? t : NULL);
+    if (data[0] == '<') {
+        assert_int_equal(reel_write(t, "own)", 4), 0);
+        reel_group_write(&room->group, "end", 3, NULL);
+    }
     return len;
 }
 
@@ -101,6 +107,34 @@ static void all_hear_but_the_excepted(void **state)
         expect(f, i, i == 2 ? "all" : "all-others");
 }
 
+static void own_writes_and_the_groups_keep_their_order(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 1; i <= 2; i++)
+        assert_int_equal(reel_test_send(f->peers[i], "<all>", 5), 0);
+    reel_test_advance(f->r, 0);
+    expect(f, 0, "<all>end<all>end");
+    expect(f, 1, "(own<all>own)end<all>end");
+    expect(f, 2, "<all>end(own<all>own)end");
+}
+
+/* More in a turn than is kept in one piece. */
+static void a_busy_turn_reaches_all_in_order(void **state)
+{
+    enum { WRITES = 300, BYTES = 337 };
+    static char line_z[BYTES + 1], sent_z[WRITES * BYTES + 1];
+    struct fixture *f = *state;
+    f->factory.options.queue_max = sizeof(sent_z);
+    for (int i = 0; i < WRITES; i++) {
+        memset(line_z, 'a' + i % 26, BYTES);
+        memcpy(sent_z + i * BYTES, line_z, BYTES);
+        assert_int_equal(reel_group_write(&f->room.group, line_z, BYTES, NULL), MEMBERS);
+    }
+    reel_test_advance(f->r, 0);
+    for (int i = 0; i < MEMBERS; i++)
+        expect(f, i, sent_z);
+}
+
 /* One does not read: it goes, the others lose nothing. */
 static void a_slow_member_is_dropped_and_holds_up_nobody(void **state)
 {
@@ -145,6 +179,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(all_hear_but_the_excepted),
+        TEST(own_writes_and_the_groups_keep_their_order),
+        TEST(a_busy_turn_reaches_all_in_order),
         TEST(a_slow_member_is_dropped_and_holds_up_nobody),
         TEST(a_slow_member_may_miss_lines_instead),
     };
