@@ -35,6 +35,8 @@ struct socket_batch {
     struct mmsghdr in[DATAGRAM_BATCH], out[DATAGRAM_BATCH];
     struct iovec in_parts[DATAGRAM_BATCH][2], out_parts[DATAGRAM_BATCH];
     struct reel_address from[DATAGRAM_BATCH];
+    int used;           /* headers that the last call has written to */
+    bool with_controls; /* for the next call there is room for control messages */
     _Alignas(struct cmsghdr) uint8_t control_in[DATAGRAM_BATCH][CONTROL_IN_BYTES];
     _Alignas(struct cmsghdr) uint8_t control_out[DATAGRAM_BATCH][CONTROL_OUT_BYTES];
     uint8_t near[DATAGRAM_BATCH][NEAR_STRIDE];
@@ -54,6 +56,8 @@ static struct socket_batch *batch_of(struct reel_reactor *r)
         return NULL;
     }
     batch->far = far;
+    batch->used = DATAGRAM_BATCH;
+    batch->with_controls = false;
     for (int i = 0; i < DATAGRAM_BATCH; i++) {
         batch->in_parts[i][0] = (struct iovec){batch->near[i], NEAR_BYTES};
         batch->in_parts[i][1] =
@@ -153,19 +157,28 @@ static bool has_controls(const struct reel_datagram *d)
            d->factory->options.receive_runs;
 }
 
-static int socket_receive(struct reel_datagram *d, struct datagram_item *items, int max)
+/* The kernel writes into the headers that it uses; only these are set anew. */
+static void reset_headers(struct socket_batch *batch, bool controls)
 {
-    struct socket_batch *batch = d->reactor->datagrams->sockets;
-    bool controls = has_controls(d);
-    for (int i = 0; i < max; i++) {
+    int count = controls == batch->with_controls ? batch->used : DATAGRAM_BATCH;
+    for (int i = 0; i < count; i++) {
         struct msghdr *header = &batch->in[i].msg_hdr;
         header->msg_namelen = sizeof(batch->from[i].storage);
         header->msg_control = controls ? batch->control_in[i] : NULL;
         header->msg_controllen = controls ? CONTROL_IN_BYTES : 0;
     }
+    batch->with_controls = controls;
+    batch->used = 0;
+}
+
+static int socket_receive(struct reel_datagram *d, struct datagram_item *items, int max)
+{
+    struct socket_batch *batch = d->reactor->datagrams->sockets;
+    reset_headers(batch, has_controls(d));
     int count = recvmmsg(d->fd, batch->in, (unsigned)max, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
     if (count < 0)
         return -errno;
+    batch->used = count;
     for (int i = 0; i < count; i++)
         take(batch, i, &items[i]);
     return count;
