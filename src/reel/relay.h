@@ -29,6 +29,8 @@ struct relay {
     void (*connected)(struct relay *relay, int err);
     /* The client is being lost. NULL: nothing. */
     void (*ended)(struct relay *relay, uint64_t sent, uint64_t received);
+
+    char host_z[256]; /* for dial.host_z: it may be looked up when the client is gone */
 };
 
 /* For a client whose state begins with a struct relay_client, and which is not read until there is a
