@@ -61,7 +61,9 @@ typedef void (*reel_handle_fn)(void *context, const struct reel_handle_info *inf
 /* All fields may be left zero. */
 struct reel_reactor_options {
     struct reel_allocator allocator; /* zero: malloc */
-    const char *backend_z;           /* NULL: environment REEL_BACKEND, then "epoll" */
+    const char *backend_z;           /* "epoll", "io_uring"; NULL: environment REEL_BACKEND, then
+                                      * "epoll". Where the kernel refuses io_uring, epoll it is ... */
+    bool backend_only;               /* ... but not with this: then there is no reactor */
     int64_t spin_ns;                 /* poll so long before sleeping, while traffic comes in gaps
                                       * shorter than this; 0: REEL_SPIN_DEFAULT_NS; negative: never */
     bool keep_sigpipe;               /* leave SIGPIPE alone; else it is ignored if at its default */
@@ -76,9 +78,13 @@ struct reel_reactor_options {
 
 #define REEL_SPIN_DEFAULT_NS 50000
 
-/* A reactor; `options` may be NULL. NULL with errno set: ENOMEM, EMFILE, or EINVAL for a backend
- * that there is not. */
+/* A reactor; `options` may be NULL. NULL with errno set: ENOMEM, EMFILE, EINVAL for a backend that
+ * there is not, or with `backend_only` what the kernel said: ENOSYS, EPERM, EOPNOTSUPP (too old). */
 struct reel_reactor *reel_reactor_new(const struct reel_reactor_options *options);
+
+/* The backend that runs: "epoll", "io_uring", or "virtual" (reel/testing.h). docs/reel/backends.md
+ * says when to choose which. */
+const char *reel_backend_name(const struct reel_reactor *r);
 
 /* Ends everything on it: each connection hears `lost(-ECANCELED)`, unsent bytes are dropped,
  * listeners are closed and freed, timers, signals and watches are stopped. Not from a callback.
