@@ -83,11 +83,12 @@ static void on_turn(struct reel_hook *hook)
 
 static int open_all(struct recording *r)
 {
+    static const struct reel_reactor_options options = {.backend_z = "epoll"}; /* see sensor.c */
     int error = 0;
     r->store = record_store_open(&r->start->dirs, &r->start->options, &error);
     if (r->store == NULL)
         return error;
-    r->reactor = reel_reactor_new(NULL);
+    r->reactor = reel_reactor_new(&options);
     if (r->reactor == NULL)
         return -errno;
     error = recorder_init(&r->recorder, r->reactor, r->store);

@@ -483,8 +483,9 @@ static void raise_descriptors(void)
 
 static int open_all(struct supervisor *s)
 {
+    static const struct reel_reactor_options options = {.backend_z = "epoll"}; /* see sensor.c */
     raise_descriptors();
-    s->reactor = reel_reactor_new(NULL);
+    s->reactor = reel_reactor_new(&options);
     if (s->reactor == NULL)
         return complain("reactor", -errno);
     int error = open_data(s);

@@ -1,4 +1,5 @@
 #include "reel/loop.h"
+#include "reel/spin.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,13 +14,13 @@ static int64_t read_clock(clockid_t clock)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static int64_t epoll_now_ns(struct reel_reactor *r)
+int64_t reel_epoll_now_ns(struct reel_reactor *r)
 {
     (void)r;
     return read_clock(CLOCK_MONOTONIC);
 }
 
-static int64_t epoll_wall_us(struct reel_reactor *r)
+int64_t reel_epoll_wall_us(struct reel_reactor *r)
 {
     (void)r;
     return read_clock(CLOCK_REALTIME) / 1000;
@@ -32,19 +33,20 @@ static int control(struct reel_reactor *r, int operation, int fd, uint32_t event
     return epoll_ctl(r->epoll_fd, operation, fd, &event) < 0 ? -errno : 0;
 }
 
-static int epoll_add(struct reel_reactor *r, int fd, uint32_t events, struct source *source)
+int reel_epoll_add(struct reel_reactor *r, int fd, uint32_t events, struct source *source)
 {
     return control(r, EPOLL_CTL_ADD, fd, events, source);
 }
 
-static int epoll_change(struct reel_reactor *r, int fd, uint32_t events, struct source *source)
+int reel_epoll_change(struct reel_reactor *r, int fd, uint32_t events, struct source *source)
 {
     return control(r, EPOLL_CTL_MOD, fd, events, source);
 }
 
-static void epoll_remove(struct reel_reactor *r, int fd, struct source *source)
+void reel_epoll_remove(struct reel_reactor *r, int fd, struct source *source)
 {
-    control(r, EPOLL_CTL_DEL, fd, 0, source);
+    if (!r->ending) /* then the epoll descriptor goes; after a fork the parent has it too */
+        control(r, EPOLL_CTL_DEL, fd, 0, source);
     for (int i = r->event_at; i < r->event_count; i++)
         if (r->events[i].data.ptr == source)
             r->events[i].data.ptr = NULL;
@@ -85,7 +87,7 @@ static int epoll_open(struct reel_reactor *r)
     if (r->epoll_fd < 0 || r->wake_fd < 0 || r->reserve_fd < 0)
         err = -errno;
     else
-        err = epoll_add(r, r->wake_fd, EPOLLIN, &r->wake);
+        err = reel_epoll_add(r, r->wake_fd, EPOLLIN, &r->wake);
     if (err < 0)
         epoll_close(r);
     return err;
@@ -110,58 +112,11 @@ static int poll_for(struct reel_reactor *r, int64_t timeout_ns)
     return count;
 }
 
-static bool may_spin(struct reel_reactor *r)
-{
-    if (!r->spin_pays)
-        return false;
-    if (r->spin_rest == 0)
-        return true;
-    r->spin_rest--;
-    return false;
-}
-
-/* A spin in vain (the peer may need this very CPU) rests the next ones: 1, 2, 4 ... waits. */
-static void judge_spin(struct reel_reactor *r, bool good)
-{
-    enum { REST_MAX = 256 };
-    if (good)
-        r->spin_penalty = 0;
-    else if (r->spin_penalty < REST_MAX)
-        r->spin_penalty = r->spin_penalty ? 2 * r->spin_penalty : 1;
-    r->spin_rest = r->spin_penalty;
-}
-
-/* Going to sleep and being woken costs more than the work of a short message. While the traffic
- * comes in gaps shorter than spin_ns, it pays to look again for that long first. Whether it does is
- * judged by the last gap, so a quiet server spins once and then sleeps. */
-static int spin_then_sleep(struct reel_reactor *r, int64_t timeout_ns)
-{
-    int64_t begin_ns = epoll_now_ns(r);
-    int64_t spin_ns = r->spin_ns;
-    if (timeout_ns >= 0 && timeout_ns < spin_ns)
-        spin_ns = timeout_ns;
-    int64_t gone_ns = 0;
-    int count = 0;
-    if (may_spin(r)) {
-        while (count == 0 && gone_ns < spin_ns) {
-            count = poll_for(r, 0);
-            gone_ns = epoll_now_ns(r) - begin_ns;
-        }
-        judge_spin(r, count > 0);
-    }
-    if (count == 0 && (timeout_ns < 0 || gone_ns < timeout_ns)) {
-        count = poll_for(r, timeout_ns < 0 ? -1 : timeout_ns - gone_ns);
-        gone_ns = epoll_now_ns(r) - begin_ns;
-    }
-    r->spin_pays = count > 0 && gone_ns < r->spin_ns;
-    return count;
-}
-
 static int epoll_wait_for(struct reel_reactor *r, int64_t timeout_ns)
 {
     if (timeout_ns == 0 || r->spin_ns < 0)
         return poll_for(r, timeout_ns);
-    return spin_then_sleep(r, timeout_ns);
+    return spin_then_sleep(r, timeout_ns, poll_for);
 }
 
 static void epoll_dispatch(struct reel_reactor *r, int count)
@@ -176,15 +131,21 @@ static void epoll_dispatch(struct reel_reactor *r, int count)
     r->event_at = r->event_count = 0;
 }
 
+static int epoll_fd(struct reel_reactor *r)
+{
+    return r->epoll_fd;
+}
+
 const struct backend_ops reel_backend_epoll = {
     .name_z = "epoll",
     .open = epoll_open,
     .close = epoll_close,
-    .add = epoll_add,
-    .change = epoll_change,
-    .remove = epoll_remove,
+    .add = reel_epoll_add,
+    .change = reel_epoll_change,
+    .remove = reel_epoll_remove,
     .wait = epoll_wait_for,
     .dispatch = epoll_dispatch,
-    .now_ns = epoll_now_ns,
-    .wall_us = epoll_wall_us,
+    .fd = epoll_fd,
+    .now_ns = reel_epoll_now_ns,
+    .wall_us = reel_epoll_wall_us,
 };

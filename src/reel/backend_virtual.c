@@ -55,6 +55,12 @@ static int64_t virtual_wall_us(struct reel_reactor *r)
     return r->virtual_wall_us + r->virtual_ns / 1000;
 }
 
+static int virtual_fd(struct reel_reactor *r)
+{
+    (void)r;
+    return -1;
+}
+
 const struct backend_ops reel_backend_virtual = {
     .name_z = "virtual",
     .open = virtual_open,
@@ -64,6 +70,7 @@ const struct backend_ops reel_backend_virtual = {
     .remove = virtual_remove,
     .wait = virtual_wait,
     .dispatch = virtual_dispatch,
+    .fd = virtual_fd,
     .now_ns = virtual_now_ns,
     .wall_us = virtual_wall_us,
 };

@@ -15,7 +15,7 @@ static int begin(struct reel_reactor *r, int fd, const struct reel_address *addr
     if (!at_once && errno != EINPROGRESS)
         return -errno;
     struct reel_transport *t = NULL;
-    int err = reel_fd_stream_new(r, fd, true, !at_once, factory, &t);
+    int err = reel_fd_stream_new(r, fd, !at_once, factory, &t);
     if (err < 0)
         return err;
     reel_fd_set_peer(t, address);

@@ -14,12 +14,12 @@ static ssize_t result(ssize_t n)
     return n < 0 ? -errno : n;
 }
 
-static ssize_t fd_receive(struct reel_transport *t, uint8_t *data, size_t len)
+ssize_t reel_fd_receive(struct reel_transport *t, uint8_t *data, size_t len)
 {
     return result(t->is_socket ? recv(t->fd, data, len, 0) : read(t->fd, data, len));
 }
 
-static ssize_t fd_send(struct reel_transport *t, const struct iovec *parts, int count)
+ssize_t reel_fd_send(struct reel_transport *t, const struct iovec *parts, int count)
 {
     if (!t->is_socket)
         return result(writev(t->fd, parts, count));
@@ -29,25 +29,30 @@ static ssize_t fd_send(struct reel_transport *t, const struct iovec *parts, int 
     return result(sendmsg(t->fd, &message, MSG_NOSIGNAL));
 }
 
-static void fd_shut(struct reel_transport *t)
+void reel_fd_shut(struct reel_transport *t)
 {
     if (t->is_socket)
         shutdown(t->fd, SHUT_WR);
 }
 
+void reel_fd_set_reset(struct reel_transport *t)
+{
+    const struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    if (t->is_socket)
+        setsockopt(t->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
 static void fd_close(struct reel_transport *t, bool reset)
 {
-    if (reset && t->is_socket) {
-        const struct linger linger = {.l_onoff = 1, .l_linger = 0};
-        setsockopt(t->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-    }
+    if (reset)
+        reel_fd_set_reset(t);
     /* Closing does not take it out of epoll while another process has it too. */
     t->reactor->backend->remove(t->reactor, t->fd, (struct source *)&t->io);
     close(t->fd);
     t->fd = -1;
 }
 
-static int fd_error(struct reel_transport *t)
+int reel_fd_error(struct reel_transport *t)
 {
     if (!t->is_socket)
         return -EPIPE;
@@ -58,28 +63,39 @@ static int fd_error(struct reel_transport *t)
     return -error;
 }
 
-static void on_events(void *source, uint32_t events)
+void reel_fd_events(struct reel_transport *t, uint32_t events)
 {
-    struct reel_transport *t = CONTAINER_OF(source, struct reel_transport, io);
     reel_stream_events(t, events); /* while it is connecting, this only notes them */
     if (!t->connecting || t->dying || !(events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
         return;
-    int err = fd_error(t);
+    int err = reel_fd_error(t);
     if (err < 0)
         reel_stream_die(t, err);
     else if (events & EPOLLOUT)
         reel_stream_make(t);
 }
 
+static void on_events(void *source, uint32_t events)
+{
+    reel_fd_events(CONTAINER_OF(source, struct reel_transport, io), events);
+}
+
+static int fd_open(struct reel_transport *t)
+{
+    return t->reactor->backend->add(t->reactor, t->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                                    (struct source *)&t->io);
+}
+
 static const struct stream_io fd_io = {
     .source = {on_events},
     .size = sizeof(struct reel_transport),
     .short_is_all = true,
-    .receive = fd_receive,
-    .send = fd_send,
-    .shut = fd_shut,
+    .open = fd_open,
+    .receive = reel_fd_receive,
+    .send = reel_fd_send,
+    .shut = reel_fd_shut,
     .close = fd_close,
-    .error = fd_error,
+    .error = reel_fd_error,
 };
 
 void reel_fd_set_peer(struct reel_transport *t, const struct reel_address *peer)
@@ -100,26 +116,43 @@ void reel_fd_set_peer(struct reel_transport *t, const struct reel_address *peer)
     }
 }
 
-int reel_fd_stream_new(struct reel_reactor *r, int fd, bool is_socket, bool connecting,
-                       const struct reel_factory *factory, struct reel_transport **out)
+static int stream_new(struct reel_reactor *r, int fd, const struct stream_io *io, bool connecting,
+                      const struct reel_factory *factory, struct reel_transport **out)
 {
     if (r->ending)
         return -ECANCELED;
-    struct reel_transport *t = reel_stream_new(r, &fd_io, factory);
+    struct reel_transport *t = reel_stream_new(r, io, factory);
     if (!t)
         return -ENOMEM;
     t->fd = fd;
-    t->is_socket = is_socket;
+    t->is_socket = true;
     t->connecting = connecting;
     t->writable = !connecting;
-    int err =
-        r->backend->add(r, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, (struct source *)&t->io);
+    int err = io->open(t);
     if (err < 0) {
         reel_stream_discard(t);
         return err;
     }
     *out = t;
     return 0;
+}
+
+static const struct stream_io *socket_io(const struct reel_reactor *r)
+{
+    return r->backend->socket_io ? r->backend->socket_io : &fd_io;
+}
+
+int reel_fd_stream_new(struct reel_reactor *r, int fd, bool connecting,
+                       const struct reel_factory *factory, struct reel_transport **out)
+{
+    return stream_new(r, fd, socket_io(r), connecting, factory, out);
+}
+
+static bool is_stream_socket(int fd)
+{
+    int type = 0;
+    socklen_t len = sizeof(type);
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
 }
 
 static void set_directions(struct reel_transport *t, int access)
@@ -145,9 +178,11 @@ int reel_stream_adopt(struct reel_reactor *r, int fd, const struct reel_factory 
     if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return -errno;
     struct reel_transport *t = NULL;
-    int err = reel_fd_stream_new(r, fd, S_ISSOCK(status.st_mode), false, factory, &t);
+    const struct stream_io *io = is_stream_socket(fd) ? socket_io(r) : &fd_io;
+    int err = stream_new(r, fd, io, false, factory, &t);
     if (err < 0)
         return err;
+    t->is_socket = S_ISSOCK(status.st_mode);
     set_directions(t, flags & O_ACCMODE);
     struct reel_address peer = {.length = sizeof(peer.storage)};
     if (t->is_socket && getpeername(fd, (struct sockaddr *)&peer.storage, &peer.length) == 0)

@@ -4,13 +4,22 @@
 
 #include "reel/stream.h"
 
-/* A transport over a non-blocking descriptor, registered with the reactor. It is begun by
+/* A transport over a non-blocking stream socket, registered with the reactor. It is begun by
  * reel_stream_start or reel_stream_make, or when a `connecting` one is through. 0, or -errno and the
  * descriptor is still the caller's. */
-int reel_fd_stream_new(struct reel_reactor *r, int fd, bool is_socket, bool connecting,
+int reel_fd_stream_new(struct reel_reactor *r, int fd, bool connecting,
                        const struct reel_factory *factory, struct reel_transport **out);
 
 /* Keeps the peer's address, if it is IPv4 or IPv6. */
 void reel_fd_set_peer(struct reel_transport *t, const struct reel_address *peer);
+
+/* For those that have a stream_io of their own over a descriptor: the system calls, a close that is
+ * going to be a reset, and what a connection does with epoll's events. */
+ssize_t reel_fd_receive(struct reel_transport *t, uint8_t *data, size_t len);
+ssize_t reel_fd_send(struct reel_transport *t, const struct iovec *parts, int count);
+void reel_fd_shut(struct reel_transport *t);
+int reel_fd_error(struct reel_transport *t);
+void reel_fd_set_reset(struct reel_transport *t);
+void reel_fd_events(struct reel_transport *t, uint32_t events);
 
 #endif

@@ -87,7 +87,7 @@ static void begin(struct reel_listener *l, int fd, const struct reel_address *pe
     struct reel_reactor *r = l->reactor;
     struct reel_transport *t = NULL;
     bool wanted = !l->factory->accepts || l->factory->accepts(l->factory, peer);
-    if (!wanted || reel_fd_stream_new(r, fd, true, false, l->factory, &t) < 0) {
+    if (!wanted || reel_fd_stream_new(r, fd, false, l->factory, &t) < 0) {
         r->metrics.refused++;
         close(fd);
         return;

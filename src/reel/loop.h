@@ -16,6 +16,7 @@
 
 struct datagram_hub;
 struct reel_transport;
+struct uring;
 
 enum {
     EVENTS_MAX = 256,    /* readiness events a turn */
@@ -58,6 +59,7 @@ struct reel_reactor {
     atomic_bool stop;
     bool in_turn; /* else the cached time may be old */
     bool ending;  /* being freed: nothing may begin */
+    bool backend_only;
 
     /* epoll */
     int epoll_fd;
@@ -68,6 +70,8 @@ struct reel_reactor {
     int64_t spin_ns;
     bool spin_pays;                   /* the last gap in the traffic was shorter than spin_ns */
     uint32_t spin_rest, spin_penalty; /* so many waits without a spin; the length of that rest */
+
+    struct uring *uring; /* NULL: epoll has it all */
 
     /* virtual time */
     int64_t virtual_ns, virtual_wall_us;

@@ -36,17 +36,22 @@ size_t reel_stream_queue_low(const struct reel_transport *t)
     return high / 4 < REEL_QUEUE_LOW_DEFAULT ? high / 4 : REEL_QUEUE_LOW_DEFAULT;
 }
 
-static int gather(struct reel_transport *t, struct iovec parts[PARTS_MAX], struct iovec tail)
+static int gather(struct reel_transport *t, struct iovec *parts, int parts_max, struct iovec tail)
 {
     int count = 0;
     struct chunk *chunk = t->output ? t->output->next : NULL;
-    while (chunk && count < PARTS_MAX) {
+    while (chunk && count < parts_max) {
         parts[count++] = (struct iovec){chunk->data + chunk->start, chunk->end - chunk->start};
         chunk = chunk == t->output ? NULL : chunk->next;
     }
-    if (!chunk && tail.iov_len && count < PARTS_MAX)
+    if (!chunk && tail.iov_len && count < parts_max)
         parts[count++] = tail;
     return count;
+}
+
+int reel_stream_gather(struct reel_transport *t, struct iovec *parts, int parts_max)
+{
+    return gather(t, parts, parts_max, (struct iovec){0});
 }
 
 static void took(struct reel_transport *t, size_t len)
@@ -56,11 +61,17 @@ static void took(struct reel_transport *t, size_t len)
     t->reactor->metrics.queued_bytes -= len;
 }
 
+static void touch(struct reel_transport *t)
+{
+    if (t->extra && t->extra->idle_ns && !t->closing)
+        reel_timer_start(&t->extra->timer, t->extra->idle_ns);
+}
+
 /* One call. 0 or -errno; `tail` shrinks by what was taken of it. */
 static int send_once(struct reel_transport *t, struct iovec *tail)
 {
     struct iovec parts[PARTS_MAX];
-    int count = gather(t, parts, *tail);
+    int count = gather(t, parts, PARTS_MAX, *tail);
     ssize_t n = t->io->send(t, parts, count);
     if (n < 0)
         return n == -EINTR ? 0 : (int)n;
@@ -69,8 +80,7 @@ static int send_once(struct reel_transport *t, struct iovec *tail)
     took(t, queued);
     tail->iov_base = (uint8_t *)tail->iov_base + (sent - queued);
     tail->iov_len -= sent - queued;
-    if (t->extra && t->extra->idle_ns && !t->closing)
-        reel_timer_start(&t->extra->timer, t->extra->idle_ns);
+    touch(t);
     return 0;
 }
 
@@ -192,6 +202,23 @@ void reel_stream_flush(struct reel_transport *t)
         all_sent(t);
     if (t->readable && !t->paused && !t->full)
         reel_stream_ready(t); /* reading may have stopped for this output */
+}
+
+void reel_stream_sent(struct reel_transport *t, ssize_t n, size_t offered)
+{
+    if (t->dying)
+        return;
+    if (n < 0 && n != -EAGAIN && n != -EINTR) {
+        reel_stream_die(t, (int)n);
+        return;
+    }
+    if (n > 0) {
+        took(t, (size_t)n);
+        touch(t);
+    }
+    if (n == -EAGAIN || (n >= 0 && (size_t)n < offered))
+        t->writable = false;
+    reel_stream_flush(t); /* what did not fit into the batch; and the consequences */
 }
 
 /* Sends what the socket takes of it; the rest is kept on the heap. */

@@ -35,6 +35,7 @@ static void init(struct reel_reactor *r, const struct reel_reactor_options *opti
                  const struct backend_ops *backend)
 {
     r->backend = backend;
+    r->backend_only = options->backend_only;
     r->on_leak = options->on_leak;
     r->on_leak_context = options->on_leak_context;
     r->on_unhandled = options->on_unhandled;
@@ -86,16 +87,35 @@ out:
     return NULL;
 }
 
+static const struct backend_ops *find_backend(const char *name_z)
+{
+    static const struct backend_ops *const backends[] = {&reel_backend_epoll, &reel_backend_uring};
+    if (!name_z || !*name_z)
+        return &reel_backend_epoll;
+    for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++)
+        if (strcmp(backends[i]->name_z, name_z) == 0)
+            return backends[i];
+    return NULL;
+}
+
 struct reel_reactor *reel_reactor_new(const struct reel_reactor_options *options)
 {
     const char *name_z = options ? options->backend_z : NULL;
-    if (!name_z)
-        name_z = getenv("REEL_BACKEND");
-    if (name_z && *name_z && strcmp(name_z, reel_backend_epoll.name_z) != 0) {
+    const struct backend_ops *backend = find_backend(name_z ? name_z : getenv("REEL_BACKEND"));
+    if (!backend) {
         errno = EINVAL;
         return NULL;
     }
+    struct reel_reactor *r = reel_reactor_open(options, backend);
+    bool only = options && options->backend_only;
+    if (r || only || backend == &reel_backend_epoll)
+        return r;
     return reel_reactor_open(options, &reel_backend_epoll);
+}
+
+const char *reel_backend_name(const struct reel_reactor *r)
+{
+    return r->backend->name_z;
 }
 
 void reel_reactor_free(struct reel_reactor *r)
@@ -185,6 +205,8 @@ static void finish_turn(struct reel_reactor *r)
             reel_datagrams_bury(r);
         reel_flush_all(r);
     }
+    if (r->backend->submit)
+        r->backend->submit(r);
     reel_arena_reset(r);
     reel_listeners_bury(r);
 }
@@ -237,7 +259,7 @@ int reel_run(struct reel_reactor *r)
 
 int reel_backend_fd(const struct reel_reactor *r)
 {
-    return r->epoll_fd;
+    return r->backend->fd((struct reel_reactor *)r);
 }
 
 void reel_metrics(const struct reel_reactor *r, struct reel_metrics *out)

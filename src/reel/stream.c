@@ -32,9 +32,15 @@ struct reel_transport *reel_stream_new(struct reel_reactor *r, const struct stre
 
 static void forget(struct reel_transport *t)
 {
-    if (t->is_ready || t->is_unsent)
+    if (t->is_ready || t->is_unsent || t->is_busy)
         return; /* freed when it comes up there */
     reel_memory_free(t->reactor, t);
+}
+
+void reel_stream_forget(struct reel_transport *t)
+{
+    if (t->buried)
+        forget(t);
 }
 
 void reel_stream_discard(struct reel_transport *t)
@@ -42,7 +48,8 @@ void reel_stream_discard(struct reel_transport *t)
     reel_filters_discard(t);
     list_remove(&t->link);
     t->reactor->metrics.connections--;
-    reel_memory_free(t->reactor, t);
+    t->dying = t->buried = true;
+    forget(t);
 }
 
 static void queue_put(struct transport_queue *queue, struct reel_transport *t,
@@ -525,10 +532,12 @@ void reel_streams_flush(struct reel_reactor *r)
             t->is_unsent = false;
             if (t->buried)
                 forget(t);
-            else
+            else if (!t->io->batch || !t->io->batch(t))
                 reel_stream_flush(t);
             t = next;
         }
+        if (r->backend->submit)
+            r->backend->submit(r);
     }
 }
 
@@ -550,9 +559,9 @@ int reel_streams_after_fork(struct reel_reactor *r)
     int err = 0;
     for (struct reel_link *link = r->transports.next; link != &r->transports; link = link->next) {
         struct reel_transport *t = CONTAINER_OF(link, struct reel_transport, link);
-        if (t->fd >= 0 && err == 0)
-            err = r->backend->add(r, t->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                                  (struct source *)&t->io);
+        const struct stream_io *io = reel_filters_bottom(t);
+        if (t->fd >= 0 && err == 0 && io->open)
+            err = io->open(t);
     }
     return err;
 }

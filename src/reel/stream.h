@@ -19,11 +19,16 @@ struct stream_io {
     struct source_ops source;
     size_t size;       /* of the struct that begins with the transport; the state follows */
     bool short_is_all; /* a read that came back short has emptied the source until its next event */
+    int (*open)(struct reel_transport *t); /* registers `fd`, also anew after a fork: 0 or -errno.
+                                            * NULL: there is nothing to register */
     ssize_t (*receive)(struct reel_transport *t, uint8_t *data, size_t len); /* 0: EOF; -errno */
     ssize_t (*send)(struct reel_transport *t, const struct iovec *parts, int count); /* or -errno */
     void (*shut)(struct reel_transport *t);                                          /* own half */
     void (*close)(struct reel_transport *t, bool reset); /* and free what is the kind's own */
     int (*error)(struct reel_transport *t);              /* the pending error, -errno; 0: none */
+    /* At the turn's end: the pending output joins those that backend_ops.submit sends together.
+     * False: it is to be sent by `send`. NULL: always so. */
+    bool (*batch)(struct reel_transport *t);
 };
 
 /* What few connections need, or not for long. */
@@ -75,6 +80,7 @@ struct reel_transport {
     bool filtered : 1;    /* `io` is a stack of filters (filters.h) */
     bool handshaking : 1; /* a filter is not through its handshake */
     bool stalled : 1;     /* the filters take no output before the next event */
+    bool is_busy : 1;     /* the backend still knows it: the memory stays until that is over */
 
     /* The peer, packed: a sockaddr_storage would double the size. */
     uint8_t peer_family; /* AF_INET, AF_INET6; 0: ask the kernel */
@@ -140,6 +146,15 @@ int reel_stream_share(struct reel_transport *t, uint8_t *data, size_t len);
 /* Sends what the arena holds, if that has become too much for a turn. Not between making something
  * there and using it. */
 void reel_stream_limit_arena(struct reel_reactor *r);
+
+/* The pending output as parts; how many. */
+int reel_stream_gather(struct reel_transport *t, struct iovec *parts, int parts_max);
+
+/* What became of a batch's part: so many of `offered` bytes were taken, or -errno. */
+void reel_stream_sent(struct reel_transport *t, ssize_t n, size_t offered);
+
+/* It is not in a queue any more: if it was buried meanwhile, its memory is given back. */
+void reel_stream_forget(struct reel_transport *t);
 
 /* Joins the turn's writers: it will be flushed at the end of the turn. */
 void reel_stream_unsent(struct reel_transport *t);
