@@ -363,10 +363,10 @@ static void uring_close(struct reel_transport *t, bool reset)
     leave_epoll(s);
     close(t->fd);
     t->fd = -1;
-    if (t->is_busy)
+    if (s->armed) {
         list_put(&ring_of(s)->zombies, &t->link);
-    if (s->armed)
         put_todo(s);
+    }
 }
 
 static int uring_error(struct reel_transport *t)
