@@ -115,6 +115,9 @@ int reel_filter_push(struct reel_transport *t, const struct reel_filter_type *ty
 struct reel_filter *reel_filter_find(const struct reel_transport *t,
                                      const struct reel_filter_type *type);
 
+/* The filter next to the protocol; NULL: there are none. Those below it: `below`. */
+struct reel_filter *reel_filter_top(const struct reel_transport *t);
+
 /* The next filter of the same type below `f`; NULL: none. */
 struct reel_filter *reel_filter_find_below(const struct reel_filter *f);
 

@@ -268,10 +268,15 @@ int reel_filter_push(struct reel_transport *t, const struct reel_filter_type *ty
     return 0;
 }
 
+struct reel_filter *reel_filter_top(const struct reel_transport *t)
+{
+    return t->filtered ? chain_of(t)->top : NULL;
+}
+
 struct reel_filter *reel_filter_find(const struct reel_transport *t,
                                      const struct reel_filter_type *type)
 {
-    struct reel_filter *f = t->filtered ? chain_of(t)->top : NULL;
+    struct reel_filter *f = reel_filter_top(t);
     while (f && f->type != type)
         f = f->below;
     return f;

@@ -1,0 +1,1159 @@
+/* TLS between two ends of wires, in virtual time. */
+#include "tls_helper.h"
+
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct pki pki; /* made once: keys take their time */
+
+struct fixture {
+    struct reel_reactor *r;
+    struct counting_allocator counts;
+    struct reel_tls_context *client_context, *server_context;
+    struct side client, server;
+    struct reel_tls_client client_options;
+    struct reel_filter_use client_filters[3], server_filters[3];
+    struct reel_factory client_factory, server_factory;
+    struct between between;
+    struct reel_transport *client_t, *server_t;
+    char ca_z[128], site_z[128];
+};
+
+static struct reel_tls_context *context_of(const struct reel_tls_options *options)
+{
+    struct reel_tls_context *context = NULL;
+    struct reel_tls_error why = {""};
+    int err = reel_tls_context_new(options, &context, &why);
+    assert_string_equal(why.text_z, "");
+    assert_int_equal(err, 0);
+    return context;
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    const struct reel_reactor_options options = {.allocator = counting_allocator(&f->counts)};
+    f->r = reel_test_reactor_new(&options, 1000000);
+    assert_non_null(f->r);
+    snprintf(f->ca_z, sizeof(f->ca_z), "%s", pki_path(&pki, "ca"));
+    snprintf(f->site_z, sizeof(f->site_z), "%s", pki_path(&pki, "site"));
+    f->client_factory = (struct reel_factory){
+        .protocol = &side_protocol, .shared = &f->client, .filters = f->client_filters};
+    f->server_factory = (struct reel_factory){
+        .protocol = &side_protocol, .shared = &f->server, .filters = f->server_filters};
+    *state = f;
+    return 0;
+}
+
+static void drop_contexts(struct fixture *f)
+{
+    reel_tls_context_free(f->client_context);
+    reel_tls_context_free(f->server_context);
+    f->client_context = f->server_context = NULL;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    between_close(&f->between, f->r);
+    reel_reactor_free(f->r);
+    assert_int_equal(f->counts.live, 0);
+    assert_int_equal(f->client.made, f->client.lost);
+    assert_int_equal(f->server.made, f->server.lost);
+    drop_contexts(f);
+    free(f);
+    return 0;
+}
+
+static void use_contexts(struct fixture *f)
+{
+    f->client_options.context = f->client_context;
+    f->client_filters[0] = (struct reel_filter_use){&reel_tls_client, &f->client_options};
+    f->server_filters[0] = (struct reel_filter_use){&reel_tls_server, f->server_context};
+}
+
+/* Contexts by these options; what is not in them is good. */
+static void prepare(struct fixture *f, const struct reel_tls_options *client,
+                    const struct reel_tls_options *server)
+{
+    struct reel_tls_options c = client ? *client : (struct reel_tls_options){0};
+    struct reel_tls_options s = server ? *server : (struct reel_tls_options){0};
+    c.ca_z = c.ca_z ? c.ca_z : f->ca_z;
+    s.certificate_z = s.certificate_z ? s.certificate_z : f->site_z;
+    drop_contexts(f);
+    f->client_context = context_of(&c);
+    f->server_context = context_of(&s);
+    if (!f->client_options.name_z)
+        f->client_options.name_z = "localhost";
+    use_contexts(f);
+}
+
+static void meet(struct fixture *f)
+{
+    between_open(&f->between, f->r, &f->client_factory, &f->server_factory, &f->client_t,
+                 &f->server_t);
+}
+
+static void pump(struct fixture *f)
+{
+    between_pump(&f->between, f->r);
+}
+
+static void part(struct fixture *f)
+{
+    between_close(&f->between, f->r);
+    reel_test_advance(f->r, REEL_HANDSHAKE_DEFAULT_NS);
+    assert_int_equal(f->client.made, f->client.lost);
+    assert_int_equal(f->server.made, f->server.lost);
+    const char *say[] = {f->client.say_z, f->server.say_z};
+    bool echoes = f->server.echoes;
+    memset(&f->between, 0, sizeof(f->between));
+    memset(&f->client, 0, sizeof(f->client));
+    memset(&f->server, 0, sizeof(f->server));
+    f->client.say_z = say[0];
+    f->server.say_z = say[1];
+    f->server.echoes = echoes;
+}
+
+/* ---- What works. ---- */
+
+static void both_versions_carry_bytes_both_ways(void **state)
+{
+    struct fixture *f = *state;
+    f->client.say_z = "hello";
+    f->server.say_z = "welcome";
+    const enum reel_tls_version versions[] = {REEL_TLS_1_2, REEL_TLS_1_3};
+    const char *const names[] = {"TLSv1.2", "TLSv1.3"};
+    for (int i = 0; i < 2; i++) {
+        prepare(f, &(struct reel_tls_options){.max_version = versions[i]}, NULL);
+        meet(f);
+        pump(f);
+        assert_string_equal(f->client.error_z, "");
+        assert_int_equal(f->client.made, 1);
+        assert_int_equal(f->server.made, 1);
+        assert_string_equal(f->server.data, "hello");
+        assert_string_equal(f->client.data, "welcome");
+        assert_string_equal(f->client.version_z, names[i]);
+        assert_string_equal(f->client.cipher_z, f->server.cipher_z);
+        assert_string_equal(f->client.subject_z, "CN=localhost");
+        assert_string_equal(f->server.subject_z, "");
+        assert_string_equal(f->server.name_z, "localhost");
+        assert_true(f->client.verified);
+        assert_false(f->server.verified);
+        reel_close(f->client_t);
+        pump(f);
+        assert_int_equal(f->client.reason, 0);
+        assert_int_equal(f->server.eof, 1); /* the close_notify came */
+        reel_close(f->server_t);
+        pump(f);
+        assert_int_equal(f->server.reason, 0);
+        part(f);
+    }
+}
+
+static void any_pieces_make_the_same_bytes(void **state)
+{
+    struct fixture *f = *state;
+    f->client.say_z = "hello";
+    f->server.echoes = true;
+    unsigned seed = (unsigned)getpid();
+    print_message("seed %u\n", seed);
+    prepare(f, NULL, NULL);
+    for (int round = 0; round < 12; round++) {
+        meet(f);
+        f->between.piece = round == 0 ? 1 : (size_t)(rand_r(&seed) % 200 + 1);
+        pump(f);
+        assert_string_equal(f->client.data, "hello");
+        reel_shutdown_write(f->client_t);
+        pump(f);
+        assert_int_equal(f->server.eof, 1);
+        assert_int_equal(reel_write(f->server_t, " again", 6), 0);
+        reel_close(f->server_t);
+        pump(f);
+        assert_string_equal(f->client.data, "hello again");
+        assert_int_equal(f->client.eof, 1);
+        assert_int_equal(f->client.lost, 1); /* both halves are shut */
+        assert_int_equal(f->client.reason, 0);
+        part(f);
+    }
+}
+
+static void it_works_on_the_worst_of_wires(void **state)
+{
+    struct fixture *f = *state;
+    f->client.say_z = "hello";
+    f->server.echoes = true;
+    prepare(f, NULL, NULL);
+    const struct reel_wire wire = {
+        .chunk_max = 1, .send_max = 2, .buffer_max = 3, .delay_ns = REEL_US};
+    assert_int_equal(reel_test_pair(f->r, &f->client_factory, &f->server_factory, &wire, &wire,
+                                    &f->client_t, &f->server_t),
+                     0);
+    reel_test_advance(f->r, REEL_SECOND);
+    assert_string_equal(f->client.data, "hello");
+    reel_close(f->client_t);
+    reel_test_advance(f->r, REEL_SECOND);
+    assert_int_equal(f->server.eof, 1);
+    reel_close(f->server_t);
+    reel_test_advance(f->r, REEL_SECOND);
+    assert_int_equal(f->client.reason, 0);
+    assert_int_equal(f->server.reason, 0);
+}
+
+/* Megabytes against a slow reader: pauses, partial records, and no more memory than the queue. */
+static void much_passes_in_order_and_a_slow_reader_is_felt(void **state)
+{
+    enum { SIZE = 900000 };
+    struct fixture *f = *state;
+    uint8_t *block = malloc(SIZE);
+    for (size_t i = 0; i < SIZE; i++)
+        block[i] = (uint8_t)(i * 7 + i / 251);
+    prepare(f, NULL, NULL);
+    meet(f);
+    pump(f);
+    reel_pause_reading(f->server_t);
+    for (size_t at = 0; at < SIZE; at += 50000)
+        assert_int_equal(reel_write(f->client_t, block + at, 50000), 0);
+    reel_test_read(f->between.peers[0], false);
+    reel_test_advance(f->r, REEL_SECOND);
+    assert_true(reel_write_pending(f->client_t) > SIZE - 100000);
+    reel_test_read(f->between.peers[0], true);
+    reel_resume_reading(f->server_t);
+    pump(f);
+    assert_int_equal(f->server.received, SIZE);
+    assert_memory_equal(f->server.data, block, sizeof(f->server.data) - 1);
+    free(block);
+    reel_close(f->client_t);
+    reel_close(f->server_t);
+    pump(f);
+}
+
+static size_t count_records(struct fixture *f, size_t *longest)
+{
+    size_t len = 0, records = 0;
+    const uint8_t *data = reel_test_received(f->between.peers[0], &len);
+    *longest = 0;
+    for (size_t at = 0; at + 5 <= len; records++) {
+        size_t size = (size_t)data[at + 3] << 8 | data[at + 4];
+        *longest = size > *longest ? size : *longest;
+        at += 5 + size;
+    }
+    return records;
+}
+
+static void small_writes_share_a_record(void **state)
+{
+    struct fixture *f = *state;
+    size_t longest = 0;
+    prepare(f, NULL, NULL);
+    meet(f);
+    pump(f);
+    for (int i = 0; i < 500; i++)
+        assert_int_equal(reel_write(f->client_t, "0123456789", 10), 0);
+    reel_test_advance(f->r, 0);
+    assert_int_equal(count_records(f, &longest), 1);
+    for (int i = 0; i < 4000; i++)
+        assert_int_equal(reel_write(f->client_t, "0123456789", 10), 0);
+    reel_test_advance(f->r, 0);
+    assert_in_range(count_records(f, &longest), 4, 5);
+    assert_in_range(longest, 16384, 16384 + 256);
+    pump(f);
+    assert_int_equal(f->server.received, 45000);
+    reel_close(f->client_t);
+    reel_close(f->server_t);
+    pump(f);
+}
+
+static void tls_in_tls_is_a_stack(void **state)
+{
+    struct fixture *f = *state;
+    f->client.say_z = "deep";
+    f->server.echoes = true;
+    prepare(f, NULL, NULL);
+    f->client_filters[1] = f->client_filters[0];
+    f->server_filters[1] = f->server_filters[0];
+    meet(f);
+    f->between.piece = 11;
+    pump(f);
+    assert_string_equal(f->client.data, "deep");
+    struct reel_filter *top = reel_filter_find(f->client_t, &reel_tls_client);
+    assert_non_null(reel_filter_find_below(top));
+    reel_close(f->client_t);
+    pump(f);
+    assert_int_equal(f->server.eof, 1);
+    reel_close(f->server_t);
+    pump(f);
+    assert_int_equal(f->server.reason, 0);
+}
+
+/* ---- Who is believed. ---- */
+
+struct distrust {
+    const char *certificate_z;
+    const char *name_z;
+    const char *error_z;
+};
+
+static void a_client_does_not_believe_everybody(void **state)
+{
+    struct fixture *f = *state;
+    static const struct distrust cases[] = {
+        {"expired", "localhost", "the certificate has expired"},
+        {"early", "localhost", "the certificate is not valid yet"},
+        {"self", "localhost", "the certificate is signed by itself"},
+        {"clients", "localhost", "the certificate is for another purpose"},
+        {"site", "localhost.example", "the certificate is for another name"},
+        {"site", "127.0.0.2", "the certificate is for another address"},
+        {"wild", "example.org", "the certificate is for another name"},
+        {"wild", "a.b.example.org", "the certificate is for another name"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char path_z[128];
+        snprintf(path_z, sizeof(path_z), "%s", pki_path(&pki, cases[i].certificate_z));
+        f->client_options.name_z = cases[i].name_z;
+        f->client.say_z = "secret";
+        prepare(f, NULL, &(struct reel_tls_options){.certificate_z = path_z});
+        meet(f);
+        pump(f);
+        assert_int_equal(f->client.made, 0);
+        assert_int_equal(f->client.failed, 1);
+        assert_int_equal(f->client.reason, REEL_TLS_REFUSED);
+        assert_string_equal(f->client.error_z, cases[i].error_z);
+        assert_int_equal(f->server.received, 0);
+        assert_int_equal(f->server.failed, 1); /* and knows why: */
+        assert_int_equal(f->server.reason, REEL_TLS_FAILED);
+        assert_non_null(strstr(f->server.error_z, "the peer refused: "));
+        part(f);
+    }
+    f->client_options.name_z = NULL;
+}
+
+static void an_authority_that_is_not_ours_is_not_believed(void **state)
+{
+    struct fixture *f = *state;
+    prepare(f, NULL, NULL);
+    reel_tls_context_free(f->client_context);
+    f->client_context = context_of(NULL); /* the system's */
+    use_contexts(f);
+    meet(f);
+    pump(f);
+    assert_int_equal(f->client.failed, 1);
+    assert_string_equal(f->client.error_z, "the certificate's authority is not known");
+}
+
+static void names_and_addresses_are_accepted_as_written(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const cases[][2] = {{"site", "LOCALHOST"},
+                                           {"site", "localhost."},
+                                           {"site", "127.0.0.1"},
+                                           {"wild", "www.example.org"},
+                                           {"wild", "[2001:db8::1]"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char path_z[128];
+        snprintf(path_z, sizeof(path_z), "%s", pki_path(&pki, cases[i][0]));
+        f->client_options.name_z = cases[i][1];
+        prepare(f, NULL, &(struct reel_tls_options){.certificate_z = path_z});
+        meet(f);
+        pump(f);
+        assert_string_equal(f->client.error_z, "");
+        assert_int_equal(f->client.made, 1);
+        part(f);
+    }
+}
+
+static void it_takes_a_word_not_to_verify(void **state)
+{
+    struct fixture *f = *state;
+    char path_z[128];
+    snprintf(path_z, sizeof(path_z), "%s", pki_path(&pki, "self"));
+    f->client_options.name_z = "whatever.example";
+    prepare(f, &(struct reel_tls_options){.verify = REEL_TLS_VERIFY_NONE},
+            &(struct reel_tls_options){.certificate_z = path_z});
+    meet(f);
+    pump(f);
+    assert_int_equal(f->client.made, 1);
+    assert_false(f->client.verified);
+    part(f);
+
+    prepare(f, &(struct reel_tls_options){.any_name = true}, NULL);
+    meet(f);
+    pump(f);
+    assert_int_equal(f->client.made, 1);
+    assert_true(f->client.verified);
+    part(f);
+
+    prepare(f, NULL, NULL);
+    f->client_options.name_z = NULL; /* nothing to compare with */
+    meet(f);
+    pump(f);
+    assert_int_equal(f->client.failed, 1);
+    assert_int_equal(f->client.reason, -EINVAL);
+}
+
+static void clients_may_have_to_show_a_certificate(void **state)
+{
+    struct fixture *f = *state;
+    char good_z[128], bad_z[128];
+    snprintf(good_z, sizeof(good_z), "%s", pki_path(&pki, "clients"));
+    snprintf(bad_z, sizeof(bad_z), "%s", pki_path(&pki, "self"));
+    const char *const shown[] = {good_z, bad_z, NULL};
+    const enum reel_tls_verify wants[] = {REEL_TLS_VERIFY_REQUIRE, REEL_TLS_VERIFY_REQUEST};
+    const enum reel_tls_version versions[] = {REEL_TLS_1_2, REEL_TLS_1_3};
+    for (int i = 0; i < 12; i++) {
+        const char *show_z = shown[i % 3];
+        enum reel_tls_verify want = wants[i / 3 % 2];
+        bool welcome = show_z == good_z || (!show_z && want == REEL_TLS_VERIFY_REQUEST);
+        prepare(f,
+                &(struct reel_tls_options){.certificate_z = show_z, .max_version = versions[i / 6]},
+                &(struct reel_tls_options){.ca_z = f->ca_z, .verify = want});
+        meet(f);
+        pump(f);
+        assert_int_equal(f->server.made, welcome);
+        if (welcome) {
+            assert_int_equal(f->client.made, 1);
+            assert_true(f->server.verified == (show_z != NULL));
+            assert_string_equal(f->server.subject_z, show_z ? "CN=A Client" : "");
+            uint8_t fingerprint[32], der[2048];
+            assert_int_equal(reel_tls_peer_fingerprint(f->server_t, fingerprint),
+                             show_z ? 0 : -ENOENT);
+            int size = reel_tls_peer_certificate(f->server_t, NULL, 0);
+            assert_true(show_z ? size > 100 : size == -ENOENT);
+            if (show_z) {
+                assert_int_equal(reel_tls_peer_certificate(f->server_t, der, 10), -ENOBUFS);
+                assert_int_equal(reel_tls_peer_certificate(f->server_t, der, sizeof(der)), size);
+                assert_int_equal(der[0], 0x30);
+            }
+        } else {
+            assert_int_equal(f->server.failed, 1);
+            assert_int_equal(f->server.reason, REEL_TLS_REFUSED);
+            assert_string_equal(f->server.error_z, show_z ? "the certificate is signed by itself"
+                                                          : "the peer has no certificate");
+            assert_int_equal(f->client.reason, REEL_TLS_FAILED);
+            assert_non_null(strstr(f->client.error_z, "the peer refused: "));
+            assert_int_equal(f->client.failed + f->client.lost, 1);
+        }
+        part(f);
+    }
+}
+
+static void a_server_that_verifies_needs_authorities(void **state)
+{
+    struct fixture *f = *state;
+    prepare(f, NULL, &(struct reel_tls_options){.verify = REEL_TLS_VERIFY_REQUIRE});
+    meet(f);
+    pump(f);
+    assert_int_equal(f->server.failed, 1);
+    assert_int_equal(f->server.reason, -EINVAL);
+    assert_int_equal(f->client.failed, 1);
+}
+
+/* ---- Names of servers. ---- */
+
+static struct reel_tls_context *by_name(void *shared, struct reel_transport *t, const char *name_z)
+{
+    (void)t;
+    return strcmp(name_z, "called.example.org") == 0 ? shared : NULL;
+}
+
+static void a_server_has_certificates_for_several_names(void **state)
+{
+    struct fixture *f = *state;
+    char wild_z[128], called_z[128];
+    snprintf(wild_z, sizeof(wild_z), "%s", pki_path(&pki, "wild"));
+    snprintf(called_z, sizeof(called_z), "%s", pki_path(&pki, "called"));
+    struct reel_tls_context *wild =
+        context_of(&(struct reel_tls_options){.certificate_z = wild_z, .alpn_z = "other"});
+    struct reel_tls_context *called =
+        context_of(&(struct reel_tls_options){.certificate_z = called_z,
+                                              .max_version = REEL_TLS_1_2,
+                                              .ca_z = f->ca_z,
+                                              .verify = REEL_TLS_VERIFY_REQUIRE});
+    const struct reel_tls_name names[] = {{"*.EXAMPLE.net", wild}, {NULL, NULL}};
+    char clients_z[128];
+    snprintf(clients_z, sizeof(clients_z), "%s", pki_path(&pki, "clients"));
+    const struct reel_tls_options client = {
+        .any_name = true, .certificate_z = clients_z, .alpn_z = "other,mine"};
+    prepare(f, &client,
+            &(struct reel_tls_options){
+                .names = names, .on_name = by_name, .shared = called, .alpn_z = "mine"});
+    reel_tls_context_free(wild); /* the table keeps it */
+    static const char *const asked[] = {"www.example.net", "called.example.org", "localhost",
+                                        "a.b.example.net", "127.0.0.1"};
+    static const char *const subjects[] = {"CN=Wild", "CN=Called", "CN=localhost", "CN=localhost",
+                                           "CN=localhost"};
+    for (size_t i = 0; i < 5; i++) {
+        f->client_options.name_z = asked[i];
+        meet(f);
+        pump(f);
+        assert_string_equal(f->client.error_z, "");
+        assert_string_equal(f->client.subject_z, subjects[i]);
+        assert_string_equal(f->client.version_z, i == 1 ? "TLSv1.2" : "TLSv1.3");
+        assert_string_equal(f->server.subject_z, i == 1 ? "CN=A Client" : "");
+        assert_string_equal(f->client.alpn_z, i == 0 ? "other" : i == 1 ? "" : "mine");
+        assert_string_equal(f->server.name_z, i == 4 ? "" : asked[i]);
+        part(f);
+    }
+    reel_tls_context_free(called);
+}
+
+/* ---- ALPN. ---- */
+
+static void protocols_are_agreed_on_or_not(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *client_z, *server_z, *result_z;
+        bool client_requires, server_requires;
+        int failed;
+    } cases[] = {
+        {"h2,http/1.1", "http/1.1", "http/1.1", false, false, 0},
+        {"a,b", "b,a", "b", true, true, 0}, /* the server's order */
+        {"h2", "http/1.1", "", false, false, REEL_TLS_FAILED},
+        {NULL, "http/1.1", "", false, false, 0},
+        {"h2", NULL, "", false, false, 0},
+        {"h2", NULL, "", true, false, REEL_TLS_FAILED},
+        {NULL, "h2", "", false, true, REEL_TLS_FAILED},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        prepare(f,
+                &(struct reel_tls_options){.alpn_z = cases[i].client_z,
+                                           .alpn_required = cases[i].client_requires},
+                &(struct reel_tls_options){.alpn_z = cases[i].server_z,
+                                           .alpn_required = cases[i].server_requires});
+        meet(f);
+        pump(f);
+        if (cases[i].failed) {
+            assert_int_equal(f->client.made && f->server.made, 0);
+            const char *error_z = f->server.failed ? f->server.error_z : f->client.error_z;
+            assert_string_equal(error_z, "there is no application protocol in common");
+        } else {
+            assert_int_equal(f->client.made, 1);
+            assert_string_equal(f->client.alpn_z, cases[i].result_z);
+            assert_string_equal(f->server.alpn_z, cases[i].result_z);
+        }
+        part(f);
+    }
+}
+
+/* ---- Resumption. ---- */
+
+static void sessions_are_resumed_with_either_version(void **state)
+{
+    struct fixture *f = *state;
+    const enum reel_tls_version versions[] = {REEL_TLS_1_2, REEL_TLS_1_3};
+    for (int i = 0; i < 6; i++) {
+        bool off = i / 2 == 1, reloaded = i / 2 == 2;
+        f->client.say_z = f->server.say_z = "x";
+        prepare(f, &(struct reel_tls_options){.max_version = versions[i % 2]},
+                &(struct reel_tls_options){.no_resumption = off});
+        for (int round = 0; round < 4; round++) {
+            f->client_options.name_z = round == 2 ? "127.0.0.1" : "localhost";
+            meet(f);
+            pump(f);
+            assert_int_equal(f->client.made, 1);
+            assert_int_equal(f->client.resumed, !off && round % 2 == 1);
+            assert_int_equal(f->server.resumed, !off && round % 2 == 1);
+            assert_true(f->client.verified);
+            reel_close(f->client_t);
+            reel_close(f->server_t);
+            pump(f);
+            part(f);
+            if (reloaded)
+                assert_int_equal(reel_tls_context_reload(f->server_context, NULL), 0);
+        }
+    }
+}
+
+static void sessions_are_not_kept_without_end(void **state)
+{
+    struct fixture *f = *state;
+    char name_z[32];
+    prepare(f, &(struct reel_tls_options){.any_name = true}, NULL);
+    f->server.say_z = "x";
+    f->client_options.name_z = name_z;
+    for (int i = 0; i < 260; i++) {
+        snprintf(name_z, sizeof(name_z), "host%d.example", i == 258 ? 0 : i == 259 ? 200 : i);
+        meet(f);
+        pump(f);
+        assert_int_equal(f->client.made, 1);
+        assert_int_equal(f->client.resumed, i == 259);
+        part(f);
+    }
+    f->client_options.name_z = NULL;
+}
+
+/* ---- What goes wrong. ---- */
+
+static void versions_and_ciphers_must_meet(void **state)
+{
+    struct fixture *f = *state;
+    prepare(f, &(struct reel_tls_options){.max_version = REEL_TLS_1_2},
+            &(struct reel_tls_options){.min_version = REEL_TLS_1_3});
+    meet(f);
+    pump(f);
+    assert_string_equal(f->server.error_z, "there is no version of TLS in common");
+    assert_int_equal(f->client.reason, REEL_TLS_FAILED);
+    part(f);
+    prepare(f,
+            &(struct reel_tls_options){.max_version = REEL_TLS_1_2,
+                                       .ciphers_z = "ECDHE-ECDSA-AES128-GCM-SHA256"},
+            &(struct reel_tls_options){.ciphers_z = "ECDHE-ECDSA-AES256-GCM-SHA384"});
+    meet(f);
+    pump(f);
+    assert_string_equal(f->server.error_z, "there is no cipher in common");
+    part(f);
+}
+
+static void what_is_not_tls_is_said(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const cases[][2] = {
+        {"GET / HTTP/1.1\r\n\r\n", "the peer speaks HTTP, not TLS"},
+        {"SSH-2.0-OpenSSH_9.2\r\n", "the peer does not speak TLS"}};
+    prepare(f, NULL, NULL);
+    for (int i = 0; i < 2; i++) {
+        struct reel_test_peer *peer = NULL;
+        assert_int_equal(reel_test_peer_new(f->r, &f->server_factory, NULL, &peer, &f->server_t),
+                         0);
+        reel_test_send(peer, cases[i][0], strlen(cases[i][0]));
+        reel_test_advance(f->r, 0);
+        assert_int_equal(f->server.failed, 1);
+        assert_int_equal(f->server.reason, REEL_TLS_FAILED);
+        assert_string_equal(f->server.error_z, cases[i][1]);
+        reel_test_peer_free(peer);
+        f->server = (struct side){0};
+    }
+}
+
+static void a_handshake_takes_no_longer_than_it_may(void **state)
+{
+    struct fixture *f = *state;
+    prepare(f, NULL, &(struct reel_tls_options){.handshake_ns = 5 * REEL_SECOND});
+    meet(f);
+    reel_test_advance(f->r, 5 * REEL_SECOND - 1);
+    assert_int_equal(f->server.failed, 0);
+    reel_test_advance(f->r, 1);
+    assert_int_equal(f->server.failed, 1);
+    assert_int_equal(f->server.reason, -ETIMEDOUT);
+    assert_int_equal(f->client.failed, 0);
+    reel_test_advance(f->r, REEL_HANDSHAKE_DEFAULT_NS);
+    assert_int_equal(f->client.failed, 1);
+    assert_int_equal(f->client.reason, -ETIMEDOUT);
+}
+
+static void an_end_without_goodbye_is_told_apart(void **state)
+{
+    struct fixture *f = *state;
+    for (int accepted = 0; accepted < 2; accepted++) {
+        prepare(f, &(struct reel_tls_options){.accept_truncation = accepted}, NULL);
+        f->server.say_z = "part of";
+        meet(f);
+        pump(f);
+        reel_test_send_eof(f->between.peers[0]);
+        reel_test_advance(f->r, 0);
+        assert_string_equal(f->client.data, "part of");
+        if (accepted) {
+            assert_int_equal(f->client.eof, 1);
+            assert_int_equal(reel_write(f->client_t, "bye", 3), 0);
+            reel_close(f->client_t);
+            pump(f);
+            assert_string_equal(f->server.data, "bye");
+        } else {
+            assert_int_equal(f->client.eof, 0);
+            assert_int_equal(f->client.lost, 1);
+            assert_int_equal(f->client.reason, REEL_TLS_TRUNCATED);
+            assert_string_equal(f->client.error_z, "the peer ended without saying so");
+        }
+        part(f);
+    }
+}
+
+static void an_abort_and_a_reset_say_no_goodbye(void **state)
+{
+    struct fixture *f = *state;
+    prepare(f, NULL, NULL);
+    meet(f);
+    pump(f);
+    size_t before = f->between.passed[0];
+    reel_abort(f->client_t);
+    pump(f);
+    assert_int_equal(f->between.passed[0], before);
+    assert_int_equal(f->client.reason, -ECONNABORTED);
+    assert_int_equal(f->server.reason, REEL_TLS_TRUNCATED);
+    part(f);
+    meet(f);
+    pump(f);
+    reel_test_reset(f->between.peers[0]);
+    pump(f);
+    assert_int_equal(f->client.reason, -ECONNRESET);
+    part(f);
+}
+
+static void a_close_in_the_handshake_is_its_end(void **state)
+{
+    struct fixture *f = *state;
+    prepare(f, NULL, NULL);
+    for (int who = 0; who < 4; who++) {
+        meet(f);
+        reel_test_advance(f->r, 0);
+        struct reel_transport *t = who % 2 ? f->client_t : f->server_t;
+        if (who < 2)
+            reel_close(t);
+        else
+            reel_abort(t);
+        pump(f);
+        assert_int_equal(f->client.failed, 1);
+        assert_int_equal(f->server.failed, 1);
+        assert_int_equal(who % 2 ? f->client.reason : f->server.reason, -ECONNABORTED);
+        part(f);
+    }
+}
+
+/* ---- The wire cut, or a bit of it changed, at every place. ---- */
+
+static size_t whole_handshake(struct fixture *f, size_t passed[2])
+{
+    f->client.say_z = "ping";
+    f->server.echoes = true;
+    meet(f);
+    pump(f);
+    assert_string_equal(f->client.data, "ping");
+    passed[0] = f->between.passed[0];
+    passed[1] = f->between.passed[1];
+    part(f);
+    return passed[0] + passed[1];
+}
+
+static void check_ends(struct fixture *f)
+{
+    struct side *const sides[] = {&f->client, &f->server};
+    for (int i = 0; i < 2; i++) {
+        struct side *s = sides[i];
+        assert_true(s->received == 0 || (s->received == 4 && memcmp(s->data, "ping", 4) == 0));
+        assert_true(s->failed + s->made == 1);
+    }
+}
+
+static void cut_everywhere(struct fixture *f, enum reel_tls_version version)
+{
+    size_t passed[2];
+    prepare(f, &(struct reel_tls_options){.max_version = version, .no_resumption = true}, NULL);
+    whole_handshake(f, passed);
+    for (int from = 0; from < 2; from++) {
+        for (size_t at = 0; at < passed[from]; at++) {
+            f->client.say_z = "ping";
+            meet(f);
+            f->between.cut_at[from] = (long)at;
+            pump(f);
+            struct side *reader = from == 0 ? &f->server : &f->client;
+            assert_int_equal(reader->failed + reader->lost, 1);
+            assert_int_equal(reader->reason, reader->made ? REEL_TLS_TRUNCATED : -ECONNRESET);
+            reel_test_advance(f->r, REEL_HANDSHAKE_DEFAULT_NS);
+            check_ends(f);
+            part(f);
+        }
+    }
+}
+
+static void a_wire_cut_at_any_byte_is_noticed(void **state)
+{
+    cut_everywhere(*state, REEL_TLS_1_3);
+}
+
+static void a_wire_cut_at_any_byte_is_noticed_in_1_2(void **state)
+{
+    cut_everywhere(*state, REEL_TLS_1_2);
+}
+
+static void a_changed_byte_is_never_believed(void **state)
+{
+    struct fixture *f = *state;
+    size_t passed[2], through = 0;
+    prepare(f, &(struct reel_tls_options){.no_resumption = true}, NULL);
+    size_t all = whole_handshake(f, passed);
+    for (int from = 0; from < 2; from++) {
+        for (size_t at = 0; at < passed[from]; at++) {
+            f->client.say_z = "ping";
+            f->server.echoes = true;
+            meet(f);
+            f->between.flip_at[from] = (long)at;
+            f->between.flip = (uint8_t)(1u << (at % 8));
+            pump(f);
+            reel_test_advance(f->r, REEL_HANDSHAKE_DEFAULT_NS); /* a length: it waits for more */
+            check_ends(f);
+            through += f->client.received > 0;
+            part(f);
+        }
+    }
+    /* Nobody looks at the version in a record's header (RFC 8446 section 5.1), nor at what comes
+     * after the echo. */
+    assert_true(through < all / 8);
+}
+
+/* ---- Renegotiation. ---- */
+
+static void renegotiation_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    prepare(f, &(struct reel_tls_options){.max_version = REEL_TLS_1_2}, NULL);
+    meet(f);
+    pump(f);
+    SSL *ssl = reel_tls_native(f->client_t);
+    SSL_clear_options(ssl, SSL_OP_NO_RENEGOTIATION);
+    assert_int_equal(SSL_renegotiate(ssl), 1);
+    assert_int_equal(reel_write(f->client_t, "x", 1), 0);
+    pump(f);
+    assert_int_equal(f->client.made, 1);
+    assert_int_equal(f->client.reason, REEL_TLS_FAILED);
+    assert_string_equal(f->client.error_z, "the peer does not renegotiate");
+    part(f);
+}
+
+/* ---- STARTTLS. ---- */
+
+static size_t plain_data(struct reel_transport *t, const uint8_t *data, size_t len)
+{
+    struct side *s = reel_shared(t);
+    const uint8_t *end = memchr(data, '\n', len);
+    if (!end) {
+        reel_need_more(t, 0);
+        return 0;
+    }
+    memcpy(s->data + s->received, data, (size_t)(end - data) + 1);
+    s->received += (size_t)(end - data) + 1;
+    struct fixture *f = s->owner;
+    if (s == &f->server) {
+        assert_int_equal(reel_write(t, "220 go\n", 7), 0);
+        assert_int_equal(reel_tls_upgrade_server(t, f->server_context), 0);
+    } else {
+        assert_int_equal(reel_tls_upgrade_client(t, f->client_context, "localhost"), 0);
+        assert_int_equal(reel_write(t, "EHLO again\n", 11), 0); /* waits for the handshake */
+    }
+    reel_set_protocol(t, &side_protocol);
+    return (size_t)(end - data) + 1;
+}
+
+static void plain_end(struct reel_transport *t, int reason)
+{
+    struct side *s = reel_shared(t);
+    s->lost++;
+    s->reason = reason;
+}
+
+static void plain_made(struct reel_transport *t)
+{
+    ((struct side *)reel_shared(t))->made++;
+}
+
+static const struct reel_protocol plain_protocol = {
+    .made = plain_made, .data = plain_data, .lost = plain_end};
+
+static void meet_in_the_clear(struct fixture *f)
+{
+    prepare(f, NULL, NULL);
+    f->client_factory.filters = f->server_factory.filters = NULL;
+    f->client_factory.protocol = f->server_factory.protocol = &plain_protocol;
+    f->client.owner = f->server.owner = f;
+    meet(f);
+    pump(f);
+}
+
+static void a_live_connection_is_upgraded_at_both_ends(void **state)
+{
+    struct fixture *f = *state;
+    for (size_t piece = 0; piece < 2; piece++) {
+        meet_in_the_clear(f);
+        f->between.piece = piece;
+        f->server.say_z = "250 hello\n";
+        assert_int_equal(reel_write(f->client_t, "STARTTLS\n", 9), 0);
+        pump(f);
+        assert_int_equal(f->client.upgraded, 1);
+        assert_int_equal(f->server.upgraded, 1);
+        assert_string_equal(f->server.data, "STARTTLS\nEHLO again\n");
+        assert_string_equal(f->client.data, "220 go\n250 hello\n");
+        assert_string_equal(f->server.version_z, "TLSv1.3");
+        assert_true(f->client.verified);
+        reel_close(f->client_t);
+        reel_close(f->server_t);
+        pump(f);
+        assert_int_equal(f->client.reason, 0);
+        part(f);
+    }
+}
+
+static void commands_in_the_clear_are_not_taken_for_secret_ones(void **state)
+{
+    struct fixture *f = *state;
+    meet_in_the_clear(f);
+    assert_int_equal(reel_test_send(f->between.peers[1], "STARTTLS\nMAIL FROM:<x>\n", 23), 0);
+    pump(f);
+    assert_string_equal(f->server.data, "STARTTLS\n");
+    assert_int_equal(f->server.upgraded, 0);
+    assert_int_equal(f->server.lost, 1);
+    assert_int_equal(f->server.reason, REEL_TLS_FAILED);
+    part(f);
+
+    meet_in_the_clear(f); /* the same against a client */
+    assert_int_equal(reel_test_send(f->between.peers[0], "220 go\n250 PIPELINING\n", 22), 0);
+    pump(f);
+    assert_string_equal(f->client.data, "220 go\n");
+    assert_int_equal(f->client.lost, 1);
+    assert_int_equal(f->client.reason, REEL_TLS_FAILED);
+    part(f);
+}
+
+/* ---- Keys for Wireshark. ---- */
+
+struct lines {
+    int count;
+    char labels[16][40];
+};
+
+static void on_key_line(void *shared, const char *line_z)
+{
+    struct lines *lines = shared;
+    char random_z[80], secret_z[140];
+    assert_true(lines->count < 16);
+    assert_int_equal(
+        sscanf(line_z, "%39s %79s %139s", lines->labels[lines->count], random_z, secret_z), 3);
+    assert_int_equal(strlen(random_z), 64);
+    assert_int_equal(strspn(random_z, "0123456789abcdefABCDEF"), 64);
+    assert_true(strlen(secret_z) >= 64);
+    lines->count++;
+}
+
+static void keys_are_logged_when_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    struct lines lines = {.count = 0};
+    char log_z[160], text[4096];
+    snprintf(log_z, sizeof(log_z), "%s/keys.log", pki.dir_z);
+    prepare(f, NULL,
+            &(struct reel_tls_options){
+                .key_log_z = log_z, .on_key_line = on_key_line, .shared = &lines});
+    meet(f);
+    pump(f);
+    assert_int_equal(f->client.made, 1);
+    assert_int_equal(lines.count, 5);
+    struct stat status;
+    assert_int_equal(stat(log_z, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    FILE *file = fopen(log_z, "r");
+    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+    fclose(file);
+    static const char *const labels[] = {
+        "CLIENT_HANDSHAKE_TRAFFIC_SECRET ", "SERVER_HANDSHAKE_TRAFFIC_SECRET ",
+        "CLIENT_TRAFFIC_SECRET_0 ", "SERVER_TRAFFIC_SECRET_0 ", "EXPORTER_SECRET "};
+    for (int i = 0; i < 5; i++)
+        assert_non_null(strstr(text, labels[i]));
+    unlink(log_z);
+}
+
+/* ---- Contexts. ---- */
+
+static void what_is_wrong_with_a_context_is_said(void **state)
+{
+    struct fixture *f = *state;
+    char key_z[128];
+    snprintf(key_z, sizeof(key_z), "%s", pki_path(&pki, "wild"));
+    const struct {
+        struct reel_tls_options options;
+        int err;
+        const char *begins_z;
+    } cases[] = {
+        {{.certificate_z = "/nowhere.pem"}, -ENOENT, "/nowhere.pem cannot be read: No such file"},
+        {{.certificate_z = "/dev/null"}, -EINVAL, "there is no certificate in /dev/null"},
+        {{.certificate_z = f->ca_z}, -EINVAL, "there is no usable key in"},
+        {{.certificate_z = f->site_z, .key_z = key_z}, -EINVAL, ""},
+        {{.key_z = key_z}, -EINVAL, "a key needs a certificate"},
+        {{.ca_z = "/dev/null"}, -EINVAL, "no authorities could be read from /dev/null"},
+        {{.ca_z = "/nowhere"}, -ENOENT, "/nowhere cannot be read"},
+        {{.ciphers_z = "NO-SUCH"}, -EINVAL, "no cipher goes by NO-SUCH"},
+        {{.ciphersuites_z = "NO-SUCH"}, -EINVAL, "no cipher suite goes by NO-SUCH"},
+        {{.alpn_z = "a,,b"}, -EINVAL, "a protocol of ALPN has 1 to 255 bytes"},
+        {{.alpn_required = true}, -EINVAL, "ALPN is required and has no protocols"},
+        {{.key_log_z = "/nowhere/keys"}, -ENOENT, "/nowhere/keys cannot be written"},
+        {{.min_version = REEL_TLS_1_3, .max_version = REEL_TLS_1_2}, -EINVAL, "the versions are"},
+        {{.min_version = (enum reel_tls_version)0x0301}, -EINVAL, "the versions are"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct reel_tls_context *context = NULL;
+        struct reel_tls_error why;
+        assert_int_equal(reel_tls_context_new(&cases[i].options, &context, &why), cases[i].err);
+        assert_null(context);
+        assert_memory_equal(why.text_z, cases[i].begins_z, strlen(cases[i].begins_z));
+        assert_true(strlen(why.text_z) > 10);
+        assert_int_equal(reel_tls_context_new(&cases[i].options, &context, NULL), cases[i].err);
+    }
+}
+
+static void certificates_are_read_again_while_connections_go_on(void **state)
+{
+    struct fixture *f = *state;
+    char path_z[128];
+    pki_make(&pki, "renewed", &(struct wish){.subject_z = "Before"});
+    snprintf(path_z, sizeof(path_z), "%s", pki_path(&pki, "renewed"));
+    prepare(f, &(struct reel_tls_options){.no_resumption = true},
+            &(struct reel_tls_options){.certificate_z = path_z});
+    meet(f);
+    pump(f);
+    assert_string_equal(f->client.subject_z, "CN=Before");
+    pki_make(&pki, "renewed", &(struct wish){.subject_z = "After"});
+    assert_int_equal(reel_tls_context_reload(f->server_context, NULL), 0);
+    assert_int_equal(reel_write(f->client_t, "old one", 7), 0);
+    pump(f);
+    assert_string_equal(f->server.data, "old one");
+    part(f);
+    meet(f);
+    pump(f);
+    assert_string_equal(f->client.subject_z, "CN=After");
+    part(f);
+    FILE *file = fopen(path_z, "w");
+    fclose(file);
+    struct reel_tls_error why;
+    assert_int_equal(reel_tls_context_reload(f->server_context, &why), -EINVAL);
+    assert_memory_equal(why.text_z, "there is no certificate in", 26);
+    meet(f);
+    pump(f);
+    assert_string_equal(f->client.subject_z, "CN=After");
+}
+
+static void connections_keep_their_context(void **state)
+{
+    struct fixture *f = *state;
+    f->client.say_z = "still here";
+    prepare(f, NULL, NULL);
+    meet(f);
+    reel_test_advance(f->r, 0);
+    drop_contexts(f);
+    pump(f);
+    assert_string_equal(f->server.data, "still here");
+}
+
+static void without_tls_there_is_nothing_to_say(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t fingerprint[32];
+    char text_z[8];
+    size_t len = 1;
+    prepare(f, NULL, NULL);
+    f->client_factory.filters = f->server_factory.filters = NULL;
+    meet(f);
+    pump(f);
+    assert_false(reel_tls_is_on(f->client_t));
+    assert_null(reel_tls_version(f->client_t));
+    assert_null(reel_tls_cipher(f->client_t));
+    assert_null(reel_tls_alpn(f->client_t, &len));
+    assert_int_equal(len, 0);
+    assert_null(reel_tls_server_name(f->client_t));
+    assert_null(reel_tls_native(f->client_t));
+    assert_false(reel_tls_was_resumed(f->client_t));
+    assert_false(reel_tls_peer_is_verified(f->client_t));
+    assert_int_equal(reel_tls_peer_certificate(f->client_t, NULL, 0), -ENOENT);
+    assert_int_equal(reel_tls_peer_subject(f->client_t, text_z, sizeof(text_z)), -ENOENT);
+    assert_int_equal(reel_tls_peer_fingerprint(f->client_t, fingerprint), -ENOENT);
+    assert_string_equal(reel_tls_error_text(f->client_t), "");
+}
+
+/* Each of the reactor's allocations fails once. */
+static void out_of_memory_is_an_end_and_no_leak(void **state)
+{
+    struct fixture *f = *state;
+    prepare(f, NULL, NULL);
+    bool through = false;
+    for (long fail_after = 0; !through; fail_after++) {
+        assert_true(fail_after < 500);
+        f->server = f->client = (struct side){.say_z = NULL};
+        f->counts.fail_after = fail_after;
+        const struct reel_wire wire = {.buffer_max = 700};
+        int err = reel_test_pair(f->r, &f->client_factory, &f->server_factory, &wire, &wire,
+                                 &f->client_t, &f->server_t);
+        if (err == 0) {
+            reel_write(f->client_t, "0123456789", 10);
+            reel_test_advance(f->r, REEL_SECOND);
+            through = f->server.received == 10;
+        }
+        f->counts.fail_after = -1;
+        if (f->client.t)
+            reel_close(f->client.t);
+        reel_test_advance(f->r, REEL_SECOND);
+        if (f->server.t)
+            reel_close(f->server.t);
+        reel_test_advance(f->r, 2 * REEL_HANDSHAKE_DEFAULT_NS);
+        if (err == 0) {
+            assert_int_equal(f->client.made + f->client.failed, 1);
+            assert_int_equal(f->client.made, f->client.lost);
+        }
+    }
+    assert_string_equal(f->server.data, "0123456789");
+}
+
+static int make_certificates(void **state)
+{
+    (void)state;
+    pki_open(&pki);
+    pki_make(&pki, "site", &(struct wish){0});
+    pki_make(&pki, "expired", &(struct wish){.from_days = -9, .to_days = -2});
+    pki_make(&pki, "early", &(struct wish){.from_days = 3, .to_days = 9});
+    pki_make(&pki, "self", &(struct wish){.by_itself = true});
+    pki_make(&pki, "clients", &(struct wish){.for_clients = true, .subject_z = "A Client"});
+    pki_make(&pki, "called", &(struct wish){.subject_z = "Called", .names_z = "DNS:called"});
+    pki_make(&pki, "wild",
+             &(struct wish){.subject_z = "Wild",
+                            .names_z = "DNS:*.example.org,DNS:*.example.net,IP:2001:db8::1"});
+    return 0;
+}
+
+static int remove_certificates(void **state)
+{
+    (void)state;
+    pki_close(&pki);
+    return 0;
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(both_versions_carry_bytes_both_ways),
+        TEST(any_pieces_make_the_same_bytes),
+        TEST(it_works_on_the_worst_of_wires),
+        TEST(much_passes_in_order_and_a_slow_reader_is_felt),
+        TEST(small_writes_share_a_record),
+        TEST(tls_in_tls_is_a_stack),
+        TEST(a_client_does_not_believe_everybody),
+        TEST(an_authority_that_is_not_ours_is_not_believed),
+        TEST(names_and_addresses_are_accepted_as_written),
+        TEST(it_takes_a_word_not_to_verify),
+        TEST(clients_may_have_to_show_a_certificate),
+        TEST(a_server_that_verifies_needs_authorities),
+        TEST(a_server_has_certificates_for_several_names),
+        TEST(protocols_are_agreed_on_or_not),
+        TEST(sessions_are_resumed_with_either_version),
+        TEST(sessions_are_not_kept_without_end),
+        TEST(versions_and_ciphers_must_meet),
+        TEST(what_is_not_tls_is_said),
+        TEST(a_handshake_takes_no_longer_than_it_may),
+        TEST(an_end_without_goodbye_is_told_apart),
+        TEST(an_abort_and_a_reset_say_no_goodbye),
+        TEST(a_close_in_the_handshake_is_its_end),
+        TEST(a_wire_cut_at_any_byte_is_noticed),
+        TEST(a_wire_cut_at_any_byte_is_noticed_in_1_2),
+        TEST(a_changed_byte_is_never_believed),
+        TEST(renegotiation_is_refused),
+        TEST(a_live_connection_is_upgraded_at_both_ends),
+        TEST(commands_in_the_clear_are_not_taken_for_secret_ones),
+        TEST(keys_are_logged_when_asked_for),
+        TEST(what_is_wrong_with_a_context_is_said),
+        TEST(certificates_are_read_again_while_connections_go_on),
+        TEST(connections_keep_their_context),
+        TEST(without_tls_there_is_nothing_to_say),
+        TEST(out_of_memory_is_an_end_and_no_leak),
+    };
+    return cmocka_run_group_tests(tests, make_certificates, remove_certificates);
+}
