@@ -38,6 +38,7 @@
 #include <reel/inotify.h>
 #include <reel/line.h>
 #include <reel/mail.h>
+#include <reel/policy.h>
 #include <reel/process.h>
 #include <reel/producer.h>
 #include <reel/protocol.h>
