@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct reel_deferred;
 struct reel_factory;
 struct reel_process;
 struct reel_reactor;
@@ -30,7 +31,8 @@ struct reel_process_protocol {
     void (*exited)(struct reel_process *p, const struct reel_process_status *status);
 
     /* It is gone, and all its pipes are closed: no more output. A grandchild that holds a pipe open
-     * delays this. The last call: the process object is freed after it. */
+     * delays this. The last call: the process object is freed after it. Also when the reactor is
+     * freed, perhaps without `exited` and with status->lost then. */
     void (*ended)(struct reel_process *p, const struct reel_process_status *status);
 };
 
@@ -101,6 +103,24 @@ int reel_process_stop(struct reel_process *p, int64_t grace_ns);
 
 /* The size of its terminal; the child hears SIGWINCH. 0, -ENOTTY or -errno. */
 int reel_process_resize(struct reel_process *p, uint16_t rows, uint16_t columns);
+
+/* What a program said. */
+struct reel_process_output {
+    struct reel_process_status status;
+    uint8_t *out, *err; /* standard output and error; not NUL-terminated; NULL when empty */
+    size_t out_len, err_len;
+};
+
+/* Runs a program to its end: Twisted's getProcessOutputAndValue. `input` (NULL: /dev/null) is copied
+ * and written to its standard input. The options' `fds` and `pty` are not used. The deferred's object is a
+ * struct reel_process_output, whatever the status. Errors: those of reel_process_start; -EMSGSIZE:
+ * output and errors were more than `max` bytes together (0: REEL_PROCESS_OUTPUT_MAX_DEFAULT), and it
+ * was killed; -ENOMEM. Cancelling kills it. NULL: out of memory. */
+struct reel_deferred *reel_process_output(struct reel_reactor *r,
+                                          const struct reel_process_options *options,
+                                          const void *input, size_t input_len, size_t max);
+
+#define REEL_PROCESS_OUTPUT_MAX_DEFAULT ((size_t)1 << 20)
 
 /* "exited with code 1", "was killed by SIGTERM". Written to out_z, cut to `size`. Returns out_z. */
 const char *reel_process_status_text(const struct reel_process_status *status, char *out_z,

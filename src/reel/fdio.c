@@ -1,6 +1,8 @@
 /* Transports over descriptors: sockets, and pipes in one direction. */
 #include "reel/fdio.h"
 
+#include "reel/filters.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -16,7 +18,14 @@ static ssize_t result(ssize_t n)
 
 ssize_t reel_fd_receive(struct reel_transport *t, uint8_t *data, size_t len)
 {
-    return result(t->is_socket ? recv(t->fd, data, len, 0) : read(t->fd, data, len));
+    if (t->is_socket)
+        return result(recv(t->fd, data, len, 0));
+    ssize_t n = read(t->fd, data, len);
+    if (n < 0 && errno == EIO) { /* a terminal whose other end is closed: for writing too */
+        t->shut = t->no_write = true;
+        return 0;
+    }
+    return result(n);
 }
 
 ssize_t reel_fd_send(struct reel_transport *t, const struct iovec *parts, int count)
@@ -168,8 +177,8 @@ static void set_directions(struct reel_transport *t, int access)
     }
 }
 
-int reel_stream_adopt(struct reel_reactor *r, int fd, const struct reel_factory *factory,
-                      struct reel_transport **out)
+int reel_fd_stream_prepare(struct reel_reactor *r, int fd, const struct reel_factory *factory,
+                           struct reel_transport **out)
 {
     struct stat status;
     int flags = fcntl(fd, F_GETFL);
@@ -187,6 +196,24 @@ int reel_stream_adopt(struct reel_reactor *r, int fd, const struct reel_factory 
     struct reel_address peer = {.length = sizeof(peer.storage)};
     if (t->is_socket && getpeername(fd, (struct sockaddr *)&peer.storage, &peer.length) == 0)
         reel_fd_set_peer(t, &peer);
+    *out = t;
+    return 0;
+}
+
+void reel_fd_stream_undo(struct reel_transport *t)
+{
+    reel_filters_discard(t);
+    t->io->close(t, false);
+    reel_stream_discard(t);
+}
+
+int reel_stream_adopt(struct reel_reactor *r, int fd, const struct reel_factory *factory,
+                      struct reel_transport **out)
+{
+    struct reel_transport *t = NULL;
+    int err = reel_fd_stream_prepare(r, fd, factory, &t);
+    if (!t)
+        return err;
     reel_stream_start(t);
     if (out)
         *out = t;

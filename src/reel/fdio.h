@@ -10,6 +10,12 @@
 int reel_fd_stream_new(struct reel_reactor *r, int fd, bool connecting,
                        const struct reel_factory *factory, struct reel_transport **out);
 
+/* As reel_stream_adopt, but not begun yet: by reel_stream_start, or undone, which closes the
+ * descriptor and tells nobody. */
+int reel_fd_stream_prepare(struct reel_reactor *r, int fd, const struct reel_factory *factory,
+                           struct reel_transport **out);
+void reel_fd_stream_undo(struct reel_transport *t);
+
 /* Keeps the peer's address, if it is IPv4 or IPv6. */
 void reel_fd_set_peer(struct reel_transport *t, const struct reel_address *peer);
 

@@ -46,6 +46,9 @@ void reel_stream_forget(struct reel_transport *t)
 void reel_stream_discard(struct reel_transport *t)
 {
     reel_filters_discard(t);
+    if (t->extra)
+        reel_timer_fini(&t->extra->timer);
+    reel_memory_free(t->reactor, t->extra);
     list_remove(&t->link);
     t->reactor->metrics.connections--;
     t->dying = t->buried = true;
@@ -492,6 +495,8 @@ static void bury(struct reel_transport *t)
         reel_timer_fini(&t->extra->timer);
     tell_end(t);
     t->buried = true;
+    if (t->extra && t->extra->end)
+        t->extra->end->over(t->extra->end, t);
     t->io->close(t, t->reset);
     r->metrics.queued_bytes -= t->pending;
     reel_chain_clear(r, &t->output);

@@ -31,12 +31,19 @@ struct stream_io {
     bool (*batch)(struct reel_transport *t);
 };
 
+/* Told when a transport is over: after `lost` or `failed`, before the descriptor is closed. Part of
+ * whatever stands behind the transport (a child process, a serial line). */
+struct stream_end {
+    void (*over)(struct stream_end *end, struct reel_transport *t);
+};
+
 /* What few connections need, or not for long. */
 struct stream_extra {
     struct reel_timer timer; /* connecting: time-out; open: idle; closing: linger */
     struct reel_transport *transport;
     int64_t idle_ns; /* 0: none */
-    uint8_t *held;   /* bytes not taken by the protocol; NULL: none */
+    struct stream_end *end;
+    uint8_t *held; /* bytes not taken by the protocol; NULL: none */
     size_t held_start, held_end, held_cap;
     bool more; /* the protocol waits for what comes behind `held`: reading goes on */
 };
@@ -102,7 +109,7 @@ static inline size_t reel_stream_state_offset(const struct stream_io *io)
 struct reel_transport *reel_stream_new(struct reel_reactor *r, const struct stream_io *io,
                                        const struct reel_factory *factory);
 
-/* Gives back one that was never started and tells nobody. */
+/* Gives back one that was never started and tells nobody. The descriptor stays. */
 void reel_stream_discard(struct reel_transport *t);
 
 /* `made` in the next turn. */
