@@ -360,7 +360,7 @@ static void out_of_descriptors_leaves_nothing_behind(void **state)
 {
     struct fixture *f = *state;
     const char *const arguments[] = {"true", NULL};
-    int taken[128], count = 0;
+    int taken[128] = {0}, count = 0;
     struct rlimit before, few;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     few = (struct rlimit){.rlim_cur = 100, .rlim_max = before.rlim_max};
