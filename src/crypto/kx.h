@@ -19,6 +19,7 @@ enum crypto_kx_group {
 };
 
 enum {
+    CRYPTO_X25519_BYTES = 32, /* of a private key, a public one, a secret */
     CRYPTO_KX_PRIVATE_MAX_BYTES = 66,
     CRYPTO_KX_PUBLIC_MAX_BYTES = 1024,
 };

@@ -124,6 +124,13 @@ int frame_put_artefact(struct buffer *out, const struct frame_artefact *artefact
     return end(&w);
 }
 
+int frame_put_keylog(struct buffer *out, const struct frame_keylog *keylog)
+{
+    struct writer w = begin(out, FRAME_KEYLOG, 0);
+    put(&w, buffer_put_string(out, keylog->lines));
+    return end(&w);
+}
+
 int frame_put_hello(struct buffer *out, const struct frame_hello *hello)
 {
     struct writer w = begin(out, FRAME_HELLO, 0);
@@ -241,11 +248,18 @@ static bool read_artefact(struct cursor *c, struct frame *f)
            f->artefact.bytes.len <= f->artefact.size - f->artefact.offset;
 }
 
+static bool read_keylog(struct cursor *c, struct frame *f)
+{
+    f->keylog.lines = cursor_string(c);
+    struct span lines = f->keylog.lines;
+    return lines.len > 0 && lines.len <= FRAME_KEYLOG_MAX && lines.data[lines.len - 1] == '\n';
+}
+
 static bool (*const READERS[])(struct cursor *c, struct frame *f) = {
     [FRAME_HELLO] = read_hello,       [FRAME_ACK] = read_ack,
     [FRAME_EVENT] = read_event,       [FRAME_TTY_OPEN] = read_tty_open,
     [FRAME_TTY_DATA] = read_tty_data, [FRAME_TTY_CLOSE] = read_tty_close,
-    [FRAME_ARTEFACT] = read_artefact,
+    [FRAME_ARTEFACT] = read_artefact, [FRAME_KEYLOG] = read_keylog,
 };
 
 int64_t frame_read(struct span bytes, struct frame *f)

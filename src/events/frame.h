@@ -25,6 +25,7 @@ enum frame_kind {
     FRAME_TTY_DATA = 5,  /* what went over it */
     FRAME_TTY_CLOSE = 6, /* it ends */
     FRAME_ARTEFACT = 7,  /* a part of a file to keep */
+    FRAME_KEYLOG = 8,    /* secrets of an SSH connection, when they are wanted */
 };
 
 /* Length, kind and number. */
@@ -35,6 +36,7 @@ enum frame_kind {
 #define FRAME_TTY_MAX     ((size_t)32 * 1024)
 #define FRAME_SESSION_MAX 64
 #define FRAME_TEXT_MAX    1024
+#define FRAME_KEYLOG_MAX  ((size_t)16 * 1024)
 
 enum frame_tty_way {
     FRAME_TTY_OUT = 'o',    /* the machine to the attacker */
@@ -85,6 +87,10 @@ struct frame_artefact {
     struct span bytes;
 };
 
+struct frame_keylog {
+    struct span lines; /* whole lines of Wireshark's SSH key log */
+};
+
 struct frame {
     enum frame_kind kind;
     uint64_t number;
@@ -95,6 +101,7 @@ struct frame {
         struct frame_tty_data tty_data;
         struct frame_tty_close tty_close;
         struct frame_artefact artefact;
+        struct frame_keylog keylog;
     };
 };
 
@@ -105,6 +112,7 @@ int frame_put_tty_open(struct buffer *out, const struct frame_tty_open *open);
 int frame_put_tty_data(struct buffer *out, const struct frame_tty_data *data);
 int frame_put_tty_close(struct buffer *out, const struct frame_tty_close *close);
 int frame_put_artefact(struct buffer *out, const struct frame_artefact *artefact);
+int frame_put_keylog(struct buffer *out, const struct frame_keylog *keylog);
 int frame_put_hello(struct buffer *out, const struct frame_hello *hello);
 int frame_put_ack(struct buffer *out, uint64_t number);
 

@@ -92,6 +92,8 @@ static int make_ssh(struct sensor *s, const struct world *world)
     for (int i = 0; i < IDENTITY_KEYS; i++)
         keys[i] = buffer_span(&world->identity.keys[i]);
     s->ssh_server = ssh_server_new(&s->profile, keys, IDENTITY_KEYS, &error);
+    if (s->ssh_server != NULL)
+        ssh_server_set_key_log(s->ssh_server, world->config->ssh_key_log != 0);
     return s->ssh_server == NULL ? error : give_moduli(s->ssh_server, world->image);
 }
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define STATE_NAME  "state"
+#define KEYLOG_NAME "ssh.keys"
 #define STATE_MAGIC UINT64_C(0x6c75726564303101) /* "lured01", 1 */
 #define STATE_SIZE  48
 
@@ -344,6 +345,18 @@ static void say_cast_gap(struct record_store *s, const struct frame *f, struct s
         record_store_gap(s, gap->records, gap->bytes, -EFBIG);
 }
 
+static int take_keylog(struct record_store *s, struct span lines)
+{
+    struct record_file file;
+    uint64_t torn = 0;
+    int error = record_file_open(&file, s->log, KEYLOG_NAME, &torn);
+    if (error < 0)
+        return error;
+    error = record_file_append(&file, lines);
+    record_file_close(&file);
+    return error;
+}
+
 /* Parts come in order; the last one gives the file its name. */
 static int take_artefact(struct record_store *s, const struct frame_artefact *a)
 {
@@ -402,6 +415,7 @@ int record_store_take(struct record_store *store, const struct frame *frame, int
             error = 0;
         }
         break;
+    case FRAME_KEYLOG: error = take_keylog(store, frame->keylog.lines); break;
     case FRAME_HELLO:
     case FRAME_ACK: return 0;
     }

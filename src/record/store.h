@@ -3,6 +3,7 @@
  *     log/events.json           the log (record/segment.h)
  *     log/state                 the highest frame number that is written, and from which sensor
  *     log/open/SESSION          the first event of each session that has not ended
+ *     log/ssh.keys              secrets of SSH connections for Wireshark, if they are wanted
  *     tty/SESSION-NUMBER.cast   recordings of terminals (record/cast.h)
  *     artefacts/SHA256          files that attackers brought
  *

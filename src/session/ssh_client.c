@@ -19,6 +19,13 @@ static void on_version(struct session_connection *c, struct span version)
     session_put(c, &e);
 }
 
+static void on_keys(struct session_connection *c, const struct ssh_event_keys *keys)
+{
+    const struct frame_keylog keylog = {.lines = keys->key_log};
+    if (keylog.lines.len)
+        session_journal_check(&c->journal, frame_put_keylog(&c->journal.frames, &keylog));
+}
+
 /* The names of a list, at least one (it may be empty). NULL: out of memory. */
 static struct span *split(struct span list, size_t *count)
 {
@@ -234,6 +241,7 @@ void session_client_event(struct session_connection *c, const struct ssh_event *
     switch (event->type) {
     case SSH_EVENT_VERSION: on_version(c, event->version); break;
     case SSH_EVENT_KEXINIT: on_kexinit(c, &event->kexinit); break;
+    case SSH_EVENT_KEYS: on_keys(c, &event->keys); break;
     case SSH_EVENT_AUTH: on_auth(c, &event->auth); break;
     case SSH_EVENT_GLOBAL_REQUEST: on_global(c, &event->global); break;
     case SSH_EVENT_FORWARD: on_forward(c, &event->forward); break;

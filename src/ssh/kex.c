@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "crypto/sntrup761.h"
+#include "ssh/keylog.h"
 #include "ssh/mpint.h"
 
 #include <string.h>
@@ -24,12 +25,14 @@ void ssh_kex_init(struct ssh *s)
     s->kex.initial = true;
     buffer_init(&s->kex.client_init, SSH_PACKET_LENGTH_MAX);
     buffer_init(&s->kex.server_init, KEXINIT_MAX_BYTES);
+    buffer_init(&s->kex.key_log, SSH_KEYLOG_MAX_BYTES);
 }
 
 void ssh_kex_fini(struct ssh *s)
 {
     buffer_fini(&s->kex.client_init);
     buffer_fini(&s->kex.server_init);
+    buffer_wipe(&s->kex.key_log);
     ssh_transform_fini(&s->kex.next_in);
     crypto_wipe(&s->kex, sizeof(s->kex));
 }
@@ -290,6 +293,17 @@ static void send_ext_info(struct ssh *s)
     ssh_send(s);
 }
 
+static int note_secrets(struct ssh *s, const struct exchange *x)
+{
+    const struct ssh_kex_method *method = s->kex.method;
+    bool is_x25519 = method->kind == SSH_KEX_ECDH && method->group == CRYPTO_KX_X25519;
+    struct span cookie = span_slice(buffer_span(&s->kex.server_init), 1, 1 + SSH_COOKIE_BYTES);
+    struct span secret = buffer_span(&x->secret);
+    int err = ssh_keylog_put(&s->kex.key_log, cookie, span_slice(secret, 4, secret.len),
+                             span_of(x->kx.private, is_x25519 ? CRYPTO_X25519_BYTES : 0));
+    return err < 0 ? ssh_broken(s, err) : 0;
+}
+
 /* NEWKEYS, and from then on the new keys; what was held may go. */
 static int switch_output(struct ssh *s, const struct exchange *x)
 {
@@ -368,8 +382,11 @@ int ssh_kex_receive_public(struct ssh *s, struct cursor *c)
     if (err == 0) {
         keep_session(s, &x);
         send_reply(s, &x);
-        err = switch_output(s, &x);
+        if (s->server->key_log)
+            err = note_secrets(s, &x);
     }
+    if (err == 0)
+        err = switch_output(s, &x);
     exchange_fini(&x);
     return err;
 }
@@ -400,6 +417,7 @@ int ssh_kex_receive_newkeys(struct ssh *s, struct cursor *c)
         .cipher_sc_z = kex->cipher[SSH_SERVER_TO_CLIENT]->name_z,
         .mac_cs_z = mac_name_z(kex->mac[SSH_CLIENT_TO_SERVER]),
         .mac_sc_z = mac_name_z(kex->mac[SSH_SERVER_TO_CLIENT]),
+        .key_log = buffer_span(&kex->key_log),
     };
     return 0;
 }

@@ -3,11 +3,12 @@
 #include "ssh/machine.h"
 
 #include "base/error.h"
+#include "ssh/keylog.h"
 #include "ssh/names.h"
 
 #include <string.h>
 
-enum { COOKIE_BYTES = 16, LISTS = 10 };
+enum { LISTS = 10 };
 
 /* ---- Ours ---- */
 
@@ -41,7 +42,7 @@ void ssh_kexinit_send(struct ssh *s)
 {
     const struct ssh_server *server = s->server;
     char kex_z[SSH_NAMES_MAX_BYTES];
-    uint8_t cookie[COOKIE_BYTES];
+    uint8_t cookie[SSH_COOKIE_BYTES];
     crypto_rng_bytes(&s->rng, cookie, sizeof(cookie));
     ssh_begin(s, SSH_MSG_KEXINIT);
     ssh_put_bytes(s, span_of(cookie, sizeof(cookie)));
@@ -75,7 +76,7 @@ static int parse(struct ssh *s, struct cursor *c, struct lists *lists, bool *fol
     struct span *all[LISTS] = {
         &lists->kex,    &lists->hostkey, &lists->cipher[0], &lists->cipher[1], &lists->mac[0],
         &lists->mac[1], &lists->comp[0], &lists->comp[1],   &lists->lang[0],   &lists->lang[1]};
-    cursor_bytes(c, COOKIE_BYTES);
+    cursor_bytes(c, SSH_COOKIE_BYTES);
     for (size_t i = 0; i < LISTS; i++)
         *all[i] = ssh_names_text(c);
     *follows = cursor_u8(c) != 0;

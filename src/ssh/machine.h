@@ -50,6 +50,7 @@ struct ssh_kex {
     const struct ssh_mac *mac[2];       /* NULL: the cipher authenticates */
     bool compresses[2];                 /* from the login on */
     struct ssh_transform next_in;       /* in use from the client's NEWKEYS on */
+    struct buffer key_log;              /* of the exchange under way; empty unless wanted */
     uint8_t session_id[CRYPTO_DIGEST_MAX_BYTES];
     size_t session_id_len;
     const struct ssh_hostkey *first_hostkey;   /* of the first exchange */

@@ -132,6 +132,11 @@ struct ssh_server *ssh_server_new(const struct ssh_profile *profile, const struc
     return server;
 }
 
+void ssh_server_set_key_log(struct ssh_server *server, bool on)
+{
+    server->key_log = on;
+}
+
 int ssh_server_set_moduli(struct ssh_server *server, struct span text)
 {
     ssh_moduli_parse(text, &server->moduli);

@@ -18,7 +18,8 @@ struct ssh_server {
     char cipher_z[SSH_NAMES_MAX_BYTES], mac_z[SSH_NAMES_MAX_BYTES];
     char compression_z[SSH_NAMES_MAX_BYTES];
     struct ssh_moduli moduli; /* none: no group exchange */
-    uint64_t timing_secret;   /* out of the host keys: the same after a restart */
+    bool key_log;
+    uint64_t timing_secret; /* out of the host keys: the same after a restart */
 };
 
 #endif

@@ -40,6 +40,10 @@ void ssh_server_free(struct ssh_server *server);
  * ERR_FULL. */
 int ssh_server_set_moduli(struct ssh_server *server, struct span text);
 
+/* Before the first connection: SSH_EVENT_KEYS tells the secrets of each exchange, so that captured
+ * connections can be decrypted. Off by default. */
+void ssh_server_set_key_log(struct ssh_server *server, bool on);
+
 /* ---- One connection ---- */
 
 /* A client connected: the version line is at once at ssh_out. Time is in microseconds of any
@@ -106,6 +110,7 @@ struct ssh_event_kexinit {
 struct ssh_event_keys {
     const char *kex_z, *hostkey_z;
     const char *cipher_cs_z, *cipher_sc_z, *mac_cs_z, *mac_sc_z;
+    struct span key_log; /* SECRET: lines for Wireshark; empty unless ssh_server_set_key_log */
 };
 
 enum ssh_auth_method {

@@ -47,6 +47,8 @@ static void put_all(struct buffer *out)
     assert_int_equal(frame_put_tty_data(out, &data), 0);
     assert_int_equal(frame_put_tty_close(out, &close), 0);
     assert_int_equal(frame_put_artefact(out, &artefact), 0);
+    const struct frame_keylog keylog = {.lines = SPAN_LIT("c SHARED_SECRET s\n")};
+    assert_int_equal(frame_put_keylog(out, &keylog), 0);
 }
 
 static struct span next(struct span rest, struct frame *f)
@@ -88,6 +90,8 @@ static void every_kind_comes_back(void **state)
     rest = next(rest, &f);
     assert_int_equal(f.artefact.shasum[1], 2);
     assert_true(span_equal_z(f.artefact.bytes, "tail"));
+    rest = next(rest, &f);
+    assert_true(span_equal_z(f.keylog.lines, "c SHARED_SECRET s\n"));
     assert_int_equal(rest.len, 0);
     buffer_fini(&out);
 }

@@ -127,6 +127,7 @@ static void render_frame(struct buffer *b, const struct frame *f)
         compose_quote(f->tty_data.bytes, b);
         break;
     case FRAME_TTY_CLOSE: (void)buffer_printf(b, "tty %u close", f->tty_close.recording); break;
+    case FRAME_KEYLOG:
     case FRAME_ARTEFACT:
         (void)buffer_printf(b, "artefact %u at %u: ", (unsigned)f->artefact.size,
                             (unsigned)f->artefact.offset);
