@@ -21,8 +21,12 @@ struct reel_listen_options {
     bool v6_only;    /* an IPv6 listener does not take IPv4 too */
     int accept_max;  /* connections taken a turn; 0: REEL_ACCEPT_MAX_DEFAULT */
     uint32_t mode;   /* Unix: the socket file's permissions; 0: by the umask */
-    const struct reel_filter_use
-        *filters; /* go below those of the factory; must stay; NULL: none */
+    /* What each connection goes through, below the factory's; must stay. NULL: nothing. */
+    const struct reel_filter_use *filters;
+    /* Called when the listener is freed: for what `filters` points to. Not when listening failed.
+     * NULL: nothing. */
+    void (*freed)(void *context);
+    void *freed_context;
 };
 
 #define REEL_ACCEPT_MAX_DEFAULT 64

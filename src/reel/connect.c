@@ -7,18 +7,19 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
-static int begin(struct reel_reactor *r, int fd, const struct reel_address *address,
-                 int64_t timeout_ns, const struct reel_factory *factory,
+static int begin(struct reel_reactor *r, struct fd_birth *birth, int64_t timeout_ns,
                  struct reel_transport **out)
 {
-    bool at_once = connect(fd, (const struct sockaddr *)&address->storage, address->length) == 0;
+    const struct reel_address *address = birth->peer;
+    bool at_once =
+        connect(birth->fd, (const struct sockaddr *)&address->storage, address->length) == 0;
     if (!at_once && errno != EINPROGRESS)
         return -errno;
     struct reel_transport *t = NULL;
-    int err = reel_fd_stream_new(r, fd, !at_once, factory, &t);
+    birth->connecting = !at_once;
+    int err = reel_fd_stream_new(r, birth, &t);
     if (err < 0)
         return err;
-    reel_fd_set_peer(t, address);
     if (at_once) {
         t->readable = true;
         reel_stream_start(t);
@@ -30,8 +31,9 @@ static int begin(struct reel_reactor *r, int fd, const struct reel_address *addr
     return 0;
 }
 
-int reel_connect_to(struct reel_reactor *r, const struct reel_address *address, int64_t timeout_ns,
-                    const struct reel_factory *factory, struct reel_transport **out)
+int reel_connect_through(struct reel_reactor *r, const struct reel_address *address,
+                         int64_t timeout_ns, const struct reel_filter_use *filters,
+                         const struct reel_factory *factory, struct reel_transport **out)
 {
     const int one = 1;
     if (r->wake_fd < 0)
@@ -45,10 +47,17 @@ int reel_connect_to(struct reel_reactor *r, const struct reel_address *address, 
     if (factory->options.keep_alive)
         setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
     struct reel_transport *t = NULL;
-    int err = begin(r, fd, address, timeout_ns, factory, &t);
+    struct fd_birth birth = {.fd = fd, .peer = address, .filters = filters, .factory = factory};
+    int err = begin(r, &birth, timeout_ns, &t);
     if (err < 0)
         close(fd);
     else if (out)
         *out = t;
     return err;
+}
+
+int reel_connect_to(struct reel_reactor *r, const struct reel_address *address, int64_t timeout_ns,
+                    const struct reel_factory *factory, struct reel_transport **out)
+{
+    return reel_connect_through(r, address, timeout_ns, NULL, factory, out);
 }

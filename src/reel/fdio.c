@@ -125,19 +125,31 @@ void reel_fd_set_peer(struct reel_transport *t, const struct reel_address *peer)
     }
 }
 
-static int stream_new(struct reel_reactor *r, int fd, const struct stream_io *io, bool connecting,
-                      const struct reel_factory *factory, struct reel_transport **out)
+/* Filters come before the first registration: one that refuses leaves nothing behind. */
+static int attach_filters(struct reel_transport *t, const struct fd_birth *birth)
+{
+    if (birth->accepted && (birth->filters || birth->factory->filters))
+        return reel_filters_attach(t, birth->filters);
+    return birth->filters ? reel_filters_add(t, birth->filters) : 0;
+}
+
+static int stream_new(struct reel_reactor *r, const struct stream_io *io,
+                      const struct fd_birth *birth, struct reel_transport **out)
 {
     if (r->ending)
         return -ECANCELED;
-    struct reel_transport *t = reel_stream_new(r, io, factory);
+    struct reel_transport *t = reel_stream_new(r, io, birth->factory);
     if (!t)
         return -ENOMEM;
-    t->fd = fd;
+    t->fd = birth->fd;
     t->is_socket = true;
-    t->connecting = connecting;
-    t->writable = !connecting;
-    int err = io->open(t);
+    t->connecting = birth->connecting;
+    t->writable = !birth->connecting;
+    if (birth->peer)
+        reel_fd_set_peer(t, birth->peer);
+    int err = attach_filters(t, birth);
+    if (err == 0)
+        err = io->open(t);
     if (err < 0) {
         reel_stream_discard(t);
         return err;
@@ -151,10 +163,10 @@ static const struct stream_io *socket_io(const struct reel_reactor *r)
     return r->backend->socket_io ? r->backend->socket_io : &fd_io;
 }
 
-int reel_fd_stream_new(struct reel_reactor *r, int fd, bool connecting,
-                       const struct reel_factory *factory, struct reel_transport **out)
+int reel_fd_stream_new(struct reel_reactor *r, const struct fd_birth *birth,
+                       struct reel_transport **out)
 {
-    return stream_new(r, fd, socket_io(r), connecting, factory, out);
+    return stream_new(r, socket_io(r), birth, out);
 }
 
 static bool is_stream_socket(int fd)
@@ -188,7 +200,7 @@ int reel_fd_stream_prepare(struct reel_reactor *r, int fd, const struct reel_fac
         return -errno;
     struct reel_transport *t = NULL;
     const struct stream_io *io = is_stream_socket(fd) ? socket_io(r) : &fd_io;
-    int err = stream_new(r, fd, io, false, factory, &t);
+    int err = stream_new(r, io, &(struct fd_birth){.fd = fd, .factory = factory}, &t);
     if (err < 0)
         return err;
     t->is_socket = S_ISSOCK(status.st_mode);

@@ -4,11 +4,26 @@
 
 #include "reel/stream.h"
 
-/* A transport over a non-blocking stream socket, registered with the reactor. It is begun by
- * reel_stream_start or reel_stream_make, or when a `connecting` one is through. 0, or -errno and the
- * descriptor is still the caller's. */
-int reel_fd_stream_new(struct reel_reactor *r, int fd, bool connecting,
-                       const struct reel_factory *factory, struct reel_transport **out);
+/* A transport to be, over a non-blocking descriptor. */
+struct fd_birth {
+    int fd;
+    bool connecting;
+    bool accepted;                         /* the factory's filters are asked at once */
+    const struct reel_address *peer;       /* NULL: not known */
+    const struct reel_filter_use *filters; /* below those of the factory; NULL: none */
+    const struct reel_factory *factory;
+};
+
+/* A transport over a stream socket, registered with the reactor. It is begun by reel_stream_start or
+ * reel_stream_make, or when a `connecting` one is through. 0, or -errno (also of a filter that does
+ * not want it) and the descriptor is still the caller's. */
+int reel_fd_stream_new(struct reel_reactor *r, const struct fd_birth *birth,
+                       struct reel_transport **out);
+
+/* reel_connect_to, through filters that go below those of the factory. */
+int reel_connect_through(struct reel_reactor *r, const struct reel_address *address,
+                         int64_t timeout_ns, const struct reel_filter_use *filters,
+                         const struct reel_factory *factory, struct reel_transport **out);
 
 /* As reel_stream_adopt, but not begun yet: by reel_stream_start, or undone, which closes the
  * descriptor and tells nobody. */

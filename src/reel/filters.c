@@ -230,7 +230,7 @@ out:
     return err;
 }
 
-static int add_list(struct reel_transport *t, const struct reel_filter_use *list)
+int reel_filters_add(struct reel_transport *t, const struct reel_filter_use *list)
 {
     int err = 0;
     for (; err == 0 && list && list->type; list++)
@@ -240,9 +240,9 @@ static int add_list(struct reel_transport *t, const struct reel_filter_use *list
 
 int reel_filters_attach(struct reel_transport *t, const struct reel_filter_use *list)
 {
-    int err = add_list(t, list);
+    int err = reel_filters_add(t, list);
     if (err == 0)
-        err = add_list(t, t->factory->filters);
+        err = reel_filters_add(t, t->factory->filters);
     if (t->filtered)
         chain_of(t)->complete = true;
     return err;

@@ -19,6 +19,9 @@ struct filter_chain {
         dry; /* a short read has emptied the bottom until its next event (stream_io.short_is_all) */
 };
 
+/* Puts a list on a new transport. 0 or -errno. */
+int reel_filters_add(struct reel_transport *t, const struct reel_filter_use *list);
+
 /* Puts a list (NULL: none) and behind it the factory's on a new transport. 0 or -errno. */
 int reel_filters_attach(struct reel_transport *t, const struct reel_filter_use *list);
 

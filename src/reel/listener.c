@@ -1,5 +1,4 @@
 #include "reel/fdio.h"
-#include "reel/filters.h"
 
 #include <reel/tcp.h>
 
@@ -19,6 +18,8 @@ struct reel_listener {
     struct reel_reactor *reactor;
     const struct reel_factory *factory;
     const struct reel_filter_use *filters;
+    void (*freed)(void *context);
+    void *freed_context;
     struct reel_link link;
     struct reel_timer rest;
     int fd;
@@ -73,28 +74,16 @@ static void set_socket_options(int fd, const struct reel_options *options)
         setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 }
 
-/* A filter does not want it. */
-static void refuse(struct reel_listener *l, struct reel_transport *t)
-{
-    l->reactor->metrics.refused++;
-    reel_filters_discard(t);
-    t->io->close(t, false);
-    reel_stream_discard(t);
-}
-
 static void begin(struct reel_listener *l, int fd, const struct reel_address *peer)
 {
     struct reel_reactor *r = l->reactor;
     struct reel_transport *t = NULL;
+    const struct fd_birth birth = {
+        .fd = fd, .accepted = true, .peer = peer, .filters = l->filters, .factory = l->factory};
     bool wanted = !l->factory->accepts || l->factory->accepts(l->factory, peer);
-    if (!wanted || reel_fd_stream_new(r, fd, false, l->factory, &t) < 0) {
+    if (!wanted || reel_fd_stream_new(r, &birth, &t) < 0) {
         r->metrics.refused++;
         close(fd);
-        return;
-    }
-    reel_fd_set_peer(t, peer);
-    if ((l->filters || l->factory->filters) && reel_filters_attach(t, l->filters) < 0) {
-        refuse(l, t);
         return;
     }
     t->readable = true; /* often the first bytes are here already */
@@ -151,7 +140,11 @@ static struct reel_listener *listener_new(struct reel_reactor *r, int fd,
     }
     l->reactor = r;
     l->factory = factory;
-    l->filters = options ? options->filters : NULL;
+    if (options) {
+        l->filters = options->filters;
+        l->freed = options->freed;
+        l->freed_context = options->freed_context;
+    }
     l->fd = fd;
     l->accept_max =
         options && options->accept_max > 0 ? options->accept_max : REEL_ACCEPT_MAX_DEFAULT;
@@ -303,8 +296,12 @@ void reel_listener_info(const struct reel_link *link, struct reel_handle_info *o
 void reel_listeners_bury(struct reel_reactor *r)
 {
     struct reel_link *link = NULL;
-    while ((link = list_take(&r->dead_listeners)))
-        reel_memory_free(r, CONTAINER_OF(link, struct reel_listener, link));
+    while ((link = list_take(&r->dead_listeners))) {
+        struct reel_listener *l = CONTAINER_OF(link, struct reel_listener, link);
+        if (l->freed)
+            l->freed(l->freed_context);
+        reel_memory_free(r, l);
+    }
 }
 
 void reel_listeners_fini(struct reel_reactor *r)
