@@ -5,7 +5,7 @@
  *         reel_http_answer_text(q, 200, "hello\n");
  *     }
  *
- *     static const struct reel_http_route routes[] = {{"GET", "/", hello}, {0}};
+ *     static const struct reel_http_route routes[] = {{REEL_HTTP_ROUTE("GET", "/", hello)}, {0}};
  *
  *     reel_http_site_new(reactor, routes, NULL, &site);
  *     reel_listen(reactor, "tcp:8080", reel_http_factory(site), NULL);
@@ -61,6 +61,9 @@ struct reel_http_route {
     uint64_t body_max; /* bytes of a request's body; 0: the site's */
 };
 
+/* The first fields of a row: {REEL_HTTP_ROUTE("GET", "/", hello), .context = x}. */
+#define REEL_HTTP_ROUTE(method, path, handler) .method_z = method, .path_z = path, .handle = handler
+
 #define REEL_HTTP_PARAMS_MAX 8 /* segments with a colon in a path */
 
 /* One line of an access log. Borrowed for the call. */
@@ -92,7 +95,7 @@ struct reel_http_options {
     uint32_t connections_max; /* at a time; more are closed at once */
     uint32_t requests_max;    /* on one connection; the last one is answered with close */
     uint32_t pipeline_max;    /* under way on one connection; then it is not read */
-    uint32_t ahead_max;       /* bytes of answer kept for a request whose turn it is not yet */
+    uint32_t ahead_max; /* bytes of answers that wait for their turn; above, no request is read */
 
     /* Slow clients. */
     int64_t head_ns; /* for a head, from its first byte (of the first one, from the connection):
@@ -134,7 +137,8 @@ int reel_http_site_new(struct reel_reactor *r, const struct reel_http_route *rou
                        const struct reel_http_options *options, struct reel_http_site **out);
 
 /* Close its listeners first. Its connections are aborted, and their requests hear `gone`; the
- * memory goes with the last of them. Not from a handler. NULL is fine. */
+ * memory goes with the last of them. Connections that were upgraded live on, and the memory then
+ * stays as long as the reactor. Also after the reactor. Not from a handler. NULL is fine. */
 void reel_http_site_free(struct reel_http_site *site);
 
 /* For reel_listen, reel_stream_adopt, reel_test_peer_new ... */

@@ -36,8 +36,9 @@ int reel_http_folder_new(struct reel_reactor *r, const char *path_z,
  * reactor. NULL is fine. */
 void reel_http_folder_free(struct reel_http_folder *folder);
 
-/* The handler: {"GET", "/files/" "*", reel_http_folder_handle, folder}. What stands for the star is
- * the path inside the folder. */
+/* The handler of a route for GET whose path ends with a star:
+ * {REEL_HTTP_ROUTE("GET", "/files/" "*", reel_http_folder_handle), .context = folder}.
+ * What stands for the star is the path inside the folder. */
 void reel_http_folder_handle(struct reel_http_request *q, void *folder);
 
 #endif

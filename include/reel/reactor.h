@@ -46,6 +46,7 @@ enum reel_handle_kind {
     REEL_HANDLE_DATAGRAM,
     REEL_HANDLE_PROCESS,
     REEL_HANDLE_INOTIFY,
+    REEL_HANDLE_HTTP, /* a site */
 };
 
 /* One live thing on a reactor. */

@@ -270,6 +270,14 @@ size_t http1_next(struct http1_parser *p, struct span in, struct http1_event *ev
     }
 }
 
+void http1_untake(struct http1_parser *p, size_t n)
+{
+    if (n == 0)
+        return;
+    p->left += n;
+    p->state = p->body == HTTP1_BODY_CHUNKED ? STATE_CHUNK_DATA : STATE_BODY;
+}
+
 void http1_eof(struct http1_parser *p, struct http1_event *event)
 {
     if (p->state == STATE_ERROR)

@@ -182,6 +182,10 @@ void http1_init(struct http1_parser *p, enum http1_kind kind, const struct http1
 /* What comes next in `in`; see above. How many bytes of its front are done with, at most in.len. */
 size_t http1_next(struct http1_parser *p, struct span in, struct http1_event *event);
 
+/* The last `n` bytes of the piece that http1_next just gave as HTTP1_DATA were not wanted: it gives
+ * them again. The caller takes them off what he counts as done with. */
+void http1_untake(struct http1_parser *p, size_t n);
+
 /* There will be no more bytes: HTTP1_END for a body as long as the connection, HTTP1_MORE between
  * messages (all is well), else HTTP1_ERROR with CUT_SHORT. */
 void http1_eof(struct http1_parser *p, struct http1_event *event);
