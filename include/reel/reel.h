@@ -45,6 +45,7 @@
 #include <reel/reactor.h>
 #include <reel/serial.h>
 #include <reel/signal.h>
+#include <reel/smtp.h>
 #include <reel/socks.h>
 #include <reel/stdio.h>
 #include <reel/tcp.h>

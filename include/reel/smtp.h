@@ -1,9 +1,9 @@
 /* SMTP client: hands a message to a relay (RFC 5321; STARTTLS RFC 3207, AUTH RFC 4954, SIZE RFC 1870,
  * 8BITMIME RFC 6152, PIPELINING RFC 2920). For alerts: one connection a message.
  *
- * A message is handed over with its recipients; `done` hears once, from the loop, what became of it.
- * Temporary failures are worth another attempt later, permanent ones are not: nothing is tried
- * again here. */
+ * A message is handed over with its recipients; the deferred says what became of it. Temporary
+ * failures are worth another attempt later, permanent ones are not: nothing is tried again here.
+ */
 #ifndef REEL_SMTP_H
 #define REEL_SMTP_H
 
@@ -11,9 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct reel_deferred;
 struct reel_dialer;
 struct reel_reactor;
-struct reel_tls;
+struct reel_tls_context;
 
 #define REEL_SMTP_RECIPIENTS_MAX 100                /* RFC 5321, 4.5.3.1.8 */
 #define REEL_SMTP_MESSAGE_MAX    ((size_t)32 << 20) /* bytes */
@@ -37,9 +38,10 @@ struct reel_smtp_relay {
     const char *user_z;  /* NULL: no authentication */
     const char *password_z;
     enum reel_smtp_security security;
-    bool clear_password;  /* authenticate on a connection that is not encrypted too */
-    struct reel_tls *tls; /* whom to trust; needed unless REEL_SMTP_CLEAR; outlives the transfer */
-    const char *tls_name_z;           /* the name in the server's certificate; NULL: host_z */
+    bool clear_password; /* authenticate on a connection that is not encrypted too */
+    struct reel_tls_context
+        *tls;               /* whom to trust; needed unless REEL_SMTP_CLEAR. Its count grows */
+    const char *tls_name_z; /* the name in the server's certificate; NULL: host_z */
     const struct reel_dialer *dialer; /* NULL: numeric addresses; outlives the transfer */
     int64_t total_ns; /* the whole transfer; 0: REEL_SMTP_TOTAL_NS. Each step has the time-out of
                             * RFC 5321, 4.5.3.2 besides. */
@@ -76,7 +78,8 @@ struct reel_smtp_recipient {
 
 struct reel_smtp_result {
     enum reel_smtp_outcome outcome;
-    int error; /* 0: the relay said it (`reply`); else -errno, see reel_smtp_send */
+    int error;         /* 0: the relay said it (`reply`); else -errno, see reel_smtp_send */
+    const char *why_z; /* with an error: a sentence */
     const char
         *step_z; /* where it ended: "connect", "greeting", "EHLO", "STARTTLS", "AUTH", "MAIL",
                          * "RCPT", "DATA", "message" */
@@ -86,31 +89,24 @@ struct reel_smtp_result {
     bool encrypted;
 };
 
-struct reel_smtp; /* a transfer under way */
-
-/* `result` is borrowed for the call. The transfer is gone afterwards. */
-typedef void (*reel_smtp_done_fn)(void *context, const struct reel_smtp_result *result);
-
-/* Begins a transfer. `out` may be NULL. 0, and `done` comes later, exactly once, or
+/* Begins a transfer. The value is a struct reel_smtp_result (and its outcome as the number), whether
+ * the relay took the message or not. NULL: out of memory. It fails when there was nothing to ask
+ * a relay:
  *   -EINVAL    an address, a name, a secret or the message is not fit to be sent: a CR, LF or NUL where it
- *              must not be, a lone CR in the message, a line above REEL_MAIL_LINE_MAX
+ *              must not be, a lone CR in the message, a line above REEL_MAIL_LINE_MAX; or no `tls`
  *   -EMSGSIZE  above REEL_SMTP_MESSAGE_MAX
  *   -E2BIG     no recipient, or above REEL_SMTP_RECIPIENTS_MAX
  *   -EACCES    a password, and neither encryption nor `clear_password`
- *   -ENOMEM, or what the dialer says; then `done` never comes.
+ *   or what the dialer says.
+ * Cancelled, the connection is aborted; the relay may have the message all the same.
  *
  * Errors in the result: what the connection says (-ECONNREFUSED, -ECONNRESET, -EPIPE: it ended early);
  * -ETIMEDOUT; -EPROTO (the server does not speak SMTP, or spoke on after STARTTLS in clear);
  * -EACCES (it offers no encryption, or no way to authenticate that may be used here); -EMSGSIZE (it
  * announced a smaller maximum); -EILSEQ (the message has 8-bit bytes, which it does not take);
  * -ECANCELED (the reactor is being freed); of TLS what reel/tls.h says. */
-int reel_smtp_send(struct reel_reactor *r, const struct reel_smtp_relay *relay,
-                   const struct reel_smtp_message *message, reel_smtp_done_fn done, void *context,
-                   struct reel_smtp **out);
-
-/* Gives it up: the connection is aborted and `done` does not come. The relay may have the message
- * all the same. Not after `done`. */
-void reel_smtp_cancel(struct reel_smtp *smtp);
+struct reel_deferred *reel_smtp_send(struct reel_reactor *r, const struct reel_smtp_relay *relay,
+                                     const struct reel_smtp_message *message);
 
 /* "sent", "sent to some", "failed for now", "failed". Static storage. */
 const char *reel_smtp_outcome_text(enum reel_smtp_outcome outcome);
