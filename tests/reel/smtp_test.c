@@ -150,7 +150,7 @@ static void a_message_is_sent_and_the_connection_closed(void **state)
         expect_said(f, "QUIT\r\n");
         assert_false(reel_test_saw_lost(f->peer));
         say(f, "221 bye\r\n");
-        assert_true(reel_test_saw_lost(f->peer));
+        assert_true(reel_test_saw_eof(f->peer));
         reel_test_peer_free(f->peer);
         f->peer = NULL;
     }

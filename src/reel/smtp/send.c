@@ -265,7 +265,7 @@ static size_t texts_size(const struct reel_smtp_relay *relay,
 
 static const char *copy(char **at, const void *data, size_t len)
 {
-    if (!data && len == 0)
+    if (!data)
         return NULL;
     char *begin = *at;
     memcpy(begin, data, len);
