@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct reel_pool;
 struct reel_reactor;
 
 /* Memory for one reactor and all that is on it. `resize` is realloc with a context: a NULL `memory`
@@ -73,6 +74,7 @@ struct reel_reactor_options {
     void (*on_unhandled)(void *context, int error, const char *why_z); /* a deferred ended with an
                                                   * error that nobody took; `why_z` may be NULL */
     void *on_unhandled_context;
+    struct reel_pool *pool;  /* for jobs; NULL: its own, made at first use (reel/pool.h) */
     size_t fiber_stack_size; /* bytes; 0: REEL_FIBER_STACK_DEFAULT */
     size_t fibers_max;       /* at a time; 0: REEL_FIBERS_MAX_DEFAULT */
 };

@@ -39,6 +39,7 @@
 #include <reel/line.h>
 #include <reel/mail.h>
 #include <reel/policy.h>
+#include <reel/pool.h>
 #include <reel/process.h>
 #include <reel/producer.h>
 #include <reel/protocol.h>

@@ -437,15 +437,18 @@ void reel_deferreds_each(struct reel_reactor *r, reel_handle_fn each, void *cont
     }
 }
 
-/* Cancels all and runs what can run; whether anything did. */
+/* Cancels all and runs what can run; whether anything did. The newest first: the jobs that wait for
+ * a thread before those that have one. */
 static bool end_round(struct reel_reactor *r)
 {
     bool progress = false;
-    struct reel_link round, *link = NULL;
+    struct reel_link round;
     list_move_all(&r->deferreds, &round);
-    while ((link = list_take(&round))) {
+    while (!list_is_empty(&round)) {
+        struct reel_link *link = round.prev;
         struct reel_deferred *d = CONTAINER_OF(link, struct reel_deferred, link);
-        list_put(&r->deferreds, link);
+        list_remove(link);
+        list_put(r->deferreds.next, link); /* in front: the order stays */
         reel_deferred_cancel(d);
         if (!is_ready(d) || (!d->step_count && !d->ended))
             continue;

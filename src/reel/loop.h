@@ -54,6 +54,8 @@ struct reel_reactor {
     struct reel_link deferreds; /* results for later, not yet freed */
     struct reel_fiber *fiber;   /* the one that runs, or NULL */
     struct fiber_stacks fibers;
+    struct reel_pool *pool;     /* the application's, or NULL ... */
+    struct reel_pool *own_pool; /* ... and then this, from its first use on */
     struct reel_call *deferred, **deferred_end;
     _Atomic(struct reel_call *) posted; /* newest first */
     atomic_bool stop;
@@ -132,6 +134,7 @@ void reel_deferreds_each(struct reel_reactor *r, reel_handle_fn each, void *cont
 
 void reel_fibers_init(struct reel_reactor *r, const struct reel_reactor_options *options);
 void reel_fibers_fini(struct reel_reactor *r);
+void reel_own_pool_fini(struct reel_reactor *r);
 
 /* The name and descriptor of a listener, for lists of handles. */
 void reel_listener_info(const struct reel_link *link, struct reel_handle_info *out);

@@ -50,6 +50,7 @@ static void init(struct reel_reactor *r, const struct reel_reactor_options *opti
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         list_init(lists[i]);
     reel_fibers_init(r, options);
+    r->pool = options->pool;
     atomic_init(&r->posted, NULL);
     atomic_init(&r->stop, false);
     r->epoll_fd = r->wake_fd = r->signal_fd = r->reserve_fd = -1;
@@ -130,6 +131,7 @@ void reel_reactor_free(struct reel_reactor *r)
     reel_datagrams_fini(r);
     reel_deferreds_fini(r);
     reel_fibers_fini(r);
+    reel_own_pool_fini(r);
     reel_listeners_fini(r);
     reel_signals_fini(r);
     list_clear(&r->watches);
