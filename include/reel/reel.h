@@ -29,6 +29,7 @@
 #include <reel/dial.h>
 #include <reel/endpoint.h>
 #include <reel/fiber.h>
+#include <reel/file.h>
 #include <reel/filter.h>
 #include <reel/forward.h>
 #include <reel/framing.h>
