@@ -170,6 +170,17 @@ static void handle_upgrade(struct reel_http_request *q, void *context)
         reel_http_error(q, 426);
 }
 
+static const struct reel_http_events_options event_options[2] = {
+    {.queue_max = 100, .retry_ns = 2 * REEL_SECOND},
+    {.queue_max = 100, .slow = REEL_HTTP_SLOW_ABORT, .keep_alive_ns = -1},
+};
+
+static void handle_events(struct reel_http_request *q, void *context)
+{
+    handle_keep(q, NULL);
+    assert_int_equal(reel_http_events(q, context), 0);
+}
+
 static const int64_t seven = 7;
 
 static const struct reel_http_route routes[] = {
@@ -183,6 +194,8 @@ static const struct reel_http_route routes[] = {
     {REEL_HTTP_ROUTE("GET", "/pieces", handle_pieces)},
     {REEL_HTTP_ROUTE("GET", "/seven", handle_pieces), .context = (void *)&seven},
     {REEL_HTTP_ROUTE("GET", "/moved", handle_redirect), .context = (void *)"/there"},
+    {REEL_HTTP_ROUTE("GET", "/events", handle_events), .context = (void *)&event_options[0]},
+    {REEL_HTTP_ROUTE("GET", "/abort", handle_events), .context = (void *)&event_options[1]},
     {REEL_HTTP_ROUTE("GET", "/toy", handle_upgrade)},
     {0},
 };
@@ -750,6 +763,79 @@ static void an_upgrade_may_come_later(void **state)
     close_site(&f);
 }
 
+static void events_have_their_form(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_site(&f);
+    say(&f, "GET /events HTTP/1.1\r\n" HOST "\r\n");
+    assert_string_equal(hear(&f), "HTTP/1.1 200 OK\r\n" DATE "Content-Type: text/event-stream\r\n"
+                                  "Transfer-Encoding: chunked\r\nCache-Control: no-cache\r\n\r\n"
+                                  "d\r\nretry: 2000\n\n\r\n");
+    struct reel_http_event event = {"7", "news", "a\r\nb\nc\r", 7};
+    assert_int_equal(reel_http_send_event(seen.kept[0], &event), 0);
+    reel_test_advance(f.r, 0);
+    assert_string_equal(hear(&f),
+                        "32\r\nid: 7\nevent: news\ndata: a\ndata: b\ndata: c\ndata: \n\n\r\n");
+    event.name_z = "a\ndata: b";
+    assert_int_equal(reel_http_send_event(seen.kept[0], &event), -EINVAL);
+    reel_test_advance(f.r, REEL_HTTP_EVENTS_KEEP_ALIVE_NS);
+    assert_string_equal(hear(&f), "3\r\n:\n\n\r\n");
+    assert_int_equal(reel_http_end(seen.kept[0]), 0);
+    reel_test_advance(f.r, 0);
+    assert_string_equal(hear(&f), "0\r\n\r\n");
+    say(&f, GET);
+    assert_string_equal(hear(&f), HELLO);
+    close_site(&f);
+}
+
+/* How many of 20 events went to a client that does not read. */
+static int send_many(struct fixture *f, int *last)
+{
+    const struct reel_http_event event = {.data = "0123456789", .len = 10};
+    int sent = 0;
+    reel_test_read(f->peer, false);
+    for (int i = 0; i < 20; i++) {
+        *last = reel_http_send_event(seen.kept[0], &event);
+        sent += *last == 0;
+        reel_test_advance(f->r, 0);
+        if (*last < 0)
+            break;
+    }
+    reel_test_read(f->peer, true);
+    reel_test_advance(f->r, 0);
+    return sent;
+}
+
+static void a_slow_listener_misses_events(void **state)
+{
+    (void)state;
+    struct fixture f;
+    int last = 0;
+    open_with(&f, NULL, &(struct reel_wire){.buffer_max = 50});
+    say(&f, "GET /events HTTP/1.1\r\n" HOST "\r\n");
+    assert_in_range(send_many(&f, &last), 1, 8);
+    assert_int_equal(last, 1);
+    assert_int_equal(send_many(&f, &last) > 0, 1); /* once it reads again it gets more */
+    assert_int_equal(seen.gone, 0);
+    close_site(&f);
+    assert_int_equal(seen.gone, 1);
+}
+
+static void a_slow_listener_may_be_dropped(void **state)
+{
+    (void)state;
+    struct fixture f;
+    int last = 0;
+    open_with(&f, NULL, &(struct reel_wire){.buffer_max = 50});
+    say(&f, "GET /abort HTTP/1.1\r\n" HOST "\r\n");
+    assert_in_range(send_many(&f, &last), 1, 8);
+    assert_int_equal(last, -EPIPE);
+    assert_int_equal(seen.gone, 1);
+    assert_int_equal(seen.gone_reason, -ENOBUFS);
+    close_site(&f);
+}
+
 /* Each allocation fails once: nothing crashes, nothing leaks, every request has one end. */
 static void out_of_memory_is_survived(void **state)
 {
@@ -815,6 +901,9 @@ int main(void)
         cmocka_unit_test(too_few_bytes_end_the_connection),
         cmocka_unit_test(an_upgrade_hands_over_the_connection),
         cmocka_unit_test(an_upgrade_may_come_later),
+        cmocka_unit_test(events_have_their_form),
+        cmocka_unit_test(a_slow_listener_misses_events),
+        cmocka_unit_test(a_slow_listener_may_be_dropped),
         cmocka_unit_test(out_of_memory_is_survived),
         cmocka_unit_test(the_reactor_may_be_freed_first),
     };
