@@ -67,7 +67,7 @@ static int tear_down(void **state)
 
 struct answer {
     int calls;
-    struct reel_result result = {0};
+    struct reel_result result;
 };
 
 static void keep(struct reel_deferred *d, struct reel_result *result, void *context)
