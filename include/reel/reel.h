@@ -39,11 +39,13 @@
 #include <reel/inotify.h>
 #include <reel/line.h>
 #include <reel/mail.h>
+#include <reel/net.h>
 #include <reel/policy.h>
 #include <reel/pool.h>
 #include <reel/process.h>
 #include <reel/producer.h>
 #include <reel/protocol.h>
+#include <reel/proxy.h>
 #include <reel/reactor.h>
 #include <reel/serial.h>
 #include <reel/signal.h>

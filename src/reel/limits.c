@@ -1,19 +1,13 @@
 /* Limits of connections as a filter: in total, and from one source. */
 #include <reel/policy.h>
 
+#include "reel/source_key.h"
 #include "reel/stream.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 
 enum { V4_BITS_DEFAULT = 32, V6_BITS_DEFAULT = 64 };
-
-/* The beginning of an address that makes a source. */
-struct source_key {
-    uint8_t family; /* 4 or 6; 0: has no address: all of these are one source */
-    uint8_t bytes[16];
-};
 
 struct limits_source {
     struct limits_source *next;
@@ -27,32 +21,13 @@ struct limit {
     struct limits_source *source; /* NULL: not counted */
 };
 
-static void cut(uint8_t *bytes, int size, int bits)
-{
-    for (int i = 0; i < size; i++, bits -= 8)
-        if (bits < 8)
-            bytes[i] &= bits > 0 ? (uint8_t)(0xff << (8 - bits)) : 0;
-}
-
 static struct source_key key_of(const struct reel_limits *limits, const struct reel_address *peer)
 {
-    struct source_key key = {0};
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-    memcpy(&v4, &peer->storage, sizeof(v4));
-    memcpy(&v6, &peer->storage, sizeof(v6));
-    if (peer->length && v4.sin_family == AF_INET) {
-        key.family = 4;
-        memcpy(key.bytes, &v4.sin_addr, 4);
-    } else if (peer->length && v6.sin6_family == AF_INET6) {
-        bool mapped = IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr);
-        key.family = mapped ? 4 : 6;
-        memcpy(key.bytes, v6.sin6_addr.s6_addr + (mapped ? 12 : 0), mapped ? 4 : 16);
-    }
+    struct source_key key = reel_source_key(peer);
     if (key.family == 4)
-        cut(key.bytes, 4, limits->v4_bits ? limits->v4_bits : V4_BITS_DEFAULT);
+        reel_source_key_cut(&key, limits->v4_bits ? limits->v4_bits : V4_BITS_DEFAULT);
     if (key.family == 6)
-        cut(key.bytes, 16, limits->v6_bits ? limits->v6_bits : V6_BITS_DEFAULT);
+        reel_source_key_cut(&key, limits->v6_bits ? limits->v6_bits : V6_BITS_DEFAULT);
     return key;
 }
 
