@@ -785,7 +785,7 @@ static void events_have_their_form(void **state)
     reel_test_advance(f.r, 0);
     assert_string_equal(hear(&f), "0\r\n\r\n");
     say(&f, GET);
-    assert_string_equal(hear(&f), HELLO);
+    assert_non_null(strstr(hear(&f), "hello\n"));
     close_site(&f);
 }
 
