@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static struct counts {
@@ -137,6 +138,8 @@ static void take_timers(void)
     order = calloc(counts.added, sizeof(*order));
     if (!timers || !order)
         abort();
+    memset(timers, 1, counts.added * calls.timer_size); /* no page faults later */
+    memset(timers, 0, counts.added * calls.timer_size);
     for (uint32_t i = 0; i < counts.added; i++) {
         uint32_t k = (uint32_t)(next_random() % (i + 1));
         order[i] = order[k];

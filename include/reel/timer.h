@@ -20,11 +20,11 @@ struct reel_reactor;
 struct reel_timer {
     void (*fire)(struct reel_timer *timer);
     struct reel_reactor *reactor; /* these are the reactor's */
-    int64_t deadline_ns;
-    int64_t period_ns;
-    uint64_t order, heap_order;
-    uint64_t missed;
     uint32_t slot;
+    uint32_t missed;
+    int64_t deadline_ns;
+    uint64_t order;
+    int64_t period_ns;
 };
 
 /* 0 or -ENOMEM: this is where the reactor makes room for it. */

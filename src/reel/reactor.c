@@ -176,7 +176,7 @@ bool reel_has_work(const struct reel_reactor *r)
            atomic_load_explicit(&r->stop, memory_order_relaxed);
 }
 
-static int64_t time_to_sleep(const struct reel_reactor *r, int64_t timeout_ns)
+static int64_t time_to_sleep(struct reel_reactor *r, int64_t timeout_ns)
 {
     if (timeout_ns == 0 || reel_has_work(r))
         return 0;
@@ -267,7 +267,7 @@ int reel_backend_fd(const struct reel_reactor *r)
 void reel_metrics(const struct reel_reactor *r, struct reel_metrics *out)
 {
     *out = r->metrics;
-    out->timers = r->timers.count;
+    out->timers = r->timers.count - r->timers.stopped;
 }
 
 static void tell(reel_handle_fn each, void *context, enum reel_handle_kind kind, const char *name_z,
@@ -291,7 +291,8 @@ void reel_each_handle(struct reel_reactor *r, reel_handle_fn each, void *context
         each(context, &info);
     }
     for (uint32_t i = 0; i < r->timers.count; i++)
-        tell(each, context, REEL_HANDLE_TIMER, "timer", -1, r->timers.nodes[i].timer);
+        if (r->timers.nodes[i].timer)
+            tell(each, context, REEL_HANDLE_TIMER, "timer", -1, r->timers.nodes[i].timer);
     for (link = r->signals.next; link != &r->signals; link = link->next)
         tell(each, context, REEL_HANDLE_SIGNAL, "signal", r->signal_fd,
              CONTAINER_OF(link, struct reel_signal, link));

@@ -11,7 +11,7 @@ struct reel_reactor *reel_test_reactor_new(const struct reel_reactor_options *op
     return r;
 }
 
-static bool is_busy(const struct reel_reactor *r)
+static bool is_busy(struct reel_reactor *r)
 {
     return reel_has_work(r) || reel_heap_next_ns(&r->timers) <= r->now_ns;
 }

@@ -210,7 +210,8 @@ static void check_fire(struct reel_timer *timer)
     one->check->fired++;
 }
 
-/* Random starts, moves and stops against the plain truth. */
+/* Random starts, moves and stops against the plain truth: enough of them that places of stopped timers
+ * are taken again. */
 static void thousands_fire_in_order_at_their_time(void **state)
 {
     struct fixture *f = *state;
@@ -222,10 +223,10 @@ static void thousands_fire_in_order_at_their_time(void **state)
         many[i].check = &check;
         assert_int_equal(reel_timer_init(&many[i].timer, f->r, check_fire), 0);
     }
-    for (int step = 0; step < 10 * MANY; step++) {
+    for (int step = 0; step < 30 * MANY; step++) {
         seed = seed * 1664525 + 1013904223;
         struct one_of_many *one = &many[(seed >> 8) % MANY];
-        if (seed >> 28 == 0) {
+        if (seed >> 30 == 0) {
             reel_timer_stop(&one->timer);
             continue;
         }
