@@ -58,6 +58,7 @@
 #include <reel/tls.h>
 #include <reel/transport.h>
 #include <reel/url.h>
+#include <reel/websocket.h>
 #include <reel/workers.h>
 
 #endif

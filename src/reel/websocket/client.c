@@ -266,7 +266,8 @@ static struct ws_link *link_new(struct reel_websocket *ws,
     link->factory = (struct reel_factory){
         .protocol = &attempt_protocol,
         .shared = ws,
-        .options = {.queue_max = client->queue_max},
+        /* Two ends that both wait for the other to read would wait for ever: this one reads. */
+        .options = {.queue_max = client->queue_max, .read_while_full = true},
     };
     if (!reel_url_is(url, "wss"))
         return link;

@@ -124,7 +124,7 @@ static void on_close_frame(struct reel_websocket *ws, const struct ws_event *eve
     ws->end_len = event->len;
     if (event->len)
         memcpy(ws->end_text, event->data, event->len);
-    send_close(ws, event->code, NULL, 0);
+    send_close(ws, event->code, ws->end_text, ws->end_len);
     if (ws->m.is_client)
         start_timer(ws); /* the server closes first (RFC 6455, 7.1.1) */
     else
