@@ -18,6 +18,12 @@ static void check(int err, const struct reel_endpoint *e, const char *why_z)
     assert((e->fd >= 0) != (e->address.length > 0));
     assert(e->address.length <= sizeof(e->address.storage));
     assert(strlen(reel_address_text(&e->address, text, sizeof(text))) < sizeof(text));
+    struct reel_tls_options tls;
+    const char *name_z = NULL;
+    reel_endpoint_tls_options(e, &tls, &name_z);
+    assert(e->tls.is_on || (!tls.certificate_z && !name_z));
+    assert(!tls.certificate_z || *tls.certificate_z);
+    assert(!name_z || strlen(name_z) <= REEL_ENDPOINT_MAX);
     assert(e->listen.backlog >= 0 && e->listen.mode <= 0777 && e->timeout_ns >= 0);
 }
 

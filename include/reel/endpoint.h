@@ -7,9 +7,16 @@
  *           unix:/run/x.sock:mode=660           a Unix socket; unix:@name is the abstract namespace
  *           fd:3                                a listening socket inherited from the parent
  *           8080  127.0.0.1:8080  [::1]:8080    tcp in short, for command lines
+ *           tls:8443:cert=site.pem:key=key.pem  TLS over tcp, with all options of tcp and these: cert
+ *                                               (the chain; needed), key (if it is not in cert),
+ *                                               ca (file or directory) and verify=require or
+ *                                               request for clients' certificates, alpn=h2,http/1.1
  *   and on all but fd: backlog=N; on tcp: reuseport=yes
  * Clients:  tcp:192.0.2.1:80  tcp:[2001:db8::1]:80  tcp:host=192.0.2.1:port=80:timeout=5
  *           unix:/run/x.sock:timeout=5
+ *           tls:192.0.2.1:443:name=example.org  TLS over tcp: the certificate must be for `name`, or
+ *                                               for the host when there is none; ca, cert, key, alpn
+ *                                               as above; verify=no believes anybody
  *
  * Parts are parted by colons; a backslash or brackets take the meaning off one. */
 #ifndef REEL_ENDPOINT_H
@@ -18,21 +25,32 @@
 #include <reel/address.h>
 #include <reel/tcp.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct reel_factory;
 struct reel_listener;
 struct reel_reactor;
+struct reel_tls_options;
 struct reel_transport;
 
 #define REEL_ENDPOINT_MAX 256 /* longest string, without its NUL */
+
+/* The options of TLS: texts of their own, each at its place in `text_z`; 0: not given. */
+struct reel_endpoint_tls {
+    bool is_on;
+    uint8_t verify; /* enum reel_tls_verify */
+    uint16_t certificate_at, key_at, ca_at, alpn_at, name_at;
+    char text_z[REEL_ENDPOINT_MAX + 2];
+};
 
 struct reel_endpoint {
     struct reel_address address; /* length 0: `fd` instead */
     int fd;                      /* -1: `address` instead */
     struct reel_listen_options listen;
     int64_t timeout_ns; /* clients; 0: the default */
+    struct reel_endpoint_tls tls;
 };
 
 /* Pure: touches nothing but `out`. 0, or -EINVAL and, when `why` is not NULL, a sentence there that
@@ -47,11 +65,18 @@ int reel_endpoint_parse_datagram_server(const char *text_z, struct reel_endpoint
 int reel_endpoint_parse_datagram_client(const char *text_z, struct reel_endpoint *out,
                                         const char **why_z);
 
-/* Parses and listens. `out` may be NULL. 0 or -errno (-EINVAL: not an endpoint). */
+/* What a context for it is made of; the texts stay the endpoint's. The name: see reel_tls_client. */
+void reel_endpoint_tls_options(const struct reel_endpoint *endpoint, struct reel_tls_options *out,
+                               const char **name_z);
+
+/* Parses and listens. `out` may be NULL. 0 or -errno (-EINVAL: not an endpoint). The context of a
+ * `tls:` is the listener's; see reel_tls_context_new for its errors. To renew certificates, or to
+ * tell people what is wrong with a file, make a context and use a list of filters. */
 int reel_listen(struct reel_reactor *r, const char *endpoint_z, const struct reel_factory *factory,
                 struct reel_listener **out);
 
-/* Parses and connects; see reel_connect_to. */
+/* Parses and connects; see reel_connect_to. A `tls:` has a context for this connection only: for many,
+ * and for sessions to be resumed, make one and use reel_tls_upgrade_client. */
 int reel_connect(struct reel_reactor *r, const char *endpoint_z, const struct reel_factory *factory,
                  struct reel_transport **out);
 

@@ -1,5 +1,11 @@
 #include <reel/endpoint.h>
 
+#include "reel/fdio.h"
+
+#include <reel/filter.h>
+#include <reel/protocol.h>
+#include <reel/tls.h>
+
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -16,14 +22,32 @@ enum arg {
     ARG_V6ONLY,
     ARG_MODE,
     ARG_TIMEOUT,
+    ARG_CERT,
+    ARG_KEY,
+    ARG_CA,
+    ARG_VERIFY,
+    ARG_ALPN,
+    ARG_NAME,
     ARG_COUNT,
 };
 
 static const char *const arg_names[ARG_COUNT] = {
-    [ARG_PORT] = "port",           [ARG_HOST] = "host",     [ARG_INTERFACE] = "interface",
-    [ARG_PATH] = "path",           [ARG_FD] = "fd",         [ARG_BACKLOG] = "backlog",
-    [ARG_REUSEPORT] = "reuseport", [ARG_V6ONLY] = "v6only", [ARG_MODE] = "mode",
+    [ARG_PORT] = "port",
+    [ARG_HOST] = "host",
+    [ARG_INTERFACE] = "interface",
+    [ARG_PATH] = "path",
+    [ARG_FD] = "fd",
+    [ARG_BACKLOG] = "backlog",
+    [ARG_REUSEPORT] = "reuseport",
+    [ARG_V6ONLY] = "v6only",
+    [ARG_MODE] = "mode",
     [ARG_TIMEOUT] = "timeout",
+    [ARG_CERT] = "cert",
+    [ARG_KEY] = "key",
+    [ARG_CA] = "ca",
+    [ARG_VERIFY] = "verify",
+    [ARG_ALPN] = "alpn",
+    [ARG_NAME] = "name",
 };
 
 #define BIT(arg) (1u << (arg))
@@ -143,6 +167,58 @@ static const char *build_fd(const struct args *args, struct reel_endpoint *out)
     return NULL;
 }
 
+static uint16_t put_text(struct reel_endpoint_tls *tls, size_t *used, const char *text_z)
+{
+    if (!text_z)
+        return 0;
+    size_t at = *used, size = strlen(text_z) + 1;
+    memcpy(tls->text_z + at, text_z, size); /* no longer together than the string they come from */
+    *used += size;
+    return (uint16_t)at;
+}
+
+static const char *put_texts(const struct args *args, struct reel_endpoint *out)
+{
+    const char *const *value_z = args->value_z;
+    size_t used = 1; /* place 0 is "not given" */
+    for (int arg = ARG_CERT; arg < ARG_COUNT; arg++)
+        if (value_z[arg] && !*value_z[arg])
+            return "an option of TLS is empty";
+    out->tls.is_on = true;
+    out->tls.certificate_at = put_text(&out->tls, &used, value_z[ARG_CERT]);
+    out->tls.key_at = put_text(&out->tls, &used, value_z[ARG_KEY]);
+    out->tls.ca_at = put_text(&out->tls, &used, value_z[ARG_CA]);
+    out->tls.alpn_at = put_text(&out->tls, &used, value_z[ARG_ALPN]);
+    out->tls.name_at =
+        put_text(&out->tls, &used, value_z[ARG_NAME] ? value_z[ARG_NAME] : value_z[ARG_HOST]);
+    return NULL;
+}
+
+static const char *build_tls_server(const struct args *args, struct reel_endpoint *out)
+{
+    const char *verify_z = args->value_z[ARG_VERIFY];
+    if (verify_z && strcmp(verify_z, "require") == 0)
+        out->tls.verify = REEL_TLS_VERIFY_REQUIRE;
+    else if (verify_z && strcmp(verify_z, "request") == 0)
+        out->tls.verify = REEL_TLS_VERIFY_REQUEST;
+    else if (verify_z)
+        return "verify is require or request";
+    if (!verify_z != !args->value_z[ARG_CA])
+        return "verify and ca go together";
+    const char *why_z = put_texts(args, out);
+    return why_z ? why_z : build_tcp_server(args, out);
+}
+
+static const char *build_tls_client(const struct args *args, struct reel_endpoint *out)
+{
+    bool verifies = true;
+    if (args->value_z[ARG_VERIFY] && !parse_bool(args->value_z[ARG_VERIFY], &verifies))
+        return "verify is yes or no";
+    out->tls.verify = verifies ? REEL_TLS_VERIFY_DEFAULT : REEL_TLS_VERIFY_NONE;
+    const char *why_z = put_texts(args, out);
+    return why_z ? why_z : build_tcp_client(args, out);
+}
+
 static const struct kind servers[] = {
     {"tcp",
      {ARG_PORT},
@@ -156,6 +232,13 @@ static const struct kind servers[] = {
      BIT(ARG_PORT) | BIT(ARG_INTERFACE) | BIT(ARG_BACKLOG) | BIT(ARG_REUSEPORT) | BIT(ARG_V6ONLY),
      BIT(ARG_PORT),
      build_tcp6_server},
+    {"tls",
+     {ARG_PORT},
+     1,
+     BIT(ARG_PORT) | BIT(ARG_INTERFACE) | BIT(ARG_BACKLOG) | BIT(ARG_REUSEPORT) | BIT(ARG_V6ONLY) |
+         BIT(ARG_CERT) | BIT(ARG_KEY) | BIT(ARG_CA) | BIT(ARG_VERIFY) | BIT(ARG_ALPN),
+     BIT(ARG_PORT) | BIT(ARG_CERT),
+     build_tls_server},
     {"unix",
      {ARG_PATH},
      1,
@@ -201,6 +284,13 @@ static const struct kind clients[] = {
      BIT(ARG_HOST) | BIT(ARG_PORT) | BIT(ARG_TIMEOUT),
      BIT(ARG_HOST) | BIT(ARG_PORT),
      build_tcp_client},
+    {"tls",
+     {ARG_HOST, ARG_PORT},
+     2,
+     BIT(ARG_HOST) | BIT(ARG_PORT) | BIT(ARG_TIMEOUT) | BIT(ARG_NAME) | BIT(ARG_CERT) |
+         BIT(ARG_KEY) | BIT(ARG_CA) | BIT(ARG_VERIFY) | BIT(ARG_ALPN),
+     BIT(ARG_HOST) | BIT(ARG_PORT),
+     build_tls_client},
     {"unix", {ARG_PATH}, 1, BIT(ARG_PATH) | BIT(ARG_TIMEOUT), BIT(ARG_PATH), build_unix},
     {.name_z = NULL},
 };
@@ -349,6 +439,65 @@ int reel_endpoint_parse_datagram_client(const char *text_z, struct reel_endpoint
     return parse_as(datagram_clients, text_z, out, why_z);
 }
 
+void reel_endpoint_tls_options(const struct reel_endpoint *endpoint, struct reel_tls_options *out,
+                               const char **name_z)
+{
+    const struct reel_endpoint_tls *tls = &endpoint->tls;
+    *out = (struct reel_tls_options){
+        .certificate_z = tls->certificate_at ? tls->text_z + tls->certificate_at : NULL,
+        .key_z = tls->key_at ? tls->text_z + tls->key_at : NULL,
+        .ca_z = tls->ca_at ? tls->text_z + tls->ca_at : NULL,
+        .alpn_z = tls->alpn_at ? tls->text_z + tls->alpn_at : NULL,
+        .verify = (enum reel_tls_verify)tls->verify,
+    };
+    *name_z = tls->name_at ? tls->text_z + tls->name_at : NULL;
+}
+
+static int listen_at(struct reel_reactor *r, const struct reel_endpoint *endpoint,
+                     const struct reel_factory *factory, struct reel_listener **out)
+{
+    if (endpoint->fd >= 0)
+        return reel_listen_fd(r, endpoint->fd, &endpoint->listen, factory, out);
+    return reel_listen_at(r, &endpoint->address, &endpoint->listen, factory, out);
+}
+
+/* What a listener on `tls:` owns. */
+struct tls_stack {
+    struct reel_reactor *reactor;
+    struct reel_filter_use filters[2];
+    struct reel_tls_context *context;
+};
+
+static void tls_stack_free(void *context)
+{
+    struct tls_stack *stack = context;
+    reel_tls_context_free(stack->context);
+    reel_memory_free(stack->reactor, stack);
+}
+
+static int listen_tls(struct reel_reactor *r, struct reel_endpoint *endpoint,
+                      const struct reel_factory *factory, struct reel_listener **out)
+{
+    struct reel_tls_options options;
+    const char *name_z = NULL;
+    struct tls_stack *stack = reel_memory_new_zeroed(r, sizeof(*stack));
+    if (!stack)
+        return -ENOMEM;
+    stack->reactor = r;
+    reel_endpoint_tls_options(endpoint, &options, &name_z);
+    int err = reel_tls_context_new(&options, &stack->context, NULL);
+    if (err == 0) {
+        stack->filters[0] = (struct reel_filter_use){&reel_tls_server, stack->context};
+        endpoint->listen.filters = stack->filters;
+        endpoint->listen.freed = tls_stack_free;
+        endpoint->listen.freed_context = stack;
+        err = listen_at(r, endpoint, factory, out);
+    }
+    if (err < 0)
+        tls_stack_free(stack);
+    return err;
+}
+
 int reel_listen(struct reel_reactor *r, const char *endpoint_z, const struct reel_factory *factory,
                 struct reel_listener **out)
 {
@@ -356,9 +505,23 @@ int reel_listen(struct reel_reactor *r, const char *endpoint_z, const struct ree
     int err = reel_endpoint_parse_server(endpoint_z, &endpoint, NULL);
     if (err < 0)
         return err;
-    if (endpoint.fd >= 0)
-        return reel_listen_fd(r, endpoint.fd, &endpoint.listen, factory, out);
-    return reel_listen_at(r, &endpoint.address, &endpoint.listen, factory, out);
+    return endpoint.tls.is_on ? listen_tls(r, &endpoint, factory, out)
+                              : listen_at(r, &endpoint, factory, out);
+}
+
+static int connect_tls(struct reel_reactor *r, const struct reel_endpoint *endpoint,
+                       const struct reel_factory *factory, struct reel_transport **out)
+{
+    struct reel_tls_options options;
+    struct reel_tls_client client = {.context = NULL};
+    reel_endpoint_tls_options(endpoint, &options, &client.name_z);
+    int err = reel_tls_context_new(&options, &client.context, NULL);
+    if (err < 0)
+        return err;
+    const struct reel_filter_use filters[] = {{&reel_tls_client, &client}, {NULL, NULL}};
+    err = reel_connect_through(r, &endpoint->address, endpoint->timeout_ns, filters, factory, out);
+    reel_tls_context_free(client.context); /* the connection has it */
+    return err;
 }
 
 int reel_connect(struct reel_reactor *r, const char *endpoint_z, const struct reel_factory *factory,
@@ -368,5 +531,7 @@ int reel_connect(struct reel_reactor *r, const char *endpoint_z, const struct re
     int err = reel_endpoint_parse_client(endpoint_z, &endpoint, NULL);
     if (err < 0)
         return err;
+    if (endpoint.tls.is_on)
+        return connect_tls(r, &endpoint, factory, out);
     return reel_connect_to(r, &endpoint.address, endpoint.timeout_ns, factory, out);
 }

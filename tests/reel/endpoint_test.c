@@ -45,6 +45,8 @@ static void servers_are_understood(void **state)
         {"8080", "0.0.0.0:8080"},
         {"127.0.0.1:0", "127.0.0.1:0"},
         {"[::1]:80", "[::1]:80"},
+        {"tls:8443:cert=/a.pem", "0.0.0.0:8443"},
+        {"tls:443:interface=[::1]:cert=/a\\:b.pem:key=/k:ca=/c:verify=request", "[::1]:443"},
         {NULL, NULL},
     };
     check_good(reel_endpoint_parse_server, cases);
@@ -61,6 +63,51 @@ static void servers_are_understood(void **state)
     assert_int_equal(e.address.length, 0);
 }
 
+static void options_of_tls_are_kept(void **state)
+{
+    (void)state;
+    struct reel_endpoint e, copy;
+    struct reel_tls_options options;
+    const char *name_z = "x", *why_z = NULL;
+    assert_int_equal(
+        reel_endpoint_parse_server("tls:1:cert=/c\\:d:key=/k:ca=/a:verify=require:alpn=h2,http/1.1",
+                                   &e, NULL),
+        0);
+    copy = e;
+    memset(&e, 0xff, sizeof(e));
+    reel_endpoint_tls_options(&copy, &options, &name_z);
+    assert_string_equal(options.certificate_z, "/c:d");
+    assert_string_equal(options.key_z, "/k");
+    assert_string_equal(options.ca_z, "/a");
+    assert_string_equal(options.alpn_z, "h2,http/1.1");
+    assert_int_equal(options.verify, REEL_TLS_VERIFY_REQUIRE);
+    assert_null(name_z);
+    assert_int_equal(reel_endpoint_parse_client("tls:192.0.2.1:1:verify=no", &e, NULL), 0);
+    reel_endpoint_tls_options(&e, &options, &name_z);
+    assert_string_equal(name_z, "192.0.2.1");
+    assert_null(options.ca_z);
+    assert_int_equal(options.verify, REEL_TLS_VERIFY_NONE);
+    assert_int_equal(reel_endpoint_parse_client("tls:192.0.2.1:1:name=a.b", &e, NULL), 0);
+    reel_endpoint_tls_options(&e, &options, &name_z);
+    assert_string_equal(name_z, "a.b");
+    assert_int_equal(options.verify, REEL_TLS_VERIFY_DEFAULT);
+    static const char *const wrong[][2] = {
+        {"tls:1", "a part is missing"},
+        {"tls:1:cert=", "an option of TLS is empty"},
+        {"tls:1:cert=a:verify=no", "verify is require or request"},
+        {"tls:1:cert=a:verify=require", "verify and ca go together"},
+        {"tls:1:cert=a:ca=b", "verify and ca go together"},
+        {"tls:1:cert=a:name=b", "this kind of endpoint has no such option"},
+        {"tcp:1:cert=a", "this kind of endpoint has no such option"},
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(reel_endpoint_parse_server(wrong[i][0], &e, &why_z), -EINVAL);
+        assert_string_equal(why_z, wrong[i][1]);
+    }
+    assert_int_equal(reel_endpoint_parse_client("tls:192.0.2.1:1:verify=x", &e, &why_z), -EINVAL);
+    assert_string_equal(why_z, "verify is yes or no");
+}
+
 static void clients_are_understood(void **state)
 {
     (void)state;
@@ -70,6 +117,8 @@ static void clients_are_understood(void **state)
         {"tcp:host=192.0.2.1:port=1", "192.0.2.1:1"},
         {"tcp:port=1:192.0.2.1", "192.0.2.1:1"},
         {"unix:/run/a.sock:timeout=1", "/run/a.sock"},
+        {"tls:192.0.2.1:443", "192.0.2.1:443"},
+        {"tls:[2001:db8::1]:443:name=a.example:verify=no", "[2001:db8::1]:443"},
         {NULL, NULL},
     };
     check_good(reel_endpoint_parse_client, cases);
@@ -219,6 +268,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(servers_are_understood),
+        cmocka_unit_test(options_of_tls_are_kept),
         cmocka_unit_test(clients_are_understood),
         cmocka_unit_test(nonsense_is_refused_with_a_sentence),
         cmocka_unit_test(addresses_have_their_texts),
