@@ -1,15 +1,18 @@
 /* pubsub: a chat with topics. SUB topic, UNSUB topic, PUB topic message; other lines go to all.
- * "*" in a subscription matches one level of a dotted topic, ">" the rest. */
+ * "*" in a subscription matches one level of a dotted topic, ">" the rest. With --broker several such
+ * servers, on several machines, share their topics. */
 #include <reel/reel.h>
 
+#include "broker.h"
 #include "lab.h"
 #include "topics.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { TOPICS_MAX = 32, LINE_MAX_BYTES = 4096 };
+enum { TOPICS_MAX = 32, LINE_MAX_BYTES = 3072 };
 
 struct client {
     struct reel_line_state lines; /* comes first */
@@ -24,10 +27,12 @@ struct client {
 struct server {
     struct reel_group everybody;
     struct client *clients;
+    struct broker *broker; /* NULL: none */
 };
 
-static void publish(struct server *server, const char *topic_z, const char *message_z)
+static void deliver(void *context, const char *topic_z, const char *message_z)
 {
+    const struct server *server = context;
     for (struct client *client = server->clients; client; client = client->next)
         for (int i = 0; i < client->count; i++)
             if (topic_matches(client->topics[i], topic_z)) {
@@ -72,7 +77,9 @@ static const char *on_pub(struct client *client, const char *topic_z, const char
 {
     if (!*message_z || !topic_is_good(topic_z, false))
         return "PUB needs a topic without wildcards, and a message";
-    publish(reel_shared(client->transport), topic_z, message_z);
+    struct server *server = reel_shared(client->transport);
+    if (broker_publish(server->broker, topic_z, message_z) < 0) /* else it comes back to us too */
+        deliver(server, topic_z, message_z);
     return NULL;
 }
 
@@ -151,8 +158,26 @@ static const struct reel_line_protocol pubsub = {
     .line = on_line,
 };
 
+static struct broker *find_broker(struct server *server, struct reel_reactor *reactor,
+                                  const char *url_z)
+{
+    const char *why_z = NULL;
+    struct broker *broker = broker_new(reactor, url_z, deliver, server, &why_z);
+    if (broker)
+        return broker;
+    fprintf(stderr, "pubsub: %s: %s\n", url_z, why_z);
+    reel_reactor_free(reactor);
+    exit(LAB_CANNOT);
+}
+
 int main(int argc, char **argv)
 {
+    const char *url_z = NULL;
+    if (argc > 2 && strcmp(argv[1], "--broker") == 0) {
+        url_z = argv[2];
+        argc -= 2;
+        argv += 2;
+    }
     const char *where_z = lab_arguments(argc, argv, "0.0.0.0:1025");
     struct server server = {.clients = NULL};
     reel_group_init(&server.everybody, REEL_GROUP_ABORT);
@@ -160,7 +185,11 @@ int main(int argc, char **argv)
     struct reel_reactor *reactor = reel_reactor_new(NULL);
     if (!reactor)
         lab_cannot("reel_reactor_new", errno);
+    if (url_z)
+        server.broker = find_broker(&server, reactor, url_z);
     struct reel_listener *listener = lab_listen(reactor, where_z, &factory);
     lab_print_listening(reel_listener_fd(listener));
-    return lab_run(reactor);
+    int status = lab_run(reactor);
+    broker_free(server.broker);
+    return status;
 }
