@@ -52,6 +52,7 @@
 #include <reel/smtp.h>
 #include <reel/socks.h>
 #include <reel/stdio.h>
+#include <reel/systemd.h>
 #include <reel/tcp.h>
 #include <reel/testing.h>
 #include <reel/timer.h>

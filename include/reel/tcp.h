@@ -14,6 +14,8 @@ struct reel_listener;
 struct reel_reactor;
 struct reel_transport;
 
+#define REEL_DEVICE_SIZE 16 /* a network device's name ("eth0") with its NUL */
+
 /* Zero fields take the defaults. */
 struct reel_listen_options {
     int backlog;     /* 0: SOMAXCONN */
@@ -21,6 +23,7 @@ struct reel_listen_options {
     bool v6_only;    /* an IPv6 listener does not take IPv4 too */
     int accept_max;  /* connections taken a turn; 0: REEL_ACCEPT_MAX_DEFAULT */
     uint32_t mode;   /* Unix: the socket file's permissions; 0: by the umask */
+    char device_z[REEL_DEVICE_SIZE]; /* takes what comes in by this network device; "": by any */
     /* What each connection goes through, below the factory's; must stay. NULL: nothing. */
     const struct reel_filter_use *filters;
     /* Called when the listener is freed: for what `filters` points to. Not when listening failed.
@@ -65,5 +68,19 @@ int reel_connect_to(struct reel_reactor *r, const struct reel_address *address, 
                     const struct reel_factory *factory, struct reel_transport **out);
 
 #define REEL_CONNECT_TIMEOUT_NS (INT64_C(30) * 1000000000)
+
+/* Zero fields take the defaults. */
+struct reel_connect_options {
+    int64_t timeout_ns;
+    struct reel_address
+        local; /* own address, with a port or 0 for any; length 0: the kernel's choice */
+    char device_z[REEL_DEVICE_SIZE];       /* goes out by this network device; "": by any */
+    const struct reel_filter_use *filters; /* go below those of the factory; NULL: none */
+};
+
+/* The same with options; NULL is fine. */
+int reel_connect_with(struct reel_reactor *r, const struct reel_address *address,
+                      const struct reel_connect_options *options,
+                      const struct reel_factory *factory, struct reel_transport **out);
 
 #endif

@@ -31,29 +31,65 @@ static int begin(struct reel_reactor *r, struct fd_birth *birth, int64_t timeout
     return 0;
 }
 
-int reel_connect_through(struct reel_reactor *r, const struct reel_address *address,
-                         int64_t timeout_ns, const struct reel_filter_use *filters,
-                         const struct reel_factory *factory, struct reel_transport **out)
+static void set_options(int fd, int family, const struct reel_options *options)
 {
     const int one = 1;
+    if (family != AF_UNIX && !options->delay)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    if (options->keep_alive)
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+}
+
+/* Where it goes out. */
+static int bind_local(int fd, const struct reel_connect_options *options)
+{
+    const int one = 1;
+    const struct reel_address *local = &options->local;
+    if (*options->device_z) {
+        int err = reel_fd_bind_device(fd, options->device_z);
+        if (err < 0)
+            return err;
+    }
+    if (!local->length)
+        return 0;
+    /* The port is picked when it is known where to: more than 65,535 connections are possible. */
+    if (reel_address_port(local) == 0)
+        setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+    return bind(fd, (const struct sockaddr *)&local->storage, local->length) < 0 ? -errno : 0;
+}
+
+int reel_connect_with(struct reel_reactor *r, const struct reel_address *address,
+                      const struct reel_connect_options *options,
+                      const struct reel_factory *factory, struct reel_transport **out)
+{
+    static const struct reel_connect_options defaults = {0};
     if (r->wake_fd < 0)
         return -EOPNOTSUPP;
+    options = options ? options : &defaults;
     int family = address->storage.ss_family;
     int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
-    if (family != AF_UNIX && !factory->options.delay)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    if (factory->options.keep_alive)
-        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+    set_options(fd, family, &factory->options);
     struct reel_transport *t = NULL;
-    struct fd_birth birth = {.fd = fd, .peer = address, .filters = filters, .factory = factory};
-    int err = begin(r, &birth, timeout_ns, &t);
+    struct fd_birth birth = {
+        .fd = fd, .peer = address, .filters = options->filters, .factory = factory};
+    int err = bind_local(fd, options);
+    if (err == 0)
+        err = begin(r, &birth, options->timeout_ns, &t);
     if (err < 0)
         close(fd);
     else if (out)
         *out = t;
     return err;
+}
+
+int reel_connect_through(struct reel_reactor *r, const struct reel_address *address,
+                         int64_t timeout_ns, const struct reel_filter_use *filters,
+                         const struct reel_factory *factory, struct reel_transport **out)
+{
+    const struct reel_connect_options options = {.timeout_ns = timeout_ns, .filters = filters};
+    return reel_connect_with(r, address, &options, factory, out);
 }
 
 int reel_connect_to(struct reel_reactor *r, const struct reel_address *address, int64_t timeout_ns,

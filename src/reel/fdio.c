@@ -107,6 +107,12 @@ static const struct stream_io fd_io = {
     .error = reel_fd_error,
 };
 
+int reel_fd_bind_device(int fd, const char *device_z)
+{
+    socklen_t len = (socklen_t)strlen(device_z) + 1;
+    return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device_z, len) < 0 ? -errno : 0;
+}
+
 void reel_fd_set_peer(struct reel_transport *t, const struct reel_address *peer)
 {
     if (peer->storage.ss_family == AF_INET) {

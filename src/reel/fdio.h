@@ -31,6 +31,9 @@ int reel_fd_stream_prepare(struct reel_reactor *r, int fd, const struct reel_fac
                            struct reel_transport **out);
 void reel_fd_stream_undo(struct reel_transport *t);
 
+/* Binds a socket to a network device. 0 or -errno (-ENODEV: there is none of this name). */
+int reel_fd_bind_device(int fd, const char *device_z);
+
 /* Keeps the peer's address, if it is IPv4 or IPv6. */
 void reel_fd_set_peer(struct reel_transport *t, const struct reel_address *peer);
 

@@ -181,6 +181,11 @@ static int set_options(int fd, int family, const struct reel_listen_options *opt
     const int one = 1, v6_only = options->v6_only;
     if (family == AF_UNIX)
         return 0;
+    if (*options->device_z) {
+        int err = reel_fd_bind_device(fd, options->device_z);
+        if (err < 0)
+            return err;
+    }
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0)
         return -errno;
     if (options->reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0)
