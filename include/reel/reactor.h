@@ -67,7 +67,8 @@ struct reel_reactor_options {
                                       * "epoll". Where the kernel refuses io_uring, epoll it is ... */
     bool backend_only;               /* ... but not with this: then there is no reactor */
     int64_t spin_ns;                 /* poll so long before sleeping, while traffic comes in gaps
-                                      * shorter than this; 0: REEL_SPIN_DEFAULT_NS; negative: never */
+                                      * shorter than this and it is found to cost no more CPU time;
+                                      * 0: REEL_SPIN_DEFAULT_NS; negative: never */
     bool keep_sigpipe;               /* leave SIGPIPE alone; else it is ignored if at its default */
     reel_handle_fn on_leak;          /* called by reel_reactor_free for each handle still alive */
     void *on_leak_context;

@@ -116,7 +116,7 @@ static int epoll_wait_for(struct reel_reactor *r, int64_t timeout_ns)
 {
     if (timeout_ns == 0 || r->spin_ns < 0)
         return poll_for(r, timeout_ns);
-    return spin_then_sleep(r, timeout_ns, poll_for);
+    return reel_spin_then_sleep(r, timeout_ns, poll_for);
 }
 
 static void epoll_dispatch(struct reel_reactor *r, int count)

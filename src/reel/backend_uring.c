@@ -236,12 +236,12 @@ static int wait_for_news(struct reel_reactor *r, int64_t timeout_ns)
 {
     struct uring *u = r->uring;
     if (u->news.count || u->epoll_ready) { /* came with the last submission */
-        r->spin_pays = true;
+        reel_spin_note(r, 0, 1);
         return 1;
     }
     if (timeout_ns == 0 || r->spin_ns < 0)
         return look(r, timeout_ns);
-    return spin_then_sleep(r, timeout_ns, look);
+    return reel_spin_then_sleep(r, timeout_ns, look);
 }
 
 static int uring_wait(struct reel_reactor *r, int64_t timeout_ns)

@@ -6,6 +6,7 @@
 #include "reel/chunk.h"
 #include "reel/heap.h"
 #include "reel/list.h"
+#include "reel/spin.h"
 
 #include <reel/reactor.h>
 
@@ -70,8 +71,7 @@ struct reel_reactor {
     struct epoll_event events[EVENTS_MAX];
     int event_at, event_count; /* the batch being handled */
     int64_t spin_ns;
-    bool spin_pays;                   /* the last gap in the traffic was shorter than spin_ns */
-    uint32_t spin_rest, spin_penalty; /* so many waits without a spin; the length of that rest */
+    struct spin spin;
 
     struct uring *uring; /* NULL: epoll has it all */
 
