@@ -300,6 +300,53 @@ static void endpoints_say_what_they_cannot(void **state)
     reel_reactor_free(r);
 }
 
+static const char *example_z;
+
+/* The guide's server: what it prints, and its certificate read again. */
+static void the_guides_server_echoes_and_renews_its_certificate(void **state)
+{
+    (void)state;
+    char path_z[128], endpoint_z[160], shown_z[2][REEL_TLS_TEXT_MAX];
+    snprintf(path_z, sizeof(path_z), "%s/s.sock", pki.dir_z);
+    snprintf(endpoint_z, sizeof(endpoint_z), "unix:%s", path_z);
+    pki_make(&pki, "renewed", &(struct wish){.subject_z = "Before"});
+    char renewed_z[128];
+    snprintf(renewed_z, sizeof(renewed_z), "%s", pki_path(&pki, "renewed"));
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (!freopen("/dev/null", "w", stdout))
+            _exit(1);
+        execl(example_z, example_z, renewed_z, endpoint_z, (char *)NULL);
+        _exit(127);
+    }
+    close(connect_when_it_listens(path_z));
+    for (int i = 0; i < 2; i++) {
+        const char *wanted_z = i ? "CN=After" : "CN=Before";
+        shown_z[i][0] = '\0';
+        for (int tries = 0; tries < 500 && strcmp(shown_z[i], wanted_z) != 0; tries++) {
+            struct side side = {.say_z = "hello\n"};
+            struct reel_tls_context *context = NULL;
+            struct reel_transport *t = NULL;
+            struct reel_reactor *r = reel_reactor_new(NULL);
+            const struct reel_factory factory = {.protocol = &side_protocol, .shared = &side};
+            assert_int_equal(
+                reel_tls_context_new(&(struct reel_tls_options){.ca_z = ca_z}, &context, NULL), 0);
+            assert_int_equal(reel_connect(r, endpoint_z, &factory, &t), 0);
+            assert_int_equal(reel_tls_upgrade_client(t, context, "localhost"), 0);
+            for (int turns = 0; turns < 20000 && !strchr(side.data, '\n'); turns++)
+                reel_run_once(r, REEL_MS);
+            assert_string_equal(side.data, "hello\n");
+            memcpy(shown_z[i], side.subject_z, sizeof(side.subject_z));
+            reel_reactor_free(r);
+            reel_tls_context_free(context);
+        }
+        assert_string_equal(shown_z[i], wanted_z);
+        pki_make(&pki, "renewed", &(struct wish){.subject_z = "After"});
+        kill(pid, SIGHUP);
+    }
+    stop(pid);
+}
+
 static int make_certificates(void **state)
 {
     (void)state;
@@ -321,8 +368,9 @@ static int remove_certificates(void **state)
     return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    example_z = argc > 1 ? argv[1] : "";
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(openssl_is_served_with_both_versions_and_resumes),
         cmocka_unit_test(curl_is_served),
@@ -330,6 +378,7 @@ int main(void)
         cmocka_unit_test(openssl_upgrades_by_starttls),
         cmocka_unit_test(the_engine_visits_openssl_and_python),
         cmocka_unit_test(endpoints_say_what_they_cannot),
+        cmocka_unit_test(the_guides_server_echoes_and_renews_its_certificate),
     };
     return cmocka_run_group_tests(tests, make_certificates, remove_certificates);
 }
