@@ -125,9 +125,5 @@ int http_coding_weight(struct span accept, const char *coding_z)
         else if (http_is(coding, "*"))
             star = weight;
     }
-    if (named >= 0)
-        return named;
-    if (star >= 0)
-        return star;
-    return strcmp(coding_z, "identity") == 0 ? 1000 : 0;
+    return named >= 0 ? named : star;
 }

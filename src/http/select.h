@@ -25,8 +25,8 @@ enum http_ranges http_ranges_parse(struct span field, uint64_t size,
  * weak (section 8.8.3.2). */
 bool http_etag_in(struct span list, struct span etag, bool weak);
 
-/* The weight of a coding in Accept-Encoding, 0 to 1000: by name, else by the star, else 0;
- * for "identity" 1000 unless it is excluded (section 12.5.3). */
+/* The weight of a coding in Accept-Encoding, 0 to 1000: by name, else by the star; -1: it is not
+ * mentioned (section 12.5.3). */
 int http_coding_weight(struct span accept, const char *coding_z);
 
 #endif

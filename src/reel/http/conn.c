@@ -308,6 +308,14 @@ static void conn_eof(struct reel_transport *t)
 
 /* ---- What leaves. ---- */
 
+/* There is no room. Once the transport has told us that it is full it will tell when it has drained;
+ * before that it may be both without a word. */
+static void look_again(struct conn *c)
+{
+    if (!c->full)
+        conn_wake(c);
+}
+
 /* The output that waited for its turn. False: it does not fit yet. */
 static bool flush_waiting(struct conn *c, struct reel_http_request *q)
 {
@@ -356,8 +364,12 @@ bool conn_has_room(struct conn *c)
 /* The request whose turn it is hears that there is room, if it asked. */
 static void tell_room(struct conn *c, struct reel_http_request *q)
 {
-    if (q->state != ANSWER_BEGUN || (!q->sender && !q->refused) || !conn_has_room(c))
+    if (q->state != ANSWER_BEGUN || (!q->sender && !q->refused))
         return;
+    if (!conn_has_room(c)) {
+        look_again(c);
+        return;
+    }
     if (q->sender) {
         q->sender->more(q, q->sender);
     } else if (q->refused) {
@@ -387,8 +399,10 @@ void conn_settle(struct conn *c)
 {
     while (c->first && !c->over) {
         struct reel_http_request *q = c->first;
-        if (!flush_waiting(c, q))
+        if (!flush_waiting(c, q)) {
+            look_again(c);
             break;
+        }
         if (q->state != ANSWER_ENDED)
             tell_room(c, q);
         if (q->state != ANSWER_ENDED)
@@ -418,9 +432,16 @@ void conn_run_woken(struct reel_call *call)
     site_release(site);
 }
 
+static void conn_full(struct reel_transport *t)
+{
+    struct conn *c = reel_state(t);
+    c->full = true;
+}
+
 static void conn_drained(struct reel_transport *t)
 {
     struct conn *c = reel_state(t);
+    c->full = false;
     conn_settle(c);
 }
 
@@ -539,6 +560,7 @@ const struct reel_protocol reel_http_protocol = {
     .made = conn_made,
     .data = conn_data,
     .eof = conn_eof,
+    .full = conn_full,
     .drained = conn_drained,
     .lost = conn_lost,
 };

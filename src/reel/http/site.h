@@ -76,6 +76,7 @@ struct conn {
     bool lingering : 1;     /* all is answered; what comes is dropped until the peer ends too */
     bool lingering_due : 1; /* at the end there may be unread bytes */
     bool stalled : 1;       /* reading is paused until there is room for more */
+    bool full : 1;          /* the transport says so */
     bool over : 1;          /* closed or aborted by us */
 };
 
