@@ -78,8 +78,10 @@ static int send_once(struct reel_transport *t, struct iovec *tail)
     size_t sent = (size_t)n;
     size_t queued = sent < t->pending ? sent : t->pending;
     took(t, queued);
-    tail->iov_base = (uint8_t *)tail->iov_base + (sent - queued);
-    tail->iov_len -= sent - queued;
+    if (sent > queued) { /* else there may be none: NULL */
+        tail->iov_base = (uint8_t *)tail->iov_base + (sent - queued);
+        tail->iov_len -= sent - queued;
+    }
     touch(t);
     return 0;
 }
