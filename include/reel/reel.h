@@ -48,6 +48,7 @@
 #include <reel/proxy.h>
 #include <reel/reactor.h>
 #include <reel/serial.h>
+#include <reel/shutdown.h>
 #include <reel/signal.h>
 #include <reel/smtp.h>
 #include <reel/socks.h>

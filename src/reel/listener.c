@@ -29,6 +29,8 @@ struct reel_listener {
 
 static void register_events(struct reel_listener *l)
 {
+    if (l->fd < 0)
+        return; /* shut */
     bool listening = !l->paused && !l->resting;
     l->reactor->backend->change(l->reactor, l->fd, listening ? EPOLLIN : 0, &l->source);
 }
@@ -278,15 +280,29 @@ void reel_listener_resume(struct reel_listener *l)
     register_events(l);
 }
 
+static void shut(struct reel_listener *l)
+{
+    if (l->fd < 0)
+        return;
+    reel_timer_fini(&l->rest);
+    l->reactor->backend->remove(l->reactor, l->fd, &l->source);
+    close(l->fd);
+    l->fd = -1;
+}
+
+void reel_listeners_shut(struct reel_reactor *r)
+{
+    for (struct reel_link *link = r->listeners.next; link != &r->listeners; link = link->next)
+        shut(CONTAINER_OF(link, struct reel_listener, link));
+}
+
 /* The memory stays to the end of the turn: an event for it may be waiting. */
 void reel_listener_close(struct reel_listener *l)
 {
     if (!l || l->closed)
         return;
     l->closed = true;
-    reel_timer_fini(&l->rest);
-    l->reactor->backend->remove(l->reactor, l->fd, &l->source);
-    close(l->fd);
+    shut(l);
     list_remove(&l->link);
     list_put(&l->reactor->dead_listeners, &l->link);
 }
@@ -321,7 +337,7 @@ int reel_listeners_after_fork(struct reel_reactor *r)
     int err = 0;
     for (struct reel_link *link = r->listeners.next; link != &r->listeners; link = link->next) {
         struct reel_listener *l = CONTAINER_OF(link, struct reel_listener, link);
-        if (err == 0)
+        if (err == 0 && l->fd >= 0)
             err = register_listener(l);
         if (err == 0)
             register_events(l);

@@ -9,6 +9,7 @@
 #include "reel/spin.h"
 
 #include <reel/reactor.h>
+#include <reel/shutdown.h>
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -57,6 +58,8 @@ struct reel_reactor {
     struct fiber_stacks fibers;
     struct reel_pool *pool;     /* the application's, or NULL ... */
     struct reel_pool *own_pool; /* ... and then this, from its first use on */
+    struct reel_link triggers[REEL_PHASES];
+    struct shutdown *shutdown; /* NULL: goes on */
     struct reel_call *deferred, **deferred_end;
     _Atomic(struct reel_call *) posted; /* newest first */
     atomic_bool stop;
@@ -135,6 +138,13 @@ void reel_deferreds_each(struct reel_reactor *r, reel_handle_fn each, void *cont
 void reel_fibers_init(struct reel_reactor *r, const struct reel_reactor_options *options);
 void reel_fibers_fini(struct reel_reactor *r);
 void reel_own_pool_fini(struct reel_reactor *r);
+
+/* Goes on with a graceful stop, if it can; forgets it, and the triggers. */
+void reel_shutdown_look(struct reel_reactor *r);
+void reel_shutdown_fini(struct reel_reactor *r);
+
+/* Closes the listeners' sockets; the listeners stay, for those who hold them. */
+void reel_listeners_shut(struct reel_reactor *r);
 
 /* The name and descriptor of a listener, for lists of handles. */
 void reel_listener_info(const struct reel_link *link, struct reel_handle_info *out);

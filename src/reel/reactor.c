@@ -49,6 +49,8 @@ static void init(struct reel_reactor *r, const struct reel_reactor_options *opti
         &r->hooks, &r->watches,    &r->signals,   &r->deferreds,      &r->parts};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         list_init(lists[i]);
+    for (int phase = 0; phase < REEL_PHASES; phase++)
+        list_init(&r->triggers[phase]);
     reel_fibers_init(r, options);
     r->pool = options->pool;
     atomic_init(&r->posted, NULL);
@@ -132,6 +134,7 @@ void reel_reactor_free(struct reel_reactor *r)
     reel_deferreds_fini(r);
     reel_fibers_fini(r);
     reel_own_pool_fini(r);
+    reel_shutdown_fini(r);
     reel_listeners_fini(r);
     reel_signals_fini(r);
     list_clear(&r->watches);
@@ -232,6 +235,8 @@ int reel_turn(struct reel_reactor *r, int64_t timeout_ns)
     reel_run_posted(r);
     reel_run_idles(r);
     finish_turn(r);
+    if (r->shutdown)
+        reel_shutdown_look(r);
     r->in_turn = false;
     r->metrics.lag_ns = r->backend->now_ns(r) - begin_ns;
     r->metrics.busy_ns += r->metrics.lag_ns;
