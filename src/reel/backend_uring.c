@@ -211,11 +211,17 @@ static void ask_for_epoll(struct reel_reactor *r)
 static void uring_submit(struct reel_reactor *r)
 {
     struct uring *u = r->uring;
-    bool nothing = !u->todo.first && !u->send_count && u->epoll_polled;
-    if (nothing || r->ending) /* a child that only frees it must not write into its parent's ring */
+    bool nothing_else = !u->todo.first && u->epoll_polled;
+    if (r->ending) /* a child that only frees it must not write into its parent's ring */
         return;
+    if (nothing_else && u->send_count <= 1) {
+        if (u->send_count)
+            reel_uring_send_alone(u);
+        return;
+    }
     reel_uring_ask(u);
     ask_for_epoll(r);
+    reel_uring_prepare_sends(u);
     if (exchange(r, 0))
         reel_uring_settle(u);
 }

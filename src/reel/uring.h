@@ -132,6 +132,9 @@ void reel_uring_watch_by_epoll(struct reel_reactor *r);
 /* stream_io.batch */
 bool reel_uring_batch(struct reel_transport *t);
 
+/* Puts them into the submission queue. */
+void reel_uring_prepare_sends(struct uring *u);
+
 /* What became of one (uring_stream.c). */
 void reel_uring_sent(struct uring_stream *s, int result, size_t offered);
 
@@ -141,5 +144,8 @@ void reel_uring_send_fell_short(struct uring *u, uint64_t index, int result);
 /* After a submission: each of the batch hears how it went. What the kernel has not even looked at
  * is sent by plain calls. */
 void reel_uring_settle(struct uring *u);
+
+/* Only one, and nothing else to submit: a plain call is cheaper. */
+void reel_uring_send_alone(struct uring *u);
 
 #endif

@@ -3,11 +3,15 @@
 
 #include <errno.h>
 
-static void prepare(struct uring *u, struct uring_send *send, int index, struct iovec *parts,
-                    int count)
+static void prepare(struct uring *u, struct uring_send *send, int index)
 {
     const unsigned flags = MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL;
+    struct iovec *parts = u->parts + u->part_count;
+    int count = reel_stream_gather(&send->stream->t, parts, URING_PARTS_EACH);
     int fd = send->stream->t.fd;
+    for (int i = 0; i < count; i++)
+        send->offered += (uint32_t)parts[i].iov_len;
+    send->result = (int32_t)send->offered;
     if (count == 1) {
         io_uring_prep_send(send->sqe, fd, parts[0].iov_base, parts[0].iov_len, (int)flags);
     } else {
@@ -21,26 +25,28 @@ static void prepare(struct uring *u, struct uring_send *send, int index, struct 
 
 bool reel_uring_batch(struct reel_transport *t)
 {
-    struct uring_stream *s = CONTAINER_OF(t, struct uring_stream, t);
     struct uring *u = t->reactor->uring;
-    if (!u || !u->memory || !t->made || t->dying || !t->writable || !t->pending)
+    if (!u || !t->made || t->dying || !t->writable || !t->pending)
         return false;
-    if (u->send_count == URING_ENTRIES || u->part_count + URING_PARTS_EACH > URING_PARTS)
+    if (u->send_count == URING_ENTRIES)
         t->reactor->backend->submit(t->reactor);
-    struct io_uring_sqe *sqe = u->memory ? reel_uring_sqe(u) : NULL;
-    if (!sqe)
-        return false;
-    int index = u->send_count++;
-    struct iovec *parts = u->parts + u->part_count;
-    int count = reel_stream_gather(t, parts, URING_PARTS_EACH);
-    size_t offered = 0;
-    for (int i = 0; i < count; i++)
-        offered += parts[i].iov_len;
-    struct uring_send *send = &u->sends[index];
-    *send =
-        (struct uring_send){s, sqe, u->ring.sq.sqe_tail - 1, (uint32_t)offered, (int32_t)offered};
-    prepare(u, send, index, parts, count);
+    if (u != t->reactor->uring)
+        return false; /* it has broken just now */
+    u->sends[u->send_count++].stream = CONTAINER_OF(t, struct uring_stream, t);
     return true;
+}
+
+void reel_uring_prepare_sends(struct uring *u)
+{
+    for (int i = 0; i < u->send_count; i++) {
+        struct uring_send *send = &u->sends[i];
+        bool has_room = u->part_count + URING_PARTS_EACH <= URING_PARTS;
+        send->offered = 0;
+        send->sqe = has_room ? reel_uring_sqe(u) : NULL;
+        send->place = u->ring.sq.sqe_tail - 1;
+        if (send->sqe)
+            prepare(u, send, i);
+    }
 }
 
 void reel_uring_send_fell_short(struct uring *u, uint64_t index, int result)
@@ -51,7 +57,7 @@ void reel_uring_send_fell_short(struct uring *u, uint64_t index, int result)
 
 static bool was_consumed(const struct uring *u, const struct uring_send *send)
 {
-    return (int32_t)(*u->ring.sq.khead - send->place) > 0;
+    return send->sqe && (int32_t)(*u->ring.sq.khead - send->place) > 0;
 }
 
 void reel_uring_settle(struct uring *u)
@@ -60,13 +66,20 @@ void reel_uring_settle(struct uring *u)
     u->send_count = u->part_count = 0;
     for (int i = 0; i < count; i++) {
         struct uring_send *send = &u->sends[i];
-        struct reel_transport *t = &send->stream->t;
         if (was_consumed(u, send)) {
             reel_uring_sent(send->stream, send->result, send->offered);
-        } else {
+            continue;
+        }
+        if (send->sqe) {
             io_uring_prep_nop(send->sqe);
             send->sqe->user_data = URING_NOTHING;
-            reel_stream_flush(t);
         }
+        reel_stream_flush(&send->stream->t);
     }
+}
+
+void reel_uring_send_alone(struct uring *u)
+{
+    u->send_count = 0;
+    reel_stream_flush(&u->sends[0].stream->t);
 }

@@ -119,8 +119,6 @@ void reel_uring_received(struct uring *u, struct uring_stream *s, int result, ui
     }
     if (end_of(result))
         s->end = end_of(result);
-    if (!s->armed)
-        put_todo(s);
     put_news(u, s);
 }
 
@@ -405,6 +403,8 @@ static void tell(struct uring_stream *s)
     if (t->buried)
         return;
     reel_stream_events(t, s->end < 0 ? EPOLLIN | EPOLLERR : EPOLLIN);
+    if (!s->armed)
+        put_todo(s);
     if (!has_input(s) || t->is_ready || t->dying)
         return;
     s->slow = true;
