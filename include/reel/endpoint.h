@@ -11,9 +11,17 @@
  *                                               (the chain; needed), key (if it is not in cert),
  *                                               ca (file or directory) and verify=require or
  *                                               request for clients' certificates, alpn=h2,http/1.1
- *   and on all but fd: backlog=N; on tcp: reuseport=yes
+ *           systemd:domain=INET:index=0         the first socket that systemd opened for this process;
+ *                                               by name=web too; domain (INET, INET6, UNIX) is checked
+ *                                               when it is given
+ *           haproxy:tcp:8080                    before any of these: connections begin with a PROXY
+ *                                               header, and come from loopback, Unix sockets or
+ *                                               private networks; see reel/proxy.h for other lists
+ *   and on all but fd and systemd: backlog=N; on tcp and tls: reuseport=yes, and device=eth0 (only
+ *   what comes in by this network device)
  * Clients:  tcp:192.0.2.1:80  tcp:[2001:db8::1]:80  tcp:host=192.0.2.1:port=80:timeout=5
  *           unix:/run/x.sock:timeout=5
+ *           and on tcp and tls: bindAddress=192.0.2.7 (own address), device=eth0
  *           tls:192.0.2.1:443:name=example.org  TLS over tcp: the certificate must be for `name`, or
  *                                               for the host when there is none; ca, cert, key, alpn
  *                                               as above; verify=no believes anybody
@@ -45,11 +53,24 @@ struct reel_endpoint_tls {
     char text_z[REEL_ENDPOINT_MAX + 2];
 };
 
+/* Which of systemd's sockets. */
+struct reel_endpoint_systemd {
+    bool is_on;
+    int family; /* AF_INET, AF_INET6, AF_UNIX; 0: any */
+    int index;
+    char name_z[64]; /* "": by index */
+};
+
+/* One of `address`, `fd` and `systemd` says where. */
 struct reel_endpoint {
-    struct reel_address address; /* length 0: `fd` instead */
-    int fd;                      /* -1: `address` instead */
+    struct reel_address address; /* length 0: not this */
+    int fd;                      /* -1: not this */
+    struct reel_endpoint_systemd systemd;
+    bool behind_proxy; /* servers: each connection begins with a PROXY header */
     struct reel_listen_options listen;
-    int64_t timeout_ns; /* clients; 0: the default */
+    int64_t timeout_ns;              /* clients; 0: the default */
+    struct reel_address local;       /* clients: the own address; length 0: any */
+    char device_z[REEL_DEVICE_SIZE]; /* "": any; for servers in `listen` too */
     struct reel_endpoint_tls tls;
 };
 

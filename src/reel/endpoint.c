@@ -1,9 +1,11 @@
 #include <reel/endpoint.h>
 
-#include "reel/fdio.h"
+#include "reel/loop.h"
 
 #include <reel/filter.h>
 #include <reel/protocol.h>
+#include <reel/proxy.h>
+#include <reel/systemd.h>
 #include <reel/tls.h>
 
 #include <errno.h>
@@ -22,6 +24,10 @@ enum arg {
     ARG_V6ONLY,
     ARG_MODE,
     ARG_TIMEOUT,
+    ARG_DEVICE,
+    ARG_BIND_ADDRESS,
+    ARG_DOMAIN,
+    ARG_INDEX,
     ARG_CERT,
     ARG_KEY,
     ARG_CA,
@@ -42,6 +48,10 @@ static const char *const arg_names[ARG_COUNT] = {
     [ARG_V6ONLY] = "v6only",
     [ARG_MODE] = "mode",
     [ARG_TIMEOUT] = "timeout",
+    [ARG_DEVICE] = "device",
+    [ARG_BIND_ADDRESS] = "bindAddress",
+    [ARG_DOMAIN] = "domain",
+    [ARG_INDEX] = "index",
     [ARG_CERT] = "cert",
     [ARG_KEY] = "key",
     [ARG_CA] = "ca",
@@ -90,6 +100,15 @@ static bool parse_bool(const char *text_z, bool *out)
     return *out || strcmp(text_z, "no") == 0;
 }
 
+static bool copy_text(char *out_z, size_t size, const char *text_z)
+{
+    size_t len = strlen(text_z);
+    if (len == 0 || len >= size)
+        return false;
+    memcpy(out_z, text_z, len + 1);
+    return true;
+}
+
 /* The arguments that mean the same for several kinds. What is wrong, or NULL. */
 static const char *build_common(const struct args *args, struct reel_endpoint *out)
 {
@@ -114,6 +133,10 @@ static const char *build_common(const struct args *args, struct reel_endpoint *o
             return "a timeout is a number of seconds above 0";
         out->timeout_ns = number * INT64_C(1000000000);
     }
+    if (value_z[ARG_DEVICE] &&
+        !copy_text(out->device_z, sizeof(out->device_z), value_z[ARG_DEVICE]))
+        return "a device's name has 1 to 15 bytes";
+    memcpy(out->listen.device_z, out->device_z, sizeof(out->device_z));
     return NULL;
 }
 
@@ -147,7 +170,13 @@ static const char *build_tcp_client(const struct args *args, struct reel_endpoin
     const char *why_z = build_tcp(args, args->value_z[ARG_HOST], out);
     if (!why_z && reel_address_port(&out->address) == 0)
         return "port 0 cannot be connected to";
-    return why_z;
+    const char *bind_z = args->value_z[ARG_BIND_ADDRESS];
+    if (why_z || !bind_z)
+        return why_z;
+    if (reel_address_set(&out->local, bind_z, 0) < 0 ||
+        out->local.storage.ss_family != out->address.storage.ss_family)
+        return "bindAddress is a numeric address of the host's family";
+    return NULL;
 }
 
 static const char *build_unix(const struct args *args, struct reel_endpoint *out)
@@ -164,6 +193,32 @@ static const char *build_fd(const struct args *args, struct reel_endpoint *out)
     if (!parse_number(args->value_z[ARG_FD], 10, INT_MAX, &fd))
         return "a descriptor is a number";
     out->fd = (int)fd;
+    return NULL;
+}
+
+static const char *build_systemd(const struct args *args, struct reel_endpoint *out)
+{
+    static const struct {
+        const char *name_z;
+        int family;
+    } domains[] = {{"INET", AF_INET}, {"INET6", AF_INET6}, {"UNIX", AF_UNIX}};
+    struct reel_endpoint_systemd *systemd = &out->systemd;
+    const char *index_z = args->value_z[ARG_INDEX], *name_z = args->value_z[ARG_NAME];
+    const char *domain_z = args->value_z[ARG_DOMAIN];
+    long index = 0;
+    if (!index_z == !name_z)
+        return "systemd has an index or a name";
+    if (index_z && !parse_number(index_z, 10, INT_MAX, &index))
+        return "an index is a number";
+    if (name_z && !copy_text(systemd->name_z, sizeof(systemd->name_z), name_z))
+        return "a name has 1 to 63 bytes";
+    for (size_t i = 0; domain_z && i < sizeof(domains) / sizeof(domains[0]); i++)
+        if (strcmp(domains[i].name_z, domain_z) == 0)
+            systemd->family = domains[i].family;
+    if (domain_z && !systemd->family)
+        return "a domain is INET, INET6 or UNIX";
+    systemd->is_on = true;
+    systemd->index = (int)index;
     return NULL;
 }
 
@@ -219,24 +274,19 @@ static const char *build_tls_client(const struct args *args, struct reel_endpoin
     return why_z ? why_z : build_tcp_client(args, out);
 }
 
+#define SERVER_ARGS                                                               \
+    (BIT(ARG_PORT) | BIT(ARG_INTERFACE) | BIT(ARG_BACKLOG) | BIT(ARG_REUSEPORT) | \
+     BIT(ARG_V6ONLY) | BIT(ARG_DEVICE))
+#define CLIENT_ARGS \
+    (BIT(ARG_HOST) | BIT(ARG_PORT) | BIT(ARG_TIMEOUT) | BIT(ARG_DEVICE) | BIT(ARG_BIND_ADDRESS))
+
 static const struct kind servers[] = {
-    {"tcp",
-     {ARG_PORT},
-     1,
-     BIT(ARG_PORT) | BIT(ARG_INTERFACE) | BIT(ARG_BACKLOG) | BIT(ARG_REUSEPORT) | BIT(ARG_V6ONLY),
-     BIT(ARG_PORT),
-     build_tcp_server},
-    {"tcp6",
-     {ARG_PORT},
-     1,
-     BIT(ARG_PORT) | BIT(ARG_INTERFACE) | BIT(ARG_BACKLOG) | BIT(ARG_REUSEPORT) | BIT(ARG_V6ONLY),
-     BIT(ARG_PORT),
-     build_tcp6_server},
+    {"tcp", {ARG_PORT}, 1, SERVER_ARGS, BIT(ARG_PORT), build_tcp_server},
+    {"tcp6", {ARG_PORT}, 1, SERVER_ARGS, BIT(ARG_PORT), build_tcp6_server},
     {"tls",
      {ARG_PORT},
      1,
-     BIT(ARG_PORT) | BIT(ARG_INTERFACE) | BIT(ARG_BACKLOG) | BIT(ARG_REUSEPORT) | BIT(ARG_V6ONLY) |
-         BIT(ARG_CERT) | BIT(ARG_KEY) | BIT(ARG_CA) | BIT(ARG_VERIFY) | BIT(ARG_ALPN),
+     SERVER_ARGS | BIT(ARG_CERT) | BIT(ARG_KEY) | BIT(ARG_CA) | BIT(ARG_VERIFY) | BIT(ARG_ALPN),
      BIT(ARG_PORT) | BIT(ARG_CERT),
      build_tls_server},
     {"unix",
@@ -246,6 +296,7 @@ static const struct kind servers[] = {
      BIT(ARG_PATH),
      build_unix},
     {"fd", {ARG_FD}, 1, BIT(ARG_FD), BIT(ARG_FD), build_fd},
+    {"systemd", {0}, 0, BIT(ARG_DOMAIN) | BIT(ARG_INDEX) | BIT(ARG_NAME), 0, build_systemd},
     {.name_z = NULL},
 };
 
@@ -278,17 +329,12 @@ static const struct kind datagram_clients[] = {
 };
 
 static const struct kind clients[] = {
-    {"tcp",
-     {ARG_HOST, ARG_PORT},
-     2,
-     BIT(ARG_HOST) | BIT(ARG_PORT) | BIT(ARG_TIMEOUT),
-     BIT(ARG_HOST) | BIT(ARG_PORT),
-     build_tcp_client},
+    {"tcp", {ARG_HOST, ARG_PORT}, 2, CLIENT_ARGS, BIT(ARG_HOST) | BIT(ARG_PORT), build_tcp_client},
     {"tls",
      {ARG_HOST, ARG_PORT},
      2,
-     BIT(ARG_HOST) | BIT(ARG_PORT) | BIT(ARG_TIMEOUT) | BIT(ARG_NAME) | BIT(ARG_CERT) |
-         BIT(ARG_KEY) | BIT(ARG_CA) | BIT(ARG_VERIFY) | BIT(ARG_ALPN),
+     CLIENT_ARGS | BIT(ARG_NAME) | BIT(ARG_CERT) | BIT(ARG_KEY) | BIT(ARG_CA) | BIT(ARG_VERIFY) |
+         BIT(ARG_ALPN),
      BIT(ARG_HOST) | BIT(ARG_PORT),
      build_tls_client},
     {"unix", {ARG_PATH}, 1, BIT(ARG_PATH) | BIT(ARG_TIMEOUT), BIT(ARG_PATH), build_unix},
@@ -383,6 +429,10 @@ static const char *parse(const struct kind *kinds, const char *text_z, struct re
     struct args args = {.kind_z = NULL};
     if (strnlen(text_z, REEL_ENDPOINT_MAX + 1) > REEL_ENDPOINT_MAX)
         return "it is longer than 256 bytes";
+    if (kinds == servers && strncmp(text_z, "haproxy:", 8) == 0) {
+        out->behind_proxy = true;
+        text_z += 8;
+    }
     if (kinds == servers && is_short(text_z))
         return parse_short(text_z, out);
     char *to = args.text_z, *equals_z = NULL;
@@ -453,9 +503,27 @@ void reel_endpoint_tls_options(const struct reel_endpoint *endpoint, struct reel
     *name_z = tls->name_at ? tls->text_z + tls->name_at : NULL;
 }
 
+/* -EAFNOSUPPORT: it is of another family than the endpoint says. */
+static int find_systemd(const struct reel_endpoint_systemd *systemd)
+{
+    int fd =
+        *systemd->name_z ? reel_systemd_fd_named(systemd->name_z) : reel_systemd_fd(systemd->index);
+    int family = 0;
+    socklen_t len = sizeof(family);
+    if (fd < 0 || !systemd->family)
+        return fd;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) < 0)
+        return -errno;
+    return family == systemd->family ? fd : -EAFNOSUPPORT;
+}
+
 static int listen_at(struct reel_reactor *r, const struct reel_endpoint *endpoint,
                      const struct reel_factory *factory, struct reel_listener **out)
 {
+    if (endpoint->systemd.is_on) {
+        int fd = find_systemd(&endpoint->systemd);
+        return fd < 0 ? fd : reel_listen_fd(r, fd, &endpoint->listen, factory, out);
+    }
     if (endpoint->fd >= 0)
         return reel_listen_fd(r, endpoint->fd, &endpoint->listen, factory, out);
     return reel_listen_at(r, &endpoint->address, &endpoint->listen, factory, out);
@@ -464,7 +532,7 @@ static int listen_at(struct reel_reactor *r, const struct reel_endpoint *endpoin
 /* What a listener on `tls:` owns. */
 struct tls_stack {
     struct reel_reactor *reactor;
-    struct reel_filter_use filters[2];
+    struct reel_filter_use filters[3];
     struct reel_tls_context *context;
 };
 
@@ -487,7 +555,10 @@ static int listen_tls(struct reel_reactor *r, struct reel_endpoint *endpoint,
     reel_endpoint_tls_options(endpoint, &options, &name_z);
     int err = reel_tls_context_new(&options, &stack->context, NULL);
     if (err == 0) {
-        stack->filters[0] = (struct reel_filter_use){&reel_tls_server, stack->context};
+        struct reel_filter_use *next = stack->filters;
+        if (endpoint->behind_proxy)
+            *next++ = (struct reel_filter_use){&reel_proxy_filter, NULL};
+        *next = (struct reel_filter_use){&reel_tls_server, stack->context};
         endpoint->listen.filters = stack->filters;
         endpoint->listen.freed = tls_stack_free;
         endpoint->listen.freed_context = stack;
@@ -501,12 +572,25 @@ static int listen_tls(struct reel_reactor *r, struct reel_endpoint *endpoint,
 int reel_listen(struct reel_reactor *r, const char *endpoint_z, const struct reel_factory *factory,
                 struct reel_listener **out)
 {
+    static const struct reel_filter_use behind_proxy[] = {{&reel_proxy_filter, NULL}, {NULL, NULL}};
     struct reel_endpoint endpoint;
     int err = reel_endpoint_parse_server(endpoint_z, &endpoint, NULL);
     if (err < 0)
         return err;
+    if (endpoint.behind_proxy)
+        endpoint.listen.filters = behind_proxy;
     return endpoint.tls.is_on ? listen_tls(r, &endpoint, factory, out)
                               : listen_at(r, &endpoint, factory, out);
+}
+
+static int connect_at(struct reel_reactor *r, const struct reel_endpoint *endpoint,
+                      const struct reel_filter_use *filters, const struct reel_factory *factory,
+                      struct reel_transport **out)
+{
+    struct reel_connect_options options = {
+        .timeout_ns = endpoint->timeout_ns, .local = endpoint->local, .filters = filters};
+    memcpy(options.device_z, endpoint->device_z, sizeof(options.device_z));
+    return reel_connect_with(r, &endpoint->address, &options, factory, out);
 }
 
 static int connect_tls(struct reel_reactor *r, const struct reel_endpoint *endpoint,
@@ -519,7 +603,7 @@ static int connect_tls(struct reel_reactor *r, const struct reel_endpoint *endpo
     if (err < 0)
         return err;
     const struct reel_filter_use filters[] = {{&reel_tls_client, &client}, {NULL, NULL}};
-    err = reel_connect_through(r, &endpoint->address, endpoint->timeout_ns, filters, factory, out);
+    err = connect_at(r, endpoint, filters, factory, out);
     reel_tls_context_free(client.context); /* the connection has it */
     return err;
 }
@@ -533,5 +617,5 @@ int reel_connect(struct reel_reactor *r, const char *endpoint_z, const struct re
         return err;
     if (endpoint.tls.is_on)
         return connect_tls(r, &endpoint, factory, out);
-    return reel_connect_to(r, &endpoint.address, endpoint.timeout_ns, factory, out);
+    return connect_at(r, &endpoint, NULL, factory, out);
 }

@@ -121,12 +121,71 @@ static void sockets_of_systemd_are_found(void **state)
     in_child(find_sockets);
 }
 
+/* A server whose sockets came from systemd, and a client whose address is chosen, by strings. */
+static void listen_by_systemd(void)
+{
+    struct reel_reactor *other = reel_reactor_new(NULL);
+    struct record server = {0}, client = {0};
+    const struct reel_factory server_factory = {.protocol = &recording_protocol, .shared = &server};
+    const struct reel_factory client_factory = {.protocol = &recording_protocol, .shared = &client};
+    struct reel_listener *l = listen_local(other, &server_factory);
+    struct reel_address peer;
+    char text[128];
+    snprintf(text, sizeof(text), "tcp:127.0.0.1:%u:bindAddress=127.0.0.9:device=lo",
+             reel_listener_port(l));
+    int fd = dup(reel_listener_fd(l));
+    reel_reactor_free(other);
+    for (int i = 3; i < 5; i++)
+        CHECK(fd == i || dup2(fd, i) == i);
+    struct reel_reactor *r = reel_reactor_new(NULL);
+    set_environment("2", "web:admin");
+    CHECK(reel_listen(r, "systemd:domain=INET6:index=1", &server_factory, &l) == -EAFNOSUPPORT);
+    CHECK(reel_listen(r, "systemd:index=2", &server_factory, &l) == -ENOENT);
+    CHECK(reel_listen(r, "systemd:name=nobody", &server_factory, &l) == -ENOENT);
+    CHECK(reel_listen(r, "systemd:domain=INET:name=admin", &server_factory, &l) == 0);
+    CHECK(reel_connect(r, text, &client_factory, NULL) == 0);
+    run_until(r, &server.made);
+    CHECK(reel_peer(server.t, &peer) == 0);
+    CHECK(strcmp(reel_address_host(&peer, text, sizeof(text)), "127.0.0.9") == 0);
+    reel_reactor_free(r);
+}
+
+static void strings_say_it_too(void **state)
+{
+    (void)state;
+    in_child(listen_by_systemd);
+}
+
+static void haproxy_is_a_prefix(void **state)
+{
+    (void)state;
+    static const char header[] = "PROXY TCP4 192.0.2.1 198.51.100.1 4711 443\r\nhello";
+    struct reel_reactor *r = reel_reactor_new(NULL);
+    struct record server = {0};
+    const struct reel_factory factory = {.protocol = &recording_protocol, .shared = &server};
+    struct reel_listener *l = NULL;
+    struct reel_address peer;
+    char text[REEL_ADDRESS_TEXT_MAX];
+    assert_int_equal(reel_listen(r, "haproxy:tcp:0:interface=127.0.0.1", &factory, &l), 0);
+    int fd = connect_blocking(l);
+    assert_int_equal(write(fd, header, sizeof(header) - 1), sizeof(header) - 1);
+    run_until(r, &server.made);
+    run_turns(r, 3);
+    assert_int_equal(reel_peer(server.t, &peer), 0);
+    assert_string_equal(reel_address_text(&peer, text, sizeof(text)), "192.0.2.1:4711");
+    assert_string_equal(server.data, "hello");
+    close(fd);
+    reel_reactor_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_device_takes_only_its_own),
         cmocka_unit_test(a_client_may_choose_its_own_address),
         cmocka_unit_test(sockets_of_systemd_are_found),
+        cmocka_unit_test(strings_say_it_too),
+        cmocka_unit_test(haproxy_is_a_prefix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
