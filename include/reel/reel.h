@@ -35,6 +35,7 @@
 #include <reel/framing.h>
 #include <reel/group.h>
 #include <reel/http.h>
+#include <reel/http_client.h>
 #include <reel/http_static.h>
 #include <reel/inotify.h>
 #include <reel/line.h>

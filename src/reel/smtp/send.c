@@ -231,6 +231,7 @@ static void on_cancel(struct reel_deferred *deferred)
         return;
     s->deferred = NULL;
     s->abandoned = true;
+    reel_deferred_errback(deferred, -ECANCELED, NULL);
     if (s->dial.transport || s->t)
         reel_abort(s->t ? s->t : s->dial.transport);
 }
