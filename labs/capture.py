@@ -36,6 +36,9 @@ SCENES = {
              "(sleep 0.3; printf 'hello all\\n'; sleep 0.3) |"
              " nc.openbsd -N -p 40006 127.0.0.1 8000 &"
              "sleep 0.1; sleep 0.7 | nc.openbsd -N -p 40007 127.0.0.1 8000; wait"),
+    "web": (["127.0.0.1:8081"],
+            "curl -s --no-progress-meter --local-port 40010 http://127.0.0.1:8081/counter"
+            " http://127.0.0.1:8081/style.css"),
     "pubsub": (["127.0.0.1:1025"],
                "(printf 'SUB house.*.door\\n'; sleep 0.6) | nc.openbsd -N -p 40008 127.0.0.1 1025 &"
                "sleep 0.3; (printf 'PUB house.red.door open\\n'; sleep 0.5) |"
@@ -65,8 +68,10 @@ def capture(name, path):
                                    stderr=subprocess.DEVNULL)
         try:
             wait_until(lambda: raw.exists() and raw.stat().st_size > 0, "the capture's first bytes")
-            server = subprocess.Popen([*enter, str(BUILD / f"lab-{name}"), *arguments],
-                                      stdout=subprocess.DEVNULL)
+            files = ROOT / "labs" / name
+            server = subprocess.Popen([*enter, str(BUILD.resolve() / f"lab-{name}"), *arguments],
+                                      stdout=subprocess.DEVNULL,
+                                      cwd=files if files.is_dir() else None)
             try:
                 wait_until(lambda: listens(enter, arguments[0]), f"{name} listens")
                 subprocess.run([*enter, "bash", "-c", clients], check=True, timeout=60,
