@@ -49,8 +49,8 @@ static int provide_buffers(struct uring *u)
         u->memory = NULL;
         return err;
     }
-    for (uint16_t buffer = 1; buffer <= URING_BUFFERS; buffer++)
-        reel_uring_give_back(u, buffer);
+    for (int buffer = 1; buffer <= URING_BUFFERS; buffer++)
+        reel_uring_give_back(u, (uint16_t)buffer);
     return 0;
 }
 

@@ -171,7 +171,8 @@ static void a_crowd_that_speaks_at_once_is_heard(void **state)
         size_t before = f->server.received;
         for (int i = 0; i < CROWD; i++)
             assert_int_equal(send(fds[i], &i, sizeof(i), 0), sizeof(i));
-        for (int turns = 0; turns < 5000 && f->server.received < before + 4 * CROWD; turns++)
+        const size_t wanted = before + CROWD * sizeof(int);
+        for (int turns = 0; turns < 5000 && f->server.received < wanted; turns++)
             run_turns(f->r, 1);
         for (int i = 0; i < CROWD; i++) {
             int answer = -1;
@@ -247,6 +248,48 @@ static void the_paused_do_not_starve_the_others(void **state)
     close(talker);
     reel_reactor_free(f->r);
     assert_int_equal(paused.lost, PAUSED);
+    f->r = reel_reactor_new(NULL);
+}
+
+struct choir {
+    struct reel_transport *members[CROWD];
+    int count;
+};
+
+static void join_choir(struct reel_transport *t)
+{
+    struct choir *choir = reel_shared(t);
+    choir->members[choir->count++] = t;
+}
+
+static const struct reel_protocol choir_protocol = {.made = join_choir};
+
+/* Pieces that do not lie side by side, of more connections than one submission takes. */
+static void writes_that_take_turns_keep_their_order(void **state)
+{
+    struct fixture *f = *state;
+    enum { PIECES = 9 };
+    static struct choir choir;
+    static int fds[CROWD];
+    choir.count = 0;
+    const struct reel_factory factory = {.protocol = &choir_protocol, .shared = &choir};
+    struct reel_listener *l = listen_local(f->r, &factory);
+    for (int i = 0; i < CROWD; i++) {
+        fds[i] = connect_blocking(l);
+        while (choir.count == i)
+            run_turns(f->r, 1);
+    }
+    for (int piece = 0; piece < PIECES; piece++)
+        for (int i = 0; i < CROWD; i++)
+            assert_int_equal(reel_write(choir.members[i], "abcdefghi" + piece, 1), 0);
+    assert_true(reel_run_once(f->r, 0) >= 0);
+    for (int i = 0; i < CROWD; i++) {
+        char in[PIECES + 1] = "";
+        assert_int_equal(recv(fds[i], in, sizeof(in), MSG_DONTWAIT), PIECES);
+        assert_memory_equal(in, "abcdefghi", PIECES);
+        close(fds[i]);
+    }
+    reel_reactor_free(f->r);
     f->r = reel_reactor_new(NULL);
 }
 
@@ -330,6 +373,51 @@ static void a_port_is_free_at_once(void **state)
         f->l = l;
         close(fd);
     }
+}
+
+static void memory_scenario(struct reel_reactor *r, struct record *record)
+{
+    static const uint8_t block[50000];
+    const struct reel_factory factory = {.protocol = &stopping_protocol, .shared = record};
+    struct reel_listener *l = NULL;
+    if (reel_listen(r, "tcp:0:interface=127.0.0.1", &factory, &l) == 0) {
+        int fd = connect_blocking(l);
+        run_turns(r, 2);
+        for (int i = 0; i < 4; i++) {
+            (void)send(fd, block, i % 2 ? 100 : sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL);
+            run_turns(r, 2);
+            if (record->made && !record->lost && record->t) {
+                reel_write(record->t, block, 200);
+                reel_write(record->t, block, sizeof(block));
+            }
+            if (i == 2 && record->made && !record->lost && record->t)
+                reel_resume_reading(record->t);
+        }
+        close(fd);
+        run_turns(r, 3);
+    }
+    reel_reactor_free(r);
+}
+
+/* Input that waits for a paused protocol, output that waits for a slow peer, without memory. */
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    int runs = 0;
+    for (long n = 0;; n++, runs++) {
+        struct counting_allocator counts;
+        const struct reel_reactor_options options = {.allocator = counting_allocator(&counts)};
+        struct record record = {0};
+        counts.fail_after = n;
+        struct reel_reactor *r = reel_reactor_new(&options);
+        if (r)
+            memory_scenario(r, &record);
+        assert_int_equal(counts.live, 0);
+        assert_int_equal(record.made, record.lost);
+        if (counts.fail_after > 0)
+            break;
+    }
+    assert_true(runs >= 5);
 }
 
 /* The loop of somebody else waits for the reactor's descriptor. */
@@ -466,10 +554,12 @@ int main(void)
         cmocka_unit_test(the_environments_backend_runs),
         TEST(a_crowd_that_speaks_at_once_is_heard),
         TEST(the_paused_do_not_starve_the_others),
+        TEST(writes_that_take_turns_keep_their_order),
         TEST(bulk_comes_and_goes_in_order),
         TEST(an_end_leaves_with_its_turn),
         TEST(a_write_leaves_with_its_turn),
         TEST(a_port_is_free_at_once),
+        cmocka_unit_test(every_allocation_may_fail),
         TEST(another_loop_may_wait_for_it),
         TEST(a_reactor_may_change_its_thread),
         TEST(a_connection_goes_on_in_a_child),
