@@ -279,7 +279,7 @@ static int first_line(struct http1_parser *p, struct span in)
 {
     const struct bounds bounds = {p->limits->line_max, p->limits->head_max, HTTP1_BAD_LINE_LONG,
                                   HTTP1_BAD_HEAD_LONG};
-    struct span line;
+    struct span line = {0};
     int err = look_at_first_byte(p, in);
     if (err == 0)
         err = next_line(p, in, &bounds, &line);
@@ -304,7 +304,7 @@ int http1_head_lines(struct http1_parser *p, struct span in)
     const struct bounds bounds = {p->limits->field_max, p->limits->head_max, HTTP1_BAD_FIELD_LONG,
                                   HTTP1_BAD_HEAD_LONG};
     for (;;) {
-        struct span line;
+        struct span line = {0};
         const struct known *what = NULL;
         int err = next_line(p, in, &bounds, &line);
         if (err <= 0)
@@ -324,7 +324,7 @@ int http1_trailer_lines(struct http1_parser *p, struct span in)
     const struct bounds bounds = {p->limits->field_max, p->limits->trailers_max,
                                   HTTP1_BAD_FIELD_LONG, HTTP1_BAD_TRAILERS_LONG};
     for (;;) {
-        struct span line;
+        struct span line = {0};
         const struct known *what = NULL;
         int err = next_line(p, in, &bounds, &line);
         if (err <= 0)
