@@ -193,6 +193,16 @@ void between_open(struct between *b, struct reel_reactor *r, const struct reel_f
     assert_int_equal(reel_test_peer_new(r, server, NULL, &b->peers[1], server_t), 0);
 }
 
+static void dump(struct between *b, int from, const uint8_t *data, size_t len)
+{
+    if (!b->dump)
+        return;
+    fprintf(b->dump, "%c\n0000", from ? 'I' : 'O');
+    for (size_t i = 0; i < len; i++)
+        fprintf(b->dump, " %02x", data[i]);
+    fprintf(b->dump, "\n\n");
+}
+
 /* One direction. True: something went over. */
 static bool pass(struct between *b, int from)
 {
@@ -214,6 +224,7 @@ static bool pass(struct between *b, int from)
         size_t flip = (size_t)b->flip_at[from] - b->passed[from];
         if (b->flip_at[from] >= 0 && flip < len)
             data[flip] ^= b->flip;
+        dump(b, from, data, len);
         reel_test_drop(sender, len);
         b->passed[from] += len;
         reel_test_send(receiver, data, len); /* it may be gone */

@@ -7,6 +7,8 @@
 
 #include <reel/tls.h>
 
+#include <stdio.h>
+
 /* A certificate to be made. Zero fields: for "localhost" and 127.0.0.1, of today, by the authority. */
 struct wish {
     const char *subject_z; /* CN */
@@ -56,6 +58,7 @@ struct between {
     uint8_t flip;                    /* by this */
     size_t piece;                    /* at most so many are passed at a time; 0: all */
     bool ended[2];
+    FILE *dump; /* what passes, as text2pcap reads it; NULL: nowhere */
 };
 
 /* The two ends, each over a wire of its own. */

@@ -954,6 +954,41 @@ static void keys_are_logged_when_asked_for(void **state)
     unlink(log_z);
 }
 
+/* Wireshark's own program reads the connection with them. */
+static void tshark_decrypts_by_the_key_log(void **state)
+{
+    struct fixture *f = *state;
+    char log_z[160], dump_z[160], command_z[1024], text[8192];
+    if (system("command -v tshark text2pcap >/dev/null") != 0)
+        skip();
+    snprintf(log_z, sizeof(log_z), "%s/keys.log", pki.dir_z);
+    snprintf(dump_z, sizeof(dump_z), "%s/dump.txt", pki.dir_z);
+    f->client.say_z = "what the client says";
+    f->server.say_z = "what the server says";
+    const enum reel_tls_version versions[] = {REEL_TLS_1_2, REEL_TLS_1_3};
+    for (int i = 0; i < 2; i++) {
+        prepare(f, &(struct reel_tls_options){.max_version = versions[i]},
+                &(struct reel_tls_options){.key_log_z = log_z});
+        meet(f);
+        f->between.dump = fopen(dump_z, "w");
+        f->between.piece = 1400;
+        pump(f);
+        fclose(f->between.dump);
+        f->between.dump = NULL;
+        part(f);
+        snprintf(command_z, sizeof(command_z),
+                 "cd %s && text2pcap -q -D -4 10.0.0.1,10.0.0.2 -T 443,50000 dump.txt dump.pcap "
+                 ">/dev/null 2>&1 && tshark -r dump.pcap -o tls.keylog_file:keys.log -q "
+                 "-z follow,tls,ascii,0 2>&1",
+                 pki.dir_z);
+        FILE *out = popen(command_z, "r");
+        text[fread(text, 1, sizeof(text) - 1, out)] = '\0';
+        pclose(out);
+        if (!strstr(text, f->client.say_z) || !strstr(text, f->server.say_z))
+            fail_msg("%s", text);
+    }
+}
+
 /* ---- Contexts. ---- */
 
 static void what_is_wrong_with_a_context_is_said(void **state)
@@ -1149,6 +1184,7 @@ int main(void)
         TEST(a_live_connection_is_upgraded_at_both_ends),
         TEST(commands_in_the_clear_are_not_taken_for_secret_ones),
         TEST(keys_are_logged_when_asked_for),
+        TEST(tshark_decrypts_by_the_key_log),
         TEST(what_is_wrong_with_a_context_is_said),
         TEST(certificates_are_read_again_while_connections_go_on),
         TEST(connections_keep_their_context),
