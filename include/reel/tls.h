@@ -73,9 +73,10 @@ struct reel_tls_options {
     const char *key_z;         /* file; NULL: in the certificate's */
 
     /* The others. */
-    const char
-        *ca_z; /* file of authorities, or a directory of them (c_rehash); NULL: on clients the
-                       * system's, on servers that verify there must be one */
+    /* File of authorities, or a directory of them (c_rehash). NULL: for clients the system's, read when
+     * the first one begins; a server that verifies must have one, or its connections fail with
+     * -EINVAL. */
+    const char *ca_z;
     enum reel_tls_verify verify;
     bool any_name; /* clients: the chain must be good, the name in it may be any */
 

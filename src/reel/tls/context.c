@@ -88,10 +88,8 @@ static int load_authorities(SSL_CTX *ctx, const struct reel_tls_options *o,
                             struct reel_tls_error *why)
 {
     struct stat status;
-    if (!o->ca_z) {
-        bool verifies = o->verify != REEL_TLS_VERIFY_NONE;
-        return verifies && SSL_CTX_set_default_verify_paths(ctx) != 1 ? refuse_memory(why) : 0;
-    }
+    if (!o->ca_z)
+        return 0; /* the system's, when a client wants them */
     int err = check_readable(o->ca_z, why);
     if (err < 0)
         return err;
@@ -394,15 +392,26 @@ int reel_tls_context_reload(struct reel_tls_context *context, struct reel_tls_er
     pthread_mutex_lock(&context->lock);
     SSL_CTX *stale = context->ctx;
     context->ctx = fresh;
+    context->has_system_ca = false;
     pthread_mutex_unlock(&context->lock);
     SSL_CTX_free(stale);
     return 0;
 }
 
-SSL *reel_tls_ssl_new(struct reel_tls_context *context)
+/* Reading them takes a tenth of a second: servers do without. With the lock. */
+static bool load_system_ca(struct reel_tls_context *context)
+{
+    const struct reel_tls_options *o = &context->options;
+    if (o->ca_z || o->verify == REEL_TLS_VERIFY_NONE || context->has_system_ca)
+        return true;
+    context->has_system_ca = SSL_CTX_set_default_verify_paths(context->ctx) == 1;
+    return context->has_system_ca;
+}
+
+SSL *reel_tls_ssl_new(struct reel_tls_context *context, bool is_server)
 {
     pthread_mutex_lock(&context->lock);
-    SSL *ssl = SSL_new(context->ctx);
+    SSL *ssl = is_server || load_system_ca(context) ? SSL_new(context->ctx) : NULL;
     pthread_mutex_unlock(&context->lock);
     return ssl;
 }

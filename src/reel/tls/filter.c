@@ -170,7 +170,7 @@ static int expect_name(struct tls_filter *tls)
 
 static int attach(struct tls_filter *tls)
 {
-    tls->ssl = reel_tls_ssl_new(tls->context);
+    tls->ssl = reel_tls_ssl_new(tls->context, tls->is_server);
     BIO *bio = tls->ssl ? BIO_new(tls->context->bio_method) : NULL;
     if (!bio)
         return -ENOMEM;

@@ -34,6 +34,7 @@ struct reel_tls_context {
     size_t alpn_len;
     uint8_t id[TLS_ID_BYTES]; /* a session of one context is not another's */
     int key_log_fd;           /* -1: none */
+    bool has_system_ca;       /* in `ctx` */
     struct tls_session *oldest, **newest;
     size_t session_count;
 };
@@ -60,7 +61,7 @@ int reel_tls_say(struct reel_tls_error *why, int err, const char *format, ...)
 void reel_tls_describe(const SSL *ssl, char *text_z, size_t size);
 
 /* An SSL of this context, with the context as its owner. NULL: out of memory. */
-SSL *reel_tls_ssl_new(struct reel_tls_context *context);
+SSL *reel_tls_ssl_new(struct reel_tls_context *context, bool is_server);
 
 /* How OpenSSL reaches the filter below. NULL: out of memory. */
 BIO_METHOD *reel_tls_bio_new(void);
