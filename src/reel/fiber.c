@@ -11,14 +11,21 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WITH_ASAN
+#elif defined(__SANITIZE_THREAD__)
+#define WITH_TSAN
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define WITH_ASAN
+#elif __has_feature(thread_sanitizer)
+#define WITH_TSAN
 #endif
 #endif
 #ifdef WITH_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
+#endif
+#ifdef WITH_TSAN
+#include <sanitizer/tsan_interface.h>
 #endif
 
 enum { GUARD_SIZE = 64 << 10 }; /* more than a page: large frames do not step over it */
@@ -42,16 +49,17 @@ struct reel_fiber {
     int64_t value;
     bool begun, over;
     bool cancelled;   /* the next await says so */
-    void *fake_stack; /* the rest is the sanitizer's */
+    void *fake_stack; /* the rest is the sanitizers' */
+    void *own_context, *loop_context;
     const void *loop_low;
     size_t loop_size;
 };
 
-/* ---- the sanitizer ---- */
+/* ---- the sanitizers ---- */
 
 #ifdef WITH_ASAN
 
-static void before_switch_to_fiber(void **fake_stack, const struct reel_fiber *f)
+static void before_switch_to_fiber(void **fake_stack, struct reel_fiber *f)
 {
     __sanitizer_start_switch_fiber(fake_stack, f->stack, f->r->fibers.stack_size);
 }
@@ -79,15 +87,26 @@ static void clean_stack(uint8_t *stack, size_t size)
 
 #else
 
-static void before_switch_to_fiber(void **fake_stack, const struct reel_fiber *f)
+static void before_switch_to_fiber(void **fake_stack, struct reel_fiber *f)
 {
     (void)fake_stack;
+#ifdef WITH_TSAN
+    if (!f->own_context)
+        f->own_context = __tsan_create_fiber(0);
+    f->loop_context = __tsan_get_current_fiber();
+    __tsan_switch_to_fiber(f->own_context, 0);
+#else
     (void)f;
+#endif
 }
 
 static void before_switch_to_loop(struct reel_fiber *f)
 {
+#ifdef WITH_TSAN
+    __tsan_switch_to_fiber(f->loop_context, 0);
+#else
     (void)f;
+#endif
 }
 
 static void after_switch_to_fiber(struct reel_fiber *f)
@@ -107,6 +126,15 @@ static void clean_stack(uint8_t *stack, size_t size)
 }
 
 #endif
+
+static void forget_fiber(struct reel_fiber *f)
+{
+#ifdef WITH_TSAN
+    if (f->own_context)
+        __tsan_destroy_fiber(f->own_context);
+#endif
+    (void)f;
+}
 
 /* ---- stacks ---- */
 
@@ -197,6 +225,7 @@ static void entry(void *argument)
 static void end_fiber(struct reel_fiber *f)
 {
     struct reel_deferred *end = f->end;
+    forget_fiber(f);
     put_stack(&f->r->fibers, f->stack);
     f->r->fibers.live--;
     if (f->value >= 0)
