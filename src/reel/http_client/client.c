@@ -40,7 +40,7 @@ static int try_pool(struct reel_http_exchange *x)
         return 0;
     if (client->connection_count >= client->options.connections_max) {
         if (!list_is_empty(&client->idle)) /* makes room, in a later turn */
-            reel_hc_conn_end(CONTAINER_OF(client->idle.next, struct hc_conn, link));
+            reel_hc_conn_close(CONTAINER_OF(client->idle.next, struct hc_conn, link));
         return 0;
     }
     int err = reel_hc_conn_open(client, x);
@@ -273,7 +273,7 @@ void reel_http_client_free(struct reel_http_client *client)
     fail_all(&client->waiting);
     fail_all(&client->active);
     while (!list_is_empty(&client->idle))
-        reel_hc_conn_end(CONTAINER_OF(client->idle.next, struct hc_conn, link));
+        reel_hc_conn_close(CONTAINER_OF(client->idle.next, struct hc_conn, link));
     client->freed = true;
     reel_hc_client_gone(client);
 }

@@ -191,7 +191,7 @@ static void on_dial_failed(struct reel_dial *dial, int reason)
 
 static void on_idle(struct reel_timer *timer)
 {
-    reel_hc_conn_end(CONTAINER_OF(timer, struct hc_conn, idle));
+    reel_hc_conn_close(CONTAINER_OF(timer, struct hc_conn, idle));
 }
 
 static const struct reel_protocol conn_protocol = {
@@ -269,10 +269,10 @@ void reel_hc_conn_give(struct hc_conn *conn, struct reel_http_exchange *x)
     reel_hc_exchange_begin(x);
 }
 
-/* In order, unless something of the request or of the answer is still under way. */
-static void close_conn(struct hc_conn *conn, bool in_order)
+/* In order, unless something of the answer is still under way. */
+void reel_hc_conn_close(struct hc_conn *conn)
 {
-    if (!in_order && !http1_is_between(&conn->parser)) {
+    if (!http1_is_between(&conn->parser)) {
         reel_hc_conn_end(conn);
         return;
     }
@@ -290,7 +290,7 @@ void reel_hc_conn_release(struct hc_conn *conn, bool keep)
     if (!list_is_empty(&client->waiting))
         reel_timer_start(&client->soon, 0);
     if (!keep || client->freed || client->options.idle_ns < 0 || reel_is_closing(conn->t)) {
-        close_conn(conn, keep);
+        reel_hc_conn_close(conn);
         return;
     }
     list_remove(&conn->link);

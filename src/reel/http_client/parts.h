@@ -151,6 +151,8 @@ void reel_hc_conn_look(struct hc_conn *conn);
 int reel_hc_conn_open(struct reel_http_client *client, struct reel_http_exchange *x);
 void reel_hc_conn_give(struct hc_conn *conn, struct reel_http_exchange *x);
 void reel_hc_conn_end(struct hc_conn *conn); /* aborts */
+/* In order, unless something of an answer is still under way. */
+void reel_hc_conn_close(struct hc_conn *conn);
 
 /* ---- response.c ---- */
 
