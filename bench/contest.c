@@ -3,7 +3,7 @@
  * machine drifts by more than the differences within seconds, so each slice is compared with the
  * bare loop's slice of the same round, and of these ratios the median is told: above 1.00 is cheaper
  * than the bare loop. */
-#include "load.h"
+#include "agent.h"
 #include "plan.h"
 #include "server.h"
 #include "sockets.h"
@@ -75,7 +75,7 @@ static const struct row rows[] = {
 
 struct contest {
     struct server servers[PEERS];
-    void *loads[PEERS];
+    struct agent agents[PEERS];
     int running[PEERS]; /* those that take part */
     int count;
     double cost_ns[PEERS][ROUNDS_MAX];
@@ -98,43 +98,44 @@ static void start_all(struct contest *c, const struct plan *plan, const struct r
             plan_missing(&peers[i], err);
             continue;
         }
-        c->loads[i] = row->load->open(&row->shape, c->servers[i].port);
+        agent_start(&c->agents[i], row->load, &row->shape, c->servers[i].port);
         c->running[c->count++] = i;
     }
 }
 
-static void stop_all(struct contest *c, const struct row *row)
+static void stop_all(struct contest *c)
 {
     for (int k = 0; k < c->count; k++) {
-        row->load->close(c->loads[c->running[k]]);
+        agent_stop(&c->agents[c->running[k]]);
         server_stop(&c->servers[c->running[k]]);
     }
 }
 
-static void run_slice(struct contest *c, const struct row *row, int i, int round, int64_t slice_ns)
+static void run_slice(struct contest *c, int i, int round, int64_t slice_ns)
 {
     int64_t begin_ns = clock_ns(CLOCK_MONOTONIC);
     int64_t cpu_begin_ns = process_cpu_ns(c->servers[i].pid);
-    double done = (double)row->load->run(c->loads[i], slice_ns);
+    double done = (double)agent_run(&c->agents[i], slice_ns);
     c->cost_ns[i][round] = (double)(process_cpu_ns(c->servers[i].pid) - cpu_begin_ns) / done;
     if (i == 0)
         c->rate[round] = done * 1e9 / (double)(clock_ns(CLOCK_MONOTONIC) - begin_ns);
 }
 
 /* The first round only warms up: its figures are overwritten. */
-static void run_rounds(struct contest *c, const struct plan *plan, const struct row *row)
+static void run_rounds(struct contest *c, const struct plan *plan)
 {
     for (int round = -1; round < plan->rounds; round++) {
         shuffle(c->running, c->count);
         for (int k = 0; k < c->count; k++)
-            run_slice(c, row, c->running[k], round < 0 ? 0 : round, plan->slice_ns);
+            run_slice(c, c->running[k], round < 0 ? 0 : round, plan->slice_ns);
     }
 }
 
+/* NAN of one that did not take part. */
 static double efficiency(const struct contest *c, int i, int rounds)
 {
     double ratios[ROUNDS_MAX];
-    if (!c->loads[i])
+    if (c->cost_ns[i][0] == 0)
         return NAN;
     for (int round = 0; round < rounds; round++)
         ratios[round] = c->cost_ns[0][round] / c->cost_ns[i][round];
@@ -149,8 +150,8 @@ static void run_row(const struct plan *plan, const struct row *row)
     int digits[1 + PEERS] = {2, 0};
     c = (struct contest){0};
     start_all(&c, plan, row);
-    run_rounds(&c, plan, row);
-    stop_all(&c, row);
+    run_rounds(&c, plan);
+    stop_all(&c);
     for (int i = 1; i < PEERS; i++) {
         values[1 + i] = efficiency(&c, i, plan->rounds);
         digits[1 + i] = 2;
