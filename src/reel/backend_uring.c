@@ -226,11 +226,24 @@ static void uring_submit(struct reel_reactor *r)
         reel_uring_settle(u);
 }
 
+/* Looking takes no system call, so a spin here would be nothing but work: the CPU's other thread, which
+ * may be the peer's, is to have the better part of it. */
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    for (int i = 0; i < 8; i++)
+        __builtin_ia32_pause();
+#endif
+}
+
+/* Looks, or waits: the number of events. */
 static int look(struct reel_reactor *r, int64_t timeout_ns)
 {
     struct uring *u = r->uring;
-    if (timeout_ns == 0 && !u->todo.first && u->epoll_polled && !has_completions(u))
+    if (timeout_ns == 0 && !u->todo.first && u->epoll_polled && !has_completions(u)) {
+        relax();
         return 0;
+    }
     reel_uring_ask(u);
     ask_for_epoll(r);
     if (!exchange(r, timeout_ns))
