@@ -26,7 +26,8 @@ struct reel_producer {
 /* One at a time: -EBUSY. 0, -EPIPE or -ENOMEM. A pull producer is asked from the next turn on. */
 int reel_producer_register(struct reel_transport *t, struct reel_producer *producer);
 
-/* No effect when it is not registered. A transport closed meanwhile closes now. */
+/* No effect when it is not registered. reel_close does not wait for a producer: it is not asked any
+ * more, and stopped at the end. */
 void reel_producer_unregister(struct reel_producer *producer);
 
 /* A piece of a file as part of the output: in order with the writes around it, by sendfile(2) where
@@ -39,11 +40,11 @@ struct reel_file_piece {
     off_t offset;                 /* where it begins; moves on */
     uint64_t len;                 /* bytes left */
     struct reel_file_piece *next; /* the transport's from here on */
-    size_t ahead;
+    int result;
 };
 
 /* Queues `len` bytes of the file from `offset` on. The file's bytes do not count against the
- * queue's maximum: nothing of it is in memory. Reading may wait for the disk: meant for files that
+ * queue's maximum, nor in reel_write_pending (but for one): nothing of it is in memory. Reading may wait for the disk: meant for files that
  * are in the cache, or disks that are fast. A file that turns out to be shorter ends the connection:
  * lost(-EIO). 0, -EPIPE, -EBADF, -EINVAL (nothing to send) or -ENOMEM. */
 int reel_send_file(struct reel_transport *t, struct reel_file_piece *piece, int fd, off_t offset,

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct arena_block *block_new(struct reel_reactor *r, size_t size)
 {
@@ -102,6 +103,7 @@ static struct chunk *chunk_new(struct reel_reactor *r, size_t cap, bool on_heap)
     chunk->start = chunk->end = 0;
     chunk->cap = (uint32_t)cap;
     chunk->on_heap = on_heap;
+    chunk->kind = CHUNK_BYTES;
     return chunk;
 }
 
@@ -173,9 +175,51 @@ int reel_chain_share(struct reel_reactor *r, struct chunk **last, uint8_t *data,
     struct chunk *chunk = reel_arena_new(r, sizeof(*chunk));
     if (!chunk)
         return -ENOMEM;
-    *chunk = (struct chunk){chunk, data, 0, (uint32_t)len, (uint32_t)len, false};
+    *chunk = (struct chunk){chunk, data, 0, (uint32_t)len, (uint32_t)len, false, CHUNK_BYTES};
     append(last, chunk);
     return 0;
+}
+
+int reel_chain_put_descriptor(struct reel_reactor *r, struct chunk **last, int fd,
+                              const uint8_t *data, size_t len)
+{
+    struct chunk *chunk = chunk_new(r, len + sizeof(fd), true);
+    if (!chunk)
+        return -ENOMEM;
+    memcpy(chunk->data, &fd, sizeof(fd));
+    chunk->data += sizeof(fd);
+    chunk->cap -= (uint32_t)sizeof(fd);
+    chunk->kind = CHUNK_DESCRIPTOR;
+    copy(chunk, data, len);
+    append(last, chunk);
+    return 0;
+}
+
+int reel_chain_put_file(struct reel_reactor *r, struct chunk **last, void *piece)
+{
+    struct chunk *chunk = chunk_new(r, 0, true);
+    if (!chunk)
+        return -ENOMEM;
+    chunk->data = piece;
+    chunk->end = chunk->cap = 1;
+    chunk->kind = CHUNK_FILE;
+    append(last, chunk);
+    return 0;
+}
+
+int reel_chunk_descriptor(const struct chunk *chunk)
+{
+    int fd = -1;
+    memcpy(&fd, chunk->data - sizeof(fd), sizeof(fd));
+    return fd;
+}
+
+void reel_chunk_drop_descriptor(struct chunk *chunk)
+{
+    if (chunk->kind != CHUNK_DESCRIPTOR)
+        return;
+    close(reel_chunk_descriptor(chunk));
+    chunk->kind = CHUNK_BYTES;
 }
 
 static void drop_first(struct reel_reactor *r, struct chunk **last)
@@ -185,6 +229,7 @@ static void drop_first(struct reel_reactor *r, struct chunk **last)
         *last = NULL;
     else
         (*last)->next = first->next;
+    reel_chunk_drop_descriptor(first);
     if (first->on_heap)
         reel_memory_free(r, first);
 }

@@ -10,11 +10,18 @@
 
 struct reel_reactor;
 
+enum chunk_kind {
+    CHUNK_BYTES,
+    CHUNK_DESCRIPTOR, /* bytes with which a descriptor goes: an int in front of them */
+    CHUNK_FILE, /* a piece of a file; `data` is the struct reel_file_piece. Counts as a byte */
+};
+
 struct chunk {
     struct chunk *next; /* of a chain: the last one's is the first */
     uint8_t *data;      /* behind the struct, or in the arena and shared with other chains */
     uint32_t start, end, cap;
     bool on_heap;
+    uint8_t kind; /* enum chunk_kind; others than bytes lie on the heap */
 };
 
 /* A chain is known by its last chunk; NULL: empty. */
@@ -47,6 +54,17 @@ int reel_chain_put(struct reel_reactor *r, struct chunk **last, const uint8_t *d
 
 /* Appends bytes that lie in the arena and stay there: no copy. 0 or -ENOMEM. */
 int reel_chain_share(struct reel_reactor *r, struct chunk **last, uint8_t *data, size_t len);
+
+/* Appends what is more than bytes. 0 or -ENOMEM; then the descriptor is still the caller's. */
+int reel_chain_put_descriptor(struct reel_reactor *r, struct chunk **last, int fd,
+                              const uint8_t *data, size_t len);
+int reel_chain_put_file(struct reel_reactor *r, struct chunk **last, void *piece);
+
+/* The descriptor that goes with this chunk; it stays the chunk's. */
+int reel_chunk_descriptor(const struct chunk *chunk);
+
+/* It has been sent, or is not wanted: closes it. From now on these are just bytes. */
+void reel_chunk_drop_descriptor(struct chunk *chunk);
 
 /* Drops `len` bytes from the front, which are there. */
 void reel_chain_drop(struct reel_reactor *r, struct chunk **last, size_t len);

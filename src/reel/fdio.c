@@ -2,6 +2,9 @@
 #include "reel/fdio.h"
 
 #include "reel/filters.h"
+#include "reel/special.h"
+
+#include <reel/descriptor.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -95,6 +98,37 @@ static int fd_open(struct reel_transport *t)
                                     (struct source *)&t->io);
 }
 
+static ssize_t fd_direct(struct reel_transport *t,
+                         ssize_t (*call)(struct reel_transport *t, void *context), void *context)
+{
+    return call(t, context);
+}
+
+/* Unix sockets. Descriptors come before the bytes that they were sent with; without room for them
+ * the kernel closes them. They end a read early, so from the first one on a short read says nothing
+ * of what is left. */
+static ssize_t unix_receive(struct reel_transport *t, uint8_t *data, size_t len)
+{
+    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(REEL_DESCRIPTORS_MAX * sizeof(int))];
+    bool takes = t->protocol->descriptor != NULL;
+    struct iovec part = {data, len};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = takes ? control : NULL,
+                             .msg_controllen = takes ? sizeof(control) : 0};
+    ssize_t n = recvmsg(t->fd, &message, MSG_CMSG_CLOEXEC);
+    if (n < 0)
+        return -errno;
+    if (message.msg_controllen || (message.msg_flags & MSG_CTRUNC))
+        t->peer_shut = true;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header;
+         header = CMSG_NXTHDR(&message, header))
+        if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+            reel_special_received(t, CMSG_DATA(header),
+                                  (header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    return n;
+}
+
 static const struct stream_io fd_io = {
     .source = {on_events},
     .size = sizeof(struct reel_transport),
@@ -105,6 +139,20 @@ static const struct stream_io fd_io = {
     .shut = reel_fd_shut,
     .close = fd_close,
     .error = reel_fd_error,
+    .direct = fd_direct,
+};
+
+static const struct stream_io unix_io = {
+    .source = {on_events},
+    .size = sizeof(struct reel_transport),
+    .short_is_all = true,
+    .open = fd_open,
+    .receive = unix_receive,
+    .send = reel_fd_send,
+    .shut = reel_fd_shut,
+    .close = fd_close,
+    .error = reel_fd_error,
+    .direct = fd_direct,
 };
 
 int reel_fd_bind_device(int fd, const char *device_z)
@@ -164,22 +212,29 @@ static int stream_new(struct reel_reactor *r, const struct stream_io *io,
     return 0;
 }
 
-static const struct stream_io *socket_io(const struct reel_reactor *r)
+/* A ring of the kernel's receives bytes, and nothing else. */
+static const struct stream_io *socket_io(const struct reel_reactor *r, int family,
+                                         const struct reel_factory *factory)
 {
-    return r->backend->socket_io ? r->backend->socket_io : &fd_io;
+    const struct stream_io *io = r->backend->socket_io;
+    if (family == AF_UNIX && (!io || factory->protocol->descriptor))
+        return &unix_io;
+    return io ? io : &fd_io;
 }
 
 int reel_fd_stream_new(struct reel_reactor *r, const struct fd_birth *birth,
                        struct reel_transport **out)
 {
-    return stream_new(r, socket_io(r), birth, out);
+    int family = birth->peer ? birth->peer->storage.ss_family : AF_UNSPEC;
+    return stream_new(r, socket_io(r, family, birth->factory), birth, out);
 }
 
-static bool is_stream_socket(int fd)
+static bool is_stream_socket(int fd, int *family)
 {
     int type = 0;
     socklen_t len = sizeof(type);
-    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM &&
+           getsockopt(fd, SOL_SOCKET, SO_DOMAIN, family, &len) == 0;
 }
 
 static void set_directions(struct reel_transport *t, int access)
@@ -205,7 +260,9 @@ int reel_fd_stream_prepare(struct reel_reactor *r, int fd, const struct reel_fac
     if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return -errno;
     struct reel_transport *t = NULL;
-    const struct stream_io *io = is_stream_socket(fd) ? socket_io(r) : &fd_io;
+    int family = AF_UNSPEC;
+    bool stream = is_stream_socket(fd, &family);
+    const struct stream_io *io = stream ? socket_io(r, family, factory) : &fd_io;
     int err = stream_new(r, io, &(struct fd_birth){.fd = fd, .factory = factory}, &t);
     if (err < 0)
         return err;

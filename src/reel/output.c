@@ -1,6 +1,7 @@
 /* Sending: writes are gathered in the turn's arena and leave at its end, in one call a connection;
  * long ones leave at once, straight from the caller's memory. */
 #include "reel/filters.h"
+#include "reel/special.h"
 
 #include <errno.h>
 
@@ -40,7 +41,7 @@ static int gather(struct reel_transport *t, struct iovec *parts, int parts_max, 
 {
     int count = 0;
     struct chunk *chunk = t->output ? t->output->next : NULL;
-    while (chunk && count < parts_max) {
+    while (chunk && count < parts_max && chunk->kind == CHUNK_BYTES) {
         parts[count++] = (struct iovec){chunk->data + chunk->start, chunk->end - chunk->start};
         chunk = chunk == t->output ? NULL : chunk->next;
     }
@@ -54,7 +55,7 @@ int reel_stream_gather(struct reel_transport *t, struct iovec *parts, int parts_
     return gather(t, parts, parts_max, (struct iovec){0});
 }
 
-static void took(struct reel_transport *t, size_t len)
+void reel_stream_took(struct reel_transport *t, size_t len)
 {
     reel_chain_drop(t->reactor, &t->output, len);
     t->pending -= (uint32_t)len;
@@ -72,12 +73,14 @@ static int send_once(struct reel_transport *t, struct iovec *tail)
 {
     struct iovec parts[PARTS_MAX];
     int count = gather(t, parts, PARTS_MAX, *tail);
+    if (count == 0)
+        return reel_special_send(t); /* what comes first is more than bytes */
     ssize_t n = t->io->send(t, parts, count);
     if (n < 0)
         return n == -EINTR ? 0 : (int)n;
     size_t sent = (size_t)n;
     size_t queued = sent < t->pending ? sent : t->pending;
-    took(t, queued);
+    reel_stream_took(t, queued);
     if (sent > queued) { /* else there may be none: NULL */
         tail->iov_base = (uint8_t *)tail->iov_base + (sent - queued);
         tail->iov_len -= sent - queued;
@@ -89,7 +92,9 @@ static int send_once(struct reel_transport *t, struct iovec *tail)
 size_t reel_stream_send(struct reel_transport *t, const uint8_t *data, size_t len)
 {
     struct iovec tail = {(void *)data, len};
-    while (t->writable && !t->stalled && !t->dying && (t->pending || tail.iov_len)) {
+    t->had_turn = false;
+    while (t->writable && !t->stalled && !t->dying && !t->had_turn &&
+           (t->pending || tail.iov_len)) {
         int err = send_once(t, &tail);
         if (err == -EAGAIN && t->filtered)
             t->stalled = true;
@@ -149,6 +154,7 @@ static void wait_for_room(struct reel_transport *t)
     if (reel_chain_keep(r, &t->output) < 0) {
         r->metrics.queued_bytes -= t->pending;
         t->pending = 0;
+        reel_special_end(t, -ENOMEM);
         reel_chain_clear(r, &t->output);
         reel_stream_die(t, -ENOMEM);
         return;
@@ -202,6 +208,8 @@ void reel_stream_flush(struct reel_transport *t)
         wait_for_room(t);
     else
         all_sent(t);
+    if (t->extra && t->extra->producer)
+        reel_producer_flushed(t);
     if (t->readable && !t->paused && !t->full)
         reel_stream_ready(t); /* reading may have stopped for this output */
 }
@@ -215,7 +223,7 @@ void reel_stream_sent(struct reel_transport *t, ssize_t n, size_t offered)
         return;
     }
     if (n > 0) {
-        took(t, (size_t)n);
+        reel_stream_took(t, (size_t)n);
         touch(t);
     }
     if (n == -EAGAIN || (n >= 0 && (size_t)n < offered))
@@ -257,7 +265,7 @@ static int may_write(const struct reel_transport *t, size_t len)
     return len > reel_stream_queue_max(t) - t->pending ? -ENOBUFS : 0;
 }
 
-static void put(struct reel_transport *t, size_t len)
+void reel_stream_queued(struct reel_transport *t, size_t len)
 {
     t->pending += (uint32_t)len;
     t->reactor->metrics.queued_bytes += len;
@@ -283,7 +291,7 @@ int reel_write(struct reel_transport *t, const void *data, size_t len)
     err = reel_chain_put(t->reactor, &t->output, data, len, !open);
     if (err < 0)
         return err;
-    put(t, len);
+    reel_stream_queued(t, len);
     reel_stream_limit_arena(t->reactor);
     return 0;
 }
@@ -297,7 +305,7 @@ int reel_stream_share(struct reel_transport *t, uint8_t *data, size_t len)
     else if (err == 0)
         err = reel_chain_put(t->reactor, &t->output, data, len, true);
     if (err == 0)
-        put(t, len);
+        reel_stream_queued(t, len);
     return err;
 }
 

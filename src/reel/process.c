@@ -296,19 +296,18 @@ static int open_fds(struct birth_fds *b, const struct reel_process_options *opti
 }
 
 /* A transport for each of this side's ends; not begun yet. */
-static int prepare_pipe(struct reel_process *p, int fd, int number,
+static int prepare_pipe(struct reel_process *p, int *fd, int number,
                         const struct reel_factory *factory)
 {
     struct process_pipe *pipe = &p->pipes[p->pipe_count];
     struct reel_transport *t = NULL;
-    int err = reel_fd_stream_prepare(p->reactor, fd, factory, &t);
+    int err = reel_fd_stream_prepare(p->reactor, *fd, factory, &t);
     if (!t)
         return err;
+    *fd = -1; /* the transport's from here on */
     struct stream_extra *extra = reel_stream_extra(t);
     if (!extra) {
-        t->fd = -1; /* the descriptor stays the caller's */
-        p->reactor->backend->remove(p->reactor, fd, (struct source *)&t->io);
-        reel_stream_discard(t);
+        reel_fd_stream_undo(t);
         return -ENOMEM;
     }
     *pipe = (struct process_pipe){{on_pipe_over}, p, t, number};
@@ -323,10 +322,11 @@ static int prepare_pipes(struct reel_process *p, struct birth_fds *b,
     size_t at = 0;
     int err = 0;
     if (options->pty)
-        err = prepare_pipe(p, b->parent[at++], -1, options->pty_factory);
+        err = prepare_pipe(p, &b->parent[at++], -1, options->pty_factory);
     for (size_t i = 0; i < options->fd_count && err == 0; i++)
         if (has_transport(&options->fds[i]))
-            err = prepare_pipe(p, b->parent[at++], options->fds[i].number, options->fds[i].factory);
+            err =
+                prepare_pipe(p, &b->parent[at++], options->fds[i].number, options->fds[i].factory);
     return err;
 }
 
@@ -416,8 +416,9 @@ static int start(struct reel_process *p, struct birth_fds *b,
         err = give_birth(p, b, options->by_signal);
     for (size_t i = 0; i < b->own_count; i++)
         close(b->own[i]);
-    for (size_t i = p->pipe_count; i < b->parent_count; i++)
-        close(b->parent[i]); /* no transport has it */
+    for (size_t i = 0; i < b->parent_count; i++)
+        if (b->parent[i] >= 0)
+            close(b->parent[i]); /* no transport has it */
     return err;
 }
 

@@ -2,6 +2,7 @@
 #include "reel/stream.h"
 
 #include "reel/filters.h"
+#include "reel/special.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -414,11 +415,13 @@ static void tell_watermarks(struct reel_transport *t)
 {
     if ((t->full || t->drained) && !t->full_told) {
         t->full_told = true;
+        reel_producer_tell(t, false);
         if (t->protocol->full && !t->closing)
             t->protocol->full(t);
     }
     if (t->drained && !t->dying) {
         t->drained = t->full_told = false;
+        reel_producer_tell(t, true);
         if (t->protocol->drained && !t->closing)
             t->protocol->drained(t);
     }
@@ -441,6 +444,8 @@ void reel_stream_run(struct reel_transport *t)
     if (t->writable && !t->stalled && t->pending)
         reel_stream_unsent(t);
     tell_watermarks(t);
+    if (t->extra)
+        reel_special_tell(t);
     if (has_held(t) && !t->held_waits && !t->paused && !t->closing && !t->dying)
         deliver_held(t);
     read_some(t);
@@ -493,6 +498,8 @@ static void bury(struct reel_transport *t)
     struct reel_reactor *r = t->reactor;
     if (t->extra)
         reel_timer_fini(&t->extra->timer);
+    if (t->extra)
+        reel_special_bury(t);
     tell_end(t);
     t->buried = true;
     if (t->extra && t->extra->end)

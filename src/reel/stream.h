@@ -29,6 +29,10 @@ struct stream_io {
     /* At the turn's end: the pending output joins those that backend_ops.submit sends together.
      * False: it is to be sent by `send`. NULL: always so. */
     bool (*batch)(struct reel_transport *t);
+    /* A system call of another's that sends on `fd`, with the care that `send` takes of its result.
+     * NULL: what lies below is not a plain socket. */
+    ssize_t (*direct)(struct reel_transport *t,
+                      ssize_t (*call)(struct reel_transport *t, void *context), void *context);
 };
 
 /* Told when a transport is over: after `lost` or `failed`, before the descriptor is closed. Part of
@@ -43,6 +47,9 @@ struct stream_extra {
     struct reel_transport *transport;
     int64_t idle_ns; /* 0: none */
     struct stream_end *end;
+    struct reel_producer *producer;
+    struct reel_file_piece *done; /* pieces that are through; to be told. The newest first */
+    uint32_t fds_queued;
     uint8_t *held; /* bytes not taken by the protocol; NULL: none */
     size_t held_start, held_end, held_cap;
     bool more; /* the protocol waits for what comes behind `held`: reading goes on */
@@ -66,7 +73,7 @@ struct reel_transport {
     bool made : 1;      /* the protocol has been told */
     bool readable : 1;  /* there may be something to receive */
     bool writable : 1;  /* the last send was taken in full */
-    bool peer_shut : 1; /* an end was announced: read on to the EOF */
+    bool peer_shut : 1; /* a short read does not mean that all was read */
     bool paused : 1;    /* by the protocol */
     bool eof : 1;       /* received */
     bool full : 1;      /* passed the high watermark and not yet fell to the low one */
@@ -87,6 +94,7 @@ struct reel_transport {
     bool filtered : 1;    /* `io` is a stack of filters (filters.h) */
     bool handshaking : 1; /* a filter is not through its handshake */
     bool stalled : 1;     /* the filters take no output before the next event */
+    bool had_turn : 1;    /* has sent so much of a file that it is others' turn */
     bool is_busy : 1;     /* the backend still knows it: the memory stays until that is over */
 
     /* The peer, packed: a sockaddr_storage would double the size. */
@@ -165,6 +173,12 @@ void reel_stream_forget(struct reel_transport *t);
 
 /* Joins the turn's writers: it will be flushed at the end of the turn. */
 void reel_stream_unsent(struct reel_transport *t);
+
+/* So many bytes have joined the output. */
+void reel_stream_queued(struct reel_transport *t, size_t len);
+
+/* So many bytes of the pending output are gone. */
+void reel_stream_took(struct reel_transport *t, size_t len);
 
 /* Sends what is pending and draws the consequences; calls nobody back. */
 void reel_stream_flush(struct reel_transport *t);

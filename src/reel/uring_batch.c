@@ -1,4 +1,5 @@
 /* The turn's sends of the io_uring backend, gathered and submitted together. */
+#include "reel/special.h"
 #include "reel/uring.h"
 
 #include <errno.h>
@@ -26,7 +27,7 @@ static void prepare(struct uring *u, struct uring_send *send, int index)
 bool reel_uring_batch(struct reel_transport *t)
 {
     struct uring *u = t->reactor->uring;
-    if (!u || !t->made || t->dying || !t->writable || !t->pending)
+    if (!u || !t->made || t->dying || !t->writable || !t->pending || reel_special_is_next(t))
         return false;
     if (u->send_count == URING_ENTRIES)
         t->reactor->backend->submit(t->reactor);

@@ -246,6 +246,12 @@ static ssize_t uring_send(struct reel_transport *t, const struct iovec *parts, i
     return true_result(stream_of(t), reel_fd_send(t, parts, count));
 }
 
+static ssize_t uring_direct(struct reel_transport *t,
+                            ssize_t (*call)(struct reel_transport *t, void *context), void *context)
+{
+    return true_result(stream_of(t), call(t, context));
+}
+
 void reel_uring_sent(struct uring_stream *s, int result, size_t offered)
 {
     if (result >= 0 && (size_t)result < offered)
@@ -395,6 +401,7 @@ const struct stream_io reel_uring_io = {
     .close = uring_close,
     .error = uring_error,
     .batch = reel_uring_batch,
+    .direct = uring_direct,
 };
 
 static void tell(struct uring_stream *s)
