@@ -46,7 +46,6 @@ enum reel_handle_kind {
     REEL_HANDLE_DEFERRED, /* its last callback has not come yet */
     REEL_HANDLE_DATAGRAM,
     REEL_HANDLE_PROCESS,
-    REEL_HANDLE_INOTIFY,
     REEL_HANDLE_HTTP, /* a site */
 };
 

@@ -37,7 +37,6 @@
 #include <reel/http.h>
 #include <reel/http_client.h>
 #include <reel/http_static.h>
-#include <reel/inotify.h>
 #include <reel/line.h>
 #include <reel/mail.h>
 #include <reel/net.h>
@@ -62,6 +61,5 @@
 #include <reel/transport.h>
 #include <reel/url.h>
 #include <reel/websocket.h>
-#include <reel/workers.h>
 
 #endif

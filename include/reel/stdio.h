@@ -10,7 +10,7 @@ struct reel_transport;
  * socket. They are made non-blocking for the time, and given back as they were at the end; they are
  * not closed. reel_shutdown_write puts /dev/null in the place of descriptor 1, so that whoever reads
  * it sees the end. One at a time in a process is the caller's care. `made` comes in the next turn.
- * `out` may be NULL. 0 or -errno. As an endpoint: reel_connect(r, "stdio:", ...). */
+ * `out` may be NULL. 0 or -errno. */
 int reel_stdio(struct reel_reactor *r, const struct reel_factory *factory,
                struct reel_transport **out);
 

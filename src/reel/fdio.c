@@ -24,7 +24,7 @@ ssize_t reel_fd_receive(struct reel_transport *t, uint8_t *data, size_t len)
     if (t->is_socket)
         return result(recv(t->fd, data, len, 0));
     ssize_t n = read(t->fd, data, len);
-    if (n < 0 && errno == EIO) { /* a terminal whose other end is closed: for writing too */
+    if (n == 0 || (n < 0 && errno == EIO)) { /* a terminal that hung up has ended both ways */
         t->shut = t->no_write = true;
         return 0;
     }
