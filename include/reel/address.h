@@ -6,6 +6,10 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_address {
     struct sockaddr_storage storage;
     socklen_t length; /* 0: none */
@@ -30,5 +34,9 @@ const char *reel_address_host(const struct reel_address *a, char *out_z, size_t 
 
 /* The port; 0 when there is none. */
 uint16_t reel_address_port(const struct reel_address *a);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -15,6 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_datagram;
 struct reel_reactor;
 
@@ -199,5 +203,9 @@ int reel_test_datagram_pair(struct reel_reactor *r, const struct reel_datagram_f
                             const struct reel_datagram_factory *b_factory,
                             const struct reel_datagram_wire *wire, struct reel_datagram **a,
                             struct reel_datagram **b);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -33,6 +33,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_deferred;
 struct reel_reactor;
 
@@ -158,5 +162,9 @@ struct reel_deferred *reel_gather(struct reel_reactor *r, enum reel_gather_mode 
                                   struct reel_deferred *const *list, size_t count);
 
 #define REEL_GATHER_MAX ((size_t)1 << 20)
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

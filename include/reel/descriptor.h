@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_transport;
 
 #define REEL_DESCRIPTORS_MAX       16 /* with one piece of data; what a peer sends beyond is closed */
@@ -26,5 +30,9 @@ struct reel_credentials {
 /* The process that connected, or that called listen (SO_PEERCRED). 0, or -EOPNOTSUPP for what is no
  * Unix socket. */
 int reel_peer_credentials(const struct reel_transport *t, struct reel_credentials *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,6 +5,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_factory;
 struct reel_reactor;
 struct reel_transport;
@@ -32,5 +36,9 @@ struct reel_dialer {
 
 /* The dialer's function, or for NULL the default: numeric addresses only, -EINVAL for the rest. */
 int reel_dial(const struct reel_dialer *dialer, struct reel_reactor *r, struct reel_dial *dial);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -37,6 +37,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_factory;
 struct reel_listener;
 struct reel_reactor;
@@ -100,5 +104,9 @@ int reel_listen(struct reel_reactor *r, const char *endpoint_z, const struct ree
  * and for sessions to be resumed, make one and use reel_tls_upgrade_client. */
 int reel_connect(struct reel_reactor *r, const char *endpoint_z, const struct reel_factory *factory,
                  struct reel_transport **out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

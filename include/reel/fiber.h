@@ -27,6 +27,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Options of the reactor: `fiber_stack_size`, `fibers_max`; 0 is one of these. Below each stack lies
  * a guard: who needs more is ended by SIGSEGV. Memory is taken a page at a time, as it is touched. */
 #define REEL_FIBER_STACK_DEFAULT ((size_t)64 << 10)
@@ -56,5 +60,9 @@ int reel_fiber_sleep(struct reel_reactor *r, int64_t delay_ns);
 
 /* Whether the caller runs in a fiber of `r`: whether it may await. */
 bool reel_fiber_is_running(const struct reel_reactor *r);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -20,6 +20,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_deferred;
 struct reel_file;
 struct reel_pool;
@@ -72,5 +76,9 @@ struct reel_deferred *reel_file_unlink(struct reel_reactor *r, struct reel_pool 
 /* Value: the object is a struct stat (<sys/stat.h>), `number` the size in bytes. */
 struct reel_deferred *reel_file_stat(struct reel_reactor *r, struct reel_pool *pool,
                                      const char *path_z);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -31,6 +31,10 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_address;
 struct reel_filter;
 struct reel_transport;
@@ -147,5 +151,9 @@ int reel_filter_expect(struct reel_filter *f, int64_t timeout_ns);
 /* The peer's address is another one: reel_peer says so from now on. IPv4 or IPv6.
  * 0 or -EAFNOSUPPORT. */
 int reel_filter_set_peer(struct reel_filter *f, const struct reel_address *peer);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_forward;
 struct reel_listener;
 struct reel_reactor;
@@ -60,5 +64,9 @@ struct reel_forward {
 };
 
 void reel_forward_init(struct reel_forward *forward);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

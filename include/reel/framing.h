@@ -24,6 +24,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum reel_frame_kind {
     REEL_FRAME_INT8,      /* one byte of length, 0 to 255 */
     REEL_FRAME_INT16,     /* two, most significant first */
@@ -62,5 +66,9 @@ size_t reel_frame_data(struct reel_transport *t, const uint8_t *data, size_t len
 /* Writes a frame of the kind of the connection's protocol. All or nothing, as reel_write; -EMSGSIZE:
  * its length does not fit in front of it. */
 int reel_frame_write(struct reel_transport *t, const void *data, size_t len);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_group;
 struct reel_transport;
 
@@ -45,5 +49,9 @@ void reel_group_leave(struct reel_member *member);
 /* To all members but `except` (may be NULL), in the order of joining. How many took it. */
 size_t reel_group_write(struct reel_group *group, const void *data, size_t len,
                         const struct reel_transport *except);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

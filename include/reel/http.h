@@ -31,6 +31,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_filter_use;
 struct reel_http_request;
 struct reel_http_site;
@@ -317,5 +321,9 @@ int reel_http_send_event(struct reel_http_request *q, const struct reel_http_eve
 /* The line of the Combined Log Format, without its line end; what is not printable is escaped. Cut
  * to `size`. Returns its length. */
 size_t reel_http_log_line(const struct reel_http_entry *entry, char *out_z, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -21,6 +21,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_deferred;
 struct reel_dialer;
 struct reel_http_client;
@@ -115,5 +119,9 @@ struct reel_deferred *reel_http_fetch(struct reel_http_client *client,
  * fires. */
 void reel_http_go_on(struct reel_http_exchange *x);
 void *reel_http_exchange_context(const struct reel_http_exchange *x);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_http_folder;
 struct reel_http_request;
 struct reel_reactor;
@@ -40,5 +44,9 @@ void reel_http_folder_free(struct reel_http_folder *folder);
  * {REEL_HTTP_ROUTE("GET", "/files/" "*", reel_http_folder_handle), .context = folder}.
  * What stands for the star is the path inside the folder. */
 void reel_http_folder_handle(struct reel_http_request *q, void *folder);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

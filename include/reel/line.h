@@ -30,6 +30,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Of each connection, at the very beginning of its state. The line receiver's own. */
 struct reel_line_state {
     size_t scanned;    /* of an unfinished line: so many bytes hold no delimiter */
@@ -95,5 +99,9 @@ int reel_print(struct reel_transport *t, const char *format_z, ...)
     __attribute__((format(printf, 2, 3)));
 
 #define REEL_PRINT_MAX 4096
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

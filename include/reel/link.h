@@ -3,8 +3,16 @@
 #ifndef REEL_LINK_H
 #define REEL_LINK_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_link {
     struct reel_link *next, *prev;
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define REEL_MAIL_ADDRESS_MAX 254 /* bytes of an address (RFC 5321, 4.5.3.1.3) */
 #define REEL_MAIL_LINE_MAX    998 /* bytes of a line, without its end (RFC 5322, 2.1.1) */
 
@@ -33,5 +37,9 @@ bool reel_mail_is_address(const char *address_z);
  * The length, which may be larger than `size`: then nothing but a part was written and a second
  * call with so much room succeeds. -EINVAL: a field is refused. */
 int64_t reel_mail_write(const struct reel_mail *mail, char *out, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

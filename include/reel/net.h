@@ -8,6 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_net {
     uint8_t family; /* 4, 6; 1: all Unix sockets */
     uint8_t bits;   /* so many of `bytes` count */
@@ -24,5 +28,9 @@ bool reel_net_has(const struct reel_net *net, const struct reel_address *address
 
 /* In any of `count` nets. */
 bool reel_nets_have(const struct reel_net *nets, size_t count, const struct reel_address *address);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -23,6 +23,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_reactor;
 struct reel_transport;
 
@@ -124,5 +128,9 @@ void reel_tap_text_init(struct reel_tap_text *text,
                         void (*write)(const struct reel_tap_text *text, const char *data,
                                       size_t len),
                         void *context);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -20,6 +20,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_pool;
 struct reel_reactor;
 
@@ -77,5 +81,9 @@ void reel_pool_metrics(struct reel_pool *pool, struct reel_pool_metrics *out);
 struct reel_deferred *reel_defer_to_thread(struct reel_reactor *r, struct reel_pool *pool,
                                            void (*fn)(void *argument, struct reel_result *result),
                                            void *argument, void (*release)(void *argument));
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

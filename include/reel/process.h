@@ -9,6 +9,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_deferred;
 struct reel_factory;
 struct reel_process;
@@ -125,5 +129,9 @@ struct reel_deferred *reel_process_output(struct reel_reactor *r,
 /* "exited with code 1", "was killed by SIGTERM". Written to out_z, cut to `size`. Returns out_z. */
 const char *reel_process_status_text(const struct reel_process_status *status, char *out_z,
                                      size_t size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

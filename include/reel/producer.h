@@ -8,6 +8,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_transport;
 
 /* In the caller's memory, until it is unregistered or stopped. Any function may be NULL, but for a
@@ -49,5 +53,9 @@ struct reel_file_piece {
  * lost(-EIO). 0, -EPIPE, -EBADF, -EINVAL (nothing to send) or -ENOMEM. */
 int reel_send_file(struct reel_transport *t, struct reel_file_piece *piece, int fd, off_t offset,
                    uint64_t len);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

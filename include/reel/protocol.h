@@ -16,6 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_address;
 struct reel_filter_use;
 struct reel_transport;
@@ -103,5 +107,9 @@ struct reel_factory {
      * never made: for limits and block lists. */
     bool (*accepts)(const struct reel_factory *factory, const struct reel_address *peer);
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

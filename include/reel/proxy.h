@@ -19,6 +19,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_transport;
 
 /* What a header says. */
@@ -78,5 +82,9 @@ int reel_proxy_parse(const uint8_t *data, size_t len, size_t max, struct reel_pr
 /* Writes a header; its size. Addresses of two families, or other than IPv4 and IPv6, are not told
  * (UNKNOWN, or an unspecified family). */
 size_t reel_proxy_compose(const struct reel_proxy_header *header, uint8_t out[REEL_PROXY_OWN_MAX]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -25,6 +25,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_pool;
 struct reel_reactor;
 
@@ -202,5 +206,9 @@ void reel_each_handle(struct reel_reactor *r, reel_handle_fn each, void *context
  * that parent and child do not take each other's events. Connections and listeners go on in both;
  * close in one what the other is to keep. 0 or -errno. */
 int reel_after_fork(struct reel_reactor *r);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

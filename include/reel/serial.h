@@ -5,6 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_factory;
 struct reel_reactor;
 struct reel_transport;
@@ -34,5 +38,9 @@ struct reel_serial_options {
 int reel_serial_open(struct reel_reactor *r, const char *path_z,
                      const struct reel_serial_options *options, const struct reel_factory *factory,
                      struct reel_transport **out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

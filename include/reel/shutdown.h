@@ -15,6 +15,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_deferred;
 struct reel_reactor;
 
@@ -49,5 +53,9 @@ int reel_stop_gracefully(struct reel_reactor *r, int64_t grace_ns);
 
 /* Whether a graceful stop has begun: for those who keep connections open between requests. */
 bool reel_is_stopping(const struct reel_reactor *r);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

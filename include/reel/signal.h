@@ -9,6 +9,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_reactor;
 
 struct reel_signal {
@@ -30,5 +34,9 @@ void reel_signal_stop(struct reel_signal *signal);
 
 /* SIGINT and SIGTERM stop the reactor: what most programs want. `signals` is two of them. */
 int reel_stop_on_signals(struct reel_signal signals[2], struct reel_reactor *r);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

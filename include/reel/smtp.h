@@ -11,6 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_deferred;
 struct reel_dialer;
 struct reel_reactor;
@@ -110,5 +114,9 @@ struct reel_deferred *reel_smtp_send(struct reel_reactor *r, const struct reel_s
 
 /* "sent", "sent to some", "failed for now", "failed". Static storage. */
 const char *reel_smtp_outcome_text(enum reel_smtp_outcome outcome);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

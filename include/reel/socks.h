@@ -16,6 +16,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_dialer;
 struct reel_filter_use;
 struct reel_socks;
@@ -66,5 +70,9 @@ struct reel_socks {
 #define REEL_SOCKS_HANDSHAKE_NS (INT64_C(30) * 1000000000)
 
 void reel_socks_init(struct reel_socks *socks);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -2,6 +2,10 @@
 #ifndef REEL_STDIO_H
 #define REEL_STDIO_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_factory;
 struct reel_reactor;
 struct reel_transport;
@@ -17,5 +21,9 @@ int reel_stdio(struct reel_reactor *r, const struct reel_factory *factory,
 /* The same with other descriptors. They stay the caller's, and open until `lost`. */
 int reel_stdio_on(struct reel_reactor *r, int in_fd, int out_fd, const struct reel_factory *factory,
                   struct reel_transport **out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 #ifndef REEL_SYSTEMD_H
 #define REEL_SYSTEMD_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* How many there are: LISTEN_FDS, if LISTEN_PID is this process. Reads the environment. */
 int reel_systemd_count(void);
 
@@ -12,5 +16,9 @@ int reel_systemd_fd(int index);
 
 /* The first one with this name (LISTEN_FDNAMES; FileDescriptorName= of the socket unit). -ENOENT. */
 int reel_systemd_fd_named(const char *name_z);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_factory;
 struct reel_filter_use;
 struct reel_listener;
@@ -82,5 +86,9 @@ struct reel_connect_options {
 int reel_connect_with(struct reel_reactor *r, const struct reel_address *address,
                       const struct reel_connect_options *options,
                       const struct reel_factory *factory, struct reel_transport **out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_factory;
 struct reel_reactor;
 struct reel_reactor_options;
@@ -70,5 +74,9 @@ void reel_test_reset(struct reel_test_peer *peer);
 bool reel_test_saw_eof(const struct reel_test_peer *peer);  /* the protocol shut its half */
 bool reel_test_saw_lost(const struct reel_test_peer *peer); /* the connection is gone ... */
 int reel_test_reason(const struct reel_test_peer *peer);    /* ... as the peer sees it */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define REEL_US     INT64_C(1000)
 #define REEL_MS     INT64_C(1000000)
 #define REEL_SECOND INT64_C(1000000000)
@@ -55,5 +59,9 @@ bool reel_timer_is_active(const struct reel_timer *timer);
 
 /* When it will fire, by the reactor's clock; INT64_MAX when stopped. */
 int64_t reel_timer_deadline_ns(const struct reel_timer *timer);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

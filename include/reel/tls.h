@@ -33,6 +33,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_filter_type;
 struct reel_tls_context;
 struct reel_transport;
@@ -176,5 +180,9 @@ const char *reel_tls_error_text(const struct reel_transport *t);
 
 /* OpenSSL's SSL, for what is not here. Not for reading, writing or closing. */
 void *reel_tls_native(const struct reel_transport *t);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

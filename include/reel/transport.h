@@ -12,6 +12,10 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_factory;
 struct reel_protocol;
 struct reel_reactor;
@@ -115,5 +119,9 @@ int reel_stream_adopt(struct reel_reactor *r, int fd, const struct reel_factory 
 
 /* "closed in order" for 0, the system's words for -errno. Static storage. */
 const char *reel_reason_text(int reason);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

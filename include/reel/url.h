@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define REEL_URL_MAX      8000 /* bytes of a URL */
 #define REEL_URL_HOST_MAX 253  /* bytes of its host */
 
@@ -39,5 +43,9 @@ bool reel_url_is(const struct reel_url *url, const char *scheme_z);
  * -ENAMETOOLONG as above or when it does not fit. */
 int reel_url_join(const char *base, size_t base_len, const char *reference, size_t reference_len,
                   char *out_z, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

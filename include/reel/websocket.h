@@ -23,6 +23,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reel_dialer;
 struct reel_http_request;
 struct reel_reactor;
@@ -159,5 +163,9 @@ const char *reel_websocket_protocol(const struct reel_websocket *ws);
 
 /* Its connection: for its peer, its filters. NULL before there is one. */
 struct reel_transport *reel_websocket_transport(const struct reel_websocket *ws);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
