@@ -39,6 +39,8 @@ SCENES = {
     "web": (["127.0.0.1:8081"],
             "curl -s --no-progress-meter --local-port 40010 http://127.0.0.1:8081/counter"
             " http://127.0.0.1:8081/style.css"),
+    "strip": (["127.0.0.1:10000"],
+              "curl -s --local-port 40011 -x http://127.0.0.1:10000 http://shop.lab/"),
     "pubsub": (["127.0.0.1:1025"],
                "(printf 'SUB house.*.door\\n'; sleep 0.6) | nc.openbsd -N -p 40008 127.0.0.1 1025 &"
                "sleep 0.3; (printf 'PUB house.red.door open\\n'; sleep 0.5) |"
@@ -69,6 +71,9 @@ def capture(name, path):
         try:
             wait_until(lambda: raw.exists() and raw.stat().st_size > 0, "the capture's first bytes")
             files = ROOT / "labs" / name
+            if (files / "setup").exists():
+                subprocess.run([files / "setup", pathlib.Path(folder) / "lab"], check=True)
+                files = pathlib.Path(folder) / "lab"
             server = subprocess.Popen([*enter, str(BUILD.resolve() / f"lab-{name}"), *arguments],
                                       stdout=subprocess.DEVNULL,
                                       cwd=files if files.is_dir() else None)

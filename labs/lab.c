@@ -59,14 +59,22 @@ struct reel_listener *lab_listen(struct reel_reactor *reactor, const char *where
     exit(LAB_CANNOT);
 }
 
-int lab_run(struct reel_reactor *reactor)
+int lab_stop_at_signal(struct reel_reactor *reactor)
 {
-    struct reel_signal signals[2];
+    struct reel_signal signals[2] = {0};
     int err = reel_stop_on_signals(signals, reactor);
     if (err == 0)
         err = reel_run(reactor);
-    reel_reactor_free(reactor);
+    for (int i = 0; i < 2; i++)
+        reel_signal_stop(&signals[i]);
     return err < 0 ? LAB_CANNOT : 0;
+}
+
+int lab_run(struct reel_reactor *reactor)
+{
+    int status = lab_stop_at_signal(reactor);
+    reel_reactor_free(reactor);
+    return status;
 }
 
 const char *lab_peer_text(const struct sockaddr_in *address, char *out_z)

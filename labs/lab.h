@@ -28,7 +28,8 @@ struct sockaddr_in lab_address(const char *text_z);
 struct reel_listener *lab_listen(struct reel_reactor *reactor, const char *where_z,
                                  const struct reel_factory *factory);
 
-/* Runs until Ctrl-C or SIGTERM, then frees the reactor. The exit status of `main`. */
+/* Runs until Ctrl-C or SIGTERM. The exit status of `main`. lab_run frees the reactor, too. */
+int lab_stop_at_signal(struct reel_reactor *reactor);
 int lab_run(struct reel_reactor *reactor);
 
 /* "127.0.0.1:40312" into `out_z`, which has LAB_PEER_MAX bytes; returned. */

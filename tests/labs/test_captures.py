@@ -13,10 +13,10 @@ import packets  # noqa: E402
 
 
 def said(path):
-    """Without acknowledgements that travel alone, which come and go with the timing, and without
-    what HTTP says of dates."""
+    """Without acknowledgements that travel alone, which come and go with the timing, without what
+    HTTP says of dates, and without what is encrypted."""
     return [(*packet[1:4], DATES.sub(rb"\1", packet[4] or b"")) for packet in packets.read(path)
-            if packet[3] != "ACK" or packet[4]]
+            if (packet[3] != "ACK" or packet[4]) and "8443" not in packet[1:3]]
 
 
 DATES = re.compile(rb"(Date|Last-Modified|ETag): [^\r]*")

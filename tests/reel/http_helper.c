@@ -175,6 +175,7 @@ static const struct reel_http_route routes[] = {
     {REEL_HTTP_ROUTE("GET", "/events", handle_events), .context = (void *)&event_options[0]},
     {REEL_HTTP_ROUTE("GET", "/abort", handle_events), .context = (void *)&event_options[1]},
     {REEL_HTTP_ROUTE("GET", "/toy", handle_upgrade)},
+    {REEL_HTTP_ROUTE("CONNECT", "/keep", handle_keep)},
     {0},
 };
 

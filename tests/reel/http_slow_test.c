@@ -170,6 +170,19 @@ static void an_upgrade_may_come_later(void **state)
     close_site(&f);
 }
 
+static void a_tunnel_that_is_asked_for_may_wait(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_site(&f);
+    say(&f, "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
+    assert_true(reel_http_is(seen.kept[0], "CONNECT"));
+    assert_int_equal(reel_http_error(seen.kept[0], 502), 0);
+    reel_test_advance(f.r, 0);
+    assert_non_null(strstr(hear(&f), "HTTP/1.1 502 Bad Gateway\r\n"));
+    close_site(&f);
+}
+
 static void events_have_their_form(void **state)
 {
     (void)state;
@@ -288,6 +301,7 @@ int main(void)
         cmocka_unit_test(too_few_bytes_end_the_connection),
         cmocka_unit_test(an_upgrade_hands_over_the_connection),
         cmocka_unit_test(an_upgrade_may_come_later),
+        cmocka_unit_test(a_tunnel_that_is_asked_for_may_wait),
         cmocka_unit_test(events_have_their_form),
         cmocka_unit_test(a_slow_listener_misses_events),
         cmocka_unit_test(a_slow_listener_may_be_dropped),

@@ -156,7 +156,7 @@ static void a_method_that_is_not_there_hears_which_are(void **state)
     assert_string_equal(hear(&f),
                         "HTTP/1.1 204 No Content\r\n" DATE "Allow: GET, HEAD, OPTIONS\r\n\r\n");
     say(&f, "OPTIONS * HTTP/1.1\r\n" HOST "\r\n");
-    assert_non_null(strstr(hear(&f), "\r\nAllow: GET, HEAD, POST, PUT, OPTIONS\r\n"));
+    assert_non_null(strstr(hear(&f), "\r\nAllow: GET, HEAD, POST, PUT, CONNECT, OPTIONS\r\n"));
     say(&f, "BREW / HTTP/1.1\r\n" HOST "\r\n");
     assert_non_null(strstr(hear(&f), "HTTP/1.1 501 Not Implemented\r\n"));
     say(&f, "GET /moved HTTP/1.1\r\n" HOST "\r\n");

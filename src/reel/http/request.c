@@ -163,8 +163,10 @@ static bool fits_method(const struct reel_http_request *q, const char *method_z)
 
 static bool fits_path(struct reel_http_request *q, const char *path_z)
 {
-    if (q->head.form == HTTP1_FORM_AUTHORITY) /* CONNECT goes to whatever route takes CONNECT */
+    if (q->head.form == HTTP1_FORM_AUTHORITY) { /* goes to whatever route takes CONNECT */
+        q->match = (struct http_match){0};
         return true;
+    }
     return http_path_match(path_z, q->path, &q->match);
 }
 

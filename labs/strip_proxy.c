@@ -1,0 +1,233 @@
+#include "strip_proxy.h"
+
+#include "lab.h"
+#include "rewrite.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { FORM_MAX_BYTES = 64 * 1024, URL_MAX_BYTES = 2048, FIELD_MAX_BYTES = 4096 };
+
+/* A request under way, until its answer or until the client is gone. */
+struct visit {
+    const struct strip *strip;
+    struct reel_deferred *response;   /* of a fetch */
+    struct reel_transport *server;    /* of a tunnel */
+    struct reel_http_request *client; /* of a tunnel; NULL: gone */
+};
+
+/* ---- What both have ---- */
+
+/* Host and path. What stands behind a question mark, in a cookie or a form may be a secret, and is
+ * nowhere written down. */
+static void say(const struct reel_http_request *request, const char *what_z)
+{
+    struct reel_http_text host = reel_http_host(request), path = reel_http_path(request);
+    char where[URL_MAX_BYTES], text[LAB_LINE_MAX];
+    if (reel_http_is(request, "CONNECT"))
+        path.len = 0;
+    snprintf(where, sizeof(where), "%.*s%.*s", (int)host.len, host.data, (int)path.len, path.data);
+    printf("%s: %s\n", lab_shown(where, strlen(where), text), what_z);
+}
+
+/* The host of the lab that this request is for, without its port; NULL: refused, and answered. */
+static const struct lab_host *admit(struct reel_http_request *request, const struct strip *strip)
+{
+    struct reel_http_text host = reel_http_host(request);
+    const char *colon = host.len ? memchr(host.data, ':', host.len) : NULL;
+    size_t len = colon ? (size_t)(colon - host.data) : host.len;
+    const struct lab_host *found = lab_hosts_find(strip->hosts, host.data ? host.data : "", len);
+    if (!found) {
+        say(request, "refused");
+        reel_http_answer_text(request, 403,
+                              "This proxy goes to the hosts of its lab file, and to no others.\n");
+    }
+    return found;
+}
+
+static struct visit *visit_new(struct reel_http_request *request, const struct strip *strip,
+                               const struct reel_http_calls *calls)
+{
+    struct visit *visit = calloc(1, sizeof(*visit));
+    if (!visit) {
+        reel_http_error(request, 500);
+        return NULL;
+    }
+    visit->strip = strip;
+    reel_http_on(request, calls, visit);
+    return visit;
+}
+
+/* ---- From the server back to the client ---- */
+
+static void pass_field(struct reel_http_request *request, const char *name_z, const char *value_z,
+                       size_t *links)
+{
+    char value[FIELD_MAX_BYTES];
+    if (!value_z || strlen(value_z) >= sizeof(value))
+        return;
+    value[rewrite_links(value_z, strlen(value_z), value, links)] = '\0';
+    if (strcmp(name_z, "Set-Cookie") == 0)
+        rewrite_cookie(value);
+    reel_http_set(request, name_z, value);
+}
+
+static void hand_on(struct reel_http_request *request, const struct reel_http_response *response,
+                    char *page)
+{
+    /* Strict-Transport-Security is not among them. */
+    static const char *const passed[] = {"Set-Cookie", "Location", "Cache-Control"};
+    size_t links = 0;
+    char text[64];
+    for (size_t i = 0; i < sizeof(passed) / sizeof(passed[0]); i++)
+        pass_field(request, passed[i], reel_http_response_get(response, passed[i]), &links);
+    size_t len = rewrite_links((const char *)response->body, response->len, page, &links);
+    snprintf(text, sizeof(text), "%d, %zu links without TLS now", response->status, links);
+    say(request, text);
+    reel_http_answer(request, response->status, reel_http_response_get(response, "Content-Type"),
+                     page, len);
+}
+
+static void on_response(struct reel_deferred *deferred, struct reel_result *result, void *context)
+{
+    struct reel_http_request *request = context;
+    const struct reel_http_response *response = result->pointer;
+    (void)deferred;
+    free(reel_http_context(request));
+    char *page = result->error ? NULL : malloc(response->len + 1);
+    if (page) {
+        hand_on(request, response, page);
+        free(page);
+        return;
+    }
+    say(request, result->error ? "the server gave no answer" : "out of memory");
+    reel_http_error(request, 502);
+}
+
+/* ---- From the client to the server ---- */
+
+static void on_gone(struct reel_http_request *request, int reason)
+{
+    struct visit *visit = reel_http_context(request);
+    (void)reason;
+    reel_deferred_drop(visit->response);
+    free(visit);
+}
+
+static const char *copy_field(const struct reel_http_request *request, const char *name_z,
+                              char *out_z, size_t size)
+{
+    struct reel_http_text value = reel_http_get(request, name_z);
+    snprintf(out_z, size, "%.*s", (int)value.len, value.data ? value.data : "");
+    return out_z;
+}
+
+/* The request is all there: its body, if it has one, is `form`. */
+static void fetch(struct reel_http_request *request, const uint8_t *form, size_t len)
+{
+    struct visit *visit = reel_http_context(request);
+    struct reel_http_text target = reel_http_target(request), method = reel_http_method(request);
+    char method_z[16], url[URL_MAX_BYTES], type[128], cookie[FIELD_MAX_BYTES];
+    snprintf(method_z, sizeof(method_z), "%.*s", (int)method.len, method.data);
+    snprintf(url, sizeof(url), "https%.*s", (int)(target.len - strlen("http")),
+             target.data + strlen("http"));
+    const struct reel_http_client_field fields[] = {
+        {"Cookie", copy_field(request, "Cookie", cookie, sizeof(cookie))},
+        {len ? "Content-Type" : NULL, copy_field(request, "Content-Type", type, sizeof(type))},
+        {NULL, NULL},
+    };
+    const struct reel_http_ask ask = {.method_z = method_z,
+                                      .url_z = url,
+                                      .fields = *cookie ? fields : fields + 1,
+                                      .body = len ? form : NULL,
+                                      .len = len};
+    visit->response = reel_http_fetch(visit->strip->client, &ask);
+    if (reel_deferred_done(visit->response, on_response, request) < 0) {
+        free(visit);
+        reel_http_error(request, 500);
+    }
+}
+
+void strip_forward(struct reel_http_request *request, void *strip)
+{
+    static const struct reel_http_calls calls = {.gone = on_gone};
+    struct reel_http_text target = reel_http_target(request);
+    if (!admit(request, strip))
+        return;
+    if (target.len < 7 || strncasecmp(target.data, "http://", 7) != 0) {
+        reel_http_error(request, 400); /* a proxy is asked for whole URLs */
+        return;
+    }
+    struct visit *visit = visit_new(request, strip, &calls);
+    if (visit && reel_http_collect(request, FORM_MAX_BYTES, fetch) < 0) {
+        free(visit);
+        reel_http_error(request, 500);
+    }
+}
+
+/* ---- Tunnels ---- */
+
+/* Of both of its connections. */
+struct end {
+    struct reel_join join; /* comes first */
+    struct visit *visit;   /* of the server's, until they are joined */
+};
+
+static const struct reel_protocol joined = {.name_z = "tunnel", .state_size = sizeof(struct end)};
+
+static void on_server(struct reel_transport *server)
+{
+    struct end *end = reel_state(server);
+    struct visit *visit = end->visit;
+    struct reel_transport *client = NULL;
+    if (visit->client && reel_http_upgrade(visit->client, NULL, &joined, &client) == 0 &&
+        reel_join(client, server) == 0) {
+        free(visit);
+        return;
+    }
+    reel_abort(server);
+    free(visit);
+}
+
+static void on_no_server(struct reel_transport *server, int reason)
+{
+    struct end *end = reel_state(server);
+    (void)reason;
+    if (end->visit->client)
+        reel_http_error(end->visit->client, 502);
+    free(end->visit);
+}
+
+static void on_client_gone(struct reel_http_request *request, int reason)
+{
+    struct visit *visit = reel_http_context(request);
+    (void)reason;
+    visit->client = NULL;
+    reel_abort(visit->server);
+}
+
+void strip_tunnel(struct reel_http_request *request, void *strip)
+{
+    static const struct reel_protocol protocol = {.name_z = "tunnel",
+                                                  .state_size = sizeof(struct end),
+                                                  .made = on_server,
+                                                  .failed = on_no_server};
+    static const struct reel_factory factory = {.protocol = &protocol};
+    static const struct reel_http_calls calls = {.gone = on_client_gone};
+    const struct lab_host *host = admit(request, strip);
+    struct visit *visit = host ? visit_new(request, strip, &calls) : NULL;
+    if (!visit)
+        return;
+    say(request, "a tunnel; there is nothing to see in it");
+    visit->client = request;
+    int err =
+        reel_connect_to(reel_http_reactor(request), &host->address, 0, &factory, &visit->server);
+    if (err < 0) {
+        free(visit);
+        reel_http_error(request, 502);
+        return;
+    }
+    ((struct end *)reel_state(visit->server))->visit = visit;
+}
