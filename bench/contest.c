@@ -53,12 +53,12 @@ struct row {
             n, 64, d, p, 0                       \
         }                                        \
     }
-#define PACED(us)                       \
-    {                                   \
-        "paced-" #us "us", &load_paced, \
-        {                               \
-            1, 64, 1, 0, (us)*1000      \
-        }                               \
+#define PACED(us)                             \
+    {                                         \
+        "paced-" #us "us", &load_paced,       \
+        {                                     \
+            1, 64, 1, 0, INT64_C(1000) * (us) \
+        }                                     \
     }
 
 static const struct row rows[] = {

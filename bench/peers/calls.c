@@ -1,5 +1,6 @@
 #include "calls.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,6 +73,7 @@ static void cancel(void)
 /* Idle times of connections, pushed back with every message. */
 static void rearm(void)
 {
+    assert(counts.added > 0 && counts.rearmed > 0);
     for (size_t i = 0; i < counts.rearmed; i++)
         calls.timer_start(timer(i), 60 * SECOND + (int64_t)i * 1000);
     int64_t begin_ns = cpu_ns();
