@@ -24,6 +24,10 @@ BUILD = pathlib.Path(os.environ.get("LABS", ROOT / "build/labs"))
 SCENES = {
     "receiver": (["127.0.0.1:5000"],
                  "printf 'hello\\n' | nc.openbsd -N -p 40001 127.0.0.1 5000"),
+    "threaded-receiver": (["127.0.0.1:5000"],
+                          "(sleep 0.6; printf 'first\\n') | nc.openbsd -N -p 40012 127.0.0.1 5000 &"
+                          "sleep 0.3; printf 'second\\n' |"
+                          " nc.openbsd -N -p 40013 127.0.0.1 5000; wait"),
     "tcp-server": (["127.0.0.1:9999"],
                    "printf 'hello\\n' | nc.openbsd -p 40002 127.0.0.1 9999"),
     "echo": (["127.0.0.1:8080"],

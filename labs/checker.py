@@ -15,6 +15,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -526,6 +527,54 @@ def web_refuses(program):
     program.must_live("bad requests")
 
 
+# ---- strip: in its lab folder, beside its site ----
+
+def via(program, url):
+    host = url.split("/")[2]
+    return ask(program, f"GET {url} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+
+
+def strip_strips(program):
+    """hands on the shop's page without TLS in its links"""
+    page = via(program, "http://shop.lab/")
+    if not page.startswith(b"HTTP/1.1 200"):
+        raise Wrong(f"http://shop.lab/ must be fetched and handed on, not answered with {page[:40]!r}")
+    if b"https://" in page or b"http://shop.lab/basket" not in page:
+        raise Wrong("the links of the page must begin with http://")
+    if b"secure" in page.split(b"\r\n\r\n")[0].lower():
+        raise Wrong("a cookie that is Secure would not come back: the attribute must go")
+
+
+def strip_refuses(program):
+    """refuses all hosts that are not in its lab file with a 403"""
+    for url in ("http://example.org/", "http://127.0.0.1/", "http://shop.lab.example.org/"):
+        answer = via(program, url)
+        if not answer.startswith(b"HTTP/1.1 403"):
+            raise Wrong(f"{url} is not of the lab and must be answered with 403, not {answer[:40]!r}")
+
+
+def loopback_only(command, _kind):
+    """does not listen on any address but the loopback's"""
+    try:
+        done = subprocess.run([*command, "0.0.0.0:0"], capture_output=True, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise Wrong("asked to listen on 0.0.0.0 it does; it must refuse") from None
+    if done.returncode != 1:
+        raise Wrong(f"asked to listen on 0.0.0.0 it must exit with 1, not with {done.returncode}")
+
+
+@contextlib.contextmanager
+def folder_of(lab):
+    """A lab with files of its own is started where they are."""
+    setup = os.path.join(os.path.dirname(os.path.abspath(__file__)), lab, "setup")
+    if not os.path.exists(setup):
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([setup, folder], check=True)
+        yield folder
+
+
 STREAM = socket.SOCK_STREAM
 RECEIVER = [receiver_prints, receiver_joins, receiver_ends]
 CHAT = [chat_to_all, chat_whole_lines, chat_leaves, chat_slow]
@@ -540,13 +589,15 @@ LABS = {
     "echo-udp": (socket.SOCK_DGRAM, [udp_echo, udp_sizes]),
     "chat": (STREAM, CHAT),
     "pubsub": (STREAM, [*CHAT, pubsub_topics, pubsub_wildcards, pubsub_errors]),
+    "strip": (STREAM, [strip_strips, strip_refuses, loopback_only]),
     "web": (STREAM, [web_answers, web_keeps_alive, web_stays_inside, web_refuses]),
 }
 COMMON = [port_taken, bad_usage, stops]
+OF_THE_COMMAND = [*COMMON, loopback_only]  # start the program themselves
 
 
 def run_check(check, command, kind):
-    if check in COMMON:
+    if check in OF_THE_COMMAND:
         check(command, kind)
         return
     program = Program(command, kind)
@@ -556,19 +607,29 @@ def run_check(check, command, kind):
         program.stop()
 
 
+def fails(check, command, kind):
+    try:
+        run_check(check, command, kind)
+        print(f"ok     it {check.__doc__}")
+    except (Wrong, OSError) as fault:
+        print(f"WRONG  {fault}")
+        return True
+    return False
+
+
 def main():
     if len(sys.argv) < 3 or sys.argv[1] not in LABS:
         print(f"{__doc__}\nlabs: {' '.join(LABS)}", file=sys.stderr)
         return 2
     kind, checks = LABS[sys.argv[1]]
+    command = sys.argv[2:]
+    if "/" in command[0]:
+        command[0] = os.path.abspath(command[0])
     wrong = 0
-    for check in [*checks, *COMMON]:
-        try:
-            run_check(check, sys.argv[2:], kind)
-            print(f"ok     it {check.__doc__}")
-        except (Wrong, OSError) as fault:
-            wrong += 1
-            print(f"WRONG  {fault}")
+    with folder_of(sys.argv[1]) as folder:
+        os.chdir(folder or ".")
+        wrong = sum(fails(check, command, kind) for check in [*checks, *COMMON])
+        os.chdir("/")
     print(f"{len(checks) + len(COMMON) - wrong} of {len(checks) + len(COMMON)} checks passed")
     return 1 if wrong else 0
 

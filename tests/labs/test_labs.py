@@ -10,11 +10,11 @@ import time
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("LABS", ROOT / "build/labs"))
+BUILD = pathlib.Path(os.environ.get("LABS", ROOT / "build/labs")).resolve()
 sys.path.insert(0, str(ROOT / "labs"))
 import checker  # noqa: E402
 
-ON_THE_ENGINE = ["tcp-server", "echo", "chat", "pubsub", "reel-receiver", "web"]
+ON_THE_ENGINE = ["tcp-server", "echo", "chat", "pubsub", "reel-receiver", "strip", "web"]
 
 
 def program(lab):
@@ -23,11 +23,12 @@ def program(lab):
 
 @contextlib.contextmanager
 def running(lab):
-    server = checker.Program(program(lab))
-    try:
-        yield server
-    finally:
-        server.stop()
+    with checker.folder_of(lab) as folder, contextlib.chdir(folder or "."):
+        server = checker.Program(program(lab))
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 @pytest.mark.parametrize("lab", checker.LABS)
@@ -117,6 +118,7 @@ ANSWERED = {
     "pubsub": (b"SUB\n", b"ERR SUB needs one topic\n"),
     "chat": (b"", b"for all\n"),
     "reel-receiver": (b"I am number %d!\n", None),
+    "strip": (b"GET http://example.org/ HTTP/1.1\r\nHost: example.org\r\n\r\n", b"HTTP/1.1 403"),
     "web": (b"GET /counter HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 200"),
 }
 
@@ -137,6 +139,20 @@ def test_a_thousand_clients_at_once(lab):
                 continue
             want = answer % number if b"%d" in answer else answer
             checker.read_some(client, want, f"{lab}: client {number} of {len(clients)}")
+
+
+def test_a_thousand_senders_of_datagrams():
+    server = checker.Program(program("echo-udp"), socket.SOCK_DGRAM)
+    try:
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                       for _ in range(1000)]
+            for number, client in enumerate(clients):  # one by one: a burst may lose some, as UDP may
+                client.settimeout(checker.PATIENCE)
+                client.sendto(b"I am %d" % number, server.address)
+                assert client.recv(100) == b"I am %d" % number
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize("lab", ["tasks", "race"])
