@@ -61,5 +61,6 @@
 #include <reel/transport.h>
 #include <reel/url.h>
 #include <reel/websocket.h>
+#include <reel/workers.h>
 
 #endif
