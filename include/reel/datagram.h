@@ -105,6 +105,7 @@ int reel_connect_datagram(struct reel_reactor *r, const char *endpoint_z,
 int reel_datagram_adopt(struct reel_reactor *r, int fd, const struct reel_datagram_factory *factory,
                         struct reel_datagram **out);
 
+/* The protocol's own bytes, zeroed when the socket began; the factory's pointer; its reactor. */
 void *reel_datagram_state(struct reel_datagram *d);
 void *reel_datagram_shared(const struct reel_datagram *d);
 struct reel_reactor *reel_datagram_reactor(const struct reel_datagram *d);
@@ -190,6 +191,7 @@ struct reel_datagram_stats {
     int last_error; /* of sending; -errno */
 };
 
+/* The counts of this socket since it was opened. */
 void reel_datagram_stats(const struct reel_datagram *d, struct reel_datagram_stats *out);
 
 /* For tests: two connected sockets in memory, on any reactor; addresses are Unix names. */
@@ -199,6 +201,8 @@ struct reel_datagram_wire {
     uint32_t lose_each; /* each so-many-th one is lost; 0: none */
 };
 
+/* `wire` is that of both directions and is copied; NULL: no delay, no loss. `made` of both comes in the
+ * next turn. 0 or -ENOMEM. */
 int reel_test_datagram_pair(struct reel_reactor *r, const struct reel_datagram_factory *a_factory,
                             const struct reel_datagram_factory *b_factory,
                             const struct reel_datagram_wire *wire, struct reel_datagram **a,

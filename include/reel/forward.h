@@ -63,6 +63,7 @@ struct reel_forward {
     struct reel_factory factory;
 };
 
+/* Makes the factory. Call it when `to_z` and the functions are set, before anybody listens with it. */
 void reel_forward_init(struct reel_forward *forward);
 
 #ifdef __cplusplus

@@ -38,6 +38,7 @@ struct reel_group {
     uint64_t turn_number;
 };
 
+/* An empty group. It needs no end: it is the caller's again when its last member has left. */
 void reel_group_init(struct reel_group *group, enum reel_group_policy policy);
 
 /* Members lie in the caller's memory, usually in the connection's state. Join in `made`, leave in

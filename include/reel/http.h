@@ -117,6 +117,7 @@ struct reel_http_options {
     void *log_context;
 };
 
+/* The defaults of the fields of the same names. */
 #define REEL_HTTP_LINE_MAX        8192
 #define REEL_HTTP_FIELD_MAX       8192
 #define REEL_HTTP_HEAD_MAX        32768
@@ -153,6 +154,7 @@ size_t reel_http_connections(const struct reel_http_site *site);
 
 /* ---- Reading a request. Texts are borrowed, as long as the request. ---- */
 
+/* The method as it was sent, and whether it is this one (upper and lower case differ). */
 struct reel_http_text reel_http_method(const struct reel_http_request *q);
 bool reel_http_is(const struct reel_http_request *q, const char *method_z);
 /* As it was sent, whatever its form. */
@@ -298,6 +300,7 @@ struct reel_http_events_options {
     int64_t retry_ns; /* how soon the client shall come again; 0: it decides */
 };
 
+/* The defaults of the fields of the same names. */
 #define REEL_HTTP_EVENTS_KEEP_ALIVE_NS (INT64_C(15) * 1000000000)
 #define REEL_HTTP_EVENTS_QUEUE_MAX     ((size_t)64 << 10)
 

@@ -51,6 +51,7 @@ struct reel_http_client_options {
     bool no_gzip;       /* do not ask for packed answers */
 };
 
+/* The defaults of the fields of the same names. */
 #define REEL_HTTP_CLIENT_CONNECTIONS_MAX 256
 #define REEL_HTTP_CLIENT_ORIGIN_MAX      6
 #define REEL_HTTP_CLIENT_WAITING_MAX     1000
@@ -112,6 +113,7 @@ struct reel_http_ask {
     void *context;                     /* for `read` and the sink */
 };
 
+/* Asks. The value and the errors are those said at the top; NULL: out of memory. */
 struct reel_deferred *reel_http_fetch(struct reel_http_client *client,
                                       const struct reel_http_ask *ask);
 

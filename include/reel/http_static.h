@@ -26,6 +26,7 @@ struct reel_http_folder_options {
     const char *type_z;  /* of names without a known ending; NULL: "application/octet-stream" */
 };
 
+/* The default of gzip_min, and what is fixed. */
 #define REEL_HTTP_GZIP_MIN    1024
 #define REEL_HTTP_RANGES_MAX  16   /* in one request; more are answered with the whole file */
 #define REEL_HTTP_LISTING_MAX 1000 /* names in a listing */

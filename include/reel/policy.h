@@ -77,6 +77,7 @@ struct reel_throttle {
  * `failed(-EUSERS)`. */
 extern const struct reel_filter_type reel_limits_filter;
 
+/* Lists that the sources are spread over. */
 #define REEL_LIMITS_SLOTS 1024
 
 struct reel_limits {
@@ -124,6 +125,7 @@ struct reel_tap_text {
     void *context;
 };
 
+/* Sets all fields. */
 void reel_tap_text_init(struct reel_tap_text *text,
                         void (*write)(const struct reel_tap_text *text, const char *data,
                                       size_t len),

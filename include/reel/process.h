@@ -57,6 +57,7 @@ struct reel_child_fd {
     int fd;                             /* INHERIT, SAME */
 };
 
+/* Room for a child's descriptors: at most three fewer in `fds`, and 0, 1 and 2. */
 #define REEL_CHILD_FDS_MAX 64
 
 /* Zero fields take the defaults. All is copied or used before reel_process_start returns, but for
@@ -89,6 +90,7 @@ int reel_process_start(struct reel_reactor *r, const struct reel_process_options
                        const struct reel_process_protocol *protocol, void *shared,
                        struct reel_process **out);
 
+/* The pointer given at the start; its reactor; its number, also after it has exited. */
 void *reel_process_shared(const struct reel_process *p);
 struct reel_reactor *reel_process_reactor(const struct reel_process *p);
 pid_t reel_process_pid(const struct reel_process *p);

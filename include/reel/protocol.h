@@ -88,6 +88,7 @@ struct reel_options {
                            * true is for protocols that must read in order to make room. */
 };
 
+/* The defaults of the options, and what is fixed. */
 #define REEL_QUEUE_MAX_DEFAULT  ((size_t)1 << 20)
 #define REEL_QUEUE_HIGH_DEFAULT ((size_t)64 << 10)
 #define REEL_QUEUE_LOW_DEFAULT  ((size_t)16 << 10)

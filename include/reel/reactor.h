@@ -144,6 +144,7 @@ struct reel_idle {
     struct reel_link link;
 };
 
+/* Fills it in; it is not started. */
 void reel_idle_init(struct reel_idle *idle, struct reel_reactor *r,
                     bool (*run)(struct reel_idle *idle));
 void reel_idle_start(struct reel_idle *idle); /* no effect when started */
@@ -157,6 +158,7 @@ struct reel_hook {
     struct reel_link link;
 };
 
+/* Fills it in and starts it. A hook may stop itself. */
 void reel_before_sleep_start(struct reel_hook *hook, struct reel_reactor *r,
                              void (*run)(struct reel_hook *hook));
 void reel_before_sleep_stop(struct reel_hook *hook); /* no effect when stopped */
@@ -197,6 +199,7 @@ struct reel_metrics {
     uint64_t unhandled;  /* deferreds that ended with an error that nobody took */
 };
 
+/* The numbers as they are now. */
 void reel_metrics(const struct reel_reactor *r, struct reel_metrics *out);
 
 /* Calls `each` for everything alive on the reactor; it must not open or close anything. */

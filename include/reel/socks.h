@@ -69,6 +69,7 @@ struct reel_socks {
 
 #define REEL_SOCKS_HANDSHAKE_NS (INT64_C(30) * 1000000000)
 
+/* Makes the factory. Call it when the fields above are set, before anybody listens with it. */
 void reel_socks_init(struct reel_socks *socks);
 
 #ifdef __cplusplus

@@ -46,8 +46,8 @@ int reel_listen_at(struct reel_reactor *r, const struct reel_address *address,
                    const struct reel_listen_options *options, const struct reel_factory *factory,
                    struct reel_listener **out);
 
-/* Takes over a listening socket (from a parent, from systemd). 0, or -errno and the descriptor is
- * still the caller's. */
+/* Takes over a listening socket (from a parent, from systemd). 0, or -errno (-EINVAL: it does not
+ * listen; -ENOTSOCK) and the descriptor is still the caller's. */
 int reel_listen_fd(struct reel_reactor *r, int fd, const struct reel_listen_options *options,
                    const struct reel_factory *factory, struct reel_listener **out);
 

@@ -15,6 +15,7 @@
 extern "C" {
 #endif
 
+/* Units of time, in nanoseconds: 5 * REEL_SECOND. */
 #define REEL_US     INT64_C(1000)
 #define REEL_MS     INT64_C(1000000)
 #define REEL_SECOND INT64_C(1000000000)

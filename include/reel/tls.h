@@ -45,6 +45,7 @@ struct reel_transport;
 #define REEL_TLS_REFUSED   (-EKEYREJECTED)
 #define REEL_TLS_TRUNCATED (-ENOLINK)
 
+/* Bytes of a sentence, with its NUL. */
 #define REEL_TLS_TEXT_MAX 256
 
 /* A sentence for people. */

@@ -94,6 +94,7 @@ struct reel_websocket_options {
     void *context;
 };
 
+/* The defaults of the options, and what is fixed. */
 #define REEL_WEBSOCKET_MESSAGE_MAX ((size_t)1 << 20)
 #define REEL_WEBSOCKET_PING_NS     (INT64_C(30) * 1000000000)
 #define REEL_WEBSOCKET_CLOSE_NS    (INT64_C(10) * 1000000000)
@@ -155,6 +156,7 @@ int reel_websocket_close(struct reel_websocket *ws, uint16_t code, const char *t
 /* Closes without a word, and ends an attempt. closed(-ECONNABORTED), failed(-ECONNABORTED). */
 void reel_websocket_abort(struct reel_websocket *ws);
 
+/* The handler's own bytes, zeroed at first; the pointer given to accept or connect. */
 void *reel_websocket_state(struct reel_websocket *ws);
 void *reel_websocket_shared(const struct reel_websocket *ws);
 

@@ -158,6 +158,11 @@ int reel_listen_fd(struct reel_reactor *r, int fd, const struct reel_listen_opti
 {
     if (r->ending)
         return -ECANCELED;
+    int listens = 0;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &(socklen_t){sizeof(listens)}) < 0)
+        return -errno;
+    if (!listens) /* it would be ready for ever, and never have a connection */
+        return -EINVAL;
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return -errno;

@@ -48,6 +48,7 @@ static void on_opened(struct reel_websocket *ws)
     side->ws = ws;
     side->opened++;
     *(int *)reel_websocket_state(ws) = 1;
+    assert_non_null(reel_websocket_transport(ws));
     if (reel_websocket_protocol(ws))
         snprintf(side->protocol, sizeof(side->protocol), "%s", reel_websocket_protocol(ws));
     if (side->say_z)
