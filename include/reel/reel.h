@@ -50,6 +50,7 @@
 #include <reel/serial.h>
 #include <reel/shutdown.h>
 #include <reel/signal.h>
+#include <reel/simulation.h>
 #include <reel/smtp.h>
 #include <reel/socks.h>
 #include <reel/stdio.h>

@@ -1,4 +1,5 @@
 #include "reel/fdio.h"
+#include "reel/network.h"
 
 #include <reel/tcp.h>
 
@@ -63,9 +64,11 @@ int reel_connect_with(struct reel_reactor *r, const struct reel_address *address
                       const struct reel_factory *factory, struct reel_transport **out)
 {
     static const struct reel_connect_options defaults = {0};
+    options = options ? options : &defaults;
+    if (r->network)
+        return r->network->connect(r->network, address, options, factory, out);
     if (r->wake_fd < 0)
         return -EOPNOTSUPP;
-    options = options ? options : &defaults;
     int family = address->storage.ss_family;
     int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)

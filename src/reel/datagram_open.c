@@ -1,5 +1,6 @@
 /* Opening datagram sockets and setting their options. */
 #include "reel/dgram.h"
+#include "reel/network.h"
 
 #include <reel/endpoint.h>
 
@@ -103,10 +104,12 @@ static int open_with(struct reel_reactor *r, const struct reel_address *local,
                      const struct reel_address *peer, const struct reel_datagram_options *options,
                      const struct reel_datagram_factory *factory, struct reel_datagram **out)
 {
-    if (r->wake_fd < 0)
-        return -EOPNOTSUPP;
     if (r->ending)
         return -ECANCELED;
+    if (r->network)
+        return r->network->open_datagram(r->network, local, peer, factory, out);
+    if (r->wake_fd < 0)
+        return -EOPNOTSUPP;
     if (!local && !peer)
         return -EINVAL;
     int family = (local ? local : peer)->storage.ss_family;

@@ -187,8 +187,8 @@ static int attach_filters(struct reel_transport *t, const struct fd_birth *birth
     return birth->filters ? reel_filters_add(t, birth->filters) : 0;
 }
 
-static int stream_new(struct reel_reactor *r, const struct stream_io *io,
-                      const struct fd_birth *birth, struct reel_transport **out)
+int reel_stream_born(struct reel_reactor *r, const struct stream_io *io,
+                     const struct fd_birth *birth, struct reel_transport **out)
 {
     if (r->ending)
         return -ECANCELED;
@@ -196,13 +196,13 @@ static int stream_new(struct reel_reactor *r, const struct stream_io *io,
     if (!t)
         return -ENOMEM;
     t->fd = birth->fd;
-    t->is_socket = true;
+    t->is_socket = birth->fd >= 0;
     t->connecting = birth->connecting;
     t->writable = !birth->connecting;
     if (birth->peer)
         reel_fd_set_peer(t, birth->peer);
     int err = attach_filters(t, birth);
-    if (err == 0)
+    if (err == 0 && io->open)
         err = io->open(t);
     if (err < 0) {
         reel_stream_discard(t);
@@ -226,7 +226,7 @@ int reel_fd_stream_new(struct reel_reactor *r, const struct fd_birth *birth,
                        struct reel_transport **out)
 {
     int family = birth->peer ? birth->peer->storage.ss_family : AF_UNSPEC;
-    return stream_new(r, socket_io(r, family, birth->factory), birth, out);
+    return reel_stream_born(r, socket_io(r, family, birth->factory), birth, out);
 }
 
 static bool is_stream_socket(int fd, int *family)
@@ -263,7 +263,7 @@ int reel_fd_stream_prepare(struct reel_reactor *r, int fd, const struct reel_fac
     int family = AF_UNSPEC;
     bool stream = is_stream_socket(fd, &family);
     const struct stream_io *io = stream ? socket_io(r, family, factory) : &fd_io;
-    int err = stream_new(r, io, &(struct fd_birth){.fd = fd, .factory = factory}, &t);
+    int err = reel_stream_born(r, io, &(struct fd_birth){.fd = fd, .factory = factory}, &t);
     if (err < 0)
         return err;
     t->is_socket = S_ISSOCK(status.st_mode);

@@ -20,6 +20,10 @@ struct fd_birth {
 int reel_fd_stream_new(struct reel_reactor *r, const struct fd_birth *birth,
                        struct reel_transport **out);
 
+/* The same over any `io`; with `fd` -1, in memory. */
+int reel_stream_born(struct reel_reactor *r, const struct stream_io *io,
+                     const struct fd_birth *birth, struct reel_transport **out);
+
 /* reel_connect_to, through filters that go below those of the factory. */
 int reel_connect_through(struct reel_reactor *r, const struct reel_address *address,
                          int64_t timeout_ns, const struct reel_filter_use *filters,

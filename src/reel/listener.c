@@ -1,4 +1,5 @@
 #include "reel/fdio.h"
+#include "reel/network.h"
 
 #include <reel/tcp.h>
 
@@ -6,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -22,6 +24,7 @@ struct reel_listener {
     void *freed_context;
     struct reel_link link;
     struct reel_timer rest;
+    struct reel_address address; /* in memory; length 0: the descriptor knows */
     int fd;
     int accept_max;
     bool paused, resting, closed;
@@ -232,11 +235,64 @@ static int bind_to(int fd, const struct reel_address *address, uint32_t mode)
     return err;
 }
 
+static int listen_in_memory(struct reel_reactor *r, const struct reel_address *address,
+                            const struct reel_listen_options *options,
+                            const struct reel_factory *factory, struct reel_listener **out)
+{
+    struct reel_address bound = *address;
+    if (r->ending)
+        return -ECANCELED;
+    int err = r->network->bind(r->network, &bound);
+    if (err < 0)
+        return err;
+    struct reel_listener *l = listener_new(r, -1, options, factory);
+    if (!l)
+        return -ENOMEM;
+    l->address = bound;
+    list_put(&r->listeners, &l->link);
+    if (out)
+        *out = l;
+    return 0;
+}
+
+struct reel_listener *reel_listener_find(struct reel_reactor *r, const struct reel_address *address)
+{
+    for (struct reel_link *link = r->listeners.next; link != &r->listeners; link = link->next) {
+        struct reel_listener *l = CONTAINER_OF(link, struct reel_listener, link);
+        if (l->address.length && l->address.length == address->length &&
+            memcmp(&l->address.storage, &address->storage, address->length) == 0)
+            return l;
+    }
+    return NULL;
+}
+
+bool reel_listener_is_paused(const struct reel_listener *l)
+{
+    return l->paused;
+}
+
+int reel_listener_accept(struct reel_listener *l, const struct stream_io *io,
+                         const struct reel_address *peer, struct reel_transport **out)
+{
+    struct reel_reactor *r = l->reactor;
+    const struct fd_birth birth = {
+        .fd = -1, .accepted = true, .peer = peer, .filters = l->filters, .factory = l->factory};
+    bool wanted = !l->factory->accepts || l->factory->accepts(l->factory, peer);
+    int err = wanted ? reel_stream_born(r, io, &birth, out) : -ECONNREFUSED;
+    if (err < 0)
+        r->metrics.refused++;
+    else
+        r->metrics.accepted++;
+    return err;
+}
+
 int reel_listen_at(struct reel_reactor *r, const struct reel_address *address,
                    const struct reel_listen_options *options, const struct reel_factory *factory,
                    struct reel_listener **out)
 {
     static const struct reel_listen_options defaults = {0};
+    if (r->network)
+        return listen_in_memory(r, address, options, factory, out);
     if (r->wake_fd < 0)
         return -EOPNOTSUPP;
     options = options ? options : &defaults;
@@ -258,6 +314,10 @@ int reel_listen_at(struct reel_reactor *r, const struct reel_address *address,
 
 int reel_listener_address(const struct reel_listener *l, struct reel_address *out)
 {
+    if (l->address.length) {
+        *out = l->address;
+        return 0;
+    }
     *out = (struct reel_address){.length = sizeof(out->storage)};
     return getsockname(l->fd, (struct sockaddr *)&out->storage, &out->length) < 0 ? -errno : 0;
 }
@@ -287,9 +347,10 @@ void reel_listener_resume(struct reel_listener *l)
 
 static void shut(struct reel_listener *l)
 {
+    reel_timer_fini(&l->rest);
+    l->address.length = 0;
     if (l->fd < 0)
         return;
-    reel_timer_fini(&l->rest);
     l->reactor->backend->remove(l->reactor, l->fd, &l->source);
     close(l->fd);
     l->fd = -1;

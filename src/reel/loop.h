@@ -17,6 +17,7 @@
 #include <sys/epoll.h>
 
 struct datagram_hub;
+struct network;
 struct reel_transport;
 struct uring;
 
@@ -80,6 +81,7 @@ struct reel_reactor {
 
     /* virtual time */
     int64_t virtual_ns, virtual_wall_us;
+    struct network *network; /* NULL: there is none */
 
     int signal_fd; /* -1: no signal is watched */
     struct source signal_source;

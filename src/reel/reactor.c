@@ -1,5 +1,6 @@
 #include "reel/dgram.h"
 #include "reel/loop.h"
+#include "reel/network.h"
 #include "reel/part.h"
 #include "reel/stream.h"
 
@@ -137,6 +138,8 @@ void reel_reactor_free(struct reel_reactor *r)
     reel_shutdown_fini(r);
     reel_listeners_fini(r);
     reel_signals_fini(r);
+    if (r->network)
+        r->network->free(r->network);
     list_clear(&r->watches);
     list_clear(&r->idles);
     list_clear(&r->hooks);

@@ -26,6 +26,8 @@ struct stream_io {
     void (*shut)(struct reel_transport *t);                                          /* own half */
     void (*close)(struct reel_transport *t, bool reset); /* and free what is the kind's own */
     int (*error)(struct reel_transport *t);              /* the pending error, -errno; 0: none */
+    int (*host)(const struct reel_transport *t, struct reel_address *out); /* own address; NULL: the
+                                                                  * descriptor knows */
     /* At the turn's end: the pending output joins those that backend_ops.submit sends together.
      * False: it is to be sent by `send`. NULL: always so. */
     bool (*batch)(struct reel_transport *t);

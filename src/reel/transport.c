@@ -1,4 +1,5 @@
 /* The transport's public face, but for writing (output.c). */
+#include "reel/filters.h"
 #include "reel/stream.h"
 
 #include <errno.h>
@@ -134,6 +135,9 @@ int reel_peer(const struct reel_transport *t, struct reel_address *out)
 
 int reel_host(const struct reel_transport *t, struct reel_address *out)
 {
+    const struct stream_io *io = reel_filters_bottom(t);
+    if (io->host)
+        return io->host(t, out);
     *out = (struct reel_address){.length = sizeof(out->storage)};
     if (!t->is_socket)
         return -EOPNOTSUPP;

@@ -1,8 +1,6 @@
 /* A connection in memory: two transports, and between them, for each direction, packets under way.
  * Each end keeps what is on its way to it. */
-#include "reel/stream.h"
-
-#include <reel/testing.h>
+#include "reel/wire.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,18 +10,6 @@ struct packet {
     int64_t arrives_ns;
     size_t start, end;
     uint8_t data[];
-};
-
-struct wire_end {
-    struct reel_transport t;
-    struct wire_end *other; /* NULL: closed */
-    struct reel_wire wire;  /* of the direction to here */
-    struct packet *first, **end;
-    size_t buffered;          /* bytes on their way to here */
-    struct reel_timer notice; /* something is to be looked at here */
-    int64_t eof_ns;           /* when the other's EOF arrives; INT64_MAX: not sent */
-    int broken;               /* -errno */
-    bool held;
 };
 
 static struct wire_end *end_of(struct reel_transport *t)
@@ -43,6 +29,18 @@ static void notify_now(struct wire_end *end)
     notify(end, end->t.reactor->now_ns);
 }
 
+static int64_t arrives_ns(struct wire_end *end, size_t len)
+{
+    return end->course ? end->course->arrives_ns(end, len)
+                       : end->t.reactor->now_ns + end->wire.delay_ns;
+}
+
+/* A reset is held up by what holds up everything, on a course; between a pair the test has its say. */
+static bool is_broken(const struct wire_end *end)
+{
+    return end->broken && end->broken_ns <= end->t.reactor->now_ns && !(end->course && end->held);
+}
+
 static size_t room_for(const struct wire_end *receiver)
 {
     size_t max = receiver->wire.buffer_max ? receiver->wire.buffer_max : REEL_WIRE_DEFAULT;
@@ -53,7 +51,9 @@ static void on_notice(struct reel_timer *timer)
 {
     struct wire_end *end = CONTAINER_OF(timer, struct wire_end, notice);
     int64_t now_ns = end->t.reactor->now_ns;
-    uint32_t events = end->broken ? EPOLLERR : 0;
+    uint32_t events = is_broken(end) ? EPOLLERR : 0;
+    if (end->broken && end->broken_ns > now_ns)
+        notify(end, end->broken_ns);
     if (!end->held && end->first) {
         if (end->first->arrives_ns > now_ns)
             notify(end, end->first->arrives_ns);
@@ -80,11 +80,11 @@ static void drop_packet(struct wire_end *end)
     reel_memory_free(end->t.reactor, packet);
 }
 
-static ssize_t wire_receive(struct reel_transport *t, uint8_t *data, size_t len)
+ssize_t reel_wire_receive(struct reel_transport *t, uint8_t *data, size_t len)
 {
     struct wire_end *end = end_of(t);
     int64_t now_ns = t->reactor->now_ns;
-    if (end->broken)
+    if (is_broken(end))
         return end->broken;
     if (end->held)
         return -EAGAIN;
@@ -129,10 +129,10 @@ static void fill(struct packet *packet, const struct iovec *parts, size_t len)
     }
 }
 
-static ssize_t wire_send(struct reel_transport *t, const struct iovec *parts, int count)
+ssize_t reel_wire_send(struct reel_transport *t, const struct iovec *parts, int count)
 {
     struct wire_end *end = end_of(t), *other = end->other;
-    if (end->broken)
+    if (is_broken(end))
         return end->broken;
     if (!other)
         return -EPIPE;
@@ -146,7 +146,7 @@ static ssize_t wire_send(struct reel_transport *t, const struct iovec *parts, in
     struct packet *packet = reel_memory_new(t->reactor, sizeof(*packet) + len);
     if (!packet)
         return -ENOMEM;
-    *packet = (struct packet){.arrives_ns = t->reactor->now_ns + other->wire.delay_ns};
+    *packet = (struct packet){.arrives_ns = arrives_ns(other, len)};
     fill(packet, parts, len);
     *other->end = packet;
     other->end = &packet->next;
@@ -155,23 +155,24 @@ static ssize_t wire_send(struct reel_transport *t, const struct iovec *parts, in
     return (ssize_t)len;
 }
 
-static void wire_shut(struct reel_transport *t)
+void reel_wire_shut(struct reel_transport *t)
 {
     struct wire_end *other = end_of(t)->other;
     if (!other || other->eof_ns != INT64_MAX)
         return;
-    other->eof_ns = t->reactor->now_ns + other->wire.delay_ns;
+    other->eof_ns = arrives_ns(other, 0);
     notify(other, other->eof_ns);
 }
 
 /* As TCP does it: closing over unread bytes is a reset too. */
-static void wire_close(struct reel_transport *t, bool reset)
+void reel_wire_close(struct reel_transport *t, bool reset)
 {
     struct wire_end *end = end_of(t), *other = end->other;
-    wire_shut(t);
+    reel_wire_shut(t);
     if (other) {
         if (reset || end->buffered)
-            other->broken = -ECONNRESET;
+            reel_wire_break(other, -ECONNRESET,
+                            other->course ? arrives_ns(other, 0) : t->reactor->now_ns);
         other->other = NULL;
         notify_now(other);
     }
@@ -180,25 +181,36 @@ static void wire_close(struct reel_transport *t, bool reset)
     reel_timer_fini(&end->notice);
 }
 
-static int wire_error(struct reel_transport *t)
+int reel_wire_error(struct reel_transport *t)
 {
-    return end_of(t)->broken;
+    return is_broken(end_of(t)) ? end_of(t)->broken : 0;
 }
 
-static void on_events(void *source, uint32_t events)
+void reel_wire_events(void *source, uint32_t events)
 {
     reel_stream_events(CONTAINER_OF(source, struct reel_transport, io), events);
 }
 
+int reel_wire_init(struct wire_end *end, const struct reel_wire *wire)
+{
+    if (reel_timer_init(&end->notice, end->t.reactor, on_notice) < 0)
+        return -ENOMEM;
+    end->end = &end->first;
+    end->eof_ns = INT64_MAX;
+    if (wire)
+        end->wire = *wire;
+    return 0;
+}
+
 static const struct stream_io wire_io = {
-    .source = {on_events},
+    .source = {reel_wire_events},
     .size = sizeof(struct wire_end),
     .short_is_all = false,
-    .receive = wire_receive,
-    .send = wire_send,
-    .shut = wire_shut,
-    .close = wire_close,
-    .error = wire_error,
+    .receive = reel_wire_receive,
+    .send = reel_wire_send,
+    .shut = reel_wire_shut,
+    .close = reel_wire_close,
+    .error = reel_wire_error,
 };
 
 static struct wire_end *end_new(struct reel_reactor *r, const struct reel_factory *factory,
@@ -208,14 +220,10 @@ static struct wire_end *end_new(struct reel_reactor *r, const struct reel_factor
     if (!t)
         return NULL;
     struct wire_end *end = end_of(t);
-    if (reel_timer_init(&end->notice, r, on_notice) < 0) {
+    if (reel_wire_init(end, wire) < 0) {
         reel_stream_discard(t);
         return NULL;
     }
-    end->end = &end->first;
-    end->eof_ns = INT64_MAX;
-    if (wire)
-        end->wire = *wire;
     t->writable = t->readable = true;
     return end;
 }
@@ -245,22 +253,32 @@ int reel_test_pair(struct reel_reactor *r, const struct reel_factory *a_factory,
     return 0;
 }
 
+void reel_wire_hold(struct wire_end *end, bool on)
+{
+    end->held = on;
+    notify_now(end);
+}
+
 void reel_test_hold(struct reel_transport *t, bool on)
 {
     struct wire_end *other = end_of(t)->other;
-    if (!other)
+    if (other)
+        reel_wire_hold(other, on);
+}
+
+void reel_wire_break(struct wire_end *end, int reason, int64_t at_ns)
+{
+    if (end->broken && end->broken_ns <= at_ns)
         return;
-    other->held = on;
-    notify_now(other);
+    end->broken = reason;
+    end->broken_ns = at_ns;
+    notify(end, at_ns);
 }
 
 void reel_test_break(struct reel_transport *t, int reason)
 {
     struct wire_end *end = end_of(t);
-    end->broken = reason;
-    notify_now(end);
-    if (!end->other)
-        return;
-    end->other->broken = reason;
-    notify_now(end->other);
+    reel_wire_break(end, reason, t->reactor->now_ns);
+    if (end->other)
+        reel_wire_break(end->other, reason, t->reactor->now_ns);
 }
