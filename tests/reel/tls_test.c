@@ -739,6 +739,16 @@ static void check_ends(struct fixture *f)
     }
 }
 
+/* Signatures differ in length from one handshake to the next: one may be over before its cut. */
+static bool was_cut(const struct fixture *f, int from, size_t at, size_t usual)
+{
+    enum { SIGNATURE_SPREAD = 16 };
+    if (f->between.passed[from] == at)
+        return true;
+    assert_true(usual - at <= SIGNATURE_SPREAD);
+    return false;
+}
+
 static void cut_everywhere(struct fixture *f, enum reel_tls_version version)
 {
     size_t passed[2];
@@ -750,6 +760,10 @@ static void cut_everywhere(struct fixture *f, enum reel_tls_version version)
             meet(f);
             f->between.cut_at[from] = (long)at;
             pump(f);
+            if (!was_cut(f, from, at, passed[from])) {
+                part(f);
+                continue;
+            }
             struct side *reader = from == 0 ? &f->server : &f->client;
             assert_int_equal(reader->failed + reader->lost, 1);
             assert_int_equal(reader->reason, reader->made ? REEL_TLS_TRUNCATED : -ECONNRESET);
