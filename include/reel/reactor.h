@@ -51,6 +51,7 @@ enum reel_handle_kind {
     REEL_HANDLE_DATAGRAM,
     REEL_HANDLE_PROCESS,
     REEL_HANDLE_HTTP, /* a site */
+    REEL_HANDLE_INOTIFY,
 };
 
 /* One live thing on a reactor. */

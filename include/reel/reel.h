@@ -37,6 +37,7 @@
 #include <reel/http.h>
 #include <reel/http_client.h>
 #include <reel/http_static.h>
+#include <reel/inotify.h>
 #include <reel/line.h>
 #include <reel/mail.h>
 #include <reel/net.h>

@@ -120,7 +120,7 @@ static size_t next_piece(struct http1_parser *p, struct span in, struct http1_ev
     size_t len = in.len < p->left ? in.len : (size_t)p->left;
     p->left -= len;
     if (p->left == 0)
-        p->state = after;
+        p->state = (uint8_t)after;
     event->kind = HTTP1_DATA;
     event->data = (struct span){in.data, len};
     return len;
