@@ -59,7 +59,7 @@ int reel_inotify_add(struct reel_inotify *in, const char *path_z, uint32_t mask,
  * `events` was given. No effect on a number that is none. */
 void reel_inotify_remove(struct reel_inotify *in, int watch);
 
-void *reel_inotify_shared(const struct reel_inotify *in);
+void *reel_inotify_shared(const struct reel_inotify *in); /* of the options */
 size_t reel_inotify_count(const struct reel_inotify *in); /* files and folders watched */
 
 /* Also in `events`. NULL is fine. What is left when the reactor is freed, goes with it. */
