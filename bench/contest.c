@@ -69,8 +69,8 @@ static const struct row rows[] = {
     ECHO(10000, 64, 1), ECHO(10000, 64, 16), ECHO(10000, 4096, 1),
     CHURN(1),           CHURN(64),           CHAT(100, 1, 1),
     CHAT(100, 10, 4),   CHAT(1000, 1, 16),   CHAT(1000, 10, 4),
-    PACED(10),          PACED(20),           PACED(40),
-    PACED(100),         PACED(1000),
+    PACED(0),           PACED(10),           PACED(20),
+    PACED(40),          PACED(100),          PACED(1000),
 };
 
 struct contest {

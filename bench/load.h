@@ -29,7 +29,8 @@ extern const struct load_ops load_echo;
 /* Messages of another size from now on. */
 void load_echo_resize(void *load, size_t size);
 
-/* One message every `pace_ns`, in turn on all connections, by a client that never sleeps. */
+/* One message every `pace_ns` (0: as soon as the last one is back), in turn on all connections, by a
+ * client that never sleeps. */
 extern const struct load_ops load_paced;
 
 /* Connect, one message, its echo, close: an operation. `connections` at a time. */
