@@ -9,11 +9,14 @@
  * rounds is told: 1.00 is the bare responder. */
 #include <reel/reel.h>
 
+#include "server.h"
+#include "sockets.h"
+#include "table.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,16 +24,15 @@
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { SERVERS_MAX = 3, ROUNDS_MAX = 101, EVENTS = 256, BYTES = 1 << 18, BODY = 200 };
+enum { SERVERS_MAX = 3, EVENTS = 256, BYTES = 1 << 18, BODY = 200 };
 
 #define SLICE_NS INT64_C(250000000)
 #define NGINX    "/usr/sbin/nginx"
 #define REQUEST  "GET /x HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
-struct server {
+struct contender {
     const char *name_z;
     pid_t pid;    /* whose CPU time counts */
     pid_t parent; /* to be ended; nginx's master */
@@ -49,35 +51,6 @@ struct load {
 static uint8_t buffer[BYTES];
 static char body[BODY];
 static char dir_z[] = "/tmp/reel-http-XXXXXX";
-
-static void __attribute__((noreturn)) die(const char *what_z)
-{
-    perror(what_z);
-    exit(1);
-}
-
-static int64_t now_ns(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static int64_t cpu_ns(pid_t pid)
-{
-    clockid_t clock = 0;
-    if (clock_getcpuclockid(pid, &clock) != 0)
-        die("clock_getcpuclockid");
-    return now_ns(clock);
-}
-
-static void pin(int cpu)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    sched_setaffinity(0, sizeof(set), &set); /* with one CPU only, all stay where they are */
-}
 
 /* ---- The bare responder: counts ends of heads, and nothing else. ---- */
 
@@ -215,7 +188,7 @@ static int bind_any(int *port)
     return fd;
 }
 
-static void start(struct server *s, const char *name_z, void (*loop)(int listening))
+static void start(struct contender *s, const char *name_z, void (*loop)(int listening))
 {
     int fd = bind_any(&s->port);
     s->name_z = name_z;
@@ -237,7 +210,7 @@ static void start(struct server *s, const char *name_z, void (*loop)(int listeni
         close(fd);
 }
 
-static int connect_to(int port)
+static int connect_when_ready(int port)
 {
     struct sockaddr_in a = {.sin_family = AF_INET,
                             .sin_port = htons((uint16_t)port),
@@ -274,7 +247,7 @@ static size_t ask_once(int fd)
     }
 }
 
-static void connect_all(struct server *s, const struct load *load)
+static void connect_all(struct contender *s, const struct load *load)
 {
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     s->fds = calloc((size_t)load->connections, sizeof(*s->fds));
@@ -282,7 +255,7 @@ static void connect_all(struct server *s, const struct load *load)
     if (!s->fds || !s->owed)
         die("calloc");
     for (int i = 0; i < load->connections; i++) {
-        s->fds[i] = connect_to(s->port);
+        s->fds[i] = connect_when_ready(s->port);
         struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)i};
         epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->fds[i], &event);
     }
@@ -296,7 +269,7 @@ static void connect_all(struct server *s, const struct load *load)
 
 static char requests[1024 * (sizeof(REQUEST) - 1)];
 
-static void ask(struct server *s, int i, size_t count)
+static void ask(struct contender *s, int i, size_t count)
 {
     size_t len = count * (sizeof(REQUEST) - 1);
     if (len && send(s->fds[i], requests, len, MSG_NOSIGNAL) != (ssize_t)len)
@@ -305,7 +278,7 @@ static void ask(struct server *s, int i, size_t count)
 }
 
 /* Answers that came to their ends; a new request for each. */
-static int64_t receive(struct server *s, int i, bool go_on)
+static int64_t receive(struct contender *s, int i, bool go_on)
 {
     ssize_t n = recv(s->fds[i], buffer, sizeof(buffer), MSG_DONTWAIT);
     if (n <= 0)
@@ -318,7 +291,7 @@ static int64_t receive(struct server *s, int i, bool go_on)
     return (int64_t)done;
 }
 
-static bool is_quiet(const struct server *s, const struct load *load)
+static bool is_quiet(const struct contender *s, const struct load *load)
 {
     for (int i = 0; i < load->connections; i++)
         if (s->owed[i])
@@ -326,10 +299,10 @@ static bool is_quiet(const struct server *s, const struct load *load)
     return true;
 }
 
-static void run_slice(struct server *s, const struct load *load, int round)
+static void run_slice(struct contender *s, const struct load *load, int round)
 {
     struct epoll_event events[EVENTS];
-    int64_t begin_ns = now_ns(CLOCK_MONOTONIC), cpu_begin_ns = cpu_ns(s->pid), done = 0;
+    int64_t begin_ns = clock_ns(CLOCK_MONOTONIC), cpu_begin_ns = process_cpu_ns(s->pid), done = 0;
     int64_t now = begin_ns;
     for (int i = 0; i < load->connections; i++)
         ask(s, i, (size_t)load->depth);
@@ -337,27 +310,13 @@ static void run_slice(struct server *s, const struct load *load, int round)
         int count = epoll_wait(s->epoll_fd, events, EVENTS, 1000);
         for (int i = 0; i < count; i++)
             done += receive(s, (int)events[i].data.u32, now - begin_ns < SLICE_NS);
-        now = now_ns(CLOCK_MONOTONIC);
+        now = clock_ns(CLOCK_MONOTONIC);
     }
     s->rate[round] = (double)done * 1e9 / (double)(now - begin_ns);
-    s->cost_ns[round] = (double)(cpu_ns(s->pid) - cpu_begin_ns) / (double)done;
+    s->cost_ns[round] = (double)(process_cpu_ns(s->pid) - cpu_begin_ns) / (double)done;
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(const double *values, int count)
-{
-    double sorted[ROUNDS_MAX];
-    memcpy(sorted, values, (size_t)count * sizeof(*values));
-    qsort(sorted, (size_t)count, sizeof(*sorted), compare);
-    return sorted[count / 2];
-}
-
-static void report(const struct server *s, int count, const struct load *load)
+static void report(const struct contender *s, int count, const struct load *load)
 {
     printf("http: %d connections, depth %d, body %d bytes, %d rounds\n", load->connections,
            load->depth, BODY, load->rounds);
@@ -366,8 +325,8 @@ static void report(const struct server *s, int count, const struct load *load)
         for (int i = 0; i < load->rounds; i++)
             ratio[i] = s[0].cost_ns[i] / s[k].cost_ns[i];
         printf("%-8s %9.0f requests/s  %6.2f us CPU a request  efficiency %.2f\n", s[k].name_z,
-               median(s[k].rate, load->rounds), median(s[k].cost_ns, load->rounds) / 1000,
-               median(ratio, load->rounds));
+               median_of(s[k].rate, load->rounds), median_of(s[k].cost_ns, load->rounds) / 1000,
+               median_of(ratio, load->rounds));
     }
 }
 
@@ -377,9 +336,9 @@ static int argument(char **argv, int argc, int at, int value, int max)
     return given > 0 && given <= max ? (int)given : value;
 }
 
-static void run_rounds(struct server *servers, int count, const struct load *load)
+static void run_rounds(struct contender *servers, int count, const struct load *load)
 {
-    srand((unsigned)now_ns(CLOCK_MONOTONIC));
+    srand((unsigned)clock_ns(CLOCK_MONOTONIC));
     for (int round = 0; round < load->rounds; round++) {
         int order[SERVERS_MAX] = {0, 1, 2};
         for (int i = count - 1; i > 0; i--) {
@@ -392,7 +351,7 @@ static void run_rounds(struct server *servers, int count, const struct load *loa
     }
 }
 
-static void clean_up(const struct server *servers, int count)
+static void clean_up(const struct contender *servers, int count)
 {
     for (int k = 0; k < count; k++) {
         kill(servers[k].parent, k < 2 ? SIGKILL : SIGTERM);
@@ -408,7 +367,7 @@ int main(int argc, char **argv)
 {
     struct load load = {argument(argv, argc, 1, 64, 10000), argument(argv, argc, 2, 1, 256),
                         argument(argv, argc, 3, 15, ROUNDS_MAX)};
-    static struct server servers[SERVERS_MAX];
+    static struct contender servers[SERVERS_MAX];
     int count = 2;
     memset(body, 'x', sizeof(body));
     for (size_t i = 0; i < 1024; i++)

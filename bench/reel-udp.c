@@ -9,10 +9,13 @@
  * until EAGAIN: what everybody would write first. */
 #include <reel/reel.h>
 
+#include "server.h"
+#include "sockets.h"
+#include "table.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,15 +25,14 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { SERVERS = 2, ROUNDS_MAX = 101, EVENTS = 256, BYTES = 2048, BATCH = 64 };
+enum { SERVERS = 2, EVENTS = 256, BYTES = 2048, BATCH = 64 };
 
 #define SLICE_NS INT64_C(250000000)
 #define LOST_NS  INT64_C(100000000) /* a datagram that is so late was dropped on the way */
 
-struct server {
+struct contender {
     const char *name_z;
     pid_t pid;
     int port;
@@ -49,35 +51,6 @@ struct load {
 static uint8_t buffers[BATCH][BYTES];
 static struct iovec parts[BATCH];
 static struct mmsghdr messages[BATCH];
-
-static void __attribute__((noreturn)) die(const char *what_z)
-{
-    perror(what_z);
-    exit(1);
-}
-
-static int64_t now_ns(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static int64_t cpu_ns(pid_t pid)
-{
-    clockid_t clock = 0;
-    if (clock_getcpuclockid(pid, &clock) != 0)
-        die("clock_getcpuclockid");
-    return now_ns(clock);
-}
-
-static void pin(int cpu)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    sched_setaffinity(0, sizeof(set), &set); /* with one CPU only, all stay where they are */
-}
 
 static int bind_any(int *port)
 {
@@ -128,7 +101,7 @@ static void __attribute__((noreturn)) reel_loop(int fd)
     exit(1);
 }
 
-static void start(struct server *s, void (*loop)(int fd))
+static void start(struct contender *s, void (*loop)(int fd))
 {
     int fd = bind_any(&s->port);
     s->pid = fork();
@@ -139,7 +112,7 @@ static void start(struct server *s, void (*loop)(int fd))
     close(fd);
 }
 
-static void open_peers(struct server *s, const struct load *load)
+static void open_peers(struct contender *s, const struct load *load)
 {
     struct sockaddr_in a = {.sin_family = AF_INET,
                             .sin_port = htons((uint16_t)s->port),
@@ -166,7 +139,7 @@ static void prepare(size_t size)
     }
 }
 
-static void send_more(struct server *s, int i, int count)
+static void send_more(struct contender *s, int i, int count)
 {
     while (count > 0) {
         int n = sendmmsg(s->fds[i], messages, (unsigned)(count < BATCH ? count : BATCH), 0);
@@ -177,7 +150,7 @@ static void send_more(struct server *s, int i, int count)
     }
 }
 
-static int receive(struct server *s, int i)
+static int receive(struct contender *s, int i)
 {
     int n = recvmmsg(s->fds[i], messages, BATCH, MSG_DONTWAIT, NULL);
     if (n < 0)
@@ -187,7 +160,7 @@ static int receive(struct server *s, int i)
 }
 
 /* Drops on the way would stop it: whoever waited too long begins anew. */
-static void give_up(struct server *s, const struct load *load, bool go_on)
+static void give_up(struct contender *s, const struct load *load, bool go_on)
 {
     for (int i = 0; i < load->peers; i++) {
         s->lost += s->owed[i];
@@ -197,7 +170,7 @@ static void give_up(struct server *s, const struct load *load, bool go_on)
     }
 }
 
-static bool is_quiet(const struct server *s, const struct load *load)
+static bool is_quiet(const struct contender *s, const struct load *load)
 {
     for (int i = 0; i < load->peers; i++)
         if (s->owed[i] > 0)
@@ -205,10 +178,10 @@ static bool is_quiet(const struct server *s, const struct load *load)
     return true;
 }
 
-static void run_slice(struct server *s, const struct load *load, int round)
+static void run_slice(struct contender *s, const struct load *load, int round)
 {
     struct epoll_event events[EVENTS];
-    int64_t begin_ns = now_ns(CLOCK_MONOTONIC), cpu_begin_ns = cpu_ns(s->pid), done = 0;
+    int64_t begin_ns = clock_ns(CLOCK_MONOTONIC), cpu_begin_ns = process_cpu_ns(s->pid), done = 0;
     int64_t now = begin_ns;
     for (int i = 0; i < load->peers; i++)
         send_more(s, i, load->depth);
@@ -224,27 +197,13 @@ static void run_slice(struct server *s, const struct load *load, int round)
             if (go_on)
                 send_more(s, i, n);
         }
-        now = now_ns(CLOCK_MONOTONIC);
+        now = clock_ns(CLOCK_MONOTONIC);
     }
     s->rate[round] = (double)done * 1e9 / (double)(now - begin_ns);
-    s->cost_ns[round] = (double)(cpu_ns(s->pid) - cpu_begin_ns) / (double)done;
+    s->cost_ns[round] = (double)(process_cpu_ns(s->pid) - cpu_begin_ns) / (double)done;
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(const double *values, int count)
-{
-    double sorted[ROUNDS_MAX];
-    memcpy(sorted, values, (size_t)count * sizeof(*values));
-    qsort(sorted, (size_t)count, sizeof(*sorted), compare);
-    return sorted[count / 2];
-}
-
-static void report(const struct server s[SERVERS], const struct load *load)
+static void report(const struct contender s[SERVERS], const struct load *load)
 {
     double ratio[ROUNDS_MAX];
     for (int i = 0; i < load->rounds; i++)
@@ -253,9 +212,9 @@ static void report(const struct server s[SERVERS], const struct load *load)
            load->rounds);
     for (int k = 0; k < SERVERS; k++)
         printf("%-10s %8.0f datagrams/s  %6.2f us CPU a datagram, %lld lost\n", s[k].name_z,
-               median(s[k].rate, load->rounds), median(s[k].cost_ns, load->rounds) / 1000,
+               median_of(s[k].rate, load->rounds), median_of(s[k].cost_ns, load->rounds) / 1000,
                (long long)s[k].lost);
-    printf("efficiency %.3f (paired median)\n", median(ratio, load->rounds));
+    printf("efficiency %.3f (paired median)\n", median_of(ratio, load->rounds));
 }
 
 static long argument(char **argv, int argc, int at, long value)
@@ -273,14 +232,14 @@ int main(int argc, char **argv)
                         "reel-udp: at most 101 rounds, 2048 bytes\n");
         return 2;
     }
-    static struct server servers[SERVERS] = {{.name_z = "bare epoll"}, {.name_z = "reel"}};
+    static struct contender servers[SERVERS] = {{.name_z = "bare epoll"}, {.name_z = "reel"}};
     start(&servers[0], bare_loop);
     start(&servers[1], reel_loop);
     pin(1);
     prepare(load.size);
     for (int k = 0; k < SERVERS; k++)
         open_peers(&servers[k], &load);
-    srand((unsigned)now_ns(CLOCK_MONOTONIC));
+    srand((unsigned)clock_ns(CLOCK_MONOTONIC));
     for (int round = 0; round < load.rounds; round++) {
         int first = rand() % 2;
         run_slice(&servers[first], &load, round);

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int compare(const void *a, const void *b)
 {
@@ -15,6 +16,13 @@ double median(double *values, int count)
         return NAN;
     qsort(values, (size_t)count, sizeof(*values), compare);
     return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+double median_of(const double *values, int count)
+{
+    double copy[ROUNDS_MAX];
+    memcpy(copy, values, (size_t)count * sizeof(*values));
+    return median(copy, count);
 }
 
 void print_head(const char *title_z, const char *const *columns, int count)

@@ -9,6 +9,8 @@ enum { COLUMNS_MAX = 12, ROUNDS_MAX = 101 };
 
 /* The middle one of `count` values, which are sorted by this; NAN of none. */
 double median(double *values, int count);
+/* The same, and they stay as they are. At most ROUNDS_MAX. */
+double median_of(const double *values, int count);
 
 /* NAN is printed as "-". */
 void print_head(const char *title_z, const char *const *columns, int count);

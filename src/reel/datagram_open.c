@@ -1,4 +1,5 @@
 /* Opening datagram sockets and setting their options. */
+#include "reel/bind.h"
 #include "reel/dgram.h"
 #include "reel/network.h"
 
@@ -11,7 +12,6 @@
 #include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #ifndef UDP_GRO
@@ -63,35 +63,6 @@ static int set_options(int fd, int family, const struct reel_datagram_options *o
     return err < 0 || family == AF_UNIX ? err : set_ip_options(fd, family, options);
 }
 
-/* A socket file that nobody has open any more is left from a process that died. */
-static bool is_stale(const struct reel_address *address, const char *path_z)
-{
-    struct stat status;
-    if (lstat(path_z, &status) < 0 || !S_ISSOCK(status.st_mode))
-        return false;
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return false;
-    bool refused = connect(fd, (const struct sockaddr *)&address->storage, address->length) < 0 &&
-                   errno == ECONNREFUSED;
-    close(fd);
-    return refused;
-}
-
-static int bind_to(int fd, const struct reel_address *address, uint32_t mode)
-{
-    const struct sockaddr *name = (const struct sockaddr *)&address->storage;
-    const char *path_z = name->sa_family == AF_UNIX ? name->sa_data : "";
-    int err = bind(fd, name, address->length) < 0 ? -errno : 0;
-    if (err == -EADDRINUSE && *path_z && is_stale(address, path_z)) {
-        unlink(path_z);
-        err = bind(fd, name, address->length) < 0 ? -errno : 0;
-    }
-    if (err == 0 && *path_z && mode && chmod(path_z, mode) < 0)
-        err = -errno;
-    return err;
-}
-
 static int connect_to(int fd, const struct reel_address *peer)
 {
     const struct sockaddr none = {.sa_family = AF_UNSPEC};
@@ -119,7 +90,7 @@ static int open_with(struct reel_reactor *r, const struct reel_address *local,
     struct reel_datagram *d = NULL;
     int err = set_options(fd, family, options);
     if (err == 0 && local)
-        err = bind_to(fd, local, options->mode);
+        err = reel_bind(fd, local, options->mode);
     if (err == 0 && peer)
         err = connect_to(fd, peer);
     if (err == 0)

@@ -1,3 +1,4 @@
+#include "reel/bind.h"
 #include "reel/fdio.h"
 #include "reel/network.h"
 
@@ -8,7 +9,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -206,35 +206,6 @@ static int set_options(int fd, int family, const struct reel_listen_options *opt
     return 0;
 }
 
-/* A socket file that nobody listens on is left from a process that died. */
-static bool is_stale(const struct reel_address *address, const char *path_z)
-{
-    struct stat status;
-    if (lstat(path_z, &status) < 0 || !S_ISSOCK(status.st_mode))
-        return false;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return false;
-    bool refused = connect(fd, (const struct sockaddr *)&address->storage, address->length) < 0 &&
-                   errno == ECONNREFUSED;
-    close(fd);
-    return refused;
-}
-
-static int bind_to(int fd, const struct reel_address *address, uint32_t mode)
-{
-    const struct sockaddr *name = (const struct sockaddr *)&address->storage;
-    const char *path_z = name->sa_family == AF_UNIX ? name->sa_data : "";
-    int err = bind(fd, name, address->length) < 0 ? -errno : 0;
-    if (err == -EADDRINUSE && *path_z && is_stale(address, path_z)) {
-        unlink(path_z);
-        err = bind(fd, name, address->length) < 0 ? -errno : 0;
-    }
-    if (err == 0 && *path_z && mode && chmod(path_z, mode) < 0)
-        err = -errno;
-    return err;
-}
-
 static int listen_in_memory(struct reel_reactor *r, const struct reel_address *address,
                             const struct reel_listen_options *options,
                             const struct reel_factory *factory, struct reel_listener **out)
@@ -302,7 +273,7 @@ int reel_listen_at(struct reel_reactor *r, const struct reel_address *address,
         return -errno;
     int err = set_options(fd, family, options);
     if (err == 0)
-        err = bind_to(fd, address, options->mode);
+        err = reel_bind(fd, address, options->mode);
     if (err == 0 && listen(fd, options->backlog > 0 ? options->backlog : SOMAXCONN) < 0)
         err = -errno;
     if (err == 0)
