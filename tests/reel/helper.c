@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +14,10 @@
 static void *counting_resize(void *context, void *memory, size_t size)
 {
     struct counting_allocator *counts = context;
+    size_t before = memory ? malloc_usable_size(memory) : 0;
     if (size == 0) {
         counts->live -= memory != NULL;
+        counts->bytes -= before;
         free(memory);
         return NULL;
     }
@@ -24,6 +27,8 @@ static void *counting_resize(void *context, void *memory, size_t size)
         counts->fail_after--;
     void *resized = realloc(memory, size);
     counts->live += resized && !memory;
+    if (resized)
+        counts->bytes += malloc_usable_size(resized) - before;
     return resized;
 }
 

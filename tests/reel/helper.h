@@ -16,6 +16,7 @@
 /* An allocator that counts what is out, and fails when told. */
 struct counting_allocator {
     size_t live;     /* allocations not yet freed */
+    size_t bytes;    /* in them */
     long fail_after; /* so many succeed, then all fail; negative: none fails */
 };
 
