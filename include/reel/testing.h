@@ -29,6 +29,9 @@ void reel_test_advance(struct reel_reactor *r, int64_t ns);
 
 #define REEL_TEST_TURNS_MAX 100000
 
+/* Somebody sets the wall clock (reel_wall_us), forward or back. Timers do not care. */
+void reel_test_set_wall(struct reel_reactor *r, int64_t wall_us);
+
 /* One direction of a wire. Zero fields take the defaults. */
 struct reel_wire {
     size_t chunk_max; /* at most so many bytes are read at a time; 0: no limit */

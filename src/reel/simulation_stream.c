@@ -228,6 +228,13 @@ static struct sim_end *accept_end(struct sim_end *client)
     return sim_of(t);
 }
 
+static void hold_cut(struct sim_end *end)
+{
+    bool cut = end->there && reel_simulation_is_cut(end->simulation, end->own.host, end->there);
+    if (cut != end->wire.held)
+        reel_wire_hold(&end->wire, cut);
+}
+
 /* The client is through, and the server will be when he hears of it. */
 static void meet(struct sim_end *client)
 {
@@ -237,7 +244,8 @@ static void meet(struct sim_end *client)
         client->wire.other = &server->wire;
         server->wire.t.readable = true;
         expect(server, DIAL_CONFIRMED, arrives_ns(&server->wire, 0));
-        reel_simulation_hold_cut(client->simulation);
+        hold_cut(server);
+        hold_cut(client);
     } else {
         reel_wire_break(&client->wire, -ECONNRESET,
                         arrives_ns(&client->wire, 0) + path_from(client)->delay_ns);
@@ -310,12 +318,8 @@ int reel_simulation_connect(struct network *network, const struct reel_address *
 
 void reel_simulation_hold_cut(struct reel_simulation *s)
 {
-    for (struct reel_link *link = s->ends.next; link != &s->ends; link = link->next) {
-        struct sim_end *end = CONTAINER_OF(link, struct sim_end, link);
-        bool cut = end->there && reel_simulation_is_cut(s, end->own.host, end->there);
-        if (cut != end->wire.held)
-            reel_wire_hold(&end->wire, cut);
-    }
+    for (struct reel_link *link = s->ends.next; link != &s->ends; link = link->next)
+        hold_cut(CONTAINER_OF(link, struct sim_end, link));
 }
 
 void reel_simulation_reset(struct reel_simulated_host *host)

@@ -11,6 +11,12 @@ struct reel_reactor *reel_test_reactor_new(const struct reel_reactor_options *op
     return r;
 }
 
+void reel_test_set_wall(struct reel_reactor *r, int64_t wall_us)
+{
+    r->virtual_wall_us = wall_us - r->virtual_ns / 1000;
+    r->wall_turn = UINT64_MAX; /* what was read in this turn is old */
+}
+
 static bool is_busy(struct reel_reactor *r)
 {
     return reel_has_work(r) || reel_heap_next_ns(&r->timers) <= r->now_ns;

@@ -21,8 +21,10 @@ static void *counting_resize(void *context, void *memory, size_t size)
         free(memory);
         return NULL;
     }
-    if (counts->fail_after == 0)
+    if (counts->fail_after == 0) {
+        counts->fail_after = counts->fail_once ? -1 : 0;
         return NULL;
+    }
     if (counts->fail_after > 0)
         counts->fail_after--;
     void *resized = realloc(memory, size);

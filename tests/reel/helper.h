@@ -18,6 +18,7 @@ struct counting_allocator {
     size_t live;     /* allocations not yet freed */
     size_t bytes;    /* in them */
     long fail_after; /* so many succeed, then all fail; negative: none fails */
+    bool fail_once;  /* then only one does */
 };
 
 struct reel_allocator counting_allocator(struct counting_allocator *counts);

@@ -14,7 +14,7 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 #pragma GCC diagnostic ignored "-Wreturn-type"
-#include "../../docs/reel/chat.c"
+#include "../../docs/reel/chat.c" /* NOLINT(bugprone-suspicious-include) */
 #pragma GCC diagnostic pop
 #undef main
 #undef puts
