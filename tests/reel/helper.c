@@ -178,3 +178,38 @@ int count_fds(void)
     closedir(dir);
     return count;
 }
+
+/* Every program that has this file ends with as many descriptors as it began with: here, not in each
+ * test, so that no test can forget it. A child that forks off has its own ideas. */
+static struct {
+    pid_t pid;
+    int fds;
+} at_start;
+
+__attribute__((constructor)) static void note_descriptors(void)
+{
+    at_start.pid = getpid();
+    at_start.fds = count_fds();
+}
+
+static void list_descriptors(void)
+{
+    for (int fd = 0; fd < 1024; fd++) {
+        char link_z[64], what_z[256];
+        snprintf(link_z, sizeof(link_z), "/proc/self/fd/%d", fd);
+        ssize_t len = readlink(link_z, what_z, sizeof(what_z));
+        if (len > 0)
+            fprintf(stderr, "%d: %.*s\n", fd, (int)len, what_z);
+    }
+}
+
+__attribute__((destructor)) static void compare_descriptors(void)
+{
+    if (getpid() != at_start.pid || count_fds() <= at_start.fds)
+        return;
+    fprintf(stderr, "This program leaks descriptors: it had %d, and has %d.\n", at_start.fds,
+            count_fds());
+    list_descriptors();
+    fflush(NULL);
+    _exit(1);
+}
