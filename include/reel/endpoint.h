@@ -14,10 +14,12 @@
  *           systemd:domain=INET:index=0         the first socket that systemd opened for this process;
  *                                               by name=web too; domain (INET, INET6, UNIX) is checked
  *                                               when it is given
+ *           stdio:                              one connection: standard input and output, as inetd
+ *                                               starts programs (reel/stdio.h)
  *           haproxy:tcp:8080                    before any of these: connections begin with a PROXY
  *                                               header, and come from loopback, Unix sockets or
  *                                               private networks; see reel/proxy.h for other lists
- *   and on all but fd and systemd: backlog=N; on tcp and tls: reuseport=yes, and device=eth0 (only
+ *   and on all but fd, systemd and stdio: backlog=N; on tcp and tls: reuseport=yes, and device=eth0 (only
  *   what comes in by this network device)
  * Clients:  tcp:192.0.2.1:80  tcp:[2001:db8::1]:80  tcp:host=192.0.2.1:port=80:timeout=5
  *           unix:/run/x.sock:timeout=5
@@ -65,11 +67,12 @@ struct reel_endpoint_systemd {
     char name_z[64]; /* "": by index */
 };
 
-/* One of `address`, `fd` and `systemd` says where. */
+/* One of `address`, `fd`, `systemd` and `is_stdio` says where. */
 struct reel_endpoint {
     struct reel_address address; /* length 0: not this */
     int fd;                      /* -1: not this */
     struct reel_endpoint_systemd systemd;
+    bool is_stdio;     /* servers: standard input and output */
     bool behind_proxy; /* servers: each connection begins with a PROXY header */
     struct reel_listen_options listen;
     int64_t timeout_ns;              /* clients; 0: the default */
@@ -95,7 +98,8 @@ void reel_endpoint_tls_options(const struct reel_endpoint *endpoint, struct reel
                                const char **name_z);
 
 /* Parses and listens. `out` may be NULL. 0 or -errno (-EINVAL: not an endpoint). The context of a
- * `tls:` is the listener's; see reel_tls_context_new for its errors. To renew certificates, or to
+ * `tls:` is the listener's; see reel_tls_context_new for its errors. `stdio:` gives a connection and
+ * no listener: NULL. To renew certificates, or to
  * tell people what is wrong with a file, make a context and use a list of filters. */
 int reel_listen(struct reel_reactor *r, const char *endpoint_z, const struct reel_factory *factory,
                 struct reel_listener **out);

@@ -5,6 +5,7 @@
 #include <reel/filter.h>
 #include <reel/protocol.h>
 #include <reel/proxy.h>
+#include <reel/stdio.h>
 #include <reel/systemd.h>
 #include <reel/tls.h>
 
@@ -196,6 +197,13 @@ static const char *build_fd(const struct args *args, struct reel_endpoint *out)
     return NULL;
 }
 
+static const char *build_stdio(const struct args *args, struct reel_endpoint *out)
+{
+    (void)args;
+    out->is_stdio = true;
+    return out->behind_proxy ? "standard input has no PROXY header" : NULL;
+}
+
 static const char *build_systemd(const struct args *args, struct reel_endpoint *out)
 {
     static const struct {
@@ -297,6 +305,7 @@ static const struct kind servers[] = {
      build_unix},
     {"fd", {ARG_FD}, 1, BIT(ARG_FD), BIT(ARG_FD), build_fd},
     {"systemd", {0}, 0, BIT(ARG_DOMAIN) | BIT(ARG_INDEX) | BIT(ARG_NAME), 0, build_systemd},
+    {"stdio", {0}, 0, 0, 0, build_stdio},
     {.name_z = NULL},
 };
 
@@ -441,6 +450,8 @@ static const char *parse(const struct kind *kinds, const char *text_z, struct re
     if (!kind)
         return why_z ? why_z : "it begins with no known kind (tcp, unix ...)";
     int position = 0;
+    if (!kind->allowed && strcmp(text_z, ":") == 0)
+        text_z++; /* "stdio:" */
     while (*text_z == ':') {
         text_z++;
         char *part_z = to;
@@ -520,6 +531,11 @@ static int find_systemd(const struct reel_endpoint_systemd *systemd)
 static int listen_at(struct reel_reactor *r, const struct reel_endpoint *endpoint,
                      const struct reel_factory *factory, struct reel_listener **out)
 {
+    if (endpoint->is_stdio) {
+        if (out)
+            *out = NULL;
+        return reel_stdio(r, factory, NULL);
+    }
     if (endpoint->systemd.is_on) {
         int fd = find_systemd(&endpoint->systemd);
         return fd < 0 ? fd : reel_listen_fd(r, fd, &endpoint->listen, factory, out);

@@ -148,7 +148,7 @@ static ssize_t send_by_copy(struct reel_transport *t, struct reel_file_piece *pi
 
 static ssize_t send_some(struct reel_transport *t, struct reel_file_piece *piece)
 {
-    if (!t->io->direct || !t->is_socket)
+    if (!reel_special_has_sendfile(t))
         return send_by_copy(t, piece);
     ssize_t n = t->io->direct(t, send_by_kernel, piece);
     return n == -EINVAL || n == -ENOSYS || n == -EOVERFLOW ? send_by_copy(t, piece) : n;

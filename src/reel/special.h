@@ -13,6 +13,12 @@ static inline bool reel_special_is_next(const struct reel_transport *t)
     return t->output && t->output->next->kind != CHUNK_BYTES;
 }
 
+/* Whether the kernel itself can send files on it: a plain socket without filters. */
+static inline bool reel_special_has_sendfile(const struct reel_transport *t)
+{
+    return t->io->direct && t->is_socket;
+}
+
 /* Sends some of it. 0 or -errno. */
 int reel_special_send(struct reel_transport *t);
 

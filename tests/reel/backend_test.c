@@ -281,7 +281,7 @@ static void writes_that_take_turns_keep_their_order(void **state)
     }
     for (int piece = 0; piece < PIECES; piece++)
         for (int i = 0; i < CROWD; i++)
-            assert_int_equal(reel_write(choir.members[i], "abcdefghi" + piece, 1), 0);
+            assert_int_equal(reel_write(choir.members[i], &"abcdefghi"[piece], 1), 0);
     assert_true(reel_run_once(f->r, 0) >= 0);
     for (int i = 0; i < CROWD; i++) {
         char in[PIECES + 1] = "";

@@ -48,6 +48,8 @@ static void servers_are_understood(void **state)
         {"haproxy:unix:/run/a.sock", "/run/a.sock"},
         {"systemd:domain=INET:index=0", "unknown"},
         {"systemd:name=web", "unknown"},
+        {"stdio:", "unknown"},
+        {"stdio", "unknown"},
         {"8080", "0.0.0.0:8080"},
         {"127.0.0.1:0", "127.0.0.1:0"},
         {"[::1]:80", "[::1]:80"},

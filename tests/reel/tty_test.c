@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -76,6 +78,42 @@ static void two_pipes_are_one_transport(void **state)
     close(in[0]);
     close(out[0]);
     close(out[1]);
+}
+
+static void stop_at_end(struct reel_transport *t, int reason)
+{
+    (void)reason;
+    reel_stop(reel_reactor_of(t));
+}
+
+/* As inetd starts a program: the connection is its descriptors 0 and 1. */
+static void an_endpoint_says_stdio(void **state)
+{
+    struct fixture *f = *state;
+    int pair[2], status = -1;
+    char bytes[5] = "";
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct reel_protocol protocol = echo_protocol;
+        const struct reel_factory factory = {.protocol = &protocol, .shared = &f->record};
+        struct reel_listener *l = (struct reel_listener *)(void *)&factory;
+        protocol.lost = stop_at_end;
+        if (dup2(pair[1], 0) < 0 || dup2(pair[1], 1) < 0 || reel_after_fork(f->r) < 0)
+            _exit(99);
+        close(pair[0]);
+        int err = reel_listen(f->r, "stdio:", &factory, &l);
+        _exit(err == 0 && l == NULL && reel_run(f->r) == 0 ? 0 : 1);
+    }
+    close(pair[1]);
+    assert_int_equal(write(pair[0], "ping", 4), 4);
+    assert_int_equal(recv(pair[0], bytes, 4, MSG_WAITALL), 4);
+    assert_string_equal(bytes, "ping");
+    close(pair[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(reel_listen(f->r, "haproxy:stdio:", &f->factory, NULL), -EINVAL);
+    assert_int_equal(reel_listen(f->r, "stdio:0", &f->factory, NULL), -EINVAL);
 }
 
 static void files_and_dev_null_will_do(void **state)
@@ -243,6 +281,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(two_pipes_are_one_transport),
+        TEST(an_endpoint_says_stdio),
         TEST(files_and_dev_null_will_do),
         TEST(a_reader_that_is_gone_is_an_end),
         TEST(one_terminal_serves_both_ways),

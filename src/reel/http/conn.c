@@ -77,6 +77,12 @@ static void give_up(struct conn *c, int reason)
     reel_abort_as(c->t, reason);
 }
 
+static void watch_output(struct conn *c)
+{
+    if (c->phase == PHASE_BUSY && !reel_timer_is_active(&c->timer) && c->site->options.send_ns > 0)
+        reel_timer_start(&c->timer, c->site->options.send_ns);
+}
+
 int conn_write(struct conn *c, const struct iovec *parts, int count)
 {
     int err = reel_writev(c->t, parts, count);
@@ -84,8 +90,18 @@ int conn_write(struct conn *c, const struct iovec *parts, int count)
         return err;
     for (int i = 0; i < count; i++)
         c->written += parts[i].iov_len;
-    if (c->phase == PHASE_BUSY && !reel_timer_is_active(&c->timer) && c->site->options.send_ns > 0)
-        reel_timer_start(&c->timer, c->site->options.send_ns);
+    watch_output(c);
+    return 0;
+}
+
+int conn_send_file(struct conn *c, struct reel_file_piece *piece, int fd, uint64_t offset,
+                   uint64_t len)
+{
+    int err = reel_send_file(c->t, piece, fd, (off_t)offset, len);
+    if (err < 0)
+        return err;
+    c->written += len;
+    watch_output(c);
     return 0;
 }
 
@@ -451,6 +467,8 @@ static void conn_drained(struct reel_transport *t)
 static bool is_moving(struct conn *c)
 {
     uint64_t sent = c->written - reel_write_pending(c->t);
+    if (c->first && c->first->sender)
+        sent -= c->first->sender->piece.len;
     bool moves = sent != c->seen_sent;
     c->seen_sent = sent;
     return moves;

@@ -1,5 +1,7 @@
-/* Sending a file: in slices while the client reads, whole or in ranges, compressed on the way. */
+/* Sending a file, whole or in ranges: by the kernel where it can, else in slices while the client
+ * reads, compressed on the way. */
 #include "reel/http/folder.h"
+#include "reel/special.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -14,12 +16,14 @@ enum {
 
 struct file_sender {
     struct sender sender;
+    struct reel_http_request *q; /* NULL: it is over */
     struct reel_http_site *site;
     struct file_plan plan;
     uint64_t at, end; /* of the range being sent */
     size_t range;     /* the next one */
     bool multipart;
     bool done;
+    bool piece_is_out; /* with the transport, until it says so */
     z_stream *z;
 };
 
@@ -51,16 +55,23 @@ static uint64_t length_of(const struct file_plan *plan)
     return plan->range_count > 1 ? length + sizeof(last_part) - 1 : length;
 }
 
-static void sender_end(struct reel_http_request *q, struct sender *sender)
+static void sender_free(struct file_sender *s)
 {
-    (void)q;
-    struct file_sender *s = CONTAINER_OF(sender, struct file_sender, sender);
     if (s->z) {
         deflateEnd(s->z);
         site_memory(s->site, s->z, 0);
     }
     close(s->plan.fd);
     site_memory(s->site, s, 0);
+}
+
+static void sender_end(struct reel_http_request *q, struct sender *sender)
+{
+    (void)q;
+    struct file_sender *s = CONTAINER_OF(sender, struct file_sender, sender);
+    s->q = NULL;
+    if (!s->piece_is_out)
+        sender_free(s);
 }
 
 /* Out of the next range, if the present one is done. False: there is none, or no room for its head. */
@@ -110,11 +121,58 @@ static int send_slice(struct reel_http_request *q, struct file_sender *s)
     return s->z ? write_deflated(q, s, slice, (size_t)n) : reel_http_write(q, slice, (size_t)n);
 }
 
+static void on_piece_done(struct reel_file_piece *piece, int result)
+{
+    struct sender *sender = CONTAINER_OF(piece, struct sender, piece);
+    struct file_sender *s = CONTAINER_OF(sender, struct file_sender, sender);
+    s->piece_is_out = false;
+    if (!s->q) {
+        sender_free(s);
+        return;
+    }
+    s->q->sent -= piece->len; /* what did not leave after all */
+    if (result == 0)
+        conn_wake(s->q->conn);
+}
+
+/* The whole range; its bytes never come here. */
+static int send_piece(struct reel_http_request *q, struct file_sender *s)
+{
+    struct reel_file_piece *piece = &s->sender.piece;
+    const uint64_t len = s->end - s->at;
+    piece->done = on_piece_done;
+    int err = conn_send_file(q->conn, piece, s->plan.fd, s->at, len);
+    if (err < 0)
+        return err;
+    s->piece_is_out = true;
+    s->at = s->end;
+    q->sent += len;
+    q->left -= len;
+    return 0;
+}
+
+static void send_by_kernel(struct reel_http_request *q, struct file_sender *s)
+{
+    if (s->piece_is_out)
+        return;
+    int err = next_range(q, s) ? send_piece(q, s) : 0;
+    if (err < 0)
+        reel_http_abort(q);
+    else if (s->done)
+        reel_http_end(q);
+    else if (!s->piece_is_out)
+        conn_wake(q->conn); /* a part's head found no room */
+}
+
 /* Called while it is this request's turn and there is room. */
 static void sender_more(struct reel_http_request *q, struct sender *sender)
 {
     struct file_sender *s = CONTAINER_OF(sender, struct file_sender, sender);
     int err = 0;
+    if (!s->z && reel_special_has_sendfile(q->conn->t)) {
+        send_by_kernel(q, s);
+        return;
+    }
     for (int i = 0; i < SLICES_A_TURN && err == 0 && conn_has_room(q->conn); i++) {
         if (!next_range(q, s))
             break;
@@ -160,7 +218,8 @@ static struct file_sender *sender_new(struct reel_http_request *q, const struct 
     struct file_sender *s = site_memory(site, NULL, sizeof(*s));
     if (!s)
         return NULL;
-    *s = (struct file_sender){.sender = {sender_more, sender_end}, .site = site, .plan = *plan};
+    *s = (struct file_sender){
+        .sender = {.more = sender_more, .end = sender_end}, .q = q, .site = site, .plan = *plan};
     s->multipart = plan->range_count > 1;
     if (plan->range_count == 0) {
         s->plan.range_count = plan->size > 0;

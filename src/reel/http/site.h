@@ -9,6 +9,7 @@
 #include "http/target.h"
 
 #include <reel/http.h>
+#include <reel/producer.h>
 #include <reel/reactor.h>
 #include <reel/timer.h>
 #include <reel/transport.h>
@@ -141,6 +142,7 @@ struct reel_http_request {
 struct sender {
     void (*more)(struct reel_http_request *q, struct sender *sender);
     void (*end)(struct reel_http_request *q, struct sender *sender); /* frees it */
+    struct reel_file_piece piece; /* of conn_send_file; its `len` is not with the kernel yet */
 };
 
 /* Memory by the site's allocator. */
@@ -167,6 +169,10 @@ void conn_arm(struct conn *c, enum phase phase);
 void conn_run_woken(struct reel_call *call);
 /* To the client, in turn. 0 or -errno of reel_writev. */
 int conn_write(struct conn *c, const struct iovec *parts, int count);
+
+/* The same with a piece of a file, the sender's. Its `done` is set. */
+int conn_send_file(struct conn *c, struct reel_file_piece *piece, int fd, uint64_t offset,
+                   uint64_t len);
 
 /* Whether more may be given to the transport now; if not, it will say when. */
 bool conn_has_room(struct conn *c);
