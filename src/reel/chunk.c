@@ -254,6 +254,29 @@ void reel_chain_clear(struct reel_reactor *r, struct chunk **last)
         drop_first(r, last);
 }
 
+/* The first chunk of one chain becomes the last one of another. */
+static void move_first(struct chunk **from, struct chunk **to)
+{
+    struct chunk *first = (*from)->next;
+    if (first == *from)
+        *from = NULL;
+    else
+        (*from)->next = first->next;
+    first->next = first;
+    append(to, first);
+}
+
+void reel_chain_leave_arena(struct reel_reactor *r, struct chunk **last)
+{
+    struct chunk *kept = NULL;
+    while (*last)
+        if ((*last)->next->on_heap)
+            move_first(last, &kept);
+        else
+            drop_first(r, last);
+    *last = kept;
+}
+
 int reel_chain_keep(struct reel_reactor *r, struct chunk **last)
 {
     struct chunk *kept = NULL;
@@ -261,12 +284,7 @@ int reel_chain_keep(struct reel_reactor *r, struct chunk **last)
     while (*last) {
         struct chunk *first = (*last)->next;
         if (first->on_heap) {
-            if (first == *last)
-                *last = NULL;
-            else
-                (*last)->next = first->next;
-            first->next = first;
-            append(&kept, first);
+            move_first(last, &kept);
             continue;
         }
         if (err == 0)

@@ -69,6 +69,10 @@ void reel_chunk_drop_descriptor(struct chunk *chunk);
 /* Drops `len` bytes from the front, which are there. */
 void reel_chain_drop(struct reel_reactor *r, struct chunk **last, size_t len);
 
+/* Drops what lies in the arena: of a chain that nobody will send any more, and that may outlive the
+ * arena's bytes. */
+void reel_chain_leave_arena(struct reel_reactor *r, struct chunk **last);
+
 /* Frees all of it. */
 void reel_chain_clear(struct reel_reactor *r, struct chunk **last);
 

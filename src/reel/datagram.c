@@ -96,6 +96,7 @@ void reel_datagram_die(struct reel_datagram *d, int reason)
         return;
     d->is_dying = true;
     d->reason = reason;
+    reel_datagram_drop_output(d); /* the arena may be emptied before the turn's end */
     list_remove(&d->part.link);
     list_remove(&d->ready);
     list_put(&d->reactor->datagrams->dying, &d->dying);
@@ -325,7 +326,6 @@ static void bury(struct reel_datagram *d)
 {
     struct reel_reactor *r = d->reactor;
     reel_timer_fini(&d->retry);
-    reel_datagram_drop_output(d);
     d->closing = true;
     if (d->made && d->factory->protocol->lost)
         d->factory->protocol->lost(d, d->reason);

@@ -78,6 +78,8 @@ static int send_once(struct reel_transport *t, struct iovec *tail)
     ssize_t n = t->io->send(t, parts, count);
     if (n < 0)
         return n == -EINTR ? 0 : (int)n;
+    if (t->dying)
+        return 0; /* a filter has ended it */
     size_t sent = (size_t)n;
     size_t queued = sent < t->pending ? sent : t->pending;
     reel_stream_took(t, queued);

@@ -94,6 +94,8 @@ void reel_stream_die(struct reel_transport *t, int reason)
         return;
     t->dying = true;
     t->reason = (int16_t)reason;
+    /* It is not flushed any more, and the arena may be emptied before the turn's end. */
+    reel_chain_leave_arena(t->reactor, &t->output);
     list_remove(&t->link);
     list_put(&t->reactor->dying, &t->link);
 }

@@ -441,6 +441,26 @@ static void borrowed_bytes_stay_while_others_are_flushed(void **state)
     reel_test_peer_free(other);
 }
 
+/* What a dead connection had written lies where others write on, once a long turn was flushed. */
+static void the_dead_leave_nothing_among_the_bytes_of_the_living(void **state)
+{
+    struct fixture *f = *state;
+    const struct reel_wire wide = {.buffer_max = 1 << 24};
+    struct reel_transport *a = NULL, *b = NULL;
+    static uint8_t text[4096];
+    meet(f, NULL);
+    memset(text, 'A', sizeof(text));
+    assert_int_equal(reel_test_pair(f->r, &f->factory, &f->factory, &wide, &wide, &a, &b), 0);
+    reel_test_advance(f->r, 0);
+    assert_int_equal(reel_write(a, text, 100), 0);
+    assert_int_equal(reel_write(f->t, "last words", 10), 0);
+    reel_abort(f->t);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(reel_write(a, text, sizeof(text)), 0);
+    reel_test_advance(f->r, 0);
+    assert_int_equal(f->record.lost, 1);
+}
+
 static void a_protocol_may_be_replaced(void **state)
 {
     struct fixture *f = *state;
@@ -497,6 +517,7 @@ int main(void)
         TEST(any_callback_may_close_its_connection),
         TEST(one_callback_may_end_all_others),
         TEST(borrowed_bytes_stay_while_others_are_flushed),
+        TEST(the_dead_leave_nothing_among_the_bytes_of_the_living),
         TEST(a_protocol_may_be_replaced),
         TEST(virtual_time_refuses_the_world),
         TEST(a_run_in_virtual_time_takes_none),
