@@ -68,9 +68,9 @@ void reel_need_more(struct reel_transport *t, size_t max);
 const uint8_t *reel_kept(const struct reel_transport *t, size_t *len);
 
 /* For a `data` that handles several messages a call: whether to handle the next one. False: leave
- * it for the next `data`. The transport is paused or closing, or more than the high watermark waits
- * to be sent, also after a flush (and options.read_while_full is not set): `data` comes again when
- * that has drained. */
+ * it for the next `data`. The transport is paused or closing, or a filter was pushed and the rest is
+ * the filter's, or more than the high watermark waits to be sent, also after a flush (and
+ * options.read_while_full is not set): `data` comes again when that has drained. */
 bool reel_may_go_on(struct reel_transport *t);
 
 /* Half close: what is pending is sent, then the peer sees EOF. Reading goes on. 0 or -EPIPE. */

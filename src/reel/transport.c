@@ -57,8 +57,8 @@ const uint8_t *reel_kept(const struct reel_transport *t, size_t *len)
 
 bool reel_may_go_on(struct reel_transport *t)
 {
-    if (t->paused || t->closing || t->dying)
-        return false;
+    if (t->paused || t->closing || t->dying || t->handshaking)
+        return false; /* what is left behind a reel_filter_push is the filter's */
     if (t->factory->options.read_while_full)
         return true;
     if (t->pending > reel_stream_queue_high(t))

@@ -42,6 +42,19 @@ static void note(struct log *log, char kind, const void *data, size_t len)
 
 static const struct reel_line_protocol other_lines;
 
+/* Its handshake is a question mark from the peer. */
+static int ask(struct reel_filter *f)
+{
+    uint8_t byte = 0;
+    ssize_t n = reel_filter_receive(f, &byte, 1);
+    if (n < 0)
+        return (int)n;
+    return n == 1 && byte == '?' ? 0 : -EPROTO;
+}
+
+static const struct reel_filter_type asker = {
+    .name_z = "asker", .size = sizeof(struct reel_filter), .start = ask};
+
 static void do_command(struct reel_transport *t, const char *command_z)
 {
     if (strncmp(command_z, "raw ", 4) == 0)
@@ -54,6 +67,8 @@ static void do_command(struct reel_transport *t, const char *command_z)
         reel_close(t);
     else if (strcmp(command_z, "other") == 0)
         reel_set_protocol(t, &other_lines.protocol);
+    else if (strcmp(command_z, "filter") == 0)
+        assert_int_equal(reel_filter_push(t, &asker, NULL), 0);
     else if (strcmp(command_z, "echo") == 0)
         assert_int_equal(reel_line_write(t, "echo", 4), 0);
 }
@@ -307,6 +322,24 @@ static void a_pause_holds_the_next_line(void **state)
     }
 }
 
+/* STARTTLS: what was sent along in the clear must not pass for what comes under the filter. */
+static void a_line_behind_an_upgrade_is_the_filters(void **state)
+{
+    (void)state;
+    for (unsigned seed = 0; seed < 20; seed++) {
+        struct bed bed;
+        bed_init(&bed, &any_lines, 0);
+        feed(&bed, "a\nfilter\n?b\nc\n", 15, seed);
+        assert_string_equal(bed.log.text, "L(a)L(filter)L(b)L(c)");
+        bed_fini(&bed);
+        bed_init(&bed, &any_lines, 0);
+        feed(&bed, "a\nfilter\nb\nc\n", 14, seed);
+        assert_string_equal(bed.log.text, "L(a)L(filter)X");
+        assert_int_equal(bed.log.reason, -EPROTO);
+        bed_fini(&bed);
+    }
+}
+
 static void raw_bytes_not_taken_come_again(void **state)
 {
     (void)state;
@@ -449,6 +482,7 @@ int main(void)
         cmocka_unit_test(a_delimiter_may_be_nul_and_lines_may_keep_it),
         cmocka_unit_test(every_cut_of_a_dialogue_is_survived),
         cmocka_unit_test(a_pause_holds_the_next_line),
+        cmocka_unit_test(a_line_behind_an_upgrade_is_the_filters),
         cmocka_unit_test(raw_bytes_not_taken_come_again),
         cmocka_unit_test(without_a_function_a_long_line_ends_the_connection),
         cmocka_unit_test(the_last_line_needs_no_end_if_so_wanted),
