@@ -110,8 +110,8 @@ struct reel_filter_use {
  * filter: bytes that came before the handshake never reach the protocol as if they had come after
  * (in STARTTLS that would be an injection). A protocol that keeps bytes of its own has to drop them.
  *
- * 0; -EPIPE: closing, closed, own half shut or EOF seen; -EBUSY: a handshake is not over yet;
- * -ENOMEM; or what `open` said. */
+ * 0; -EPIPE: closing, closed, own half shut or EOF seen; -EBUSY: a handshake is not over yet, or a
+ * file or a descriptor waits to be sent; -ENOMEM; or what `open` said. */
 int reel_filter_push(struct reel_transport *t, const struct reel_filter_type *type,
                      const void *options);
 

@@ -2,6 +2,7 @@
 #include "reel/filters.h"
 
 #include "reel/fdio.h"
+#include "reel/special.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -253,8 +254,8 @@ int reel_filter_push(struct reel_transport *t, const struct reel_filter_type *ty
 {
     if (t->closing || t->shutting || t->dying || t->eof || t->no_write)
         return -EPIPE;
-    if (t->handshaking)
-        return -EBUSY;
+    if (t->handshaking || reel_special_waits(t))
+        return -EBUSY; /* what is more than bytes cannot be told apart by their count */
     int err = add(t, type, options);
     if (err < 0 || !t->made)
         return err;

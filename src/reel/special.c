@@ -221,6 +221,14 @@ int reel_send_file(struct reel_transport *t, struct reel_file_piece *piece, int 
     return err;
 }
 
+bool reel_special_waits(const struct reel_transport *t)
+{
+    const struct chunk *chunk = t->extra && t->output ? t->output->next : NULL;
+    while (chunk && chunk->kind == CHUNK_BYTES)
+        chunk = chunk == t->output ? NULL : chunk->next;
+    return chunk != NULL;
+}
+
 int reel_special_send(struct reel_transport *t)
 {
     return first_of(t)->kind == CHUNK_FILE ? send_file(t) : send_descriptor(t);

@@ -19,6 +19,9 @@ static inline bool reel_special_has_sendfile(const struct reel_transport *t)
     return t->io->direct && t->is_socket;
 }
 
+/* Whether something that is more than bytes waits anywhere in the output. */
+bool reel_special_waits(const struct reel_transport *t);
+
 /* Sends some of it. 0 or -errno. */
 int reel_special_send(struct reel_transport *t);
 

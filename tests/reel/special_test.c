@@ -549,6 +549,31 @@ static void out_of_memory_leaves_nothing_behind(void **state)
     }
 }
 
+static const struct reel_filter_type nothing = {.name_z = "nothing",
+                                                .size = sizeof(struct reel_filter)};
+
+/* They count as bytes and are more: what of them is owed below a new filter nobody could say. */
+static void a_filter_waits_for_what_is_more_than_bytes(void **state)
+{
+    struct fixture *f = *state;
+    struct reel_file_piece piece = {.next = NULL};
+    open_pair(f);
+    run_turns(f->r, 2);
+    assert_int_equal(reel_write(f->tb, "x", 1), 0);
+    assert_int_equal(reel_send_file(f->tb, &piece, f->file, 0, 1000), 0);
+    assert_int_equal(reel_write(f->tb, "y", 1), 0);
+    assert_int_equal(reel_filter_push(f->tb, &nothing, NULL), -EBUSY);
+    run_until_received(f, 1002);
+    assert_int_equal(reel_send_fd(f->tb, f->file, "z", 1), 0);
+    assert_int_equal(reel_filter_push(f->tb, &nothing, NULL), -EBUSY);
+    run_until_received(f, 1003);
+    assert_int_equal(f->a.fd_count, 1);
+    assert_int_equal(reel_filter_push(f->tb, &nothing, NULL), 0);
+    assert_int_equal(reel_write(f->tb, "!", 1), 0);
+    run_until_received(f, 1004);
+    assert_int_equal(f->a.record.lost + f->b.record.lost, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -571,6 +596,7 @@ int main(void)
         TEST(a_pull_producer_is_asked_as_long_as_there_is_room),
         TEST(a_push_producer_is_paused_and_resumed),
         TEST(out_of_memory_leaves_nothing_behind),
+        TEST(a_filter_waits_for_what_is_more_than_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
