@@ -284,6 +284,19 @@ static void a_dialer_may_fail_later(void **state)
     assert_string_equal(f->step, "connect");
 }
 
+static void a_dialer_may_fail_after_all_was_given_up(void **state)
+{
+    struct fixture *f = *state;
+    f->silent = true;
+    send_text(f, "x");
+    reel_test_advance(f->r, REEL_SMTP_TOTAL_NS);
+    assert_int_equal(f->results, 1);
+    assert_int_equal(f->result_error, -ETIMEDOUT);
+    f->dial->failed(f->dial, -EHOSTUNREACH);
+    reel_test_advance(f->r, 0);
+    assert_int_equal(f->results, 1);
+}
+
 static void cancelling_aborts_the_connection(void **state)
 {
     struct fixture *f = *state;
@@ -363,6 +376,7 @@ int main(void)
         TEST(an_end_at_any_step_is_temporary),
         TEST(what_cannot_be_sent_fails_at_once),
         TEST(a_dialer_may_fail_later),
+        TEST(a_dialer_may_fail_after_all_was_given_up),
         TEST(cancelling_aborts_the_connection),
         TEST(the_reactors_end_is_the_transfers),
         TEST(out_of_memory_ends_it_in_order),

@@ -204,7 +204,8 @@ static void on_end(struct reel_transport *t, int reason)
 static void on_dial_failed(struct reel_dial *dial, int reason)
 {
     struct transfer *s = CONTAINER_OF(dial, struct transfer, dial);
-    s->result->is.why_z = reel_reason_text(reason);
+    if (s->result) /* it may have taken too long and be told already */
+        s->result->is.why_z = reel_reason_text(reason);
     reel_smtp_broken(&s->m, reason);
     take_events(s);
     transfer_free(s);
