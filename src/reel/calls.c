@@ -8,6 +8,8 @@
 void reel_defer(struct reel_reactor *r, struct reel_call *call)
 {
     call->next = NULL;
+    if (r->ending)
+        return; /* no call will come; and those that wait may be gone with what they are part of */
     *r->deferred_end = call;
     r->deferred_end = &call->next;
 }

@@ -38,7 +38,8 @@ struct reel_process {
     struct reel_call call; /* `exited` and `ended` are told from here */
     struct reel_process_status status;
     pid_t pid;
-    int pidfd; /* -1: none */
+    pid_t parent; /* whose child it is: after a fork there is another process with this struct */
+    int pidfd;    /* -1: none */
     bool exited, exited_told, called, leads_group, kill_at_end;
     size_t open_pipes, pipe_count;
     struct process_pipe pipes[];
@@ -166,7 +167,8 @@ static void part_info(const struct reactor_part *part, struct reel_handle_info *
 static void part_end(struct reactor_part *part)
 {
     struct reel_process *p = CONTAINER_OF(part, struct reel_process, part);
-    if (!p->exited && p->kill_at_end && reel_process_kill(p, SIGKILL) == 0)
+    bool ours = p->parent == getpid();
+    if (!p->exited && p->kill_at_end && ours && reel_process_kill(p, SIGKILL) == 0)
         while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
             continue;
     if (!p->exited)
@@ -343,6 +345,7 @@ static struct reel_process *process_new(struct reel_reactor *r, size_t pipe_coun
     }
     p->source.ops = &source_ops;
     p->reactor = r;
+    p->parent = getpid();
     p->pidfd = -1;
     return p;
 }

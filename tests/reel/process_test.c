@@ -356,6 +356,41 @@ static void the_reactors_end_is_told(void **state)
     f->r = reel_reactor_new(&options);
 }
 
+static void another_processs_end_of_the_reactor_kills_nobody(void **state)
+{
+    struct fixture *f = *state;
+    const char *const arguments[] = {"sleep", "1000", NULL};
+    f->options.kill_at_end = true;
+    assert_int_equal(start(f, arguments), 0);
+    pid_t other = fork();
+    if (other == 0) {
+        reel_reactor_free(f->r);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(other, NULL, 0), other);
+    assert_int_equal(reel_process_kill(f->p, SIGTERM), 0);
+    run_until(f->r, &f->ended);
+    assert_int_equal(f->status.signal, SIGTERM); /* not SIGKILL, which would have been first */
+}
+
+/* One has ended and its pipes end with the reactor, the other fires a deferred then: both are calls
+ * that the loop will not make any more. */
+static void the_reactors_end_finds_some_halfway(void **state)
+{
+    struct fixture *f = *state;
+    const char *const arguments[] = {"sleep", "1000", NULL};
+    const struct reel_process_options others = {
+        .file_z = arguments[0], .arguments = arguments, .kill_at_end = true};
+    start_shell(f, "sleep 0.3 & exit 0"); /* which keeps the pipes open */
+    reel_deferred_forget(reel_process_output(f->r, &others, NULL, 0, 0));
+    run_until(f->r, &f->exited);
+    assert_int_equal(f->ended, 0);
+    reel_reactor_free(f->r);
+    assert_int_equal(f->ended, 1);
+    const struct reel_reactor_options options = {.allocator = counting_allocator(&f->counts)};
+    f->r = reel_reactor_new(&options);
+}
+
 static void out_of_descriptors_leaves_nothing_behind(void **state)
 {
     struct fixture *f = *state;
@@ -514,6 +549,8 @@ int main(void)
         TEST(many_at_once_each_hears_its_own),
         BY_SIGNAL(many_at_once_each_hears_its_own),
         TEST(the_reactors_end_is_told),
+        TEST(another_processs_end_of_the_reactor_kills_nobody),
+        TEST(the_reactors_end_finds_some_halfway),
         TEST(out_of_descriptors_leaves_nothing_behind),
         TEST(out_of_memory_leaves_nothing_behind),
         TEST(output_is_collected),
