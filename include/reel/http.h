@@ -241,7 +241,7 @@ int reel_http_set(struct reel_http_request *q, const char *name_z, const char *v
 /* The whole answer, and its end. `type_z` NULL: no Content-Type. The body is copied; to HEAD it is
  * left out. 0; or nothing was taken: -ENOBUFS (there is no room for so much: see
  * reel_http_room, or stream it), -EBUSY (begun), -EPIPE (the client is gone, `gone` will come or
- * came), -ENOMEM. */
+ * came), -EINVAL (no status, or a type that is too long or has a line's end in it), -ENOMEM. */
 int reel_http_answer(struct reel_http_request *q, int status, const char *type_z, const void *body,
                      size_t len);
 /* text/plain; charset=utf-8 */

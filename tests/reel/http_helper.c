@@ -95,6 +95,7 @@ static void handle_pieces(struct reel_http_request *q, void *context)
     const int64_t *length = context;
     assert_int_equal(reel_http_set(q, "X-A", "b\r\nX-B: c"), -EINVAL);
     assert_int_equal(reel_http_set(q, "X A", "b"), -EINVAL);
+    assert_int_equal(reel_http_begin(q, 200, "text/plain\r\nX-B: c", -1), -EINVAL);
     assert_int_equal(reel_http_set(q, "Content-Length", "5"), -EINVAL);
     if (reel_http_set(q, "X-A", "b") < 0 ||
         reel_http_begin(q, 200, "text/plain", length ? *length : -1) < 0) {
@@ -148,6 +149,25 @@ static void handle_upgrade(struct reel_http_request *q, void *context)
         reel_http_error(q, 426);
 }
 
+static void upgrade_with_body(struct reel_http_request *q, const uint8_t *body, size_t len)
+{
+    (void)body;
+    assert_int_equal(len, 2);
+    handle_upgrade(q, NULL);
+}
+
+static void handle_body_and_upgrade(struct reel_http_request *q, void *context)
+{
+    (void)context;
+    reel_http_collect(q, 0, upgrade_with_body);
+}
+
+static void handle_drop(struct reel_http_request *q, void *context)
+{
+    (void)context;
+    reel_http_abort(q);
+}
+
 static const struct reel_http_events_options event_options[2] = {
     {.queue_max = 100, .retry_ns = 2 * REEL_SECOND},
     {.queue_max = 100, .slow = REEL_HTTP_SLOW_ABORT, .keep_alive_ns = -1},
@@ -175,6 +195,8 @@ static const struct reel_http_route routes[] = {
     {REEL_HTTP_ROUTE("GET", "/events", handle_events), .context = (void *)&event_options[0]},
     {REEL_HTTP_ROUTE("GET", "/abort", handle_events), .context = (void *)&event_options[1]},
     {REEL_HTTP_ROUTE("GET", "/toy", handle_upgrade)},
+    {REEL_HTTP_ROUTE("POST", "/toy", handle_body_and_upgrade)},
+    {REEL_HTTP_ROUTE("GET", "/drop", handle_drop)},
     {REEL_HTTP_ROUTE("CONNECT", "/keep", handle_keep)},
     {0},
 };

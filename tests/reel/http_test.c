@@ -345,6 +345,35 @@ static void a_client_that_waits_is_told_to_continue(void **state)
     close_site(&f);
 }
 
+static void an_upgrade_may_wait_for_the_body(void **state)
+{
+    (void)state;
+    struct fixture f;
+    static const char *const framings[] = {
+        "Content-Length: 2\r\n\r\nhi", "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"};
+    for (size_t i = 0; i < 2; i++) {
+        open_site(&f);
+        say(&f, "POST /toy HTTP/1.1\r\n" HOST "Connection: upgrade\r\nUpgrade: toy\r\n");
+        say(&f, framings[i]);
+        assert_memory_equal(hear(&f), "HTTP/1.1 101 ", 13);
+        say(&f, "more");
+        assert_string_equal(hear(&f), "<more>");
+        close_site(&f);
+        assert_int_equal(seen.gone, 1);
+    }
+}
+
+static void one_that_is_aborted_is_logged_as_it_came(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_site(&f);
+    say(&f, "GET /drop HT"); /* in two pieces: the bytes are gone when the connection is */
+    say(&f, "TP/1.1\r\n" HOST "\r\n");
+    assert_string_equal(f.log, "GET 0 0 cut;");
+    close_site(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,6 +398,8 @@ int main(void)
         cmocka_unit_test(a_body_that_is_too_long_is_refused),
         cmocka_unit_test(a_form_is_collected),
         cmocka_unit_test(a_client_that_waits_is_told_to_continue),
+        cmocka_unit_test(an_upgrade_may_wait_for_the_body),
+        cmocka_unit_test(one_that_is_aborted_is_logged_as_it_came),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -204,6 +204,13 @@ static void frame(struct reel_http_request *q, int status, int64_t length, bool 
         c->last = true;
 }
 
+/* It may be somebody else's word for what he has given us: it must not end its line. */
+static bool is_type(const char *type_z)
+{
+    struct span type = {(const uint8_t *)type_z, strlen(type_z)};
+    return type.len <= TYPE_MAX && http_is_all(type, HTTP_CLASS_VALUE);
+}
+
 /* Head and, for a whole answer, body. */
 static int begin(struct reel_http_request *q, int status, const char *type_z, int64_t length,
                  const void *body, size_t len, bool whole)
@@ -214,7 +221,7 @@ static int begin(struct reel_http_request *q, int status, const char *type_z, in
         return -EPIPE;
     if (q->state != ANSWER_NONE)
         return -EBUSY;
-    if (!is_status(status) || (type_z && strlen(type_z) > TYPE_MAX))
+    if (!is_status(status) || (type_z && !is_type(type_z)))
         return -EINVAL;
     const bool kept_alive = q->keep_alive, was_last = q->conn->last;
     frame(q, status, length, whole);

@@ -165,7 +165,7 @@ static void on_head(struct conn *c, const struct http1_head *head)
     request_dispatch(q);
     if (!is_http(t))
         return;
-    bool pops = c->first == q && q->state == ANSWER_ENDED;
+    bool pops = c->first == q && q->state == ANSWER_ENDED && !c->over;
     if (!pops && request_keep(q) < 0)
         give_up(c, -ENOMEM);
     conn_settle(c);
@@ -189,6 +189,7 @@ static size_t on_piece(struct conn *c, struct span piece)
 
 static void on_end(struct conn *c, const struct http1_head *trailers)
 {
+    struct reel_transport *t = c->t;
     struct reel_http_request *q = c->receiving;
     if (!q)
         return;
@@ -197,7 +198,8 @@ static void on_end(struct conn *c, const struct http1_head *trailers)
         request_free(c->site, q);
     else
         request_body_end(q, trailers);
-    conn_settle(c);
+    if (is_http(t))
+        conn_settle(c);
 }
 
 /* One thing out of `in`. False: there is no more in it for now. */

@@ -288,6 +288,7 @@ size_t request_body(struct reel_http_request *q, const uint8_t *data, size_t len
 
 void request_body_end(struct reel_http_request *q, const struct http1_head *trailers)
 {
+    struct reel_transport *t = q->conn->t;
     q->body_done = true;
     if (q->state == ANSWER_ENDED)
         return;
@@ -296,7 +297,8 @@ void request_body_end(struct reel_http_request *q, const struct http1_head *trai
         q->collected(q, (const uint8_t *)(q->body.data ? q->body.data : ""), q->body.len);
     else if (q->calls && q->calls->body_end)
         q->calls->body_end(q);
-    q->trailers = NULL;
+    if (reel_protocol_of(t) == &reel_http_protocol) /* else it was upgraded: it is no more */
+        q->trailers = NULL;
 }
 
 int64_t reel_http_length(const struct reel_http_request *q)
