@@ -30,7 +30,8 @@ struct reel_join {
 /* From here on both connections belong to the join, and their protocols are called no more (but
  * join->lost). Reading resumes on both; bytes that their `data` did not take go to the other.
  *   - above the high watermark of one, the other is not read until it has drained
- *   - an EOF of one shuts the other's writing half; when both are shut both end in order
+ *   - an EOF of one, also one that came before, shuts the other's writing half; when both are shut
+ *     both end in order
  *   - a connection lost in order closes the other one, else (a reset) it is reset too
  * Both have been made, and are states of at least sizeof(struct reel_join) bytes. 0, or -EPIPE: one
  * is closing, and nothing was done. */

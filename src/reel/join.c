@@ -113,5 +113,9 @@ int reel_join(struct reel_transport *a, struct reel_transport *b)
         return -EPIPE;
     join_one(a, b);
     join_one(b, a);
+    if (a->eof) /* it was told to the protocol before */
+        joined_eof(a);
+    if (b->eof)
+        joined_eof(b);
     return 0;
 }

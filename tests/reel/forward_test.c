@@ -313,6 +313,41 @@ static void closing_ones_are_not_joined(void **state)
     reel_reactor_free(r);
 }
 
+static void hear_eof(struct reel_transport *t)
+{
+    (void)t;
+}
+
+static void an_end_before_the_join_goes_on_to_the_other(void **state)
+{
+    (void)state;
+    static const struct reel_protocol plain = {.state_size = sizeof(struct reel_join),
+                                               .eof = hear_eof};
+    static const struct reel_factory factory = {.protocol = &plain};
+    struct reel_reactor *r = reel_test_reactor_new(NULL, 0);
+    struct reel_test_peer *one = NULL, *other = NULL;
+    struct reel_transport *a = NULL, *b = NULL;
+    size_t len = 0;
+    assert_int_equal(reel_test_peer_new(r, &factory, NULL, &one, &a), 0);
+    assert_int_equal(reel_test_peer_new(r, &factory, NULL, &other, &b), 0);
+    reel_test_advance(r, 0);
+    reel_test_send_eof(one);
+    reel_test_advance(r, 0);
+    assert_int_equal(reel_join(a, b), 0);
+    reel_test_advance(r, 0);
+    assert_true(reel_test_saw_eof(other));
+    assert_int_equal(reel_test_send(other, "answer", 6), 0);
+    reel_test_send_eof(other);
+    reel_test_advance(r, 0);
+    reel_test_received(one, &len);
+    assert_int_equal(len, 6);
+    assert_true(reel_test_saw_lost(one) && reel_test_saw_lost(other));
+    assert_int_equal(reel_test_reason(one), 0);
+    reel_test_peer_free(one);
+    reel_test_peer_free(other);
+    reel_reactor_free(r);
+}
+
 static void out_of_memory_leaves_nothing_behind(void **state)
 {
     (void)state;
@@ -378,6 +413,7 @@ int main(void)
         cmocka_unit_test(what_was_sent_before_a_close_arrives),
         cmocka_unit_test(an_idle_time_ends_both),
         cmocka_unit_test(closing_ones_are_not_joined),
+        cmocka_unit_test(an_end_before_the_join_goes_on_to_the_other),
         cmocka_unit_test(out_of_memory_leaves_nothing_behind),
         cmocka_unit_test(sockets_are_forwarded_to_sockets),
     };
