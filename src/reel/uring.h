@@ -23,7 +23,7 @@
 enum {
     URING_ENTRIES = 256,      /* operations of one submission */
     URING_COMPLETIONS = 4096, /* more than these wait in the kernel */
-    URING_BUFFERS = 64,      /* a power of two; for receiving, shared by all */
+    URING_BUFFERS = 64,       /* a power of two; for receiving, shared by all */
     URING_BUFFER_BYTES = 8192,
     URING_PARTS = 1024,    /* of all sends of one submission ... */
     URING_PARTS_EACH = 64, /* ... and of one send */

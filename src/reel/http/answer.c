@@ -14,33 +14,6 @@ enum {
 
 /* ---- Statuses. ---- */
 
-#define STATUSES(X)                                                                               \
-    X(100, "Continue")                                                                            \
-    X(101, "Switching Protocols")                                                                 \
-    X(103, "Early Hints")                                                                         \
-    X(200, "OK")                                                                                  \
-    X(201, "Created")                                                                             \
-    X(202, "Accepted") X(203, "Non-Authoritative Information") X(204, "No Content")               \
-        X(205, "Reset Content") X(206, "Partial Content") X(300, "Multiple Choices") X(           \
-            301, "Moved Permanently") X(302, "Found") X(303, "See Other") X(304, "Not Modified")  \
-            X(307, "Temporary Redirect") X(308, "Permanent Redirect") X(400, "Bad Request") X(    \
-                401, "Unauthorized") X(402, "Payment Required") X(403, "Forbidden")               \
-                X(404, "Not Found") X(405, "Method Not Allowed") X(406, "Not Acceptable") X(      \
-                    407, "Proxy Authentication Required") X(408, "Request Timeout") X(409,        \
-                                                                                      "Conflict") \
-                    X(410, "Gone") X(411, "Length Required") X(412, "Precondition Failed")        \
-                        X(413, "Content Too Large") X(414, "URI Too Long")                        \
-                            X(415, "Unsupported Media Type") X(416, "Range Not Satisfiable")      \
-                                X(417, "Expectation Failed") X(421, "Misdirected Request")        \
-                                    X(422, "Unprocessable Content") X(426, "Upgrade Required") X( \
-                                        428, "Precondition Required") X(429, "Too Many Requests") \
-                                        X(431, "Request Header Fields Too Large")                 \
-                                            X(500, "Internal Server Error")                       \
-                                                X(501, "Not Implemented") X(502, "Bad Gateway")   \
-                                                    X(503, "Service Unavailable")                 \
-                                                        X(504, "Gateway Timeout")                 \
-                                                            X(505, "HTTP Version Not Supported")
-
 enum { STATUS_FIRST = 100, STATUS_LAST = 599 };
 
 struct status_line {
@@ -49,12 +22,58 @@ struct status_line {
     size_t line_len;
 };
 
-static const struct status_line statuses[STATUS_LAST - STATUS_FIRST + 1] = {
-#define X(status, text)                                                   \
+#define STATUS(status, text)                                              \
     [(status)-STATUS_FIRST] = {text, "HTTP/1.1 " #status " " text "\r\n", \
-                               sizeof("HTTP/1.1 " #status " " text "\r\n") - 1},
-    STATUSES(X)
-#undef X
+                               sizeof("HTTP/1.1 " #status " " text "\r\n") - 1}
+
+static const struct status_line statuses[STATUS_LAST - STATUS_FIRST + 1] = {
+    STATUS(100, "Continue"),
+    STATUS(101, "Switching Protocols"),
+    STATUS(103, "Early Hints"),
+    STATUS(200, "OK"),
+    STATUS(201, "Created"),
+    STATUS(202, "Accepted"),
+    STATUS(203, "Non-Authoritative Information"),
+    STATUS(204, "No Content"),
+    STATUS(205, "Reset Content"),
+    STATUS(206, "Partial Content"),
+    STATUS(300, "Multiple Choices"),
+    STATUS(301, "Moved Permanently"),
+    STATUS(302, "Found"),
+    STATUS(303, "See Other"),
+    STATUS(304, "Not Modified"),
+    STATUS(307, "Temporary Redirect"),
+    STATUS(308, "Permanent Redirect"),
+    STATUS(400, "Bad Request"),
+    STATUS(401, "Unauthorized"),
+    STATUS(402, "Payment Required"),
+    STATUS(403, "Forbidden"),
+    STATUS(404, "Not Found"),
+    STATUS(405, "Method Not Allowed"),
+    STATUS(406, "Not Acceptable"),
+    STATUS(407, "Proxy Authentication Required"),
+    STATUS(408, "Request Timeout"),
+    STATUS(409, "Conflict"),
+    STATUS(410, "Gone"),
+    STATUS(411, "Length Required"),
+    STATUS(412, "Precondition Failed"),
+    STATUS(413, "Content Too Large"),
+    STATUS(414, "URI Too Long"),
+    STATUS(415, "Unsupported Media Type"),
+    STATUS(416, "Range Not Satisfiable"),
+    STATUS(417, "Expectation Failed"),
+    STATUS(421, "Misdirected Request"),
+    STATUS(422, "Unprocessable Content"),
+    STATUS(426, "Upgrade Required"),
+    STATUS(428, "Precondition Required"),
+    STATUS(429, "Too Many Requests"),
+    STATUS(431, "Request Header Fields Too Large"),
+    STATUS(500, "Internal Server Error"),
+    STATUS(501, "Not Implemented"),
+    STATUS(502, "Bad Gateway"),
+    STATUS(503, "Service Unavailable"),
+    STATUS(504, "Gateway Timeout"),
+    STATUS(505, "HTTP Version Not Supported"),
 };
 
 static bool is_status(int status)
