@@ -27,6 +27,7 @@ struct broker {
     void *context;
     struct reel_factory factory;
     struct reel_transport *transport; /* NULL: none, or not yet */
+    bool is_away;                     /* and it was said */
     struct reel_timer retry;
     char endpoint[REEL_ENDPOINT_MAX];
 };
@@ -51,11 +52,16 @@ static void on_made(struct reel_transport *t)
 {
     struct broker *broker = reel_shared(t);
     broker->transport = t;
+    broker->is_away = false;
+    printf("joined the broker, %s at %s\n", broker->kind->scheme_z, broker->endpoint);
     reel_write(t, broker->kind->hello_z, strlen(broker->kind->hello_z));
 }
 
 static void try_later(struct broker *broker)
 {
+    if (!broker->is_away)
+        puts("the broker is away; trying again each second");
+    broker->is_away = true;
     broker->transport = NULL;
     reel_timer_start(&broker->retry, REEL_SECOND);
 }
@@ -103,11 +109,11 @@ static void end_part(struct link *link)
 static void on_nats_line(struct reel_transport *t, const uint8_t *line, size_t len)
 {
     struct link *link = reel_state(t);
-    char text[PART_MAX_BYTES], topic[TOPIC_MAX + 1], rest[TOPIC_MAX + 1];
+    char text[PART_MAX_BYTES], topic[TOPIC_MAX + 2]; /* one too long is seen to be so */
     snprintf(text, sizeof(text), "%.*s", (int)len, (const char *)line);
     if (strncmp(text, "PING", 4) == 0) {
         reel_print(t, "PONG\r\n");
-    } else if (sscanf(text, "MSG %128s %128s", topic, rest) == 2) {
+    } else if (sscanf(text, "MSG %129s", topic) == 1 && strrchr(text, ' ')) {
         snprintf(link->parts[0], PART_MAX_BYTES, "%s", topic);
         link->part = 1;
         expect(t, strtoul(strrchr(text, ' '), NULL, 10));
@@ -190,9 +196,16 @@ struct broker *broker_new(struct reel_reactor *reactor, const char *url_z,
                           broker_message_fn on_message, void *context, const char **why_z)
 {
     struct reel_url url;
+    char endpoint[REEL_ENDPOINT_MAX];
+    struct reel_endpoint parsed;
     *why_z = "a broker is nats://ADDRESS:PORT or redis://ADDRESS:PORT";
     if (reel_url_parse(url_z, strlen(url_z), &url) < 0 || !find_kind(&url) || !url.port)
         return NULL;
+    bool six = memchr(url.host, ':', url.host_len);
+    snprintf(endpoint, sizeof(endpoint), "tcp:%s%.*s%s:%d", six ? "[" : "", (int)url.host_len,
+             url.host, six ? "]" : "", url.port);
+    if (reel_endpoint_parse_client(endpoint, &parsed, why_z) < 0)
+        return NULL; /* a name, for instance */
     *why_z = "out of memory";
     struct broker *broker = calloc(1, sizeof(*broker));
     if (!broker || reel_timer_init(&broker->retry, reactor, on_retry) < 0) {
@@ -205,8 +218,7 @@ struct broker *broker_new(struct reel_reactor *reactor, const char *url_z,
     broker->context = context;
     broker->factory.protocol = &broker->kind->protocol.protocol;
     broker->factory.shared = broker;
-    snprintf(broker->endpoint, sizeof(broker->endpoint), "tcp:%.*s:%d", (int)url.host_len, url.host,
-             url.port);
+    snprintf(broker->endpoint, sizeof(broker->endpoint), "%s", endpoint);
     reel_timer_start(&broker->retry, 0);
     return broker;
 }

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -40,15 +39,13 @@ static void watch(int epoll, int fd, void *who)
 
 static void print_line(struct client *client)
 {
-    lab_print_line(client->peer, client->line, strcspn(client->line, "\r"));
+    lab_print_line(client->peer, client->line, client->len);
     client->len = 0;
 }
 
 static void take(struct client *client, char byte)
 {
-    if (byte != '\n')
-        client->line[client->len++] = byte;
-    client->line[client->len] = '\0';
+    client->line[client->len++] = byte;
     if (byte == '\n' || client->len == LAB_LINE_MAX - 1)
         print_line(client);
 }

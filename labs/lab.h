@@ -39,14 +39,16 @@ const char *lab_peer_text(const struct sockaddr_in *address, char *out_z);
  * program cannot look up from `accept`; all that it printed is out already, line by line. */
 void lab_stop_on_signals(void);
 
-/* "lab: WHAT: WHY" on standard error; exits with 1. `error` is a positive errno. */
+/* "PROGRAM: WHAT: WHY" on standard error; exits with 1. The first takes a positive errno. */
 _Noreturn void lab_cannot(const char *what_z, int error);
+_Noreturn void lab_refuse(const char *what_z, const char *why_z);
 
-/* What a stranger sent is shown, not obeyed: control characters become dots. At most
- * LAB_LINE_MAX - 1 bytes of it. Into `out_z`, which has LAB_LINE_MAX bytes; returned. */
+/* What a stranger sent is shown, not obeyed: each byte that is not part of a visible character in
+ * UTF-8 becomes a dot. At most LAB_LINE_MAX - 1 bytes. Into `out_z`, which has LAB_LINE_MAX bytes;
+ * returned. */
 const char *lab_shown(const char *text, size_t len, char *out_z);
 
-/* Prints "WHO: LINE", the line as by lab_shown. */
+/* Prints "WHO: LINE", the line as by lab_shown and without its end. */
 void lab_print_line(const char *who_z, const char *line, size_t len);
 
 /* Prints "listening on ADDRESS:PORT". */

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -62,9 +61,8 @@ void lab_hosts_read(struct lab_hosts *hosts, const char *path_z)
     while (fgets(line, sizeof(line), file)) {
         if (read_line(hosts, line))
             continue;
-        fprintf(stderr, "lab: %s: not a name and a loopback address with its port: %s", path_z,
-                line);
-        exit(LAB_CANNOT);
+        line[strcspn(line, "\n")] = '\0';
+        lab_refuse(line, "not a name and a loopback address with its port");
     }
     fclose(file);
 }

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { TOPICS_MAX = 32, LINE_MAX_BYTES = 3072 };
@@ -165,9 +164,8 @@ static struct broker *find_broker(struct server *server, struct reel_reactor *re
     struct broker *broker = broker_new(reactor, url_z, deliver, server, &why_z);
     if (broker)
         return broker;
-    fprintf(stderr, "pubsub: %s: %s\n", url_z, why_z);
     reel_reactor_free(reactor);
-    exit(LAB_CANNOT);
+    lab_refuse(url_z, why_z);
 }
 
 int main(int argc, char **argv)

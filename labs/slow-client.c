@@ -105,15 +105,16 @@ static const struct reel_protocol protocol = {
 
 int main(int argc, char **argv)
 {
-    int count = argc == 3 ? (int)strtol(argv[2], NULL, 10) : CLIENTS_DEFAULT;
-    if (argc < 2 || argc > 3 || count < 1 || count > CLIENTS_MAX) {
-        fprintf(stderr, "usage: %s ADDRESS:PORT [CLIENTS]    (default: %d)\n", argv[0],
-                CLIENTS_DEFAULT);
+    char *end = NULL;
+    long count = argc == 3 ? strtol(argv[2], &end, 10) : CLIENTS_DEFAULT;
+    if (argc < 2 || argc > 3 || (end && *end) || count < 1 || count > CLIENTS_MAX) {
+        fprintf(stderr, "usage: %s ADDRESS:PORT [CLIENTS]    (default: %d, at most %d)\n",
+                program_invocation_short_name, CLIENTS_DEFAULT, CLIENTS_MAX);
         return LAB_BAD_USAGE;
     }
     char endpoint[REEL_ENDPOINT_MAX];
     snprintf(endpoint, sizeof(endpoint), "tcp:%s", argv[1]);
-    struct crowd crowd = {.reactor = reel_reactor_new(NULL), .left = count};
+    struct crowd crowd = {.reactor = reel_reactor_new(NULL), .left = (int)count};
     if (!crowd.reactor || reel_timer_init(&crowd.patience, crowd.reactor, on_patience) < 0)
         lab_cannot("reel_reactor_new", ENOMEM);
     crowd.begin_ns = reel_now_ns(crowd.reactor);

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct reel_http_client *make_client(struct reel_reactor *reactor,
@@ -34,10 +33,8 @@ static void must_be_loopback(const char *where_z)
 {
     struct reel_endpoint endpoint;
     if (reel_endpoint_parse_server(where_z, &endpoint, NULL) == 0 &&
-        !lab_is_loopback(&endpoint.address)) {
-        fprintf(stderr, "strip: %s: it listens on loopback only (127.0.0.1:PORT)\n", where_z);
-        exit(LAB_CANNOT);
-    }
+        !lab_is_loopback(&endpoint.address))
+        lab_refuse(where_z, "it listens on loopback only (127.0.0.1:PORT)");
 }
 
 int main(int argc, char **argv)
@@ -48,7 +45,7 @@ int main(int argc, char **argv)
     struct lab_hosts hosts;
     lab_hosts_read(&hosts, "hosts");
     if (hosts.count == 0)
-        lab_cannot("hosts: nobody in it", ENOENT);
+        lab_refuse("hosts", "nobody is in it");
     struct reel_reactor *reactor = reel_reactor_new(NULL);
     if (!reactor)
         lab_cannot("reel_reactor_new", errno);

@@ -10,21 +10,19 @@
 
 enum { FORM_MAX_BYTES = 64 * 1024, URL_MAX_BYTES = 2048, FIELD_MAX_BYTES = 4096 };
 
-/* A request under way, until its answer or until the client is gone. */
-struct visit {
-    const struct strip *strip;
-    struct reel_deferred *response;   /* of a fetch */
-    struct reel_transport *server;    /* of a tunnel */
-    struct reel_http_request *client; /* of a tunnel; NULL: gone */
-};
-
 /* ---- What both have ---- */
+
+static struct reel_http_text where_to(const struct reel_http_request *request)
+{
+    /* A tunnel goes to the target, whatever the field Host says. */
+    return reel_http_is(request, "CONNECT") ? reel_http_target(request) : reel_http_host(request);
+}
 
 /* Host and path. What stands behind a question mark, in a cookie or a form may be a secret, and is
  * nowhere written down. */
 static void say(const struct reel_http_request *request, const char *what_z)
 {
-    struct reel_http_text host = reel_http_host(request), path = reel_http_path(request);
+    struct reel_http_text host = where_to(request), path = reel_http_path(request);
     char where[URL_MAX_BYTES], text[LAB_LINE_MAX];
     if (reel_http_is(request, "CONNECT"))
         path.len = 0;
@@ -35,7 +33,7 @@ static void say(const struct reel_http_request *request, const char *what_z)
 /* The host of the lab that this request is for, without its port; NULL: refused, and answered. */
 static const struct lab_host *admit(struct reel_http_request *request, const struct strip *strip)
 {
-    struct reel_http_text host = reel_http_host(request);
+    struct reel_http_text host = where_to(request);
     const char *colon = host.len ? memchr(host.data, ':', host.len) : NULL;
     size_t len = colon ? (size_t)(colon - host.data) : host.len;
     const struct lab_host *found = lab_hosts_find(strip->hosts, host.data ? host.data : "", len);
@@ -45,19 +43,6 @@ static const struct lab_host *admit(struct reel_http_request *request, const str
                               "This proxy goes to the hosts of its lab file, and to no others.\n");
     }
     return found;
-}
-
-static struct visit *visit_new(struct reel_http_request *request, const struct strip *strip,
-                               const struct reel_http_calls *calls)
-{
-    struct visit *visit = calloc(1, sizeof(*visit));
-    if (!visit) {
-        reel_http_error(request, 500);
-        return NULL;
-    }
-    visit->strip = strip;
-    reel_http_on(request, calls, visit);
-    return visit;
 }
 
 /* ---- From the server back to the client ---- */
@@ -95,7 +80,7 @@ static void on_response(struct reel_deferred *deferred, struct reel_result *resu
     struct reel_http_request *request = context;
     const struct reel_http_response *response = result->pointer;
     (void)deferred;
-    free(reel_http_context(request));
+    reel_http_on(request, NULL, NULL); /* there is nothing to give up any more */
     char *page = result->error ? NULL : malloc(response->len + 1);
     if (page) {
         hand_on(request, response, page);
@@ -110,10 +95,8 @@ static void on_response(struct reel_deferred *deferred, struct reel_result *resu
 
 static void on_gone(struct reel_http_request *request, int reason)
 {
-    struct visit *visit = reel_http_context(request);
     (void)reason;
-    reel_deferred_drop(visit->response);
-    free(visit);
+    reel_deferred_drop(reel_http_context(request));
 }
 
 static const char *copy_field(const struct reel_http_request *request, const char *name_z,
@@ -127,7 +110,8 @@ static const char *copy_field(const struct reel_http_request *request, const cha
 /* The request is all there: its body, if it has one, is `form`. */
 static void fetch(struct reel_http_request *request, const uint8_t *form, size_t len)
 {
-    struct visit *visit = reel_http_context(request);
+    static const struct reel_http_calls calls = {.gone = on_gone};
+    const struct strip *strip = reel_http_context(request);
     struct reel_http_text target = reel_http_target(request), method = reel_http_method(request);
     char method_z[16], url[URL_MAX_BYTES], type[128], cookie[FIELD_MAX_BYTES];
     snprintf(method_z, sizeof(method_z), "%.*s", (int)method.len, method.data);
@@ -143,16 +127,16 @@ static void fetch(struct reel_http_request *request, const uint8_t *form, size_t
                                       .fields = *cookie ? fields : fields + 1,
                                       .body = len ? form : NULL,
                                       .len = len};
-    visit->response = reel_http_fetch(visit->strip->client, &ask);
-    if (reel_deferred_done(visit->response, on_response, request) < 0) {
-        free(visit);
+    struct reel_deferred *response = reel_http_fetch(strip->client, &ask);
+    reel_http_on(request, &calls, response);
+    if (reel_deferred_done(response, on_response, request) < 0) {
+        reel_http_on(request, NULL, NULL);
         reel_http_error(request, 500);
     }
 }
 
 void strip_forward(struct reel_http_request *request, void *strip)
 {
-    static const struct reel_http_calls calls = {.gone = on_gone};
     struct reel_http_text target = reel_http_target(request);
     if (!admit(request, strip))
         return;
@@ -160,14 +144,18 @@ void strip_forward(struct reel_http_request *request, void *strip)
         reel_http_error(request, 400); /* a proxy is asked for whole URLs */
         return;
     }
-    struct visit *visit = visit_new(request, strip, &calls);
-    if (visit && reel_http_collect(request, FORM_MAX_BYTES, fetch) < 0) {
-        free(visit);
+    reel_http_on(request, NULL, strip);
+    if (reel_http_collect(request, FORM_MAX_BYTES, fetch) < 0)
         reel_http_error(request, 500);
-    }
 }
 
 /* ---- Tunnels ---- */
+
+/* A request for a tunnel, until its server is reached or is not. */
+struct visit {
+    struct reel_transport *server;
+    struct reel_http_request *client; /* NULL: gone */
+};
 
 /* Of both of its connections. */
 struct end {
@@ -177,27 +165,36 @@ struct end {
 
 static const struct reel_protocol joined = {.name_z = "tunnel", .state_size = sizeof(struct end)};
 
-static void on_server(struct reel_transport *server)
+/* The client of a visit that is over; NULL: gone. From here on nobody is told when it goes. */
+static struct reel_http_request *end_visit(struct reel_transport *server)
 {
     struct end *end = reel_state(server);
-    struct visit *visit = end->visit;
+    struct reel_http_request *client = end->visit->client;
+    if (client)
+        reel_http_on(client, NULL, NULL);
+    free(end->visit);
+    return client;
+}
+
+static void on_server(struct reel_transport *server)
+{
+    struct reel_http_request *request = end_visit(server);
     struct reel_transport *client = NULL;
-    if (visit->client && reel_http_upgrade(visit->client, NULL, &joined, &client) == 0 &&
-        reel_join(client, server) == 0) {
-        free(visit);
+    if (request && reel_http_upgrade(request, NULL, &joined, &client) < 0)
+        reel_http_error(request, 502);
+    if (client && reel_join(client, server) == 0)
         return;
-    }
+    if (client)
+        reel_abort(client);
     reel_abort(server);
-    free(visit);
 }
 
 static void on_no_server(struct reel_transport *server, int reason)
 {
-    struct end *end = reel_state(server);
+    struct reel_http_request *request = end_visit(server);
     (void)reason;
-    if (end->visit->client)
-        reel_http_error(end->visit->client, 502);
-    free(end->visit);
+    if (request)
+        reel_http_error(request, 502);
 }
 
 static void on_client_gone(struct reel_http_request *request, int reason)
@@ -217,17 +214,17 @@ void strip_tunnel(struct reel_http_request *request, void *strip)
     static const struct reel_factory factory = {.protocol = &protocol};
     static const struct reel_http_calls calls = {.gone = on_client_gone};
     const struct lab_host *host = admit(request, strip);
-    struct visit *visit = host ? visit_new(request, strip, &calls) : NULL;
-    if (!visit)
+    if (!host)
         return;
     say(request, "a tunnel; there is nothing to see in it");
-    visit->client = request;
-    int err =
-        reel_connect_to(reel_http_reactor(request), &host->address, 0, &factory, &visit->server);
-    if (err < 0) {
+    struct visit *visit = calloc(1, sizeof(*visit));
+    if (!visit || reel_connect_to(reel_http_reactor(request), &host->address, 0, &factory,
+                                  &visit->server) < 0) {
         free(visit);
         reel_http_error(request, 502);
         return;
     }
+    visit->client = request;
+    reel_http_on(request, &calls, visit);
     ((struct end *)reel_state(visit->server))->visit = visit;
 }

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 /* The context of a route is not NULL where HSTS is wanted. */
 static void set_fields(struct reel_http_request *request, const void *hsts)
@@ -21,6 +20,10 @@ static void on_shop(struct reel_http_request *request, void *hsts)
     size_t len = file ? fread(page, 1, sizeof(page), file) : 0;
     if (file)
         fclose(file);
+    if (len == 0) {
+        reel_http_error(request, 500);
+        return;
+    }
     set_fields(request, hsts);
     reel_http_set(request, "Set-Cookie", "visit=1; Path=/; Secure; HttpOnly");
     reel_http_answer(request, 200, "text/html; charset=utf-8", page, len);
@@ -69,10 +72,8 @@ struct reel_http_site *strip_site_start(struct reel_reactor *reactor,
     struct reel_tls_context *tls = NULL;
     struct reel_tls_error why;
     if (reel_tls_context_new(&(struct reel_tls_options){.certificate_z = "site.pem"}, &tls, &why) <
-        0) {
-        fprintf(stderr, "strip: site.pem: %s\n", why.text_z);
-        exit(LAB_CANNOT);
-    }
+        0)
+        lab_refuse("site.pem", why.text_z);
     static struct reel_filter_use filters[2]; /* outlives all connections */
     filters[0] = (struct reel_filter_use){&reel_tls_server, tls};
     struct reel_http_site *site = NULL;

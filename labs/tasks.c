@@ -118,7 +118,7 @@ enum { WAYS = sizeof(ways) / sizeof(ways[0]) };
 int main(int argc, char **argv)
 {
     if (argc != 1 && (argc != 3 || strcmp(argv[1], "--svg") != 0)) {
-        fprintf(stderr, "usage: %s [--svg FILE]\n", argv[0]);
+        fprintf(stderr, "usage: %s [--svg FILE]\n", program_invocation_short_name);
         return LAB_BAD_USAGE;
     }
     struct timeline lines[WAYS];

@@ -17,11 +17,7 @@ static void on_made(struct reel_transport *t)
 
 static size_t on_data(struct reel_transport *t, const uint8_t *data, size_t len)
 {
-    const char *line = (const char *)data;
-    size_t line_len = len;
-    while (line_len && (line[line_len - 1] == '\n' || line[line_len - 1] == '\r'))
-        line_len--;
-    lab_print_line("received", line, line_len);
+    lab_print_line("received", (const char *)data, len);
     reel_write(t, "ACK!\n", strlen("ACK!\n"));
     reel_close(t); /* after what was written is sent */
     return len;

@@ -33,7 +33,7 @@ static void handle(int client, const char *peer)
         lab_cannot("fdopen", errno);
     printf("%s connected\n", peer);
     while (fgets(line, sizeof(line), lines)) /* waits for a line: nobody else is served */
-        lab_print_line(peer, line, strcspn(line, "\r\n"));
+        lab_print_line(peer, line, strlen(line));
     printf("%s disconnected\n", peer);
     fclose(lines);
 }

@@ -209,7 +209,8 @@ struct reel_http_calls {
     void (*gone)(struct reel_http_request *q, int reason);
 };
 
-/* In the handler, which then may return without an answer. `calls` is the caller's and stays. A
+/* In the handler, which then may return without an answer, or later: what was set before counts no
+ * more. `calls` is the caller's and stays; NULL: none from here on, the answer may come later still. A
  * client that waits for 100 (Continue) is told when the handler returned with `body` set. */
 void reel_http_on(struct reel_http_request *q, const struct reel_http_calls *calls, void *context);
 /* The pointer given there. */
