@@ -68,8 +68,8 @@ static void try_later(struct broker *broker)
 
 static void on_end(struct reel_transport *t, int reason)
 {
-    (void)reason;
-    try_later(reel_shared(t));
+    if (reason != -ECANCELED) /* that is our own end */
+        try_later(reel_shared(t));
 }
 
 static void on_retry(struct reel_timer *timer)

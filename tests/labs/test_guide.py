@@ -23,7 +23,8 @@ PATIENCE = 60  # seconds for a line: a lab may have to be built first
 
 
 def pattern_of(line):
-    return re.sub(r"(?:0x)?[0-9]+", lambda _: "(?:0x)?[0-9a-f]+", re.escape(line).replace(r"\ ", " +"))
+    pattern = re.sub(r"(?:0x)?[0-9]+", lambda _: "(?:0x)?[0-9a-f]+", re.escape(line.rstrip()))
+    return re.sub(r"(?:\\ )+", " +", pattern)  # one for all of them: else it tries all ways to share them
 
 
 class Terminal:
@@ -63,7 +64,7 @@ class Terminal:
             found = self.child.expect([r"([^\r\n]*)\r+\n", pexpect.TIMEOUT, pexpect.EOF])
             assert found == 0, f"never appeared: {line!r}; there is {self.child.before!r}"
             got = self.child.match.group(1).rstrip()
-            if re.fullmatch(pattern_of(line.rstrip()), got):
+            if re.fullmatch(pattern_of(line), got):
                 return
             assert self.skipping, f"expected {line!r}, got {got!r}"
 

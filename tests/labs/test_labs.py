@@ -39,30 +39,84 @@ def test_the_lab_passes_the_students_checks(lab):
 
 
 FAULTS = {
-    # Each is a server with one mistake that students make, and the words that must tell him.
-    "one read is taken for one line": ("chat", "half a line must wait", """
+    # Each is a server with one mistake that students make, the check that must find it, and the words
+    # that must tell him.
+    "one read is taken for one line": (checker.chat_whole_lines, "half a line must wait", """
         for piece in iter(lambda: me.recv(4096), b''):
             for other in [*all]:
                 if other is not me: other.sendall(piece if piece.endswith(b'\\n') else piece + b'\\n')
     """),
-    "text where bytes are meant": ("echo", "all 256 byte values", """
+    "text where bytes are meant": (checker.echo_bytes, "all 256 byte values", """
         for piece in iter(lambda: me.recv(4096), b''):
             me.sendall(piece.decode('ascii', 'ignore').encode())
     """),
-    "only the first read is answered": ("echo", "a byte alone", """
+    "only the first read is answered": (checker.echo_pieces, "a byte alone", """
         me.sendall(me.recv(4096))
         me.recv(4096)
     """),
-    "long reads are forgotten": ("echo", "before a half close", """
+    "long reads are forgotten": (checker.echo_half_close, "before a half close", """
         for piece in iter(lambda: me.recv(4096), b''):
             if len(piece) < 4096: me.sendall(piece)
     """),
-    "the answer is another": ("tcp-server", "the answer must be ACK!", """
+    "the answer is another": (checker.ack, "the answer must be ACK!", """
         print(me.recv(4096), flush=True); me.sendall(b'OK\\n')
     """),
-    "nobody is told of a bad command": ("pubsub", "must be answered with ERR", """
+    "nobody is told of a bad command": (checker.pubsub_errors, "must be answered with ERR", """
         for line in me.makefile('rb'): me.sendall(b'what?\\n')
     """),
+    "a slow reader holds up the others": (checker.chat_slow, "no client may hold up the others", """
+        for line in me.makefile('rb'):
+            with lock:
+                for other in [*all]: other.sendall(line)
+    """),
+    "the last half line is lost": (checker.receiver_ends, "a last line without a newline", """
+        data = b''
+        for piece in iter(lambda: me.recv(4096), b''):
+            *lines, data = (data + piece).split(b'\\n')
+            for line in lines: print(line, flush=True)
+    """),
+    "the output is not flushed": (checker.receiver_prints, "flush it after each line", """
+        for line in me.makefile('rb'): print(line)
+    """),
+    "a receiver that answers": (checker.receiver_prints, "sends nothing back", """
+        for line in me.makefile('rb'): print(line, flush=True); me.sendall(line)
+    """),
+    "nobody is told who left": (checker.receiver_tells, "when a client leaves", """
+        print(me.getpeername(), flush=True)
+        for line in me.makefile('rb'): print(line, flush=True)
+    """),
+    "it dies of SIGPIPE": (checker.survives_reset, "SIGPIPE", """
+import signal, socket, sys, threading
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+host, port = sys.argv[1].split(':')
+listener = socket.create_server((host, int(port)))
+def serve(me):
+    try:
+        for piece in iter(lambda: me.recv(1024), b''): me.sendall(piece)
+    except OSError: pass
+while True: threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"""),
+    "no SO_REUSEADDR": (checker.restarts, "SO_REUSEADDR", """
+import socket, sys, time
+host, port = sys.argv[1].split(':')
+listener = socket.socket()
+listener.bind((host, int(port)))
+listener.listen()
+while True: listener.accept()[0].recv(1)
+"""),
+    "what waits for a slow reader has no limit": (checker.chat_slow, "needs a limit", """
+import asyncio, sys
+host, port = sys.argv[1].split(':')
+everybody = set()
+async def serve(reader, writer):
+    everybody.add(writer)
+    while line := await reader.readline():
+        for other in everybody: other.write(line)
+    everybody.discard(writer)
+async def main():
+    async with await asyncio.start_server(serve, host, int(port)) as server: await server.serve_forever()
+asyncio.run(main())
+"""),
 }
 
 SERVER = """
@@ -71,6 +125,7 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 host, port = sys.argv[1].split(':')
 listener = socket.create_server((host, int(port)))
 all = []
+lock = threading.Lock()
 def handle(me):
     all.append(me)
     try:
@@ -83,15 +138,22 @@ while True:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_checker_finds_the_mistake(fault, tmp_path):
-    lab, words, body = FAULTS[fault]
+def test_the_checker_finds_the_mistake(fault, tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    check, words, body = FAULTS[fault]
     server = tmp_path / "server.py"
-    server.write_text(SERVER.replace("{body}", body))
-    done = subprocess.run([str(ROOT / "labs/checker.py"), lab, "/usr/bin/python3", str(server)],
+    server.write_text(body if "import" in body else SERVER.replace("{body}", body))
+    with pytest.raises(checker.Wrong, match=words):
+        checker.run_check(check, ["/usr/bin/python3", str(server)], socket.SOCK_STREAM)
+
+
+def test_the_checker_says_what_is_wrong_in_a_line_and_with_its_status(tmp_path):
+    server = tmp_path / "server.py"
+    server.write_text(SERVER.replace("{body}", FAULTS["only the first read is answered"][2]))
+    done = subprocess.run([str(ROOT / "labs/checker.py"), "echo", "/usr/bin/python3", str(server)],
                           capture_output=True, text=True)
     assert done.returncode == 1
-    assert any(line.startswith("WRONG") and words in line for line in done.stdout.splitlines()), \
-        done.stdout
+    assert any(line.startswith("WRONG") and "a byte alone" in line for line in done.stdout.splitlines())
 
 
 def test_the_checker_says_when_a_program_does_not_listen():
@@ -180,10 +242,12 @@ def test_tasks_draws_its_timeline(tmp_path):
 
 
 def test_a_slow_client_holds_up_only_the_receiver_that_blocks():
-    for lab, first in (("receiver", "client 1"), ("threaded-receiver", "client"),
-                       ("epoll-receiver", "client"), ("reel-receiver", "client")):
-        with running(lab) as server:
-            out = subprocess.run([*program("slow-client"), f"127.0.0.1:{server.port}"],
-                                 capture_output=True, text=True, check=True).stdout.splitlines()
+    labs = ["receiver", "threaded-receiver", "epoll-receiver", "reel-receiver"]
+    with contextlib.ExitStack() as stack:
+        ports = [stack.enter_context(running(lab)).port for lab in labs]
+        slow = [subprocess.Popen([*program("slow-client"), f"127.0.0.1:{port}"], text=True,
+                                 stdout=subprocess.PIPE) for port in ports]
+        outs = [client.communicate()[0].splitlines() for client in slow]
+    for lab, out in zip(labs, outs):
         assert len(out) == 5
-        assert (first in out[0]) and ("client 1" in out[-1]) == (lab != "receiver"), out
+        assert ("client 1" in out[0 if lab == "receiver" else -1]), (lab, out)
