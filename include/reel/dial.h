@@ -1,5 +1,6 @@
-/* How the clients of this library (HTTP, WebSocket, SMTP) reach a host. By default it is a numeric
- * address; a program puts names, a proxy, or a test's wire in its place: one function. */
+/* How the clients of this library (HTTP, WebSocket, SMTP) reach a host. By default by name
+ * or numeric address (reel_connect_host); a program puts a proxy, or a test's wire in its place: one
+ * function. */
 #ifndef REEL_DIAL_H
 #define REEL_DIAL_H
 
@@ -34,7 +35,11 @@ struct reel_dialer {
     void *context;
 };
 
-/* The dialer's function, or for NULL the default: numeric addresses only, -EINVAL for the rest. */
+/* The default: reel_connect_host. dial->transport is set when the call returns, and dial->failed
+ * never called. */
+extern const struct reel_dialer reel_dialer_by_name;
+
+/* The dialer's function, or for NULL the default's. */
 int reel_dial(const struct reel_dialer *dialer, struct reel_reactor *r, struct reel_dial *dial);
 
 #ifdef __cplusplus

@@ -21,10 +21,13 @@
  *                                               private networks; see reel/proxy.h for other lists
  *   and on all but fd, systemd and stdio: backlog=N; on tcp and tls: reuseport=yes, and device=eth0 (only
  *   what comes in by this network device)
- * Clients:  tcp:192.0.2.1:80  tcp:[2001:db8::1]:80  tcp:host=192.0.2.1:port=80:timeout=5
+ * Clients:  tcp:example.org:80  tcp:192.0.2.1:80  tcp:[2001:db8::1]:80
+ *           tcp:host=example.org:port=80:timeout=5
+ *                                               by name or address: see reel_connect_host
  *           unix:/run/x.sock:timeout=5
- *           and on tcp and tls: bindAddress=192.0.2.7 (own address), device=eth0
- *           tls:192.0.2.1:443:name=example.org  TLS over tcp: the certificate must be for `name`, or
+ *           and on tcp and tls: bindAddress=192.0.2.7 (own address, whose family alone
+ *           is tried then), device=eth0
+ *           tls:example.org:443:name=other.org  TLS over tcp: the certificate must be for `name`, or
  *                                               for the host when there is none; ca, cert, key, alpn
  *                                               as above; verify=no believes anybody
  *
@@ -43,6 +46,7 @@
 extern "C" {
 #endif
 
+struct reel_deferred;
 struct reel_factory;
 struct reel_listener;
 struct reel_reactor;
@@ -67,10 +71,14 @@ struct reel_endpoint_systemd {
     char name_z[64]; /* "": by index */
 };
 
-/* One of `address`, `fd`, `systemd` and `is_stdio` says where. */
+#define REEL_ENDPOINT_HOST_SIZE 254 /* the longest name (RFC 1035) with its NUL */
+
+/* One of `address`, `host_z`, `fd`, `systemd` and `is_stdio` says where. */
 struct reel_endpoint {
-    struct reel_address address; /* length 0: not this */
-    int fd;                      /* -1: not this */
+    struct reel_address address;          /* length 0: not this */
+    char host_z[REEL_ENDPOINT_HOST_SIZE]; /* clients, by name, at `port`; "": not this */
+    uint16_t port;
+    int fd; /* -1: not this */
     struct reel_endpoint_systemd systemd;
     bool is_stdio;     /* servers: standard input and output */
     bool behind_proxy; /* servers: each connection begins with a PROXY header */
@@ -104,10 +112,18 @@ void reel_endpoint_tls_options(const struct reel_endpoint *endpoint, struct reel
 int reel_listen(struct reel_reactor *r, const char *endpoint_z, const struct reel_factory *factory,
                 struct reel_listener **out);
 
-/* Parses and connects; see reel_connect_to. A `tls:` has a context for this connection only: for many,
+/* Parses and connects; see reel_connect_to, and for names reel_connect_host: `out` is the connection's
+ * transport in every case, from the beginning. A `tls:` has a context for this connection only: for many,
  * and for sessions to be resumed, make one and use reel_tls_upgrade_client. */
 int reel_connect(struct reel_reactor *r, const char *endpoint_z, const struct reel_factory *factory,
                  struct reel_transport **out);
+
+/* The same as a deferred, Twisted's connectProtocol: its `pointer` is the transport, after `made`; an
+ * error is what `failed` heard, or what reel_connect returned. The transport is sure to be there in
+ * the first callback, and as long as its protocol has not heard `lost`. Cancelling aborts the attempt.
+ * NULL: out of memory. */
+struct reel_deferred *reel_connect_deferred(struct reel_reactor *r, const char *endpoint_z,
+                                            const struct reel_factory *factory);
 
 #ifdef __cplusplus
 }

@@ -35,7 +35,7 @@ struct reel_tls_context;
 /* Zero fields take the defaults; of times and of redirects, negative is "none". All of it is copied,
  * but the dialer, which outlives the client. */
 struct reel_http_client_options {
-    const struct reel_dialer *dialer; /* NULL: numeric addresses */
+    const struct reel_dialer *dialer; /* NULL: by name or address */
     struct reel_tls_context *tls;     /* whom to trust; NULL: no https. Its count grows */
     const char *proxy_z;    /* "http://host:port": everything by CONNECT; NULL: no proxy */
     const char *agent_z;    /* the User-Agent; NULL: none */

@@ -52,6 +52,7 @@ enum reel_handle_kind {
     REEL_HANDLE_PROCESS,
     REEL_HANDLE_HTTP, /* a site */
     REEL_HANDLE_INOTIFY,
+    REEL_HANDLE_RECONNECT, /* a reconnecting client */
 };
 
 /* One live thing on a reactor. */

@@ -48,6 +48,8 @@
 #include <reel/protocol.h>
 #include <reel/proxy.h>
 #include <reel/reactor.h>
+#include <reel/reconnect.h>
+#include <reel/resolver.h>
 #include <reel/serial.h>
 #include <reel/shutdown.h>
 #include <reel/signal.h>

@@ -46,7 +46,7 @@ struct reel_smtp_relay {
     struct reel_tls_context
         *tls;               /* whom to trust; needed unless REEL_SMTP_CLEAR. Its count grows */
     const char *tls_name_z; /* the name in the server's certificate; NULL: host_z */
-    const struct reel_dialer *dialer; /* NULL: numeric addresses; outlives the transfer */
+    const struct reel_dialer *dialer; /* NULL: by name or address; outlives the transfer */
     int64_t total_ns; /* the whole transfer; 0: REEL_SMTP_TOTAL_NS. Each step has the time-out of
                             * RFC 5321, 4.5.3.2 besides. */
 };

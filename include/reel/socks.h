@@ -55,7 +55,8 @@ struct reel_socks {
                   const struct reel_socks_request *request, int reason, uint64_t sent,
                   uint64_t received);
 
-    /* Reaches hosts. NULL: numeric addresses only, the others are told "host unreachable". */
+    /* Reaches hosts. NULL: by name or address. A name may lead anywhere: who allows by address gives a
+     * dialer that looks again, or allows no names. */
     const struct reel_dialer *dialer;
     int64_t timeout_ns;   /* of connecting; 0: the dialer's */
     int64_t handshake_ns; /* for a client to say what it wants; 0: REEL_SOCKS_HANDSHAKE_NS */

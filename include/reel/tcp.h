@@ -87,6 +87,24 @@ int reel_connect_with(struct reel_reactor *r, const struct reel_address *address
                       const struct reel_connect_options *options,
                       const struct reel_factory *factory, struct reel_transport **out);
 
+/* The same by a name, or a numeric address as text: Happy Eyeballs (RFC 8305). Addresses of both
+ * families are asked for at once. IPv6 is tried as soon as it is known, IPv4 after
+ * REEL_RESOLUTION_DELAY_NS when IPv6 is still being asked for. Then the families take turns: when an
+ * attempt fails or REEL_CONNECT_ATTEMPT_DELAY_NS have passed the next one begins, beside those under
+ * way. The first that is connected wins, the others are dropped.
+ *
+ * There is one transport from the beginning, `out`, which takes over the winner's socket: what was
+ * said of reel_connect_to is true for it. It has no descriptor and no addresses before `made`. The
+ * time-out is for all of it; `failed` has the last attempt's error, or the resolver's
+ * (reel/resolver.h). -EINVAL: it cannot be a name. */
+int reel_connect_host(struct reel_reactor *r, const char *host_z, uint16_t port,
+                      const struct reel_connect_options *options,
+                      const struct reel_factory *factory, struct reel_transport **out);
+
+#define REEL_RESOLUTION_DELAY_NS      (INT64_C(50) * 1000000)
+#define REEL_CONNECT_ATTEMPT_DELAY_NS (INT64_C(250) * 1000000)
+#define REEL_CONNECT_ADDRESSES_MAX    16 /* that are tried */
+
 #ifdef __cplusplus
 }
 #endif

@@ -32,6 +32,18 @@ void reel_test_advance(struct reel_reactor *r, int64_t ns);
 /* Somebody sets the wall clock (reel_wall_us), forward or back. Timers do not care. */
 void reel_test_set_wall(struct reel_reactor *r, int64_t wall_us);
 
+/* Who can be connected to in virtual time, by name (reel_resolver_use_table) or by address, at any
+ * port. To what is not in the list there is no route: -ENETUNREACH. */
+struct reel_test_host {
+    const char *address_z;             /* numeric, as reel_address_host writes it */
+    const struct reel_factory *server; /* who answers; NULL: nobody ... */
+    int error;                         /* ... the attempt fails with -errno; 0: hears nothing */
+    int64_t delay_ns;                  /* how long the answer takes */
+};
+
+/* The list stays the caller's. On a test reactor; NULL: nobody can be connected to (-EOPNOTSUPP). */
+void reel_test_hosts(struct reel_reactor *r, const struct reel_test_host *hosts, size_t count);
+
 /* One direction of a wire. Zero fields take the defaults. */
 struct reel_wire {
     size_t chunk_max; /* at most so many bytes are read at a time; 0: no limit */

@@ -120,7 +120,7 @@ struct reel_websocket_client {
     const char *origin_z;                      /* NULL: none is sent */
     const struct reel_websocket_field *fields; /* NULL: none */
     struct reel_tls_context *tls;              /* its count grows */
-    const struct reel_dialer *dialer;          /* NULL: numeric addresses; outlives the attempt */
+    const struct reel_dialer *dialer;          /* NULL: by name or address; outlives the attempt */
     int64_t timeout_ns; /* until `opened`, all in all; 0: REEL_WEBSOCKET_OPEN_NS */
     size_t queue_max;   /* bytes of output that may wait; 0: REEL_QUEUE_MAX_DEFAULT */
 };

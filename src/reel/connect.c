@@ -1,5 +1,7 @@
+#include "reel/dns.h"
 #include "reel/fdio.h"
 #include "reel/network.h"
+#include "reel/race.h"
 
 #include <reel/tcp.h>
 
@@ -59,6 +61,19 @@ static int bind_local(int fd, const struct reel_connect_options *options)
     return bind(fd, (const struct sockaddr *)&local->storage, local->length) < 0 ? -errno : 0;
 }
 
+int reel_fd_socket_new(int family, const struct reel_options *stream,
+                       const struct reel_connect_options *options)
+{
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    set_options(fd, family, stream);
+    int err = bind_local(fd, options);
+    if (err < 0)
+        close(fd);
+    return err < 0 ? err : fd;
+}
+
 int reel_connect_with(struct reel_reactor *r, const struct reel_address *address,
                       const struct reel_connect_options *options,
                       const struct reel_factory *factory, struct reel_transport **out)
@@ -68,23 +83,31 @@ int reel_connect_with(struct reel_reactor *r, const struct reel_address *address
     if (r->network)
         return r->network->connect(r->network, address, options, factory, out);
     if (r->wake_fd < 0)
-        return -EOPNOTSUPP;
-    int family = address->storage.ss_family;
-    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        return reel_race_address(r, address, options, factory, out);
+    int fd = reel_fd_socket_new(address->storage.ss_family, &factory->options, options);
     if (fd < 0)
-        return -errno;
-    set_options(fd, family, &factory->options);
+        return fd;
     struct reel_transport *t = NULL;
     struct fd_birth birth = {
         .fd = fd, .peer = address, .filters = options->filters, .factory = factory};
-    int err = bind_local(fd, options);
-    if (err == 0)
-        err = begin(r, &birth, options->timeout_ns, &t);
+    int err = begin(r, &birth, options->timeout_ns, &t);
     if (err < 0)
         close(fd);
     else if (out)
         *out = t;
     return err;
+}
+
+int reel_connect_host(struct reel_reactor *r, const char *host_z, uint16_t port,
+                      const struct reel_connect_options *options,
+                      const struct reel_factory *factory, struct reel_transport **out)
+{
+    struct reel_address address;
+    if (reel_address_set(&address, host_z, port) == 0)
+        return reel_connect_with(r, &address, options, factory, out);
+    if (!reel_is_name(host_z))
+        return -EINVAL;
+    return reel_race_host(r, host_z, port, options, factory, out);
 }
 
 int reel_connect_through(struct reel_reactor *r, const struct reel_address *address,

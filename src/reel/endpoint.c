@@ -166,18 +166,68 @@ static const char *build_tcp6_server(const struct args *args, struct reel_endpoi
     return why_z;
 }
 
-static const char *build_tcp_client(const struct args *args, struct reel_endpoint *out)
+/* Letters, digits, "-", "_" and single dots; anything beyond ASCII has to be given in its ASCII form
+ * ("xn--"). What ends in a number is an address or a mistake (RFC 3696 2: no such top level). */
+static bool is_host_name(const char *text_z)
 {
-    const char *why_z = build_tcp(args, args->value_z[ARG_HOST], out);
-    if (!why_z && reel_address_port(&out->address) == 0)
-        return "port 0 cannot be connected to";
+    const char *label_z = text_z;
+    bool numeric = true;
+    if (!*text_z || *text_z == '.')
+        return false;
+    for (; *text_z; text_z++) {
+        char c = *text_z, lower = (char)(c | 0x20);
+        bool digit = c >= '0' && c <= '9';
+        if (c == '.' && (text_z[1] == '.' || text_z - label_z > 63))
+            return false;
+        if (c == '.' && text_z[1])
+            numeric = true;
+        if (c == '.')
+            label_z = text_z + 1;
+        else if (!digit && (lower < 'a' || lower > 'z') && c != '-' && c != '_')
+            return false;
+        else
+            numeric = numeric && digit;
+    }
+    return !numeric && text_z - label_z <= 63;
+}
+
+static const char *build_host_client(const struct args *args, struct reel_endpoint *out)
+{
+    const char *host_z = args->value_z[ARG_HOST];
+    struct reel_address address;
+    long port = 0;
+    if (reel_address_set(&address, host_z, 0) == 0 || !is_host_name(host_z))
+        return build_tcp(args, host_z, out);
+    if (!parse_number(args->value_z[ARG_PORT], 10, UINT16_MAX, &port))
+        return "a port is a number from 0 to 65535";
+    if (!copy_text(out->host_z, sizeof(out->host_z), host_z))
+        return "a name has at most 253 bytes";
+    out->port = (uint16_t)port;
+    return NULL;
+}
+
+static const char *check_client(const struct args *args, struct reel_endpoint *out)
+{
     const char *bind_z = args->value_z[ARG_BIND_ADDRESS];
-    if (why_z || !bind_z)
-        return why_z;
-    if (reel_address_set(&out->local, bind_z, 0) < 0 ||
-        out->local.storage.ss_family != out->address.storage.ss_family)
+    if ((*out->host_z ? out->port : reel_address_port(&out->address)) == 0)
+        return "port 0 cannot be connected to";
+    if (bind_z &&
+        (reel_address_set(&out->local, bind_z, 0) < 0 ||
+         (!*out->host_z && out->local.storage.ss_family != out->address.storage.ss_family)))
         return "bindAddress is a numeric address of the host's family";
     return NULL;
+}
+
+static const char *build_tcp_client(const struct args *args, struct reel_endpoint *out)
+{
+    const char *why_z = build_host_client(args, out);
+    return why_z ? why_z : check_client(args, out);
+}
+
+static const char *build_udp_client(const struct args *args, struct reel_endpoint *out)
+{
+    const char *why_z = build_tcp(args, args->value_z[ARG_HOST], out);
+    return why_z ? why_z : check_client(args, out);
 }
 
 static const char *build_unix(const struct args *args, struct reel_endpoint *out)
@@ -332,7 +382,7 @@ static const struct kind datagram_clients[] = {
      2,
      BIT(ARG_HOST) | BIT(ARG_PORT),
      BIT(ARG_HOST) | BIT(ARG_PORT),
-     build_tcp_client},
+     build_udp_client},
     {"unix-dgram", {ARG_PATH}, 1, BIT(ARG_PATH), BIT(ARG_PATH), build_unix},
     {.name_z = NULL},
 };
@@ -606,6 +656,8 @@ static int connect_at(struct reel_reactor *r, const struct reel_endpoint *endpoi
     struct reel_connect_options options = {
         .timeout_ns = endpoint->timeout_ns, .local = endpoint->local, .filters = filters};
     memcpy(options.device_z, endpoint->device_z, sizeof(options.device_z));
+    if (*endpoint->host_z)
+        return reel_connect_host(r, endpoint->host_z, endpoint->port, &options, factory, out);
     return reel_connect_with(r, &endpoint->address, &options, factory, out);
 }
 

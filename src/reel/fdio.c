@@ -56,6 +56,8 @@ void reel_fd_set_reset(struct reel_transport *t)
 
 static void fd_close(struct reel_transport *t, bool reset)
 {
+    if (t->fd < 0)
+        return; /* never connected */
     if (reset)
         reel_fd_set_reset(t);
     /* Closing does not take it out of epoll while another process has it too. */
@@ -202,7 +204,7 @@ int reel_stream_born(struct reel_reactor *r, const struct stream_io *io,
     if (birth->peer)
         reel_fd_set_peer(t, birth->peer);
     int err = attach_filters(t, birth);
-    if (err == 0 && io->open)
+    if (err == 0 && io->open && t->fd >= 0)
         err = io->open(t);
     if (err < 0) {
         reel_stream_discard(t);
@@ -210,6 +212,17 @@ int reel_stream_born(struct reel_reactor *r, const struct stream_io *io,
     }
     *out = t;
     return 0;
+}
+
+int reel_fd_stream_connected(struct reel_transport *t, int fd, const struct reel_address *peer)
+{
+    t->fd = fd;
+    t->is_socket = true;
+    reel_fd_set_peer(t, peer);
+    int err = reel_filters_bottom(t)->open(t);
+    if (err < 0)
+        t->fd = -1;
+    return err;
 }
 
 /* A ring of the kernel's receives bytes, and nothing else. */

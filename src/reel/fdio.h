@@ -4,6 +4,8 @@
 
 #include "reel/stream.h"
 
+#include <reel/tcp.h>
+
 /* A transport to be, over a non-blocking descriptor. */
 struct fd_birth {
     int fd;
@@ -23,6 +25,14 @@ int reel_fd_stream_new(struct reel_reactor *r, const struct fd_birth *birth,
 /* The same over any `io`; with `fd` -1, in memory. */
 int reel_stream_born(struct reel_reactor *r, const struct stream_io *io,
                      const struct fd_birth *birth, struct reel_transport **out);
+
+/* The same without a descriptor yet (`birth` has -1, connecting): it can be aborted, and waits for its
+ * connected socket, which it takes over; `made` comes from the loop. 0 or -errno. */
+int reel_fd_stream_connected(struct reel_transport *t, int fd, const struct reel_address *peer);
+
+/* A stream socket with the factory's options, bound to where it goes out. The descriptor or -errno. */
+int reel_fd_socket_new(int family, const struct reel_options *stream,
+                       const struct reel_connect_options *options);
 
 /* reel_connect_to, through filters that go below those of the factory. */
 int reel_connect_through(struct reel_reactor *r, const struct reel_address *address,

@@ -18,6 +18,9 @@
 
 struct datagram_hub;
 struct network;
+struct reel_name;
+struct reel_resolver;
+struct reel_test_host;
 struct reel_transport;
 struct uring;
 
@@ -31,6 +34,14 @@ struct fiber_stacks {
     struct idle_stack *idle;
     size_t idle_count, live, max;
     size_t stack_size; /* a multiple of the page's */
+};
+
+/* Who is asked for names (resolver.c). */
+struct name_service {
+    struct reel_link resolvers;        /* all */
+    struct reel_resolver *own, *other; /* NULL: not made yet; nobody else is asked */
+    const struct reel_name *table;     /* in place of them; NULL: none */
+    size_t table_count;
 };
 
 /* Transports that wait for something in the next turn, first come first served. */
@@ -59,6 +70,7 @@ struct reel_reactor {
     struct fiber_stacks fibers;
     struct reel_pool *pool;     /* the application's, or NULL ... */
     struct reel_pool *own_pool; /* ... and then this, from its first use on */
+    struct name_service names;
     struct reel_link triggers[REEL_PHASES];
     struct shutdown *shutdown; /* NULL: goes on */
     struct reel_call *deferred, **deferred_end;
@@ -81,7 +93,9 @@ struct reel_reactor {
 
     /* virtual time */
     int64_t virtual_ns, virtual_wall_us;
-    struct network *network; /* NULL: there is none */
+    struct network *network;            /* NULL: there is none */
+    const struct reel_test_host *hosts; /* who can be connected to */
+    size_t host_count;
 
     int signal_fd; /* -1: no signal is watched */
     struct source signal_source;
@@ -140,6 +154,9 @@ void reel_deferreds_each(struct reel_reactor *r, reel_handle_fn each, void *cont
 void reel_fibers_init(struct reel_reactor *r, const struct reel_reactor_options *options);
 void reel_fibers_fini(struct reel_reactor *r);
 void reel_own_pool_fini(struct reel_reactor *r);
+
+/* Frees all resolvers; what they have not answered hears -ECANCELED. */
+void reel_resolvers_fini(struct reel_reactor *r);
 
 /* Goes on with a graceful stop, if it can; forgets it, and the triggers. */
 void reel_shutdown_look(struct reel_reactor *r);

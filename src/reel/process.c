@@ -312,7 +312,7 @@ static int prepare_pipe(struct reel_process *p, int *fd, int number,
         reel_fd_stream_undo(t);
         return -ENOMEM;
     }
-    *pipe = (struct process_pipe){{on_pipe_over}, p, t, number};
+    *pipe = (struct process_pipe){{.over = on_pipe_over}, p, t, number};
     extra->end = &pipe->end;
     p->pipe_count++;
     return 0;

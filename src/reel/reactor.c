@@ -45,9 +45,10 @@ static void init(struct reel_reactor *r, const struct reel_reactor_options *opti
     r->ready.end = &r->ready.first;
     r->unsent.end = &r->unsent.first;
     r->deferred_end = &r->deferred;
-    struct reel_link *const lists[] = {
-        &r->dying, &r->transports, &r->listeners, &r->dead_listeners, &r->idles,
-        &r->hooks, &r->watches,    &r->signals,   &r->deferreds,      &r->parts};
+    struct reel_link *const lists[] = {&r->dying,          &r->transports,     &r->listeners,
+                                       &r->dead_listeners, &r->idles,          &r->hooks,
+                                       &r->watches,        &r->signals,        &r->deferreds,
+                                       &r->parts,          &r->names.resolvers};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         list_init(lists[i]);
     for (int phase = 0; phase < REEL_PHASES; phase++)
@@ -132,6 +133,7 @@ void reel_reactor_free(struct reel_reactor *r)
     reel_streams_fini(r);
     reel_parts_fini(r);
     reel_datagrams_fini(r);
+    reel_resolvers_fini(r);
     reel_deferreds_fini(r);
     reel_fibers_fini(r);
     reel_own_pool_fini(r);

@@ -152,7 +152,8 @@ enum socks_result reel_socks_result(int err)
     case ENETUNREACH: return SOCKS_NET_UNREACHABLE;
     case EHOSTUNREACH:
     case ETIMEDOUT:
-    case EINVAL: /* a name, and no dialer for names */
+    case EINVAL: /* of names */
+    case ENODATA:
     case ENOENT: return SOCKS_HOST_UNREACHABLE;
     case ECONNREFUSED: return SOCKS_REFUSED;
     case EACCES:

@@ -131,6 +131,25 @@ struct stream_extra *reel_stream_extra(struct reel_transport *t)
     return extra;
 }
 
+int reel_stream_add_end(struct reel_transport *t, struct stream_end *end)
+{
+    struct stream_extra *extra = reel_stream_extra(t);
+    if (!extra)
+        return -ENOMEM;
+    end->next = extra->end;
+    extra->end = end;
+    return 0;
+}
+
+void reel_stream_remove_end(struct reel_transport *t, struct stream_end *end)
+{
+    struct stream_end **at = &t->extra->end;
+    while (*at && *at != end)
+        at = &(*at)->next;
+    if (*at)
+        *at = end->next;
+}
+
 int reel_stream_expect(struct reel_transport *t, int64_t timeout_ns)
 {
     struct stream_extra *extra = reel_stream_extra(t);
@@ -364,6 +383,16 @@ void reel_stream_start(struct reel_transport *t)
     reel_stream_ready(t);
 }
 
+static void tell_made(struct reel_transport *t)
+{
+    struct stream_end *next = NULL;
+    for (struct stream_end *end = t->extra->end; end; end = next) {
+        next = end->next;
+        if (end->made)
+            end->made(end, t);
+    }
+}
+
 static void begin(struct reel_transport *t)
 {
     t->made = true;
@@ -374,6 +403,8 @@ static void begin(struct reel_transport *t)
         reel_stream_die(t, -ENOMEM);
     if (t->protocol->made)
         t->protocol->made(t);
+    if (t->extra && t->extra->end)
+        tell_made(t);
     if (t->pending || t->shutting)
         reel_stream_unsent(t); /* what was written before there was a connection */
     if (has_held(t))
@@ -495,6 +526,15 @@ static void tell_end(struct reel_transport *t)
         t->protocol->failed(t, t->reason);
 }
 
+static void tell_over(struct reel_transport *t)
+{
+    struct stream_end *next = NULL;
+    for (struct stream_end *end = t->extra->end; end; end = next) {
+        next = end->next;
+        end->over(end, t);
+    }
+}
+
 static void bury(struct reel_transport *t)
 {
     struct reel_reactor *r = t->reactor;
@@ -505,7 +545,7 @@ static void bury(struct reel_transport *t)
     tell_end(t);
     t->buried = true;
     if (t->extra && t->extra->end)
-        t->extra->end->over(t->extra->end, t);
+        tell_over(t);
     t->io->close(t, t->reset);
     r->metrics.queued_bytes -= t->pending;
     reel_chain_clear(r, &t->output);

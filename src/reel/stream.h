@@ -37,10 +37,13 @@ struct stream_io {
                       ssize_t (*call)(struct reel_transport *t, void *context), void *context);
 };
 
-/* Told when a transport is over: after `lost` or `failed`, before the descriptor is closed. Part of
- * whatever stands behind the transport (a child process, a serial line). */
+/* Told when a transport is made (after the protocol was; may be NULL), and when it is over: after
+ * `lost` or `failed`, before the descriptor is closed. Part of whatever stands behind the transport (a
+ * child process, a connection's attempt). May take itself out, in its own functions too. */
 struct stream_end {
     void (*over)(struct stream_end *end, struct reel_transport *t);
+    void (*made)(struct stream_end *end, struct reel_transport *t);
+    struct stream_end *next;
 };
 
 /* What few connections need, or not for long. */
@@ -136,6 +139,10 @@ void reel_stream_ready(struct reel_transport *t);
 
 /* What may be done now is done: callbacks that are due, kept data, reading. */
 void reel_stream_run(struct reel_transport *t);
+
+/* One more is told. 0 or -ENOMEM. */
+int reel_stream_add_end(struct reel_transport *t, struct stream_end *end);
+void reel_stream_remove_end(struct reel_transport *t, struct stream_end *end);
 
 /* The end, for this reason; told and buried at the end of the turn. */
 void reel_stream_die(struct reel_transport *t, int reason);

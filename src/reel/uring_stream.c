@@ -361,6 +361,8 @@ static int uring_open(struct reel_transport *t)
 static void uring_close(struct reel_transport *t, bool reset)
 {
     struct uring_stream *s = stream_of(t);
+    if (t->fd < 0)
+        return; /* never connected */
     if (reset)
         reel_fd_set_reset(t);
     drop_input(s);

@@ -2,6 +2,8 @@
  * Each end keeps what is on its way to it. */
 #include "reel/wire.h"
 
+#include "reel/race.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -251,6 +253,37 @@ int reel_test_pair(struct reel_reactor *r, const struct reel_factory *a_factory,
     *a = &left->t;
     *b = &right->t;
     return 0;
+}
+
+int reel_wire_new(struct reel_reactor *r, const struct reel_factory *factory,
+                  struct reel_transport **out)
+{
+    struct wire_end *end = end_new(r, factory, NULL);
+    if (!end)
+        return -ENOMEM;
+    end->t.connecting = true;
+    end->t.writable = end->t.readable = false;
+    *out = &end->t;
+    return 0;
+}
+
+int reel_wire_join(struct reel_transport *t, const struct reel_factory *server)
+{
+    struct wire_end *left = end_of(t), *right = end_new(t->reactor, server, NULL);
+    if (!right)
+        return -ENOMEM;
+    left->other = right;
+    right->other = left;
+    t->writable = t->readable = true;
+    reel_stream_start(t);
+    reel_stream_start(&right->t);
+    return 0;
+}
+
+void reel_test_hosts(struct reel_reactor *r, const struct reel_test_host *hosts, size_t count)
+{
+    r->hosts = hosts;
+    r->host_count = count;
 }
 
 void reel_wire_hold(struct wire_end *end, bool on)

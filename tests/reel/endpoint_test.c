@@ -200,7 +200,7 @@ static void nonsense_is_refused_with_a_sentence(void **state)
                                           "tcp:192.0.2.1:0",
                                           "tcp:192.0.2.1",
                                           "tcp:192.0.2.1:80:timeout=0",
-                                          "tcp:a.b:80",
+                                          "tcp:a..b:80", "tcp:.b:80", "tcp:a b:80", "tcp:256.0.0.1:80", "tcp:a.1:80",
                                           "tcp:192.0.2.1:80:backlog=1",
                                           "fd:3",
                                           "unix:/x:mode=600",
