@@ -35,6 +35,7 @@ struct reel_reconnect_options {
     uint64_t seed;      /* of the jitter; 0: one of the system's */
 };
 
+/* What stands for a field that is zero. */
 #define REEL_RECONNECT_FIRST_NS  (INT64_C(1) * 1000000000)
 #define REEL_RECONNECT_MAX_NS    (INT64_C(60) * 1000000000)
 #define REEL_RECONNECT_FACTOR    1.5

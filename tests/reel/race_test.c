@@ -463,6 +463,7 @@ static void dialling_is_by_name_unless_told_otherwise(void **state)
     assert_non_null(dial.transport);
     advance(&w, 0);
     assert_int_equal(w.client.made, 1);
+    assert_int_equal(reel_connect_host(w.r, "", 80, NULL, &w.client_factory, &w.t), -EINVAL);
     dial.host_z = "";
     assert_int_equal(reel_dial(&reel_dialer_by_name, w.r, &dial), -EINVAL);
     world_fini(&w);
