@@ -15,7 +15,9 @@ static void check(int err, const struct reel_endpoint *e, const char *why_z)
     assert(err == 0 ? !why_z : err == -EINVAL && why_z);
     if (err < 0)
         return;
-    assert((e->fd >= 0) + (e->address.length > 0) + e->systemd.is_on == 1);
+    assert((e->fd >= 0) + (e->address.length > 0) + e->systemd.is_on + e->is_stdio +
+               (*e->host_z != 0) ==
+           1);
     assert(strlen(e->device_z) < sizeof(e->device_z));
     assert(e->systemd.index >= 0 && strlen(e->systemd.name_z) < sizeof(e->systemd.name_z));
     assert(e->address.length <= sizeof(e->address.storage));
