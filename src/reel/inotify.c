@@ -27,8 +27,8 @@ static bool make_room(struct reel_inotify *in)
     return true;
 }
 
-void inotify_push(struct reel_inotify *in, const struct watched *w, uint32_t mask, uint32_t cookie,
-                  const char *name_z)
+void reel_inotify_push(struct reel_inotify *in, const struct watched *w, uint32_t mask,
+                       uint32_t cookie, const char *name_z)
 {
     if (make_room(in))
         in->events[in->event_count++] =
@@ -58,7 +58,7 @@ static void inotify_destroy(struct reel_inotify *in)
     forget_events(in);
     for (size_t i = 0; i < in->count; i++)
         reel_memory_free(in->reactor, in->table[i]);
-    inotify_bury(in);
+    reel_inotify_bury(in);
     reel_memory_free(in->reactor, in->table);
     list_remove(&in->part.link);
     reel_memory_free(in->reactor, in);
@@ -79,7 +79,7 @@ static void tell(struct reel_inotify *in)
         return;
     }
     forget_events(in);
-    inotify_bury(in);
+    reel_inotify_bury(in);
 }
 
 /* ---- What the kernel tells. ---- */
@@ -87,11 +87,11 @@ static void tell(struct reel_inotify *in)
 static void on_over(struct reel_inotify *in, struct watched *w)
 {
     if (w->root != w) {
-        inotify_drop_one(in, w);
+        reel_inotify_drop_one(in, w);
         return;
     }
-    inotify_push(in, w, IN_IGNORED, 0, "");
-    inotify_drop_root(in, w);
+    reel_inotify_push(in, w, IN_IGNORED, 0, "");
+    reel_inotify_drop_root(in, w);
 }
 
 static void on_tree_changed(struct reel_inotify *in, struct watched *w, uint32_t mask,
@@ -104,9 +104,9 @@ static void on_tree_changed(struct reel_inotify *in, struct watched *w, uint32_t
     if (!(mask & IN_ISDIR) || !*name_z)
         return;
     if (mask & IN_MOVED_FROM)
-        inotify_folder_went(in, w, name_z);
+        reel_inotify_folder_went(in, w, name_z);
     else if (mask & (IN_CREATE | IN_MOVED_TO))
-        inotify_folder_came(in, w, name_z);
+        reel_inotify_folder_came(in, w, name_z);
 }
 
 static void on_event(struct reel_inotify *in, const struct inotify_event *event)
@@ -114,10 +114,10 @@ static void on_event(struct reel_inotify *in, const struct inotify_event *event)
     const char *name_z = event->len ? event->name : "";
     if (event->mask & IN_Q_OVERFLOW) {
         in->lost = true;
-        inotify_rebuild(in);
+        reel_inotify_rebuild(in);
         return;
     }
-    struct watched *w = inotify_find(in, event->wd);
+    struct watched *w = reel_inotify_find(in, event->wd);
     if (!w)
         return; /* not watched any more */
     if (event->mask & IN_IGNORED) {
@@ -125,7 +125,7 @@ static void on_event(struct reel_inotify *in, const struct inotify_event *event)
         return;
     }
     if (event->mask & (w->root->mask | IN_UNMOUNT) & (IN_ALL_EVENTS | IN_UNMOUNT))
-        inotify_push(in, w, event->mask, event->cookie, name_z);
+        reel_inotify_push(in, w, event->mask, event->cookie, name_z);
     if (w->is_tree)
         on_tree_changed(in, w, event->mask, name_z);
 }
@@ -175,9 +175,9 @@ static int part_after_fork(struct reactor_part *part)
     int err = open_inotify(in);
     if (err < 0)
         return err;
-    inotify_rebuild(in);
+    reel_inotify_rebuild(in);
     forget_events(in);
-    inotify_bury(in);
+    reel_inotify_bury(in);
     return 0;
 }
 
@@ -219,19 +219,19 @@ int reel_inotify_add(struct reel_inotify *in, const char *path_z, uint32_t mask,
 {
     if (in->freed || !(mask & IN_ALL_EVENTS) || (tree && (mask & IN_ONESHOT)))
         return -EINVAL;
-    int number = inotify_add_root(in, path_z, mask, tree);
+    int number = reel_inotify_add_root(in, path_z, mask, tree);
     if (!in->in_turn)
-        inotify_bury(in);
+        reel_inotify_bury(in);
     return number;
 }
 
 void reel_inotify_remove(struct reel_inotify *in, int watch)
 {
-    struct watched *root = inotify_find_root(in, watch);
+    struct watched *root = reel_inotify_find_root(in, watch);
     if (root)
-        inotify_drop_root(in, root);
+        reel_inotify_drop_root(in, root);
     if (!in->in_turn)
-        inotify_bury(in);
+        reel_inotify_bury(in);
 }
 
 void *reel_inotify_shared(const struct reel_inotify *in)

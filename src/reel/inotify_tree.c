@@ -28,13 +28,13 @@ static size_t place_of(const struct reel_inotify *in, int wd)
     return low;
 }
 
-struct watched *inotify_find(const struct reel_inotify *in, int wd)
+struct watched *reel_inotify_find(const struct reel_inotify *in, int wd)
 {
     size_t at = place_of(in, wd);
     return at < in->count && in->table[at]->wd == wd ? in->table[at] : NULL;
 }
 
-struct watched *inotify_find_root(const struct reel_inotify *in, int number)
+struct watched *reel_inotify_find_root(const struct reel_inotify *in, int number)
 {
     for (size_t i = 0; i < in->count; i++)
         if (in->table[i]->root == in->table[i] && in->table[i]->number == number)
@@ -73,7 +73,7 @@ static void kill_watched(struct reel_inotify *in, struct watched *w)
     list_put(&in->dead, &w->due);
 }
 
-void inotify_bury(struct reel_inotify *in)
+void reel_inotify_bury(struct reel_inotify *in)
 {
     struct reel_link *link = NULL;
     while ((link = list_take(&in->dead)))
@@ -90,7 +90,7 @@ static bool is_at_or_below(const char *path_z, const char *top_z)
     return !path_z[len] || path_z[len] == '/' || (len && top_z[len - 1] == '/');
 }
 
-void inotify_drop_below(struct reel_inotify *in, struct watched *root, const char *path_z)
+void reel_inotify_drop_below(struct reel_inotify *in, struct watched *root, const char *path_z)
 {
     size_t kept = 0;
     for (size_t i = 0; i < in->count; i++) {
@@ -105,12 +105,12 @@ void inotify_drop_below(struct reel_inotify *in, struct watched *root, const cha
     in->count = kept;
 }
 
-void inotify_drop_root(struct reel_inotify *in, struct watched *root)
+void reel_inotify_drop_root(struct reel_inotify *in, struct watched *root)
 {
-    inotify_drop_below(in, root, root->path_z);
+    reel_inotify_drop_below(in, root, root->path_z);
 }
 
-void inotify_drop_one(struct reel_inotify *in, struct watched *w)
+void reel_inotify_drop_one(struct reel_inotify *in, struct watched *w)
 {
     size_t at = place_of(in, w->wd);
     in->count--;
@@ -199,7 +199,7 @@ static void tell_found(struct reel_inotify *in, const struct watched *w, const c
         return;
     const char *name_z = in->event_count < REEL_INOTIFY_EVENTS_MAX ? keep_name(in, found_z) : NULL;
     if (name_z)
-        inotify_push(in, w, IN_CREATE | (is_folder ? IN_ISDIR : 0u), 0, name_z);
+        reel_inotify_push(in, w, IN_CREATE | (is_folder ? IN_ISDIR : 0u), 0, name_z);
     else
         in->lost = true;
 }
@@ -242,7 +242,7 @@ static int look_through_all(struct reel_inotify *in, bool all_or_none)
         struct watched *w = CONTAINER_OF(link, struct watched, due);
         err = look_through(in, w);
         if (err < 0 && !all_or_none)
-            inotify_push(in, w, IN_Q_OVERFLOW | IN_ISDIR, 0, "");
+            reel_inotify_push(in, w, IN_Q_OVERFLOW | IN_ISDIR, 0, "");
     }
     return all_or_none ? err : 0;
 }
@@ -251,11 +251,11 @@ static int next_number(struct reel_inotify *in)
 {
     do
         in->last_number = in->last_number < INT_MAX ? in->last_number + 1 : 1;
-    while (inotify_find_root(in, in->last_number));
+    while (reel_inotify_find_root(in, in->last_number));
     return in->last_number;
 }
 
-int inotify_add_root(struct reel_inotify *in, const char *path_z, uint32_t mask, bool tree)
+int reel_inotify_add_root(struct reel_inotify *in, const char *path_z, uint32_t mask, bool tree)
 {
     size_t len = strnlen(path_z, PATH_MAX);
     if (len == PATH_MAX)
@@ -274,33 +274,33 @@ int inotify_add_root(struct reel_inotify *in, const char *path_z, uint32_t mask,
     }
     err = look_through_all(in, true);
     if (err < 0) {
-        inotify_drop_root(in, w);
+        reel_inotify_drop_root(in, w);
         return err;
     }
     w->number = next_number(in);
     return w->number;
 }
 
-void inotify_folder_came(struct reel_inotify *in, struct watched *w, const char *name_z)
+void reel_inotify_folder_came(struct reel_inotify *in, struct watched *w, const char *name_z)
 {
     int err = adopt(in, w, name_z, true);
     if (err < 0)
-        inotify_push(in, w, IN_Q_OVERFLOW | IN_ISDIR, 0, name_z);
+        reel_inotify_push(in, w, IN_Q_OVERFLOW | IN_ISDIR, 0, name_z);
     look_through_all(in, false);
 }
 
-void inotify_folder_went(struct reel_inotify *in, struct watched *w, const char *name_z)
+void reel_inotify_folder_went(struct reel_inotify *in, struct watched *w, const char *name_z)
 {
     char path_z[PATH_MAX];
     if (join(path_z, w->path_z, name_z))
-        inotify_drop_below(in, w->root, path_z);
+        reel_inotify_drop_below(in, w->root, path_z);
 }
 
 /* ---- Anew. ---- */
 
 /* Events may have been lost, the ends of watches among them: nothing that is known is certain. The
  * table is filled from its front, behind the place that is being read. */
-void inotify_rebuild(struct reel_inotify *in)
+void reel_inotify_rebuild(struct reel_inotify *in)
 {
     size_t roots = 0, before = in->count;
     for (size_t i = 0; i < before; i++) {
@@ -317,7 +317,7 @@ void inotify_rebuild(struct reel_inotify *in)
         list_remove(&w->due);
         if (attach(in, w) == 0)
             continue;
-        inotify_push(in, w, IN_IGNORED, 0, "");
+        reel_inotify_push(in, w, IN_IGNORED, 0, "");
         kill_watched(in, w);
     }
     look_through_all(in, false);

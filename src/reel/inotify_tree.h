@@ -42,29 +42,29 @@ struct reel_inotify {
     bool freed;
 };
 
-struct watched *inotify_find(const struct reel_inotify *in, int wd);
-struct watched *inotify_find_root(const struct reel_inotify *in, int number);
+struct watched *reel_inotify_find(const struct reel_inotify *in, int wd);
+struct watched *reel_inotify_find_root(const struct reel_inotify *in, int number);
 
 /* Watches the path and, for a tree, what is below it. 0 or -errno. */
-int inotify_add_root(struct reel_inotify *in, const char *path_z, uint32_t mask, bool tree);
+int reel_inotify_add_root(struct reel_inotify *in, const char *path_z, uint32_t mask, bool tree);
 
 /* Not watched any more: `root` and what is below it; of a tree only the folder `path_z` and what is
  * below that; one that the kernel has dropped already. */
-void inotify_drop_root(struct reel_inotify *in, struct watched *root);
-void inotify_drop_below(struct reel_inotify *in, struct watched *root, const char *path_z);
-void inotify_drop_one(struct reel_inotify *in, struct watched *w);
+void reel_inotify_drop_root(struct reel_inotify *in, struct watched *root);
+void reel_inotify_drop_below(struct reel_inotify *in, struct watched *root, const char *path_z);
+void reel_inotify_drop_one(struct reel_inotify *in, struct watched *w);
 
 /* A folder has come into the watched folder `w`. */
-void inotify_folder_came(struct reel_inotify *in, struct watched *w, const char *name_z);
-void inotify_folder_went(struct reel_inotify *in, struct watched *w, const char *name_z);
+void reel_inotify_folder_came(struct reel_inotify *in, struct watched *w, const char *name_z);
+void reel_inotify_folder_went(struct reel_inotify *in, struct watched *w, const char *name_z);
 
 /* Forgets what the kernel knows, and begins anew with the roots. */
-void inotify_rebuild(struct reel_inotify *in);
+void reel_inotify_rebuild(struct reel_inotify *in);
 
-void inotify_bury(struct reel_inotify *in);
+void reel_inotify_bury(struct reel_inotify *in);
 
 /* To be told at the turn's end. */
-void inotify_push(struct reel_inotify *in, const struct watched *w, uint32_t mask, uint32_t cookie,
-                  const char *name_z);
+void reel_inotify_push(struct reel_inotify *in, const struct watched *w, uint32_t mask,
+                       uint32_t cookie, const char *name_z);
 
 #endif

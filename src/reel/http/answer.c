@@ -129,7 +129,7 @@ static void compose(struct composer *c, struct reel_http_request *q, const char 
                     int64_t length)
 {
     struct reel_http_site *site = q->conn->site;
-    site_refresh(site);
+    reel_site_refresh(site);
     put_status(c, q->status);
     put(c, site->common, site->common_len);
     if (type_z) {
@@ -166,19 +166,20 @@ static size_t queue_max(const struct conn *c)
     return max ? max : REEL_QUEUE_MAX_DEFAULT;
 }
 
-int answer_out(struct reel_http_request *q, const struct iovec *parts, int count)
+int reel_answer_out(struct reel_http_request *q, const struct iovec *parts, int count)
 {
     struct conn *c = q->conn;
     if (q->is_gone || c->over || c->lingering)
         return -EPIPE;
     if (request_is_first(q) && !q->waiting.len && !q->continue_due)
-        return conn_write(c, parts, count);
+        return reel_conn_write(c, parts, count);
     size_t len = total(parts, count);
     if (len > queue_max(c) - (c->ahead < queue_max(c) ? c->ahead : queue_max(c)))
         return -ENOBUFS;
     size_t before = q->waiting.len;
     for (int i = 0; i < count; i++)
-        if (text_put(c->site, &q->waiting, parts[i].iov_base, parts[i].iov_len, SIZE_MAX) < 0) {
+        if (reel_text_put(c->site, &q->waiting, parts[i].iov_base, parts[i].iov_len, SIZE_MAX) <
+            0) {
             q->waiting.len = before;
             return -ENOMEM;
         }
@@ -256,7 +257,7 @@ static int begin(struct reel_http_request *q, int status, const char *type_z, in
         parts[count++] = (struct iovec){(void *)"\r\n", 2};
     if (len && !q->no_body)
         parts[count++] = (struct iovec){(void *)body, len};
-    int err = answer_out(q, parts, count);
+    int err = reel_answer_out(q, parts, count);
     if (err < 0) { /* as if nothing had been */
         q->keep_alive = kept_alive;
         q->conn->last = was_last;
@@ -276,7 +277,7 @@ int reel_http_answer(struct reel_http_request *q, int status, const char *type_z
         return err;
     q->sent = q->no_body ? 0 : len;
     q->state = ANSWER_ENDED;
-    conn_wake(q->conn);
+    reel_conn_wake(q->conn);
     return 0;
 }
 
@@ -323,8 +324,8 @@ int reel_http_set(struct reel_http_request *q, const char *name_z, const char *v
                                   {(void *)"\r\n", 2}};
     size_t before = q->fields.len;
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        int err = text_put(q->conn->site, &q->fields, parts[i].iov_base, parts[i].iov_len,
-                           REEL_HTTP_ANSWER_FIELDS_MAX);
+        int err = reel_text_put(q->conn->site, &q->fields, parts[i].iov_base, parts[i].iov_len,
+                                REEL_HTTP_ANSWER_FIELDS_MAX);
         if (err < 0) {
             q->fields.len = before;
             return err;
@@ -356,12 +357,12 @@ size_t reel_http_room(struct reel_http_request *q)
         return c->ahead < max ? max - c->ahead : 0;
     }
     used += reel_write_pending(c->t);
-    if (used >= high && !q->waiting.len && conn_has_room(c))
+    if (used >= high && !q->waiting.len && reel_conn_has_room(c))
         used = reel_write_pending(c->t);
     if (used + SLACK < high)
         return high - used - SLACK;
     q->refused = true;
-    conn_wake(c);
+    reel_conn_wake(c);
     return 0;
 }
 
@@ -379,7 +380,7 @@ static int write_chunk(struct reel_http_request *q, const void *data, size_t len
     char size_z[24];
     int n = snprintf(size_z, sizeof(size_z), "%zx\r\n", len);
     const struct iovec parts[] = {{size_z, (size_t)n}, {(void *)data, len}, {(void *)"\r\n", 2}};
-    return answer_out(q, parts, 3);
+    return reel_answer_out(q, parts, 3);
 }
 
 int reel_http_write(struct reel_http_request *q, const void *data, size_t len)
@@ -395,10 +396,10 @@ int reel_http_write(struct reel_http_request *q, const void *data, size_t len)
         const struct iovec part = {(void *)data, len};
         err = !fits(q, len) ? -ENOBUFS
               : q->chunked  ? write_chunk(q, data, len)
-                            : answer_out(q, &part, 1);
+                            : reel_answer_out(q, &part, 1);
         if (err == -ENOBUFS) {
             q->refused = true;
-            conn_wake(q->conn);
+            reel_conn_wake(q->conn);
         }
         if (err < 0)
             return err;
@@ -418,14 +419,14 @@ int reel_http_end(struct reel_http_request *q)
     }
     if (q->chunked && !q->no_body) {
         const struct iovec part = {(void *)"0\r\n\r\n", 5};
-        int err = answer_out(q, &part, 1);
+        int err = reel_answer_out(q, &part, 1);
         if (err < 0) {
             reel_http_abort(q);
             return err;
         }
     }
     q->state = ANSWER_ENDED;
-    conn_wake(q->conn);
+    reel_conn_wake(q->conn);
     return 0;
 }
 

@@ -8,6 +8,6 @@
 
 /* To the client, or behind what waits for the request's turn; all or nothing. 0, -EPIPE, -ENOBUFS,
  * -ENOMEM. */
-int answer_out(struct reel_http_request *q, const struct iovec *parts, int count);
+int reel_answer_out(struct reel_http_request *q, const struct iovec *parts, int count);
 
 #endif

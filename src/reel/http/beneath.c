@@ -19,7 +19,7 @@ static int open_native(int fd, const char *path_z, int flags)
     return opened < 0 ? -errno : (int)opened;
 }
 
-bool beneath_is_native(int fd)
+bool reel_beneath_is_native(int fd)
 {
     int opened = open_native(fd, ".", O_PATH | O_CLOEXEC);
     if (opened >= 0)
@@ -83,7 +83,8 @@ static bool is_servable(const struct stat *status)
 }
 
 /* First a look without opening: to open a device may do things. */
-int beneath_open(const struct reel_http_folder *folder, const char *path_z, struct stat *status)
+int reel_beneath_open(const struct reel_http_folder *folder, const char *path_z,
+                      struct stat *status)
 {
     int fd = open_at(folder, path_z, O_PATH | O_CLOEXEC);
     if (fd < 0)

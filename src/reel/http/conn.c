@@ -26,7 +26,7 @@ static int64_t time_of(const struct conn *c, enum phase phase)
     }
 }
 
-void conn_arm(struct conn *c, enum phase phase)
+void reel_conn_arm(struct conn *c, enum phase phase)
 {
     if (c->phase == (uint8_t)phase && phase != PHASE_IDLE)
         return;
@@ -42,15 +42,15 @@ void conn_arm(struct conn *c, enum phase phase)
 static void arm_by_state(struct conn *c)
 {
     if (c->over)
-        conn_arm(c, PHASE_NONE);
+        reel_conn_arm(c, PHASE_NONE);
     else if (c->lingering)
-        conn_arm(c, PHASE_LINGER);
+        reel_conn_arm(c, PHASE_LINGER);
     else if (c->receiving && !c->receiving->paused)
-        conn_arm(c, PHASE_BODY);
+        reel_conn_arm(c, PHASE_BODY);
     else if (c->head_begun)
-        conn_arm(c, PHASE_HEAD);
+        reel_conn_arm(c, PHASE_HEAD);
     else
-        conn_arm(c, c->first ? PHASE_BUSY : PHASE_IDLE);
+        reel_conn_arm(c, c->first ? PHASE_BUSY : PHASE_IDLE);
 }
 
 static void conn_made(struct reel_transport *t)
@@ -68,7 +68,7 @@ static void conn_made(struct reel_transport *t)
         reel_abort_as(t, c->timer_is_ready ? -ECONNABORTED : -ENOMEM);
         return;
     }
-    conn_arm(c, PHASE_HEAD);
+    reel_conn_arm(c, PHASE_HEAD);
 }
 
 static void give_up(struct conn *c, int reason)
@@ -83,7 +83,7 @@ static void watch_output(struct conn *c)
         reel_timer_start(&c->timer, c->site->options.send_ns);
 }
 
-int conn_write(struct conn *c, const struct iovec *parts, int count)
+int reel_conn_write(struct conn *c, const struct iovec *parts, int count)
 {
     int err = reel_writev(c->t, parts, count);
     if (err < 0)
@@ -94,8 +94,8 @@ int conn_write(struct conn *c, const struct iovec *parts, int count)
     return 0;
 }
 
-int conn_send_file(struct conn *c, struct reel_file_piece *piece, int fd, uint64_t offset,
-                   uint64_t len)
+int reel_conn_send_file(struct conn *c, struct reel_file_piece *piece, int fd, uint64_t offset,
+                        uint64_t len)
 {
     int err = reel_send_file(c->t, piece, fd, (off_t)offset, len);
     if (err < 0)
@@ -105,7 +105,7 @@ int conn_send_file(struct conn *c, struct reel_file_piece *piece, int fd, uint64
     return 0;
 }
 
-void conn_wake(struct conn *c)
+void reel_conn_wake(struct conn *c)
 {
     struct reel_http_site *site = c->site;
     if (c->in_data || link_is_in_list(&c->woken_link))
@@ -126,31 +126,31 @@ static void on_fault(struct conn *c, int status)
     c->last = c->lingering_due = true;
     c->head_begun = false;
     if (q && q->popped) { /* its answer is out already */
-        request_free(c->site, q);
+        reel_request_free(c->site, q);
         return;
     }
     if (q) {
         q->body_done = true;
         if (q->state == ANSWER_NONE)
-            request_refuse(q, status);
+            reel_request_refuse(q, status);
         else if (q->state == ANSWER_BEGUN)
             give_up(c, -EPROTO);
         return;
     }
-    q = request_new(c);
+    q = reel_request_new(c);
     if (!q) {
         give_up(c, -ENOMEM);
         return;
     }
-    request_forget(q);
+    reel_request_forget(q);
     q->body_done = true;
-    request_refuse(q, status);
+    reel_request_refuse(q, status);
 }
 
 static void on_head(struct conn *c, const struct http1_head *head)
 {
     struct reel_transport *t = c->t;
-    struct reel_http_request *q = request_new(c);
+    struct reel_http_request *q = reel_request_new(c);
     c->head_begun = false;
     if (!q) {
         give_up(c, -ENOMEM);
@@ -162,20 +162,20 @@ static void on_head(struct conn *c, const struct http1_head *head)
     q->body_done = head->body == HTTP1_BODY_NONE;
     if (!q->body_done)
         c->receiving = q;
-    request_dispatch(q);
+    reel_request_dispatch(q);
     if (!is_http(t))
         return;
     bool pops = c->first == q && q->state == ANSWER_ENDED && !c->over;
-    if (!pops && request_keep(q) < 0)
+    if (!pops && reel_request_keep(q) < 0)
         give_up(c, -ENOMEM);
-    conn_settle(c);
+    reel_conn_settle(c);
 }
 
 /* How much of the piece was taken. */
 static size_t on_piece(struct conn *c, struct span piece)
 {
     struct reel_http_request *q = c->receiving;
-    size_t taken = request_body(q, piece.data, piece.len);
+    size_t taken = reel_request_body(q, piece.data, piece.len);
     c->body_since += taken;
     q->body_len += taken;
     if (q->state != ANSWER_ENDED || q->body_len <= c->site->options.drain_max)
@@ -183,7 +183,7 @@ static size_t on_piece(struct conn *c, struct span piece)
     c->receiving = NULL; /* too much of what nobody wants */
     c->last = c->lingering_due = true;
     if (q->popped)
-        request_free(c->site, q);
+        reel_request_free(c->site, q);
     return taken;
 }
 
@@ -195,11 +195,11 @@ static void on_end(struct conn *c, const struct http1_head *trailers)
         return;
     c->receiving = NULL;
     if (q->popped)
-        request_free(c->site, q);
+        reel_request_free(c->site, q);
     else
-        request_body_end(q, trailers);
+        reel_request_body_end(q, trailers);
     if (is_http(t))
-        conn_settle(c);
+        reel_conn_settle(c);
 }
 
 /* One thing out of `in`. False: there is no more in it for now. */
@@ -243,10 +243,10 @@ static bool keep_fields(struct conn *c, bool in_part)
 {
     struct reel_http_site *site = c->site;
     if (!in_part) {
-        site_memory(site, c->fields, 0);
+        reel_site_memory(site, c->fields, 0);
         c->fields = NULL;
     } else if (!c->fields) {
-        c->fields = site_memory(site, NULL, site->limits.fields_max * sizeof(*c->fields));
+        c->fields = reel_site_memory(site, NULL, site->limits.fields_max * sizeof(*c->fields));
         if (!c->fields)
             return false;
         memcpy(c->fields, site->fields, c->parser.field_count * sizeof(*c->fields));
@@ -260,7 +260,7 @@ static size_t leave(struct conn *c, size_t done, size_t len, bool stopped)
     enum { SLACK = 64 };
     const struct reel_http_options *o = &c->site->options;
     c->in_data = false;
-    conn_settle(c);
+    reel_conn_settle(c);
     if (is_deaf(c)) {
         arm_by_state(c);
         return len;
@@ -321,7 +321,7 @@ static void conn_eof(struct reel_transport *t)
             on_fault(c, http1_error_status(event.error));
     }
     c->lingering_due = false;
-    conn_settle(c);
+    reel_conn_settle(c);
 }
 
 /* ---- What leaves. ---- */
@@ -331,7 +331,7 @@ static void conn_eof(struct reel_transport *t)
 static void look_again(struct conn *c)
 {
     if (!c->full)
-        conn_wake(c);
+        reel_conn_wake(c);
 }
 
 /* The output that waited for its turn. False: it does not fit yet. */
@@ -340,17 +340,17 @@ static bool flush_waiting(struct conn *c, struct reel_http_request *q)
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     if (q->continue_due && q->state == ANSWER_NONE && c->receiving == q) {
         struct iovec part = {(void *)go_on, sizeof(go_on) - 1};
-        if (conn_write(c, &part, 1) < 0)
+        if (reel_conn_write(c, &part, 1) < 0)
             return false;
         q->invited = true;
     }
     q->continue_due = false;
     if (q->waiting.len) {
         struct iovec part = {q->waiting.data, q->waiting.len};
-        if (conn_write(c, &part, 1) < 0)
+        if (reel_conn_write(c, &part, 1) < 0)
             return false;
         c->ahead -= q->waiting.len;
-        text_free(c->site, &q->waiting);
+        reel_text_free(c->site, &q->waiting);
     }
     return true;
 }
@@ -364,13 +364,13 @@ static void pop(struct conn *c)
         c->end = &c->first;
     c->under_way--;
     q->popped = true;
-    request_over(q);
+    reel_request_over(q);
     if (c->receiving != q)
-        request_free(c->site, q);
+        reel_request_free(c->site, q);
 }
 
 /* If not, `drained` will come: a flush that leaves more than the high watermark sees to that. */
-bool conn_has_room(struct conn *c)
+bool reel_conn_has_room(struct conn *c)
 {
     size_t high = c->site->factory.options.queue_high;
     high = high ? high : REEL_QUEUE_HIGH_DEFAULT;
@@ -384,7 +384,7 @@ static void tell_room(struct conn *c, struct reel_http_request *q)
 {
     if (q->state != ANSWER_BEGUN || (!q->sender && !q->refused))
         return;
-    if (!conn_has_room(c)) {
+    if (!reel_conn_has_room(c)) {
         look_again(c);
         return;
     }
@@ -402,7 +402,7 @@ static void finish(struct conn *c)
 {
     bool unread = c->receiving || c->lingering_due;
     if (c->receiving && c->receiving->popped) {
-        request_free(c->site, c->receiving);
+        reel_request_free(c->site, c->receiving);
         c->receiving = NULL;
     }
     if (unread && !c->eof && reel_shutdown_write(c->t) == 0) {
@@ -413,7 +413,7 @@ static void finish(struct conn *c)
     }
 }
 
-void conn_settle(struct conn *c)
+void reel_conn_settle(struct conn *c)
 {
     while (c->first && !c->over) {
         struct reel_http_request *q = c->first;
@@ -439,15 +439,15 @@ void conn_settle(struct conn *c)
         arm_by_state(c);
 }
 
-void conn_run_woken(struct reel_call *call)
+void reel_conn_run_woken(struct reel_call *call)
 {
     struct reel_http_site *site = CONTAINER_OF(call, struct reel_http_site, call);
     struct reel_link round, *link = NULL;
     site->called = false;
     list_move_all(&site->woken, &round);
     while ((link = list_take(&round)))
-        conn_settle(CONTAINER_OF(link, struct conn, woken_link));
-    site_release(site);
+        reel_conn_settle(CONTAINER_OF(link, struct conn, woken_link));
+    reel_site_release(site);
 }
 
 static void conn_full(struct reel_transport *t)
@@ -460,7 +460,7 @@ static void conn_drained(struct reel_transport *t)
 {
     struct conn *c = reel_state(t);
     c->full = false;
-    conn_settle(c);
+    reel_conn_settle(c);
 }
 
 /* ---- Time. ---- */
@@ -498,7 +498,7 @@ static void on_slow_body(struct conn *c)
     bool blocked = !c->receiving || c->receiving->paused || reel_write_pending(c->t) > 0;
     if (c->body_since < least && !blocked) {
         on_fault(c, 408);
-        conn_settle(c);
+        reel_conn_settle(c);
         return;
     }
     c->body_since = 0;
@@ -513,7 +513,7 @@ static void on_timer(struct reel_timer *timer)
     case PHASE_HEAD:
         if (c->head_begun) {
             on_fault(c, 408);
-            conn_settle(c);
+            reel_conn_settle(c);
         } else {
             c->over = true;
             reel_close(c->t);
@@ -535,7 +535,7 @@ static void end_requests(struct conn *c, int reason)
 {
     struct reel_http_request *q = NULL;
     if (c->receiving && c->receiving->popped)
-        request_free(c->site, c->receiving);
+        reel_request_free(c->site, c->receiving);
     c->receiving = NULL;
     while ((q = c->first)) {
         c->first = q->next;
@@ -545,13 +545,13 @@ static void end_requests(struct conn *c, int reason)
             if (q->calls && q->calls->gone)
                 q->calls->gone(q, reason);
         }
-        request_over(q);
-        request_free(c->site, q);
+        reel_request_over(q);
+        reel_request_free(c->site, q);
     }
     c->end = &c->first;
 }
 
-void conn_fini(struct conn *c, int reason)
+void reel_conn_fini(struct conn *c, int reason)
 {
     struct reel_http_site *site = c->site;
     c->over = true;
@@ -560,7 +560,7 @@ void conn_fini(struct conn *c, int reason)
         reel_timer_fini(&c->timer);
     list_remove(&c->link);
     list_remove(&c->woken_link);
-    site_memory(site, c->fields, 0);
+    reel_site_memory(site, c->fields, 0);
     c->fields = NULL;
     site->connections--;
 }
@@ -569,8 +569,8 @@ static void conn_lost(struct reel_transport *t, int reason)
 {
     struct conn *c = reel_state(t);
     struct reel_http_site *site = c->site;
-    conn_fini(c, reason);
-    site_release(site);
+    reel_conn_fini(c, reason);
+    reel_site_release(site);
 }
 
 const struct reel_protocol reel_http_protocol = {

@@ -12,12 +12,12 @@ struct events {
     struct reel_http_events_options options;
 };
 
-void events_free(struct reel_http_request *q)
+void reel_events_free(struct reel_http_request *q)
 {
     struct events *e = q->events;
     q->events = NULL;
     reel_timer_fini(&e->timer);
-    site_memory(q->conn->site, e, 0);
+    reel_site_memory(q->conn->site, e, 0);
 }
 
 static size_t waiting(const struct reel_http_request *q)
@@ -64,7 +64,7 @@ static struct events *events_new(struct reel_http_request *q,
                                  const struct reel_http_events_options *options)
 {
     struct reel_http_site *site = q->conn->site;
-    struct events *e = site_memory(site, NULL, sizeof(*e));
+    struct events *e = reel_site_memory(site, NULL, sizeof(*e));
     if (!e)
         return NULL;
     *e = (struct events){.q = q};
@@ -75,7 +75,7 @@ static struct events *events_new(struct reel_http_request *q,
     if (!e->options.queue_max)
         e->options.queue_max = REEL_HTTP_EVENTS_QUEUE_MAX;
     if (reel_timer_init(&e->timer, site->reactor, on_timer) < 0) {
-        site_memory(site, e, 0);
+        reel_site_memory(site, e, 0);
         return NULL;
     }
     return e;
@@ -95,7 +95,7 @@ int reel_http_events(struct reel_http_request *q, const struct reel_http_events_
     q->events = e;
     err = reel_http_begin(q, 200, "text/event-stream", -1);
     if (err < 0) {
-        events_free(q);
+        reel_events_free(q);
         return err;
     }
     if (e->options.keep_alive_ns > 0)
@@ -110,10 +110,10 @@ int reel_http_events(struct reel_http_request *q, const struct reel_http_events_
 static int put_line(struct reel_http_site *site, struct text_buffer *b, const char *name_z,
                     const char *text, size_t len)
 {
-    int err = text_put(site, b, name_z, strlen(name_z), EVENT_MAX);
+    int err = reel_text_put(site, b, name_z, strlen(name_z), EVENT_MAX);
     if (err == 0)
-        err = text_put(site, b, text, len, EVENT_MAX);
-    return err < 0 ? err : text_put(site, b, "\n", 1, EVENT_MAX);
+        err = reel_text_put(site, b, text, len, EVENT_MAX);
+    return err < 0 ? err : reel_text_put(site, b, "\n", 1, EVENT_MAX);
 }
 
 static size_t line_len(const char *text, size_t len)
@@ -154,7 +154,7 @@ static int compose(struct reel_http_site *site, struct text_buffer *b,
         err = put_line(site, b, "event: ", event->name_z, strlen(event->name_z));
     if (err == 0 && event->data)
         err = put_data(site, b, event->data, event->len);
-    return err < 0 ? err : text_put(site, b, "\n", 1, EVENT_MAX);
+    return err < 0 ? err : reel_text_put(site, b, "\n", 1, EVENT_MAX);
 }
 
 int reel_http_send_event(struct reel_http_request *q, const struct reel_http_event *event)
@@ -170,6 +170,6 @@ int reel_http_send_event(struct reel_http_request *q, const struct reel_http_eve
         err = send_text(q, text.data, text.len);
     else if (err == -ENOBUFS)
         err = too_slow(q);
-    text_free(site, &text);
+    reel_text_free(site, &text);
     return err;
 }

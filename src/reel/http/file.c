@@ -108,7 +108,7 @@ static int open_packed(const struct reel_http_folder *folder, const char *path_z
     int n = snprintf(packed_z, sizeof(packed_z), "%s.gz", path_z);
     if (n < 0 || (size_t)n >= sizeof(packed_z))
         return -1;
-    int fd = beneath_open(folder, packed_z, packed);
+    int fd = reel_beneath_open(folder, packed_z, packed);
     if (fd < 0)
         return -1;
     if (S_ISREG(packed->st_mode) && packed->st_mtim.tv_sec >= plain->st_mtim.tv_sec)
@@ -158,12 +158,12 @@ static bool plan_ranges(struct reel_http_request *q, struct span text, struct fi
     return true;
 }
 
-void file_answer(struct reel_http_request *q, const struct reel_http_folder *folder, int fd,
-                 const struct stat *file_status, const char *path_z)
+void reel_file_answer(struct reel_http_request *q, const struct reel_http_folder *folder, int fd,
+                      const struct stat *file_status, const char *path_z)
 {
     bool worth = false, ranged = false;
     struct stat status = *file_status;
-    const char *type_z = type_of_name(path_z, &worth);
+    const char *type_z = reel_type_of_name(path_z, &worth);
     struct file_plan plan = {.fd = fd,
                              .size = (uint64_t)status.st_size,
                              .status = 200,
@@ -192,5 +192,5 @@ void file_answer(struct reel_http_request *q, const struct reel_http_folder *fol
         close(plan.fd);
         return;
     }
-    file_send(q, &plan);
+    reel_file_send(q, &plan);
 }

@@ -59,10 +59,10 @@ static void sender_free(struct file_sender *s)
 {
     if (s->z) {
         deflateEnd(s->z);
-        site_memory(s->site, s->z, 0);
+        reel_site_memory(s->site, s->z, 0);
     }
     close(s->plan.fd);
-    site_memory(s->site, s, 0);
+    reel_site_memory(s->site, s, 0);
 }
 
 static void sender_end(struct reel_http_request *q, struct sender *sender)
@@ -132,7 +132,7 @@ static void on_piece_done(struct reel_file_piece *piece, int result)
     }
     s->q->sent -= piece->len; /* what did not leave after all */
     if (result == 0)
-        conn_wake(s->q->conn);
+        reel_conn_wake(s->q->conn);
 }
 
 /* The whole range; its bytes never come here. */
@@ -141,7 +141,7 @@ static int send_piece(struct reel_http_request *q, struct file_sender *s)
     struct reel_file_piece *piece = &s->sender.piece;
     const uint64_t len = s->end - s->at;
     piece->done = on_piece_done;
-    int err = conn_send_file(q->conn, piece, s->plan.fd, s->at, len);
+    int err = reel_conn_send_file(q->conn, piece, s->plan.fd, s->at, len);
     if (err < 0)
         return err;
     s->piece_is_out = true;
@@ -161,7 +161,7 @@ static void send_by_kernel(struct reel_http_request *q, struct file_sender *s)
     else if (s->done)
         reel_http_end(q);
     else if (!s->piece_is_out)
-        conn_wake(q->conn); /* a part's head found no room */
+        reel_conn_wake(q->conn); /* a part's head found no room */
 }
 
 /* Called while it is this request's turn and there is room. */
@@ -173,7 +173,7 @@ static void sender_more(struct reel_http_request *q, struct sender *sender)
         send_by_kernel(q, s);
         return;
     }
-    for (int i = 0; i < SLICES_A_TURN && err == 0 && conn_has_room(q->conn); i++) {
+    for (int i = 0; i < SLICES_A_TURN && err == 0 && reel_conn_has_room(q->conn); i++) {
         if (!next_range(q, s))
             break;
         err = send_slice(q, s);
@@ -185,29 +185,29 @@ static void sender_more(struct reel_http_request *q, struct sender *sender)
     else if (s->done)
         reel_http_end(q);
     else
-        conn_wake(q->conn);
+        reel_conn_wake(q->conn);
 }
 
 static voidpf z_alloc(voidpf site, uInt items, uInt size)
 {
-    return site_memory(site, NULL, (size_t)items * size);
+    return reel_site_memory(site, NULL, (size_t)items * size);
 }
 
 static void z_free(voidpf site, voidpf memory)
 {
-    site_memory(site, memory, 0);
+    reel_site_memory(site, memory, 0);
 }
 
 static bool open_deflate(struct file_sender *s)
 {
     enum { LEVEL = 5, GZIP = 15 + 16, MEMORY = 8 };
-    s->z = site_memory(s->site, NULL, sizeof(*s->z));
+    s->z = reel_site_memory(s->site, NULL, sizeof(*s->z));
     if (!s->z)
         return false;
     *s->z = (z_stream){.zalloc = z_alloc, .zfree = z_free, .opaque = s->site};
     if (deflateInit2(s->z, LEVEL, Z_DEFLATED, GZIP, MEMORY, Z_DEFAULT_STRATEGY) == Z_OK)
         return true;
-    site_memory(s->site, s->z, 0);
+    reel_site_memory(s->site, s->z, 0);
     s->z = NULL;
     return false;
 }
@@ -215,7 +215,7 @@ static bool open_deflate(struct file_sender *s)
 static struct file_sender *sender_new(struct reel_http_request *q, const struct file_plan *plan)
 {
     struct reel_http_site *site = q->conn->site;
-    struct file_sender *s = site_memory(site, NULL, sizeof(*s));
+    struct file_sender *s = reel_site_memory(site, NULL, sizeof(*s));
     if (!s)
         return NULL;
     *s = (struct file_sender){
@@ -226,7 +226,7 @@ static struct file_sender *sender_new(struct reel_http_request *q, const struct 
         s->plan.ranges[0] = (struct http_range){0, plan->size - 1};
     }
     if (plan->deflate && !open_deflate(s)) {
-        site_memory(site, s, 0);
+        reel_site_memory(site, s, 0);
         return NULL;
     }
     return s;
@@ -247,7 +247,7 @@ static bool send_at_once(struct reel_http_request *q, const struct file_plan *pl
     return reel_http_answer(q, plan->status, plan->type_z, bytes, (size_t)len) == 0;
 }
 
-void file_send(struct reel_http_request *q, const struct file_plan *plan)
+void reel_file_send(struct reel_http_request *q, const struct file_plan *plan)
 {
     bool is_head = reel_http_is(q, "HEAD");
     if (!is_head && send_at_once(q, plan)) {
@@ -270,7 +270,7 @@ void file_send(struct reel_http_request *q, const struct file_plan *plan)
     } else if (err == 0) {
         q->sender = &s->sender;
         q->refused = false;
-        conn_wake(q->conn);
+        reel_conn_wake(q->conn);
     } else {
         if (s)
             sender_end(q, &s->sender);

@@ -30,7 +30,7 @@ int reel_http_folder_new(struct reel_reactor *r, const char *path_z,
         folder->options.type_z = "application/octet-stream";
     folder->allocator = r->allocator;
     folder->fd = fd;
-    folder->walks = !beneath_is_native(fd);
+    folder->walks = !reel_beneath_is_native(fd);
     *out = folder;
     return 0;
 }
@@ -95,16 +95,16 @@ static void answer_folder(struct reel_http_request *q, const struct reel_http_fo
     int n = snprintf(index_z, sizeof(index_z), "%s%s", path_z, folder->options.index_z);
     int file = -ENOENT;
     if (*folder->options.index_z && n > 0 && (size_t)n < sizeof(index_z))
-        file = beneath_open(folder, index_z, &status);
+        file = reel_beneath_open(folder, index_z, &status);
     if (file >= 0 && S_ISREG(status.st_mode)) {
         close(fd);
-        file_answer(q, folder, file, &status, index_z);
+        reel_file_answer(q, folder, file, &status, index_z);
         return;
     }
     if (file >= 0)
         close(file);
     if (folder->options.listing) {
-        listing_answer(q, folder, fd);
+        reel_listing_answer(q, folder, fd);
         return;
     }
     close(fd);
@@ -130,11 +130,11 @@ void reel_http_folder_handle(struct reel_http_request *q, void *context)
         memcpy(path_z, rest.data, rest.len);
     path_z[rest.len] = '\0';
     bool hidden = has_hidden(path_z) && !folder->options.hidden;
-    int fd = hidden ? -ENOENT : beneath_open(folder, path_z, &status);
+    int fd = hidden ? -ENOENT : reel_beneath_open(folder, path_z, &status);
     if (fd < 0) {
         reel_http_error(q, status_of(fd));
     } else if (S_ISREG(status.st_mode)) {
-        file_answer(q, folder, fd, &status, path_z);
+        reel_file_answer(q, folder, fd, &status, path_z);
     } else if (rest.len == 0 || path_z[rest.len - 1] == '/') {
         answer_folder(q, folder, fd, path_z);
     } else {

@@ -1,5 +1,5 @@
 /* Files over HTTP from the inside: finding (folder.c, beneath.c), describing (file.c), sending
- * (file_send.c), listing (listing.c). */
+ * (reel_file_send.c), listing (listing.c). */
 #ifndef REEL_HTTP_FOLDER_H
 #define REEL_HTTP_FOLDER_H
 
@@ -20,17 +20,18 @@ struct reel_http_folder {
 
 /* Opens what lies at `path_z` below the folder, for reading: a regular file or a folder. Nothing
  * leads out of it. The descriptor and its `status`, or -errno; -ENOENT for anything else. */
-int beneath_open(const struct reel_http_folder *folder, const char *path_z, struct stat *status);
+int reel_beneath_open(const struct reel_http_folder *folder, const char *path_z,
+                      struct stat *status);
 
 /* Whether the kernel has openat2 and lets us. */
-bool beneath_is_native(int fd);
+bool reel_beneath_is_native(int fd);
 
 /* The type by the name's ending; NULL: not known. `worth`: compressing it is worth it. */
-const char *type_of_name(const char *name_z, bool *worth);
+const char *reel_type_of_name(const char *name_z, bool *worth);
 
 /* Answers with the file; takes the descriptor. `path_z` is where it lies in the folder. */
-void file_answer(struct reel_http_request *q, const struct reel_http_folder *folder, int fd,
-                 const struct stat *status, const char *path_z);
+void reel_file_answer(struct reel_http_request *q, const struct reel_http_folder *folder, int fd,
+                      const struct stat *status, const char *path_z);
 
 /* What is sent of a file. */
 struct file_plan {
@@ -44,9 +45,10 @@ struct file_plan {
 };
 
 /* Begins the answer; the fields are set already. Closes the descriptor at its end. */
-void file_send(struct reel_http_request *q, const struct file_plan *plan);
+void reel_file_send(struct reel_http_request *q, const struct file_plan *plan);
 
 /* Answers with the names in a folder; takes the descriptor. */
-void listing_answer(struct reel_http_request *q, const struct reel_http_folder *folder, int fd);
+void reel_listing_answer(struct reel_http_request *q, const struct reel_http_folder *folder,
+                         int fd);
 
 #endif

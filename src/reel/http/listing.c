@@ -17,7 +17,7 @@ struct page {
 static void put(struct page *p, const char *text_z)
 {
     if (p->err == 0)
-        p->err = text_put(p->site, &p->text, text_z, strlen(text_z), PAGE_MAX);
+        p->err = reel_text_put(p->site, &p->text, text_z, strlen(text_z), PAGE_MAX);
 }
 
 /* Between tags and in quotes. */
@@ -30,7 +30,7 @@ static void put_html(struct page *p, const char *text_z)
         case '>': put(p, "&gt;"); break;
         case '"': put(p, "&quot;"); break;
         case '\'': put(p, "&#39;"); break;
-        default: p->err = text_put(p->site, &p->text, text_z, 1, PAGE_MAX);
+        default: p->err = reel_text_put(p->site, &p->text, text_z, 1, PAGE_MAX);
         }
     }
 }
@@ -85,7 +85,7 @@ static int collect(struct reel_http_site *site, const struct reel_http_folder *f
             break;
         }
         size_t len = strlen(entry->d_name);
-        char *name_z = site_memory(site, NULL, len + 2);
+        char *name_z = reel_site_memory(site, NULL, len + 2);
         if (!name_z)
             return -ENOMEM;
         name_z[0] = is_folder ? '/' : ' ';
@@ -118,10 +118,10 @@ static void compose(struct page *p, const struct reel_http_request *q, const str
     put(p, names->more ? "</ul>\n<p>and more</p>\n</body></html>\n" : "</ul>\n</body></html>\n");
 }
 
-void listing_answer(struct reel_http_request *q, const struct reel_http_folder *folder, int fd)
+void reel_listing_answer(struct reel_http_request *q, const struct reel_http_folder *folder, int fd)
 {
     struct page page = {.site = q->conn->site};
-    struct names *names = site_memory(page.site, NULL, sizeof(*names));
+    struct names *names = reel_site_memory(page.site, NULL, sizeof(*names));
     DIR *dir = names ? fdopendir(fd) : NULL;
     page.err = dir ? 0 : -ENOMEM;
     if (names)
@@ -140,7 +140,7 @@ void listing_answer(struct reel_http_request *q, const struct reel_http_folder *
     else
         close(fd);
     for (size_t i = 0; names && i < names->count; i++)
-        site_memory(page.site, names->name_z[i], 0);
-    site_memory(page.site, names, 0);
-    text_free(page.site, &page.text);
+        reel_site_memory(page.site, names->name_z[i], 0);
+    reel_site_memory(page.site, names, 0);
+    reel_text_free(page.site, &page.text);
 }

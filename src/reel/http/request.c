@@ -8,7 +8,7 @@
 
 /* ---- Life. ---- */
 
-struct reel_http_request *request_new(struct conn *c)
+struct reel_http_request *reel_request_new(struct conn *c)
 {
     struct reel_http_site *site = c->site;
     struct reel_http_request *q = site->spare;
@@ -16,7 +16,7 @@ struct reel_http_request *request_new(struct conn *c)
         site->spare = q->next;
         site->spare_count--;
     } else {
-        q = site_memory(site, NULL, sizeof(*q));
+        q = reel_site_memory(site, NULL, sizeof(*q));
         if (!q)
             return NULL;
     }
@@ -30,20 +30,20 @@ struct reel_http_request *request_new(struct conn *c)
     return q;
 }
 
-void request_free(struct reel_http_site *site, struct reel_http_request *q)
+void reel_request_free(struct reel_http_site *site, struct reel_http_request *q)
 {
     if (q->kept)
-        site_memory(site, q->kept, 0);
+        reel_site_memory(site, q->kept, 0);
     if (q->path_memory)
-        site_memory(site, q->path_memory, 0);
+        reel_site_memory(site, q->path_memory, 0);
     if (q->fields.data)
-        text_free(site, &q->fields);
+        reel_text_free(site, &q->fields);
     if (q->waiting.data)
-        text_free(site, &q->waiting);
+        reel_text_free(site, &q->waiting);
     if (q->body.data)
-        text_free(site, &q->body);
+        reel_text_free(site, &q->body);
     if (site->spare_count >= SPARE_MAX) {
-        site_memory(site, q, 0);
+        reel_site_memory(site, q, 0);
         return;
     }
     q->next = site->spare;
@@ -51,14 +51,14 @@ void request_free(struct reel_http_site *site, struct reel_http_request *q)
     site->spare_count++;
 }
 
-void request_over(struct reel_http_request *q)
+void reel_request_over(struct reel_http_request *q)
 {
     struct reel_http_site *site = q->conn->site;
     if (q->sender)
         q->sender->end(q, q->sender);
     q->sender = NULL;
     if (q->events)
-        events_free(q);
+        reel_events_free(q);
     if (!site->options.log)
         return;
     const struct reel_http_entry entry = {
@@ -71,7 +71,7 @@ void request_over(struct reel_http_request *q)
     site->options.log(site->options.log_context, &entry);
 }
 
-void request_forget(struct reel_http_request *q)
+void reel_request_forget(struct reel_http_request *q)
 {
     q->head = (struct http1_head){.minor = 1};
     q->path = q->query = q->host = q->match.rest = (struct span){0};
@@ -99,14 +99,15 @@ static void move_all(struct reel_http_request *q, const uint8_t *to)
     q->head.bytes.data = to;
 }
 
-int request_keep(struct reel_http_request *q)
+int reel_request_keep(struct reel_http_request *q)
 {
     if (q->kept || q->head.bytes.len == 0)
         return 0;
     size_t fields_size = q->head.field_count * sizeof(struct http1_field);
-    struct http1_field *kept = site_memory(q->conn->site, NULL, fields_size + q->head.bytes.len);
+    struct http1_field *kept =
+        reel_site_memory(q->conn->site, NULL, fields_size + q->head.bytes.len);
     if (!kept) {
-        request_forget(q); /* the bytes will be gone when its end is told */
+        reel_request_forget(q); /* the bytes will be gone when its end is told */
         return -ENOMEM;
     }
     uint8_t *bytes = (uint8_t *)kept + fields_size;
@@ -121,13 +122,13 @@ int request_keep(struct reel_http_request *q)
 
 /* ---- The way to its handler. ---- */
 
-void request_refuse(struct reel_http_request *q, int status)
+void reel_request_refuse(struct reel_http_request *q, int status)
 {
     q->keep_alive = false;
     q->conn->last = q->conn->lingering_due = true;
     q->calls = NULL;
     q->collected = NULL;
-    text_free(q->conn->site, &q->fields);
+    reel_text_free(q->conn->site, &q->fields);
     if (reel_http_error(q, status) < 0)
         reel_http_abort(q);
 }
@@ -144,7 +145,7 @@ static int read_target(struct reel_http_request *q)
     if (!memchr(q->path.data, '%', q->path.len) && !memchr(q->path.data, '.', q->path.len))
         return 0;
     size_t len = 0;
-    q->path_memory = site_memory(q->conn->site, NULL, q->path.len);
+    q->path_memory = reel_site_memory(q->conn->site, NULL, q->path.len);
     if (!q->path_memory)
         return 503;
     if (!http_path_decode(q->path, q->path_memory, &len))
@@ -232,12 +233,12 @@ static void invite_body(struct reel_http_request *q)
     q->continue_due = true; /* sent when its turn is there */
 }
 
-void request_dispatch(struct reel_http_request *q)
+void reel_request_dispatch(struct reel_http_request *q)
 {
     struct reel_transport *t = q->conn->t;
     int status = read_target(q);
     if (status) {
-        request_refuse(q, status);
+        reel_request_refuse(q, status);
         return;
     }
     const struct reel_http_route *route = find_route(q);
@@ -247,7 +248,7 @@ void request_dispatch(struct reel_http_request *q)
     }
     q->body_max = route->body_max ? route->body_max : q->conn->site->options.body_max;
     if (q->head.body == HTTP1_BODY_LENGTH && q->head.length > q->body_max) {
-        request_refuse(q, 413);
+        reel_request_refuse(q, 413);
         return;
     }
     route->handle(q, route->context);
@@ -255,27 +256,27 @@ void request_dispatch(struct reel_http_request *q)
         return; /* upgraded: the request is no more */
     invite_body(q);
     if (q->body_done && q->state != ANSWER_ENDED)
-        request_body_end(q, NULL);
+        reel_request_body_end(q, NULL);
 }
 
 /* ---- Its body. ---- */
 
-size_t request_body(struct reel_http_request *q, const uint8_t *data, size_t len)
+size_t reel_request_body(struct reel_http_request *q, const uint8_t *data, size_t len)
 {
     if (q->state == ANSWER_ENDED)
         return len;
     if (len > q->body_max - q->body_len) {
         if (q->state == ANSWER_NONE)
-            request_refuse(q, 413);
+            reel_request_refuse(q, 413);
         else
             reel_http_abort(q);
         return len;
     }
     q->continue_due = false;
     if (q->collected) {
-        int err = text_put(q->conn->site, &q->body, data, len, q->collect_max);
+        int err = reel_text_put(q->conn->site, &q->body, data, len, q->collect_max);
         if (err < 0)
-            request_refuse(q, err == -ENOBUFS ? 413 : 503);
+            reel_request_refuse(q, err == -ENOBUFS ? 413 : 503);
         return len;
     }
     if (!q->calls || !q->calls->body)
@@ -286,7 +287,7 @@ size_t request_body(struct reel_http_request *q, const uint8_t *data, size_t len
     return taken;
 }
 
-void request_body_end(struct reel_http_request *q, const struct http1_head *trailers)
+void reel_request_body_end(struct reel_http_request *q, const struct http1_head *trailers)
 {
     struct reel_transport *t = q->conn->t;
     q->body_done = true;
@@ -328,7 +329,7 @@ int reel_http_collect(struct reel_http_request *q, size_t max,
     q->collect_max = max && max < most ? max : most;
     q->collected = done;
     if (q->head.body == HTTP1_BODY_LENGTH && q->head.length > q->collect_max) {
-        request_refuse(q, 413);
+        reel_request_refuse(q, 413);
         return 0;
     }
     return 0;
@@ -342,7 +343,7 @@ void reel_http_pause(struct reel_http_request *q)
 void reel_http_resume(struct reel_http_request *q)
 {
     q->paused = false;
-    conn_wake(q->conn);
+    reel_conn_wake(q->conn);
 }
 
 struct reel_http_text reel_http_trailer(const struct reel_http_request *q, const char *name_z)

@@ -8,22 +8,22 @@
 #include <errno.h>
 #include <string.h>
 
-void *site_memory(struct reel_http_site *site, void *memory, size_t size)
+void *reel_site_memory(struct reel_http_site *site, void *memory, size_t size)
 {
     if (!memory && size == 0)
         return NULL;
     return site->allocator.resize(site->allocator.context, memory, size);
 }
 
-int text_put(struct reel_http_site *site, struct text_buffer *b, const void *data, size_t len,
-             size_t max)
+int reel_text_put(struct reel_http_site *site, struct text_buffer *b, const void *data, size_t len,
+                  size_t max)
 {
     if (len > max - b->len)
         return -ENOBUFS;
     if (b->cap - b->len < len) {
         size_t cap = 2 * b->len > b->len + len ? 2 * b->len : b->len + len;
         cap = cap < max ? cap : max;
-        char *grown = site_memory(site, b->data, cap);
+        char *grown = reel_site_memory(site, b->data, cap);
         if (!grown)
             return -ENOMEM;
         b->data = grown;
@@ -35,13 +35,13 @@ int text_put(struct reel_http_site *site, struct text_buffer *b, const void *dat
     return 0;
 }
 
-void text_free(struct reel_http_site *site, struct text_buffer *b)
+void reel_text_free(struct reel_http_site *site, struct text_buffer *b)
 {
-    site_memory(site, b->data, 0);
+    reel_site_memory(site, b->data, 0);
     *b = (struct text_buffer){0};
 }
 
-void site_refresh(struct reel_http_site *site)
+void reel_site_refresh(struct reel_http_site *site)
 {
     int64_t now_s = reel_wall_us(site->reactor) / 1000000;
     if (now_s == site->common_s && site->common_len)
@@ -113,7 +113,7 @@ static void part_end(struct reactor_part *part)
     list_remove(&part->link);
     site->reactor = NULL;
     site->called = false;
-    site_release(site);
+    reel_site_release(site);
 }
 
 static int part_after_fork(struct reactor_part *part)
@@ -144,7 +144,7 @@ static void set_up(struct reel_http_site *site, struct reel_reactor *r,
         .accepts = accepts,
     };
     site->factory.options.idle_ns = 0; /* the connections' own timer knows better */
-    site->call.fn = conn_run_woken;
+    site->call.fn = reel_conn_run_woken;
     list_init(&site->conns);
     list_init(&site->woken);
 }
@@ -160,9 +160,9 @@ int reel_http_site_new(struct reel_reactor *r, const struct reel_http_route *rou
     if (!site)
         return -ENOMEM;
     set_up(site, r, routes, options);
-    site->fields = site_memory(site, NULL, site->limits.fields_max * sizeof(*site->fields));
+    site->fields = reel_site_memory(site, NULL, site->limits.fields_max * sizeof(*site->fields));
     if (!site->fields) {
-        site_memory(site, site, 0);
+        reel_site_memory(site, site, 0);
         return -ENOMEM;
     }
     reel_part_join(r, &site->part, &part_ops);
@@ -170,7 +170,7 @@ int reel_http_site_new(struct reel_reactor *r, const struct reel_http_route *rou
     return 0;
 }
 
-void site_release(struct reel_http_site *site)
+void reel_site_release(struct reel_http_site *site)
 {
     if (!site->freed || site->connections || site->called || (site->lent && site->reactor))
         return;
@@ -179,10 +179,10 @@ void site_release(struct reel_http_site *site)
     while (site->spare) {
         struct reel_http_request *q = site->spare;
         site->spare = q->next;
-        site_memory(site, q, 0);
+        reel_site_memory(site, q, 0);
     }
-    site_memory(site, site->fields, 0);
-    site_memory(site, site, 0);
+    reel_site_memory(site, site->fields, 0);
+    reel_site_memory(site, site, 0);
 }
 
 void reel_http_site_free(struct reel_http_site *site)
@@ -192,7 +192,7 @@ void reel_http_site_free(struct reel_http_site *site)
     site->freed = true;
     for (struct reel_link *link = site->conns.next; link != &site->conns; link = link->next)
         reel_abort(CONTAINER_OF(link, struct conn, link)->t);
-    site_release(site);
+    reel_site_release(site);
 }
 
 const struct reel_factory *reel_http_factory(const struct reel_http_site *site)

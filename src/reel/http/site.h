@@ -142,67 +142,67 @@ struct reel_http_request {
 struct sender {
     void (*more)(struct reel_http_request *q, struct sender *sender);
     void (*end)(struct reel_http_request *q, struct sender *sender); /* frees it */
-    struct reel_file_piece piece; /* of conn_send_file; its `len` is not with the kernel yet */
+    struct reel_file_piece piece; /* of reel_conn_send_file; its `len` is not with the kernel yet */
 };
 
 /* Memory by the site's allocator. */
-void *site_memory(struct reel_http_site *site, void *memory, size_t size);
+void *reel_site_memory(struct reel_http_site *site, void *memory, size_t size);
 
 /* Appends, with `max` bytes at most. 0, -ENOBUFS or -ENOMEM. */
-int text_put(struct reel_http_site *site, struct text_buffer *b, const void *data, size_t len,
-             size_t max);
-void text_free(struct reel_http_site *site, struct text_buffer *b);
+int reel_text_put(struct reel_http_site *site, struct text_buffer *b, const void *data, size_t len,
+                  size_t max);
+void reel_text_free(struct reel_http_site *site, struct text_buffer *b);
 
 /* The fields that all answers have, of this second. */
-void site_refresh(struct reel_http_site *site);
+void reel_site_refresh(struct reel_http_site *site);
 
 /* Frees it when nothing keeps it any more. */
-void site_release(struct reel_http_site *site);
+void reel_site_release(struct reel_http_site *site);
 
 extern const struct reel_protocol reel_http_protocol;
 
 /* A connection that is to be looked at once the present callback is over. */
-void conn_wake(struct conn *c);
+void reel_conn_wake(struct conn *c);
 /* Draws the consequences: ended answers leave the queue, the next one's output goes out. */
-void conn_settle(struct conn *c);
-void conn_arm(struct conn *c, enum phase phase);
-void conn_run_woken(struct reel_call *call);
+void reel_conn_settle(struct conn *c);
+void reel_conn_arm(struct conn *c, enum phase phase);
+void reel_conn_run_woken(struct reel_call *call);
 /* To the client, in turn. 0 or -errno of reel_writev. */
-int conn_write(struct conn *c, const struct iovec *parts, int count);
+int reel_conn_write(struct conn *c, const struct iovec *parts, int count);
 
 /* The same with a piece of a file, the sender's. Its `done` is set. */
-int conn_send_file(struct conn *c, struct reel_file_piece *piece, int fd, uint64_t offset,
-                   uint64_t len);
+int reel_conn_send_file(struct conn *c, struct reel_file_piece *piece, int fd, uint64_t offset,
+                        uint64_t len);
 
 /* Whether more may be given to the transport now; if not, it will say when. */
-bool conn_has_room(struct conn *c);
+bool reel_conn_has_room(struct conn *c);
 
 /* The connection is lost, or passes to another protocol: nothing of it is left but its bytes. */
-void conn_fini(struct conn *c, int reason);
+void reel_conn_fini(struct conn *c, int reason);
 
 /* A new request at the end of the connection's queue; NULL: out of memory. */
-struct reel_http_request *request_new(struct conn *c);
+struct reel_http_request *reel_request_new(struct conn *c);
 /* Out of the queue, or never in it. */
-void request_free(struct reel_http_site *site, struct reel_http_request *q);
+void reel_request_free(struct reel_http_site *site, struct reel_http_request *q);
 /* Leaves it without a head. */
-void request_forget(struct reel_http_request *q);
+void reel_request_forget(struct reel_http_request *q);
 /* Copies what it borrows. 0 or -ENOMEM. */
-int request_keep(struct reel_http_request *q);
+int reel_request_keep(struct reel_http_request *q);
 /* Finds the route and calls the handler. */
-void request_dispatch(struct reel_http_request *q);
+void reel_request_dispatch(struct reel_http_request *q);
 /* Whether it may send now. */
 static inline bool request_is_first(const struct reel_http_request *q)
 {
     return q->conn->first == q;
 }
 /* The log's line; the end of senders and events. */
-void request_over(struct reel_http_request *q);
+void reel_request_over(struct reel_http_request *q);
 /* A piece of its body; how many bytes were taken. */
-size_t request_body(struct reel_http_request *q, const uint8_t *data, size_t len);
-void request_body_end(struct reel_http_request *q, const struct http1_head *trailers);
+size_t reel_request_body(struct reel_http_request *q, const uint8_t *data, size_t len);
+void reel_request_body_end(struct reel_http_request *q, const struct http1_head *trailers);
 /* An error page, and the connection's end behind it. */
-void request_refuse(struct reel_http_request *q, int status);
+void reel_request_refuse(struct reel_http_request *q, int status);
 
-void events_free(struct reel_http_request *q);
+void reel_events_free(struct reel_http_request *q);
 
 #endif

@@ -49,7 +49,7 @@ static const struct {
     {"pcap", "application/vnd.tcpdump.pcap", true},
 };
 
-const char *type_of_name(const char *name_z, bool *worth)
+const char *reel_type_of_name(const char *name_z, bool *worth)
 {
     const char *slash_z = strrchr(name_z, '/');
     const char *dot_z = strrchr(slash_z ? slash_z : name_z, '.');

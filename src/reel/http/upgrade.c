@@ -26,7 +26,7 @@ static int send_head(struct reel_http_request *q, const char *name_z)
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ";
     static const char tunnel[] = "HTTP/1.1 200 OK";
     struct reel_http_site *site = q->conn->site;
-    site_refresh(site);
+    reel_site_refresh(site);
     const struct iovec parts[] = {
         {(void *)(name_z ? switching : tunnel),
          name_z ? sizeof(switching) - 1 : sizeof(tunnel) - 1},
@@ -37,7 +37,7 @@ static int send_head(struct reel_http_request *q, const char *name_z)
         {(void *)"\r\n", 2},
     };
     q->status = name_z ? 101 : 200;
-    return answer_out(q, parts, ARRAY_LEN(parts));
+    return reel_answer_out(q, parts, ARRAY_LEN(parts));
 }
 
 int reel_http_upgrade(struct reel_http_request *q, const char *name_z,
@@ -57,7 +57,7 @@ int reel_http_upgrade(struct reel_http_request *q, const char *name_z,
         return err;
     q->state = ANSWER_ENDED;
     site->lent = true;
-    conn_fini(c, 0);
+    reel_conn_fini(c, 0);
     memset(c, 0, reel_http_protocol.state_size);
     reel_set_protocol(t, protocol);
     reel_resume_reading(t); /* what was kept, if this is later than the handler */
