@@ -6,11 +6,12 @@
 size_t rewrite_links(const char *text, size_t len, char *out, size_t *count)
 {
     static const char scheme[] = {'h', 't', 't', 'p', 's', ':', '/', '/'};
+    static const char plain[] = {'h', 't', 't', 'p', ':', '/', '/'};
     size_t at = 0, out_len = 0;
     while (at < len) {
         if (len - at >= sizeof(scheme) && strncasecmp(text + at, scheme, sizeof(scheme)) == 0) {
-            memcpy(out + out_len, "http://", 7);
-            out_len += 7;
+            memcpy(out + out_len, plain, sizeof(plain));
+            out_len += sizeof(plain);
             at += sizeof(scheme);
             (*count)++;
         } else {

@@ -188,7 +188,8 @@ static bool wants_to_read(const struct reel_transport *t)
         return false;
     if (t->closing)
         return true;
-    if (t->paused || (has_held(t) && !t->extra->more))
+    const struct stream_extra *extra = t->extra;
+    if (t->paused || (extra && extra->held && !extra->more))
         return false;
     return t->factory->options.read_while_full ||
            (!t->full && t->pending <= reel_stream_queue_high(t));
@@ -209,17 +210,18 @@ static void drop_held(struct reel_transport *t)
 static bool make_room(struct reel_transport *t, struct stream_extra *extra, size_t len)
 {
     size_t size = held_size(extra);
+    assert(!extra->held_cap == !extra->held);
     if (extra->held_cap < size + len) {
         size_t cap = size ? 2 * (size + len) : len;
         uint8_t *held = reel_memory_new(t->reactor, cap);
         if (!held)
             return false;
-        if (size)
+        if (extra->held)
             memcpy(held, extra->held + extra->held_start, size);
         drop_held(t);
         extra->held = held;
         extra->held_cap = cap;
-    } else if (extra->held_cap - extra->held_end < len) {
+    } else if (extra->held && extra->held_cap - extra->held_end < len) {
         memmove(extra->held, extra->held + extra->held_start, size);
         extra->held_start = 0;
     }
@@ -234,6 +236,7 @@ bool reel_stream_hold(struct reel_transport *t, const uint8_t *data, size_t len)
         reel_stream_die(t, -ENOMEM);
         return false;
     }
+    assert(extra->held);
     memcpy(extra->held + extra->held_end, data, len);
     extra->held_end += len;
     return true;
