@@ -27,6 +27,8 @@ struct reel_listener {
     struct reel_address address; /* in memory; length 0: the descriptor knows */
     int fd;
     int accept_max;
+    int burst;     /* connections to take at the next event */
+    uint64_t turn; /* of the last event */
     bool paused, resting, closed;
 };
 
@@ -116,13 +118,21 @@ static bool accept_one(struct reel_listener *l)
     }
 }
 
+/* As many as came last: the call that would only say that there are no more is saved, and if there
+ * are, epoll tells again. Events turn by turn mean a crowd, and more are taken at a time. */
 static void on_events(void *source, uint32_t events)
 {
     (void)events;
     struct reel_listener *l = CONTAINER_OF(source, struct reel_listener, source);
-    for (int i = 0; i < l->accept_max; i++)
-        if (l->closed || l->paused || !accept_one(l))
-            break;
+    uint64_t turn = l->reactor->metrics.turns;
+    int taken = 0;
+    while (taken < l->burst && !l->closed && !l->paused && accept_one(l))
+        taken++;
+    if (taken < l->burst)
+        l->burst = taken ? taken : 1;
+    else if (turn == l->turn + 1)
+        l->burst = 2 * taken < l->accept_max ? 2 * taken : l->accept_max;
+    l->turn = turn;
 }
 
 static int register_listener(struct reel_listener *l)
@@ -153,6 +163,7 @@ static struct reel_listener *listener_new(struct reel_reactor *r, int fd,
     l->fd = fd;
     l->accept_max =
         options && options->accept_max > 0 ? options->accept_max : REEL_ACCEPT_MAX_DEFAULT;
+    l->burst = 1;
     return l;
 }
 
