@@ -95,20 +95,25 @@ ssize_t reel_filter_send(struct reel_filter *f, const struct iovec *parts, int c
     return send_through(f->transport, f->below, parts, count);
 }
 
+int reel_parts_first(const struct iovec *parts, int count, size_t bytes,
+                     struct iovec out[FIRST_PARTS_MAX])
+{
+    int used = 0;
+    for (; used < count && used < FIRST_PARTS_MAX && bytes; used++) {
+        out[used] = parts[used];
+        if (out[used].iov_len > bytes)
+            out[used].iov_len = bytes;
+        bytes -= out[used].iov_len;
+    }
+    return used;
+}
+
 /* What was written before the newest filter came goes out without it. */
 static ssize_t send_owed(struct reel_transport *t, const struct iovec *parts, int count)
 {
-    enum { PARTS_MAX = 16 };
     struct filter_chain *chain = chain_of(t);
-    struct iovec some[PARTS_MAX];
-    size_t left = chain->owed;
-    int used = 0;
-    for (; used < count && used < PARTS_MAX && left; used++) {
-        some[used] = parts[used];
-        if (some[used].iov_len > left)
-            some[used].iov_len = left;
-        left -= some[used].iov_len;
-    }
+    struct iovec some[FIRST_PARTS_MAX];
+    int used = reel_parts_first(parts, count, chain->owed, some);
     ssize_t n = send_through(t, chain->next->below, some, used);
     if (n > 0)
         chain->owed -= (size_t)n;

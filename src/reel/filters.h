@@ -43,4 +43,11 @@ void reel_filters_discard(struct reel_transport *t);
 /* What carries the bytes, whether there are filters or not. */
 const struct stream_io *reel_filters_bottom(const struct reel_transport *t);
 
+enum { FIRST_PARTS_MAX = 64 };
+
+/* The first `bytes` of some parts, as parts, into `out`; their number. Fewer bytes when they lie in
+ * more than FIRST_PARTS_MAX parts. */
+int reel_parts_first(const struct iovec *parts, int count, size_t bytes,
+                     struct iovec out[FIRST_PARTS_MAX]);
+
 #endif

@@ -5,11 +5,11 @@
  * one who does not come then has lost his place, and nobody waits for him. */
 #include <reel/policy.h>
 
-#include "reel/stream.h"
+#include "reel/filters.h"
 
 #include <errno.h>
 
-enum { PIECES_A_SECOND = 20, PARTS_MAX = 64 };
+enum { PIECES_A_SECOND = 20 };
 
 struct throttle;
 
@@ -153,15 +153,8 @@ static ssize_t throttle_receive(struct reel_filter *f, uint8_t *data, size_t len
 static ssize_t throttle_send(struct reel_filter *f, const struct iovec *parts, int count)
 {
     struct throttle *self = (struct throttle *)f;
-    struct iovec some[PARTS_MAX];
-    size_t left = may_pass(&self->out, SIZE_MAX);
-    int used = 0;
-    for (; used < count && used < PARTS_MAX && left; used++) {
-        some[used] = parts[used];
-        if (some[used].iov_len > left)
-            some[used].iov_len = left;
-        left -= some[used].iov_len;
-    }
+    struct iovec some[FIRST_PARTS_MAX];
+    int used = reel_parts_first(parts, count, may_pass(&self->out, SIZE_MAX), some);
     if (used == 0)
         return -EAGAIN;
     ssize_t n = reel_filter_send(f, some, used);
