@@ -78,12 +78,12 @@ static void machine_close(struct machine *m)
 static uint64_t run(struct machine *m, uint64_t rip)
 {
     uint64_t used = 0;
-    struct x86_trap trap;
+    struct cpu_trap trap;
     struct x86_state *s = x86_state(m->cpu);
     s->rip = rip;
     s->reg[X86_RDI] = DATA_AT;
     s->reg[X86_RSP] = DATA_AT + (uint64_t)DATA_PAGES * PAGE;
-    if (x86_run(m->cpu, UINT64_MAX, &used, &trap) != X86_STOP_SYSCALL)
+    if (x86_run(m->cpu, UINT64_MAX, &used, &trap) != CPU_STOP_SYSCALL)
         exit(1);
     return used;
 }

@@ -1,6 +1,6 @@
 /* Any bytes as an executable file, and what it does when it runs: execve, `#!`, the interpreter of
  * an ELF file, and with mutated code whatever system calls and faults come out. */
-#include "cpu/x86.h"
+#include "cpu/cpu.h"
 #include "kernel/machine.h"
 #include "kernel/task.h"
 #include "kernel/vfs.h"
@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int error = persona_image_open(span_of(root_image, sizeof(root_image)), &image);
     assert(error == 0);
     struct kernel_config config = {.image = image,
-                                   .code = x86_code_new(CODE_BYTES),
+                                   .code = cpu_code_new(CODE_BYTES),
                                    .limits = kernel_limits_default,
                                    .hostname = span_z("fuzz"),
                                    .boot_ms = now_ms - 1000};
@@ -88,7 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     put_file(k, data, size);
     run(k);
     kernel_free(k);
-    x86_code_free(config.code);
+    cpu_code_free(config.code);
     persona_image_close(image);
     return 0;
 }

@@ -175,7 +175,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int error = persona_image_open(span_of(root_image, sizeof(root_image)), &image);
     assert(error == 0);
     struct kernel_config config = {.image = image,
-                                   .code = x86_code_new(CODE_BYTES),
+                                   .code = cpu_code_new(CODE_BYTES),
                                    .limits = kernel_limits_default,
                                    .hostname = span_z("fuzz"),
                                    .boot_ms = now_ms - 1000};
@@ -193,7 +193,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         run(k, terminal);
     }
     kernel_free(k);
-    x86_code_free(config.code);
+    cpu_code_free(config.code);
     persona_image_close(image);
     return 0;
 }

@@ -26,7 +26,7 @@ struct machine {
     struct x86_code *code;
     struct x86 *cpu;
     uint64_t used;
-    enum x86_stop stops[STOPS_MAX];
+    enum cpu_stop stops[STOPS_MAX];
     unsigned count;
 };
 
@@ -74,17 +74,17 @@ static void close_machine(struct machine *m)
 
 static void run(struct machine *m, uint64_t slice)
 {
-    struct x86_trap trap;
+    struct cpu_trap trap;
     struct x86_state *s = x86_state(m->cpu);
     while (m->used < BUDGET && m->count < STOPS_MAX) {
         uint64_t left = BUDGET - m->used, used;
-        enum x86_stop stop = x86_run(m->cpu, left < slice ? left : slice, &used, &trap);
-        assert(used <= slice && (stop != X86_STOP_BUDGET || used > 0));
+        enum cpu_stop stop = x86_run(m->cpu, left < slice ? left : slice, &used, &trap);
+        assert(used <= slice && (stop != CPU_STOP_BUDGET || used > 0));
         m->used += used;
-        if (stop == X86_STOP_BUDGET)
+        if (stop == CPU_STOP_BUDGET)
             continue;
         m->stops[m->count++] = stop;
-        if (stop != X86_STOP_PROBE && stop != X86_STOP_SYSCALL)
+        if (stop != CPU_STOP_PROBE && stop != CPU_STOP_SYSCALL)
             s->rip++;
     }
 }

@@ -39,7 +39,7 @@ int x86_probe_add(struct x86 *cpu, uint64_t addr)
     for (unsigned i = 0; i < cpu->probes; i++)
         if (cpu->probe[i] == addr)
             return 0;
-    if (cpu->probes == X86_PROBES_MAX)
+    if (cpu->probes == CPU_PROBES_MAX)
         return -ENOSPC;
     cpu->probe[cpu->probes++] = addr;
     x86_forget_jumps(cpu); /* its page is from now on executed with care */

@@ -6,7 +6,7 @@
 #ifndef CPU_X86_H
 #define CPU_X86_H
 
-#include "cpu/space.h"
+#include "cpu/cpu.h"
 
 enum x86_register {
     X86_RAX,
@@ -27,29 +27,8 @@ enum x86_register {
     X86_R15,
 };
 
-/* Why the processor stopped. */
-enum x86_stop {
-    X86_STOP_BUDGET,  /* the instructions are used up; call again to go on */
-    X86_STOP_SYSCALL, /* `syscall` executed: rip behind it, rcx and r11 set as the CPU does */
-    X86_STOP_PROBE,   /* rip reached a probe; the instruction there has not run yet */
-    X86_STOP_PAGE,    /* page fault: address and access in the trap; rip at the instruction */
-    X86_STOP_ILLEGAL, /* #UD */
-    X86_STOP_DIVIDE,  /* #DE */
-    X86_STOP_BREAK,   /* int3: rip behind it */
-    X86_STOP_PROTECT, /* #GP: privileged instruction, non-canonical address, misaligned SSE */
-    X86_STOP_FLOAT,   /* #MF or #XM: an unmasked floating-point exception */
-    X86_STOP_INT80,   /* int 0x80: rip behind it */
-    X86_STOP_NOMEM,   /* the pool of frames is used up: rip at the instruction */
-};
-
-struct x86_trap {
-    uint64_t addr;   /* X86_STOP_PAGE: the address */
-    unsigned access; /* X86_STOP_PAGE: CPU_READ, CPU_WRITE or CPU_EXEC */
-    bool mapped;     /* X86_STOP_PAGE: the page is there, its protection forbids */
-};
-
-/* Decoded code, shared by all processors of the process. Code of immutable image pages is decoded
- * once for everybody. `max_bytes` bounds it; what does not fit is thrown out and decoded again. */
+/* The store of decoded code of this family (cpu.h). Code of immutable image pages is decoded once for
+ * everybody. */
 struct x86_code;
 struct x86_code *x86_code_new(size_t max_bytes);
 void x86_code_free(struct x86_code *code);
@@ -74,18 +53,20 @@ enum { X86_FXSAVE_BYTES = 512 };
 void x86_fxsave_image(const struct x86_state *state, uint8_t out[X86_FXSAVE_BYTES]);
 bool x86_fxrstor_image(struct x86_state *state, const uint8_t in[X86_FXSAVE_BYTES]);
 
+/* For the kernel, by cpu.h. Its `struct cpu` is a `struct x86`. */
+extern const struct cpu_ops x86_64_ops;
+
+/* What `syscall` leaves: rip behind it, rcx and r11 set as the CPU does. `int 0x80` leaves rip behind
+ * it and changes nothing else. */
 struct x86;
 struct x86 *x86_new(struct x86_code *code, struct cpu_space *space); /* reset state; borrows both */
 void x86_free(struct x86 *cpu);
+struct x86 *x86_from_cpu(struct cpu *cpu);    /* of a processor with x86_64_ops */
 struct x86_state *x86_state(struct x86 *cpu); /* borrowed; may be changed between runs */
 void x86_set_space(struct x86 *cpu, struct cpu_space *space); /* exec replaces it */
 
-/* Runs at most `budget` instructions. Counts them into *used (never more than budget). */
-enum x86_stop x86_run(struct x86 *cpu, uint64_t budget, uint64_t *used, struct x86_trap *trap);
-
-/* A probe makes the processor stop before the instruction at `addr` (once; the next run passes it).
- * At most X86_PROBES_MAX. 0 or -ENOSPC. */
-enum { X86_PROBES_MAX = 8 };
+/* As the table's functions of these names. */
+enum cpu_stop x86_run(struct x86 *cpu, uint64_t budget, uint64_t *used, struct cpu_trap *trap);
 int x86_probe_add(struct x86 *cpu, uint64_t addr);
 void x86_probe_clear(struct x86 *cpu, uint64_t addr);
 

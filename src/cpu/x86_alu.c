@@ -262,7 +262,7 @@ int x86_do_div(struct x86 *cpu, const struct x86_insn *insn)
     bool fits = insn->reg == 7 ? divide_signed(a, b, size, &quotient, &remainder)
                                : divide(a, b, size, &quotient, &remainder);
     if (!fits)
-        return X86_STOP_DIVIDE;
+        return CPU_STOP_DIVIDE;
     if (size == 1) {
         x86_reg_set(cpu, X86_RAX, 2, (quotient & 0xff) | ((remainder & 0xff) << 8));
     } else {
@@ -484,7 +484,7 @@ int x86_do_cmpxchg_pair(struct x86 *cpu, const struct x86_insn *insn)
     const uint64_t *r = cpu->r;
     uint8_t bytes[16], wanted[16];
     if (size == 8 && addr % 16)
-        return X86_STOP_PROTECT;
+        return CPU_STOP_PROTECT;
     int rc = x86_load_to_modify(cpu, addr, bytes, (unsigned)size * 2);
     if (rc)
         return rc;

@@ -34,7 +34,7 @@
 #define CHECK_TARGET(addr)                                   \
     do {                                                     \
         if (unlikely((addr) >> 47) && !is_canonical(addr)) { \
-            stop = X86_STOP_PROTECT;                         \
+            stop = CPU_STOP_PROTECT;                         \
             goto fault;                                      \
         }                                                    \
     } while (0)

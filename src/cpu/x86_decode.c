@@ -93,7 +93,7 @@ bool x86_set_handler(struct x86_insn *insn, x86_handler handler)
     return true;
 }
 
-bool x86_set_stop(struct x86_decoder *d, struct x86_insn *insn, enum x86_stop stop)
+bool x86_set_stop(struct x86_decoder *d, struct x86_insn *insn, enum cpu_stop stop)
 {
     insn->op = X86_OP_STOP;
     insn->imm = stop;
@@ -229,7 +229,7 @@ static unsigned decode_insn(struct x86_decoder *d, unsigned offset, struct x86_i
     if (d->failed || !exists) {
         /* 15 bytes and no end is #GP, nonsense is #UD; neither has an operand. */
         insn = (struct x86_insn){.offset = (uint16_t)offset};
-        x86_set_stop(d, &insn, d->failed ? X86_STOP_PROTECT : X86_STOP_ILLEGAL);
+        x86_set_stop(d, &insn, d->failed ? CPU_STOP_PROTECT : CPU_STOP_ILLEGAL);
         d->target_relative = false;
     }
     insn.len = (uint8_t)(d->at - start);

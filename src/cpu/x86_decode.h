@@ -44,6 +44,6 @@ static inline uint8_t x86_byte_register(unsigned reg, bool rex)
 }
 
 bool x86_set_handler(struct x86_insn *insn, x86_handler handler);
-bool x86_set_stop(struct x86_decoder *d, struct x86_insn *insn, enum x86_stop stop);
+bool x86_set_stop(struct x86_decoder *d, struct x86_insn *insn, enum cpu_stop stop);
 
 #endif

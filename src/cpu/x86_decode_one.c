@@ -179,7 +179,7 @@ static bool group5(struct x86_decoder *d, struct x86_insn *insn)
     case 2: return jump(d, insn, mem ? X86_OP_CALL_M : X86_OP_CALL_R);
     case 4: return jump(d, insn, mem ? X86_OP_JMP_M : X86_OP_JMP_R);
     case 3:
-    case 5: return mem && x86_set_stop(d, insn, X86_STOP_PROTECT); /* far: no other segments */
+    case 5: return mem && x86_set_stop(d, insn, CPU_STOP_PROTECT); /* far: no other segments */
     case 6:
         if (insn->size == 2)
             return x86_set_handler(insn, x86_do_push);
@@ -338,9 +338,9 @@ static bool interrupt(struct x86_decoder *d, struct x86_insn *insn)
     insn->op = X86_OP_STOP_AFTER;
     d->ends_block = true;
     switch (vector) {
-    case 3: insn->imm = X86_STOP_BREAK; return true;
-    case 0x80: insn->imm = X86_STOP_INT80; return true;
-    default: return x86_set_stop(d, insn, X86_STOP_PROTECT);
+    case 3: insn->imm = CPU_STOP_BREAK; return true;
+    case 0x80: insn->imm = CPU_STOP_SYSCALL32; return true;
+    default: return x86_set_stop(d, insn, CPU_STOP_PROTECT);
     }
 }
 
@@ -414,9 +414,9 @@ static bool row_c(struct x86_decoder *d, struct x86_insn *insn)
     case 0xc7: return move_imm(d, insn);
     case 0xc8: return enter(d, insn);
     case 0xc9: return leave(d, insn);
-    case 0xca: x86_fetch_s16(d); return x86_set_stop(d, insn, X86_STOP_PROTECT);
+    case 0xca: x86_fetch_s16(d); return x86_set_stop(d, insn, CPU_STOP_PROTECT);
     case 0xcb:
-    case 0xcf: return x86_set_stop(d, insn, X86_STOP_PROTECT);
+    case 0xcf: return x86_set_stop(d, insn, CPU_STOP_PROTECT);
     case 0xcc:
     case 0xcd: return interrupt(d, insn);
     default: return false; /* C4, C5: VEX; CE: into */
@@ -434,12 +434,12 @@ static bool row_e(struct x86_decoder *d, struct x86_insn *insn)
     case 0xe4:
     case 0xe5:
     case 0xe6:
-    case 0xe7: x86_fetch_u8(d); return x86_set_stop(d, insn, X86_STOP_PROTECT);
+    case 0xe7: x86_fetch_u8(d); return x86_set_stop(d, insn, CPU_STOP_PROTECT);
     case 0xe8: return jump_to(d, insn, X86_OP_CALL, x86_fetch_s32(d));
     case 0xe9: return jump_to(d, insn, X86_OP_JMP, x86_fetch_s32(d));
     case 0xea: return false;
     case 0xeb: return jump_to(d, insn, X86_OP_JMP, x86_fetch_s8(d));
-    default: return x86_set_stop(d, insn, X86_STOP_PROTECT);
+    default: return x86_set_stop(d, insn, CPU_STOP_PROTECT);
     }
 }
 
@@ -449,11 +449,11 @@ static bool row_f(struct x86_decoder *d, struct x86_insn *insn)
     switch (d->opcode) {
     case 0xf1:
         insn->op = X86_OP_STOP_AFTER;
-        insn->imm = X86_STOP_BREAK;
+        insn->imm = CPU_STOP_BREAK;
         return d->ends_block = true;
     case 0xf4:
     case 0xfa:
-    case 0xfb: return x86_set_stop(d, insn, X86_STOP_PROTECT);
+    case 0xfb: return x86_set_stop(d, insn, CPU_STOP_PROTECT);
     case 0xf5:
     case 0xf8:
     case 0xf9:
@@ -477,7 +477,7 @@ static bool row_6(struct x86_decoder *d, struct x86_insn *insn)
     case 0x6c:
     case 0x6d:
     case 0x6e:
-    case 0x6f: return x86_set_stop(d, insn, X86_STOP_PROTECT);
+    case 0x6f: return x86_set_stop(d, insn, CPU_STOP_PROTECT);
     default: return false;
     }
 }

@@ -36,7 +36,7 @@ static bool protect_modrm(struct x86_decoder *d, struct x86_insn *insn)
 {
     x86_fetch_modrm(d, insn);
     insn->flags &= (uint8_t)~X86_INSN_MEM;
-    return x86_set_stop(d, insn, X86_STOP_PROTECT);
+    return x86_set_stop(d, insn, CPU_STOP_PROTECT);
 }
 
 /* 0F 01: descriptor tables and other privileged things; those of later processors are unknown. */
@@ -68,7 +68,7 @@ static bool row_0(struct x86_decoder *d, struct x86_insn *insn)
     case 0x06:
     case 0x07:
     case 0x08:
-    case 0x09: return x86_set_stop(d, insn, X86_STOP_PROTECT);
+    case 0x09: return x86_set_stop(d, insn, CPU_STOP_PROTECT);
     case 0x0d: return nop_modrm(d, insn) && d->modrm < 0xc0; /* prefetchw */
     default: return false;                                   /* 0B: ud2 */
     }
@@ -84,7 +84,7 @@ static bool row_2_3(struct x86_decoder *d, struct x86_insn *insn)
     case 0x23: return protect_modrm(d, insn);
     case 0x30:
     case 0x32:
-    case 0x33: return x86_set_stop(d, insn, X86_STOP_PROTECT);
+    case 0x33: return x86_set_stop(d, insn, CPU_STOP_PROTECT);
     case 0x31: return rdtsc(d, insn);
     default: return false;
     }

@@ -12,8 +12,8 @@ struct x86_block;
 struct x86_insn;
 
 /* Executes one instruction. 0 when it is done (the main loop moves rip on); or, with no
- * architectural state and no memory changed, the X86_STOP_* it ends with (cpu->trap filled for
- * X86_STOP_PAGE: the memory helpers below do that). */
+ * architectural state and no memory changed, the CPU_STOP_* it ends with (cpu->trap filled for
+ * CPU_STOP_PAGE: the memory helpers below do that). */
 typedef int (*x86_handler)(struct x86 *cpu, const struct x86_insn *insn);
 
 /* Slots of x86.r behind the sixteen registers, so that every address is
@@ -55,6 +55,7 @@ enum {
 };
 
 struct x86 {
+    struct cpu base;         /* first: the kernel knows it by that */
     uint64_t r[X86_R_COUNT]; /* the registers while running; x86_state has them in between */
     /* The status flags, as what they are computed from (x86_flags.h). */
     uint64_t flag_result;
@@ -65,14 +66,14 @@ struct x86 {
     int64_t left;                  /* of the budget; up to date in string instructions and rdtsc */
     struct cpu_space *space;
     struct x86_code *code;
-    struct x86_trap trap;
+    struct cpu_trap trap;
     struct x86_state state; /* xmm, mxcsr, fpu: always up to date; the rest between runs */
     uint32_t host_mxcsr;    /* between x86_vector_enter and leave: what the host had */
     uint64_t retired;       /* instructions of earlier runs, and the budget of this one */
     uint64_t stamp;         /* marks the jumps of this processor (x86_lookup.h) */
     uint64_t code_epoch;    /* since when the stamp is good */
     uint64_t exec_epoch;
-    uint64_t probe[X86_PROBES_MAX];
+    uint64_t probe[CPU_PROBES_MAX];
     unsigned probes;
     uint64_t probe_passed; /* the last run stopped at this probe, when it is_passed */
     bool probe_is_passed;
@@ -186,7 +187,7 @@ void x86_set_flags(struct x86 *cpu, uint64_t rflags);
 /* Condition `code` (0 to 15) as in Jcc, SETcc, CMOVcc, FCMOVcc. */
 bool x86_condition(const struct x86 *cpu, unsigned code);
 
-/* An internal answer beside X86_STOP_*: the store would have changed the code being executed, so
+/* An internal answer beside CPU_STOP_*: the store would have changed the code being executed, so
  * nothing was stored; to be done again with the instruction alone in its block. */
 enum { X86_RETRY = 64 };
 

@@ -22,7 +22,7 @@ void x86_forget_jumps(struct x86 *cpu);
 
 /* The block at `rip`, of at most `limit` instructions (1 to X86_BLOCK_COUNT_MAX): a kept one, which
  * is also put into the table of jumps, or the scratch block when the limit, a probe or a page's end
- * wants it, or not `keep`. 0 or X86_STOP_*. No block may be in execution: all that were found
+ * wants it, or not `keep`. 0 or CPU_STOP_*. No block may be in execution: all that were found
  * before are void when the code's epoch has changed. */
 int x86_find_block(struct x86 *cpu, uint64_t rip, unsigned limit, bool keep,
                    struct x86_block **block);

@@ -13,11 +13,11 @@ static bool is_canonical(uint64_t addr)
 static int stop_of(struct x86 *cpu, int rc, uint64_t addr, enum cpu_access access)
 {
     if (rc == -ENOMEM)
-        return X86_STOP_NOMEM;
+        return CPU_STOP_NOMEM;
     if (!is_canonical(addr))
-        return X86_STOP_PROTECT;
-    cpu->trap = (struct x86_trap){addr, access, rc == -EACCES};
-    return X86_STOP_PAGE;
+        return CPU_STOP_PROTECT;
+    cpu->trap = (struct cpu_trap){addr, access, rc == -EACCES};
+    return CPU_STOP_PAGE;
 }
 
 void x86_forget_jumps(struct x86 *cpu)
@@ -181,7 +181,7 @@ static int find_with_probes(struct x86 *cpu, uint64_t rip, const struct cpu_code
                             unsigned limit, bool stop)
 {
     if (stop && stops_at_probe(cpu, rip))
-        return X86_STOP_PROBE;
+        return CPU_STOP_PROBE;
     int rc = decode_scratch(cpu, rip, page, limit);
     if (rc)
         return rc;

@@ -228,8 +228,8 @@ int x86_do_load_selector(struct x86 *cpu, const struct x86_insn *insn)
         return rc;
     /* The null selector or the user's data segment: anything else is not in the table. */
     if (insn->reg == 2)
-        return value == SELECTOR_SS ? 0 : X86_STOP_PROTECT;
-    return value <= 3 || value == SELECTOR_SS ? 0 : X86_STOP_PROTECT;
+        return value == SELECTOR_SS ? 0 : CPU_STOP_PROTECT;
+    return value <= 3 || value == SELECTOR_SS ? 0 : CPU_STOP_PROTECT;
 }
 
 struct cpuid_leaf {

@@ -42,7 +42,7 @@ static void leave(struct x86 *cpu, uint64_t rip, int stop)
     cpu->state.rflags = x86_flags(cpu);
     cpu->block = NULL;
     /* Not done is an instruction that faulted, and a repeated one that goes on (X86_AGAIN). */
-    if (stop == X86_STOP_BUDGET || stop == X86_STOP_SYSCALL)
+    if (stop == CPU_STOP_BUDGET || stop == CPU_STOP_SYSCALL)
         cpu->probe_is_passed = false;
 }
 
@@ -206,7 +206,7 @@ find : {
     }
     struct x86_block *block;
     if (left == 0) {
-        stop = X86_STOP_BUDGET;
+        stop = CPU_STOP_BUDGET;
         goto out;
     }
     stop = x86_find_block(cpu, rip, limit_of(left), true, &block);
@@ -226,7 +226,7 @@ link : {
     if (insn->imm >= CPU_PAGE_BYTES || !page)
         goto find;
     if (left == 0) {
-        stop = X86_STOP_BUDGET;
+        stop = CPU_STOP_BUDGET;
         goto out;
     }
     stop = x86_find_block(cpu, rip, limit_of(left), true, &block);
@@ -241,7 +241,7 @@ link : {
 too_long : {
     struct x86_block *block;
     rip = r[X86_R_PAGE] + cpu->block->start;
-    stop = X86_STOP_BUDGET;
+    stop = CPU_STOP_BUDGET;
     if (left == 0)
         goto out;
     stop = x86_find_block(cpu, rip, limit_of(left), true, &block);
@@ -395,7 +395,7 @@ op_SYSCALL:
     rip = r[X86_R_PAGE] + insn->offset + insn->len;
     r[X86_RCX] = rip;
     r[X86_R11] = x86_flags(cpu);
-    stop = X86_STOP_SYSCALL;
+    stop = CPU_STOP_SYSCALL;
     goto out;
 op_STOP:
     stop = (int)insn->imm;
@@ -429,23 +429,23 @@ out:
     return stop;
 }
 
-enum x86_stop x86_run(struct x86 *cpu, uint64_t budget, uint64_t *used, struct x86_trap *trap)
+enum cpu_stop x86_run(struct x86 *cpu, uint64_t budget, uint64_t *used, struct cpu_trap *trap)
 {
     int64_t left = budget < INT64_MAX ? (int64_t)budget : INT64_MAX, all = left;
     uint64_t rip = cpu->state.rip;
     *used = 0;
-    *trap = cpu->trap = (struct x86_trap){0};
+    *trap = cpu->trap = (struct cpu_trap){0};
     if (left == 0)
-        return X86_STOP_BUDGET;
+        return CPU_STOP_BUDGET;
     enter(cpu);
     x86_vector_enter(cpu);
     int stop = run(cpu, &left, &rip);
     x86_vector_leave(cpu);
     leave(cpu, rip, stop);
     if (stop == X86_AGAIN)
-        stop = X86_STOP_BUDGET;
+        stop = CPU_STOP_BUDGET;
     *used = (uint64_t)(all - left);
     cpu->retired += *used;
     *trap = cpu->trap;
-    return (enum x86_stop)stop;
+    return (enum cpu_stop)stop;
 }

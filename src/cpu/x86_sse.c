@@ -21,7 +21,7 @@ static int ldmxcsr(struct x86 *cpu, const struct x86_insn *insn)
     if (stop)
         return stop;
     if (value & ~X86_MXCSR_VALID)
-        return X86_STOP_PROTECT;
+        return CPU_STOP_PROTECT;
     cpu->state.mxcsr = value;
     x86_float_enter(value);
     return 0;
@@ -38,7 +38,7 @@ static int fxsave(struct x86 *cpu, const struct x86_insn *insn)
     uint64_t addr = x86_address(cpu, insn);
     uint8_t image[X86_FXSAVE_BYTES];
     if (addr & 15)
-        return X86_STOP_PROTECT;
+        return CPU_STOP_PROTECT;
     cpu->state.mxcsr |= x86_float_flags();
     x86_fxsave_image(&cpu->state, image);
     return x86_store(cpu, addr, image, X86_FXSAVE_WRITTEN);
@@ -49,12 +49,12 @@ static int fxrstor(struct x86 *cpu, const struct x86_insn *insn)
     uint64_t addr = x86_address(cpu, insn);
     uint8_t image[X86_FXSAVE_BYTES];
     if (addr & 15)
-        return X86_STOP_PROTECT;
+        return CPU_STOP_PROTECT;
     int stop = x86_load(cpu, addr, image, sizeof(image));
     if (stop)
         return stop;
     if (!x86_fxrstor_image(&cpu->state, image))
-        return X86_STOP_PROTECT;
+        return CPU_STOP_PROTECT;
     x86_float_enter(cpu->state.mxcsr);
     return 0;
 }

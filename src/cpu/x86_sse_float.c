@@ -29,7 +29,7 @@ int x86_float_end_checked(struct x86 *cpu)
         raised &= X86_MXCSR_BEFORE;
     cpu->state.mxcsr |= raised;
     x86_float_enter(cpu->state.mxcsr);
-    return raised & wanted ? X86_STOP_FLOAT : 0;
+    return raised & wanted ? CPU_STOP_FLOAT : 0;
 }
 
 static int apply(struct x86 *cpu, const struct x86_insn *insn, const union x86_vec *s)

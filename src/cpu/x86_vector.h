@@ -55,7 +55,7 @@ static inline int x86_load_aligned(struct x86 *cpu, const struct x86_insn *insn,
 {
     uint64_t addr = x86_address(cpu, insn);
     if (addr & 15)
-        return X86_STOP_PROTECT;
+        return CPU_STOP_PROTECT;
     return x86_load(cpu, addr, out, 16);
 }
 
@@ -64,7 +64,7 @@ static inline int x86_store_aligned(struct x86 *cpu, const struct x86_insn *insn
 {
     uint64_t addr = x86_address(cpu, insn);
     if (addr & 15)
-        return X86_STOP_PROTECT;
+        return CPU_STOP_PROTECT;
     return x86_store(cpu, addr, value, 16);
 }
 
@@ -89,11 +89,11 @@ static inline int x86_float_end(struct x86 *cpu)
     return X86_MXCSR_ALL_MASKED(cpu->state.mxcsr) ? 0 : x86_float_end_checked(cpu);
 }
 
-/* Before an x87 or MMX instruction that waits: 0, or X86_STOP_FLOAT when an unmasked exception is
+/* Before an x87 or MMX instruction that waits: 0, or CPU_STOP_FLOAT when an unmasked exception is
  * pending. */
 static inline int x86_fpu_wait(const struct x86 *cpu)
 {
-    return cpu->state.fpu_status & 0x80 ? X86_STOP_FLOAT : 0;
+    return cpu->state.fpu_status & 0x80 ? CPU_STOP_FLOAT : 0;
 }
 
 /* MMX registers are the significands of R0 to R7. */

@@ -18,9 +18,6 @@
 enum {
     STACK_RANDOM_BITS = 22,
     MAP_RANDOM_BITS = 28,
-    FLAGS_AT_START = 0x202,
-    MXCSR_AT_START = 0x1f80,
-    FPU_AT_START = 0x37f,
     STRINGS_FIRST = 4096,
     TOLD_ARGS_MAX = 1024, /* arguments in a KERNEL_EXEC, and their bytes */
     TOLD_ARGS_BYTES = 65536,
@@ -207,17 +204,6 @@ static void set_ids(struct creds *c, const struct ids *ids)
 
 /* ---- The change ---- */
 
-static void start_processor(struct task *t, uint64_t rip, uint64_t sp)
-{
-    struct x86_state *s = x86_state(t->cpu);
-    memset(s, 0, sizeof(*s));
-    s->rip = rip;
-    s->reg[X86_RSP] = sp;
-    s->rflags = FLAGS_AT_START;
-    s->mxcsr = MXCSR_AT_START;
-    s->fpu_control = FPU_AT_START;
-}
-
 static void forget(struct task *t)
 {
     timers_free(t->process);
@@ -348,17 +334,16 @@ static int change(struct exec *x, struct load *load, const struct ids *ids)
         mm->readline =
             elf_find_symbol(mm->space, load->image.dynamic + load->bias, load->bias, "readline");
     mm->exe = file_hold(x->file);
-    struct x86 *cpu = x86_new(t->kernel->code, mm->space);
+    struct cpu *cpu = cpu_new(&x86_64_ops, t->kernel->code, mm->space);
     if (cpu == NULL) {
         mm_drop(mm);
         return -ENOMEM;
     }
-    if (t->cpu != NULL)
-        x86_free(t->cpu);
+    cpu_free(t->cpu);
     t->cpu = cpu;
     mm_drop(t->mm);
     t->mm = mm;
-    start_processor(t, load->start, (uint64_t)sp);
+    cpu->ops->start(cpu, load->start, (uint64_t)sp);
     lines_probe(t);
     return 0;
 }

@@ -12,7 +12,7 @@
 #include "crypto/rng.h"
 
 struct persona_image;
-struct x86_code;
+struct cpu_code;
 struct kernel;
 
 /* Bounds of one machine, by name. A guest that hits one sees what Linux would answer. */
@@ -30,7 +30,7 @@ extern const struct kernel_limits kernel_limits_default;
 
 struct kernel_config {
     const struct persona_image *image; /* borrowed, process lifetime */
-    struct x86_code *code;             /* decoded code, shared by all machines of the process */
+    struct cpu_code *code;             /* decoded code, shared by all machines of the process */
     struct kernel_limits limits;
     uint8_t seed[CRYPTO_RNG_SEED_BYTES];
     struct span hostname; /* copied */

@@ -58,7 +58,7 @@ void lines_read(struct task *t, struct span bytes)
 void lines_probe(struct task *t)
 {
     if (t->mm->readline != 0)
-        x86_probe_add(t->cpu, t->mm->readline);
+        t->cpu->ops->probe_add(t->cpu, t->mm->readline);
 }
 
 /* At its first instruction: the return address lies on the stack. */
@@ -68,9 +68,9 @@ static void entered(struct task *t, const struct x86_state *s)
     if (cpu_space_read(t->mm->space, s->reg[X86_RSP], &back, sizeof(back)) != 0)
         return;
     if (t->line_return != 0 && t->line_return != t->mm->readline)
-        x86_probe_clear(t->cpu, t->line_return);
+        t->cpu->ops->probe_clear(t->cpu, t->line_return);
     t->line_return = 0;
-    if (x86_probe_add(t->cpu, back) == 0) {
+    if (t->cpu->ops->probe_add(t->cpu, back) == 0) {
         t->line_return = back;
         t->line_stack = s->reg[X86_RSP] + sizeof(back);
     }
@@ -79,7 +79,7 @@ static void entered(struct task *t, const struct x86_state *s)
 static void returned(struct task *t, const struct x86_state *s)
 {
     char line_z[LINE_MAX_BYTES];
-    x86_probe_clear(t->cpu, t->line_return);
+    t->cpu->ops->probe_clear(t->cpu, t->line_return);
     t->line_return = 0;
     if (s->reg[X86_RAX] == 0)
         return;
@@ -92,7 +92,7 @@ static void returned(struct task *t, const struct x86_state *s)
 
 void lines_on_probe(struct task *t)
 {
-    const struct x86_state *s = x86_state(t->cpu);
+    const struct x86_state *s = x86_state(x86_from_cpu(t->cpu));
     if (s->rip == t->mm->readline)
         entered(t, s);
     else if (s->rip == t->line_return && s->reg[X86_RSP] == t->line_stack)

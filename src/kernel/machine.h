@@ -32,7 +32,7 @@ enum {
 
 struct kernel {
     const struct persona_image *image;
-    struct x86_code *code;
+    struct cpu_code *code;
     struct cpu_pool *pool;
     struct kernel_limits limits;
     struct crypto_rng rng;

@@ -1,5 +1,5 @@
 /* The scheduler: tasks in turn, a quantum each; system calls, faults and signals between. */
-#include "cpu/x86.h"
+#include "cpu/cpu.h"
 #include "kernel/events.h"
 #include "kernel/exit.h"
 #include "kernel/lines.h"
@@ -10,18 +10,21 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 
 enum {
-    SYSCALL_BYTES = 2, /* length of the `syscall` instruction */
     NS_PER_MS = 1000000,
     US_TO_NS = 1000,
     /* Trap numbers of the processor, for the frame of a fault's handler. */
     TRAP_DIVIDE = 0,
     TRAP_BREAK = 3,
+    TRAP_OVERFLOW = 4,
+    TRAP_BOUND = 5,
     TRAP_ILLEGAL = 6,
     TRAP_PROTECT = 13,
     TRAP_PAGE = 14,
     TRAP_FLOAT = 16,
+    TRAP_ALIGN = 17,
     /* Error code of a page fault. */
     FAULT_PRESENT = 1,
     FAULT_WRITE = 2,
@@ -46,15 +49,12 @@ static void mask_back(struct task *t)
 
 void task_end_call(struct task *t, bool again)
 {
-    struct x86_state *s = x86_state(t->cpu);
     t->in_call = false;
     t->restart_code = 0;
-    if (again) {
-        s->rip -= SYSCALL_BYTES;
-        s->reg[X86_RAX] = t->call_number;
-    } else {
-        s->reg[X86_RAX] = (uint64_t)-EINTR;
-    }
+    if (again)
+        t->cpu->ops->call_again(t->cpu, t->call_number);
+    else
+        t->cpu->ops->set_result(t->cpu, -EINTR);
 }
 
 /* Executes the call that the task is in: the first time, or again. */
@@ -74,7 +74,7 @@ static void execute_call(struct task *t)
         return;
     }
     if (t->in_call) { /* execve and rt_sigreturn have set the registers themselves */
-        x86_state(t->cpu)->reg[X86_RAX] = (uint64_t)result;
+        t->cpu->ops->set_result(t->cpu, result);
         t->in_call = false;
         mask_back(t);
     }
@@ -82,15 +82,11 @@ static void execute_call(struct task *t)
 
 static void begin_call(struct task *t)
 {
-    const uint64_t *reg = x86_state(t->cpu)->reg;
+    struct cpu_call call;
+    t->cpu->ops->call(t->cpu, &call);
     t->in_call = true;
-    t->call_number = reg[X86_RAX];
-    t->call_arg[0] = reg[X86_RDI];
-    t->call_arg[1] = reg[X86_RSI];
-    t->call_arg[2] = reg[X86_RDX];
-    t->call_arg[3] = reg[X86_R10];
-    t->call_arg[4] = reg[X86_R8];
-    t->call_arg[5] = reg[X86_R9];
+    t->call_number = call.number;
+    memcpy(t->call_arg, call.arg, sizeof(t->call_arg));
     t->restart = (struct restart){.begun = false};
     execute_call(t);
 }
@@ -105,7 +101,7 @@ static void fault(struct task *t, int signo, int code, uint64_t addr, uint64_t t
     signal_force(t, &info);
 }
 
-static void page_fault(struct task *t, const struct x86_trap *trap)
+static void page_fault(struct task *t, const struct cpu_trap *trap)
 {
     uint64_t stack_limit = process_limit(t->process, RLIMIT_STACK);
     if (!trap->mapped && mm_grow_stack(t->mm, trap->addr, stack_limit))
@@ -126,24 +122,27 @@ static void out_of_memory(struct task *t)
     process_end(t->process, SIGKILL);
 }
 
-static void stopped(struct task *t, enum x86_stop stop, const struct x86_trap *trap)
+static void stopped(struct task *t, enum cpu_stop stop, const struct cpu_trap *trap)
 {
-    uint64_t rip = x86_state(t->cpu)->rip;
-    if (stop != X86_STOP_BUDGET && stop != X86_STOP_SYSCALL)
+    uint64_t pc = t->cpu->ops->pc(t->cpu);
+    if (stop != CPU_STOP_BUDGET && stop != CPU_STOP_SYSCALL)
         kernel_charge(t->kernel, KERNEL_CALL_COST);
     t->fault_error = 0;
     switch (stop) {
-    case X86_STOP_BUDGET: break;
-    case X86_STOP_SYSCALL: begin_call(t); break;
-    case X86_STOP_PROBE: lines_on_probe(t); break;
-    case X86_STOP_PAGE: page_fault(t, trap); break;
-    case X86_STOP_ILLEGAL: fault(t, SIGILL, ILL_ILLOPN, rip, TRAP_ILLEGAL); break;
-    case X86_STOP_DIVIDE: fault(t, SIGFPE, FPE_INTDIV, rip, TRAP_DIVIDE); break;
-    case X86_STOP_BREAK: fault(t, SIGTRAP, SI_KERNEL, 0, TRAP_BREAK); break;
-    case X86_STOP_PROTECT: fault(t, SIGSEGV, SI_KERNEL, 0, TRAP_PROTECT); break;
-    case X86_STOP_FLOAT: fault(t, SIGFPE, FPE_FLTINV, rip, TRAP_FLOAT); break;
-    case X86_STOP_INT80: fault(t, SIGSEGV, SI_KERNEL, 0, TRAP_PROTECT); break;
-    case X86_STOP_NOMEM: out_of_memory(t); break;
+    case CPU_STOP_BUDGET: break;
+    case CPU_STOP_SYSCALL: begin_call(t); break;
+    case CPU_STOP_PROBE: lines_on_probe(t); break;
+    case CPU_STOP_PAGE: page_fault(t, trap); break;
+    case CPU_STOP_ILLEGAL: fault(t, SIGILL, ILL_ILLOPN, pc, TRAP_ILLEGAL); break;
+    case CPU_STOP_DIVIDE: fault(t, SIGFPE, FPE_INTDIV, pc, TRAP_DIVIDE); break;
+    case CPU_STOP_BREAK: fault(t, SIGTRAP, SI_KERNEL, 0, TRAP_BREAK); break;
+    case CPU_STOP_PROTECT: fault(t, SIGSEGV, SI_KERNEL, 0, TRAP_PROTECT); break;
+    case CPU_STOP_FLOAT: fault(t, SIGFPE, FPE_FLTINV, pc, TRAP_FLOAT); break;
+    case CPU_STOP_SYSCALL32: fault(t, SIGSEGV, SI_KERNEL, 0, TRAP_PROTECT); break;
+    case CPU_STOP_OVERFLOW: fault(t, SIGSEGV, SI_KERNEL, 0, TRAP_OVERFLOW); break;
+    case CPU_STOP_BOUND: fault(t, SIGSEGV, SI_KERNEL, 0, TRAP_BOUND); break;
+    case CPU_STOP_ALIGN: fault(t, SIGBUS, BUS_ADRALN, trap->addr, TRAP_ALIGN); break;
+    case CPU_STOP_NOMEM: out_of_memory(t); break;
     }
 }
 
@@ -251,9 +250,9 @@ static void run_task(struct task *t, uint64_t quantum)
     uint64_t done = 0;
     while (done < quantum && !events_full(k)) {
         uint64_t used = 0, charged = k->charged;
-        struct x86_trap trap = {0, 0, false};
+        struct cpu_trap trap = {0, 0, false};
         if (settle(t)) {
-            enum x86_stop stop = x86_run(t->cpu, quantum - done, &used, &trap);
+            enum cpu_stop stop = cpu_run(t->cpu, quantum - done, &used, &trap);
             t->user_instructions += used;
             clock_advance(k, used);
             stopped(t, stop, &trap);

@@ -223,7 +223,7 @@ static void fill(const struct task *t, const struct x86_state *s, struct frame *
 int sigframe_push(struct task *t, const struct signal_info *info,
                   const struct signal_action *action)
 {
-    struct x86_state *s = x86_state(t->cpu);
+    struct x86_state *s = x86_state(x86_from_cpu(t->cpu));
     struct frame f = {.return_addr = action->restorer};
     struct frame_fx fx;
     if ((action->flags & SIGNAL_RESTORER) == 0)
@@ -270,7 +270,7 @@ static void stack_restore(struct task *t, const struct frame *f)
 
 int sigframe_pop(struct task *t)
 {
-    struct x86_state *s = x86_state(t->cpu);
+    struct x86_state *s = x86_state(x86_from_cpu(t->cpu));
     struct frame f;
     struct frame_fx fx;
     if (task_read(t, s->reg[X86_RSP] - 8, &f, sizeof(f)) != 0)

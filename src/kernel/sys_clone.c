@@ -1,5 +1,5 @@
 /* clone(2), clone3(2), fork(2), vfork(2): processes and threads. */
-#include "cpu/x86.h"
+#include "cpu/cpu.h"
 #include "kernel/exit.h"
 #include "kernel/fdtable.h"
 #include "kernel/lines.h"
@@ -83,19 +83,18 @@ static bool copy_parts(struct task *t, struct task *child, uint64_t flags)
     child->fs = (flags & CLONE_FS) != 0 ? fs_context_hold(t->fs) : fs_context_clone(t->fs);
     if (child->mm == NULL || child->files == NULL || child->fs == NULL)
         return false;
-    child->cpu = x86_new(t->kernel->code, child->mm->space);
+    child->cpu = cpu_clone(t->cpu, t->kernel->code, child->mm->space);
     return child->cpu != NULL;
 }
 
 static void copy_state(const struct task *t, struct task *child, const struct clone *c)
 {
-    struct x86_state *s = x86_state(child->cpu);
-    *s = *x86_state(t->cpu);
-    s->reg[X86_RAX] = 0;
+    const struct cpu_ops *ops = child->cpu->ops;
+    ops->set_result(child->cpu, 0);
     if (c->stack != 0)
-        s->reg[X86_RSP] = c->stack;
+        ops->set_sp(child->cpu, c->stack);
     if ((c->flags & CLONE_SETTLS) != 0)
-        s->fs_base = c->tls;
+        ops->set_tls(child->cpu, c->tls);
     memcpy(child->comm_z, t->comm_z, sizeof(child->comm_z));
     child->creds = t->creds;
     child->nice = t->nice;

@@ -102,7 +102,7 @@ int64_t sys_getrandom(struct task *t, const uint64_t arg[6])
 
 int64_t sys_arch_prctl(struct task *t, const uint64_t arg[6])
 {
-    struct x86_state *s = x86_state(t->cpu);
+    struct x86_state *s = x86_state(x86_from_cpu(t->cpu));
     switch ((int)arg[0]) {
     case ARCH_SET_FS:
         if (arg[1] >= CPU_SPACE_END)
@@ -122,7 +122,7 @@ int64_t sys_arch_prctl(struct task *t, const uint64_t arg[6])
 
 uint64_t task_stack_pointer(struct task *t)
 {
-    return x86_state(t->cpu)->reg[X86_RSP];
+    return t->cpu->ops->sp(t->cpu);
 }
 
 int64_t sys_getcpu(struct task *t, const uint64_t arg[6])

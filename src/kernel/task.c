@@ -1,6 +1,6 @@
 #include "kernel/task.h"
 
-#include "cpu/x86.h"
+#include "cpu/cpu.h"
 #include "kernel/fdtable.h"
 #include "kernel/mm.h"
 #include "kernel/timer.h"
@@ -206,7 +206,7 @@ void task_release(struct task *t)
     fs_context_drop(t->fs);
     t->fs = NULL;
     if (t->cpu != NULL)
-        x86_free(t->cpu);
+        cpu_free(t->cpu);
     t->cpu = NULL;
     mm_drop(t->mm);
     t->mm = NULL;

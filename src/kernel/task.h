@@ -15,7 +15,7 @@ struct fd_table;   /* fdtable.h */
 struct fs_context; /* vfs.h: root, working directory, umask */
 struct tty;        /* tty.h */
 struct mm;         /* mm.h */
-struct x86;
+struct cpu;
 
 /* Results of a handler beside a value and -errno. */
 #define SYS_WAIT INT64_MIN /* parked: execute the call again when woken */
@@ -83,7 +83,7 @@ struct task {
     char comm_z[TASK_COMM_BYTES];
     struct creds creds;
 
-    struct x86 *cpu;
+    struct cpu *cpu;
     struct mm *mm;          /* mm.h, shared by CLONE_VM */
     struct fd_table *files; /* fdtable.h, shared by CLONE_FILES; NULL once dead */
     struct fs_context *fs;  /* vfs.h, shared by CLONE_FS; NULL once dead */

@@ -1,7 +1,7 @@
 #include "lured/sensor.h"
 
 #include "base/error.h"
-#include "cpu/x86.h"
+#include "cpu/cpu.h"
 #include "events/event.h"
 #include "lured/channel.h"
 #include "lured/serve.h"
@@ -32,7 +32,7 @@ struct sensor {
     struct event_sensor name;
     struct ssh_profile profile;
     struct ssh_server *ssh_server;
-    struct x86_code *code;
+    struct cpu_code *code;
     struct session_host *host;
 
     struct reel_reactor *reactor;
@@ -106,7 +106,7 @@ static int make_host(struct sensor *s)
     int error = make_ssh(s, world);
     if (error < 0)
         return error;
-    s->code = x86_code_new(CODE_BYTES_MAX);
+    s->code = cpu_code_new(CODE_BYTES_MAX);
     const struct session_config config = {
         .image = world->image,
         .code = s->code,
@@ -298,7 +298,7 @@ static void sensor_free(struct sensor *s)
         reel_reactor_free(s->reactor);
     }
     session_host_free(s->host);
-    x86_code_free(s->code);
+    cpu_code_free(s->code);
     ssh_server_free(s->ssh_server);
     free(s);
 }

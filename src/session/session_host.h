@@ -23,7 +23,7 @@ extern const struct session_limits session_limits_default;
 
 struct session_config {
     const struct persona_image *image;   /* borrowed, here and below */
-    struct x86_code *code;               /* decoded code, shared by all machines */
+    struct cpu_code *code;               /* decoded code, shared by all machines */
     const struct ssh_server *ssh_server; /* NULL: no SSH */
     const struct session_policy *policy;
     struct session_limits limits;

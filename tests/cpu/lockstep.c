@@ -293,7 +293,7 @@ static int system_call(struct lockstep *l)
 static int grow_stack(struct lockstep *l)
 {
     struct lockstep_maps before = l->maps;
-    struct x86_trap trap;
+    struct cpu_trap trap;
     int result = step_child(l);
     if (result == 0)
         result = lockstep_maps_read(l->child, &l->maps);
@@ -302,9 +302,9 @@ static int grow_stack(struct lockstep *l)
     if (result)
         return result;
     uint64_t used;
-    enum x86_stop stop = x86_run(l->cpu, 1, &used, &trap);
+    enum cpu_stop stop = x86_run(l->cpu, 1, &used, &trap);
     l->result->instructions++;
-    return stop == X86_STOP_BUDGET ? compare_registers(l, ALL_FLAGS) : differ(l, "page fault");
+    return stop == CPU_STOP_BUDGET ? compare_registers(l, ALL_FLAGS) : differ(l, "page fault");
 }
 
 static int follow(struct lockstep *l, uint64_t instructions)
@@ -319,12 +319,12 @@ static int follow(struct lockstep *l, uint64_t instructions)
 /* Ours runs up to `budget` instructions, the child the same, and they are compared. */
 static int advance(struct lockstep *l, uint64_t budget)
 {
-    struct x86_trap trap = {0};
+    struct cpu_trap trap = {0};
     uint64_t used = 0;
     uint8_t bytes[15] = {0};
     cpu_space_read(l->space, x86_state(l->cpu)->rip, bytes, sizeof(bytes));
-    enum x86_stop stop = x86_run(l->cpu, budget, &used, &trap);
-    if (stop == X86_STOP_SYSCALL) {
+    enum cpu_stop stop = x86_run(l->cpu, budget, &used, &trap);
+    if (stop == CPU_STOP_SYSCALL) {
         int result = follow(l, used - 1);
         l->result->instructions++;
         return result ? result : system_call(l);
@@ -336,9 +336,9 @@ static int advance(struct lockstep *l, uint64_t budget)
         result = compare_registers(l, budget == 1 ? undefined_flags(bytes) : ALL_FLAGS);
     if (result)
         return result;
-    if (stop == X86_STOP_PAGE)
+    if (stop == CPU_STOP_PAGE)
         return grow_stack(l);
-    if (stop == X86_STOP_BUDGET)
+    if (stop == CPU_STOP_BUDGET)
         return 0;
     fprintf(stderr, "ours stopped with %d at address %" PRIx64 "\n", (int)stop, trap.addr);
     return differ(l, "stop");

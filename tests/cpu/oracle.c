@@ -34,12 +34,12 @@ struct outcome {
 static const char *stop_name(int stop)
 {
     static const char *const names[] = {
-        [X86_STOP_BUDGET] = "done",       [X86_STOP_SYSCALL] = "syscall",
-        [X86_STOP_PROBE] = "probe",       [X86_STOP_PAGE] = "page fault",
-        [X86_STOP_ILLEGAL] = "illegal",   [X86_STOP_DIVIDE] = "divide error",
-        [X86_STOP_BREAK] = "break",       [X86_STOP_PROTECT] = "protection",
-        [X86_STOP_FLOAT] = "float error", [X86_STOP_INT80] = "int80",
-        [X86_STOP_NOMEM] = "no memory",
+        [CPU_STOP_BUDGET] = "done",       [CPU_STOP_SYSCALL] = "syscall",
+        [CPU_STOP_PROBE] = "probe",       [CPU_STOP_PAGE] = "page fault",
+        [CPU_STOP_ILLEGAL] = "illegal",   [CPU_STOP_DIVIDE] = "divide error",
+        [CPU_STOP_BREAK] = "break",       [CPU_STOP_PROTECT] = "protection",
+        [CPU_STOP_FLOAT] = "float error", [CPU_STOP_SYSCALL32] = "int80",
+        [CPU_STOP_NOMEM] = "no memory",
     };
     return names[stop];
 }
@@ -47,11 +47,11 @@ static const char *stop_name(int stop)
 static int stop_of_signal(const struct host_stop *stop)
 {
     switch (stop->signal) {
-    case SIGTRAP: return X86_STOP_BUDGET;
-    case SIGILL: return X86_STOP_ILLEGAL;
-    case SIGFPE: return stop->code == FPE_INTDIV ? X86_STOP_DIVIDE : X86_STOP_FLOAT;
-    case SIGSEGV: return stop->code == SI_KERNEL ? X86_STOP_PROTECT : X86_STOP_PAGE;
-    default: return X86_STOP_PROTECT; /* SIGBUS: the stack segment */
+    case SIGTRAP: return CPU_STOP_BUDGET;
+    case SIGILL: return CPU_STOP_ILLEGAL;
+    case SIGFPE: return stop->code == FPE_INTDIV ? CPU_STOP_DIVIDE : CPU_STOP_FLOAT;
+    case SIGSEGV: return stop->code == SI_KERNEL ? CPU_STOP_PROTECT : CPU_STOP_PAGE;
+    default: return CPU_STOP_PROTECT; /* SIGBUS: the stack segment */
     }
 }
 
@@ -82,14 +82,14 @@ static void run_host(struct oracle_bench *b, const struct x86_case *c, bool rep,
 static void run_ours(struct oracle_bench *b, const struct x86_case *c, bool rep,
                      struct outcome *out)
 {
-    struct x86_trap trap = {0};
+    struct cpu_trap trap = {0};
     uint64_t used;
     unsigned rounds = 0;
     struct x86_state *state = x86_state(b->cpu);
     *state = c->state;
     do {
         out->stop = (int)x86_run(b->cpu, 1, &used, &trap);
-    } while (rep && out->stop == X86_STOP_BUDGET && state->rip == c->state.rip &&
+    } while (rep && out->stop == CPU_STOP_BUDGET && state->rip == c->state.rip &&
              ++rounds < ROUNDS_OF_REP_MAX);
     out->state = *state;
     out->fault = trap.addr;
@@ -227,7 +227,7 @@ static bool same_stop(const struct outcome *host, const struct outcome *ours)
         fprintf(stderr, "  host: %s, ours: %s\n", stop_name(host->stop), stop_name(ours->stop));
         return false;
     }
-    if (host->stop == X86_STOP_PAGE && !same_fault(host->fault, ours->fault)) {
+    if (host->stop == CPU_STOP_PAGE && !same_fault(host->fault, ours->fault)) {
         fprintf(stderr, "  fault: host %" PRIx64 ", ours %" PRIx64 "\n", host->fault, ours->fault);
         return false;
     }
@@ -238,14 +238,14 @@ static bool compare(struct oracle *o, const struct outcome *host, struct outcome
                     uint64_t undefined)
 {
     bool same = same_stop(host, ours);
-    if (same && host->stop == X86_STOP_FLOAT)
+    if (same && host->stop == CPU_STOP_FLOAT)
         hide_late_flags(&host->state, &ours->state);
     if (!same_memory(o->bench))
         same = false;
     if (!host_cpu_same(&host->state, &ours->state, undefined))
         same = false;
     o->cases++;
-    o->ran += host->stop == X86_STOP_BUDGET;
+    o->ran += host->stop == CPU_STOP_BUDGET;
     o->different += !same;
     return same;
 }
@@ -261,7 +261,7 @@ void oracle_try(struct oracle *o, const struct x86_form *form, unsigned rounds)
         choose_ignored(o->bench, form->text, c.addr);
         run_host(o->bench, &c, rep, &host);
         run_ours(o->bench, &c, rep, &ours);
-        if (host.stop == X86_STOP_BUDGET)
+        if (host.stop == CPU_STOP_BUDGET)
             hide_trap_flag(o->bench, form->text, &host.state);
         same = compare(o, &host, &ours, form->undefined);
         if (!same && o->different < REPORTS_MAX)
@@ -275,7 +275,7 @@ void oracle_try_stream(struct oracle *o, const struct x86_stream *stream, uint64
     struct oracle_bench *b = o->bench;
     struct outcome host, ours;
     struct host_stop stop;
-    struct x86_trap trap = {0};
+    struct cpu_trap trap = {0};
     uint64_t used;
     put_code(b, stream->state.rip, stream->bytes, stream->len);
     put_code(b, stream->state.rip + stream->len, &end, 1);
@@ -289,8 +289,8 @@ void oracle_try_stream(struct oracle *o, const struct x86_stream *stream, uint64
 
     *x86_state(b->cpu) = stream->state;
     ours.stop = (int)x86_run(b->cpu, STREAM_BUDGET, &used, &trap);
-    if (ours.stop == X86_STOP_BREAK)
-        ours.stop = X86_STOP_BUDGET; /* the end, as the host's trap */
+    if (ours.stop == CPU_STOP_BREAK)
+        ours.stop = CPU_STOP_BUDGET; /* the end, as the host's trap */
     ours.state = *x86_state(b->cpu);
     ours.fault = trap.addr;
     if (!compare(o, &host, &ours, undefined) && o->different < REPORTS_MAX)

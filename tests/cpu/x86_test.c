@@ -30,7 +30,7 @@ struct machine {
     struct x86_code *code;
     struct x86 *cpu;
     struct x86_state *s;
-    struct x86_trap trap;
+    struct cpu_trap trap;
     uint64_t used;
 };
 
@@ -71,9 +71,9 @@ static void poke(struct machine *m, uint64_t addr, const void *bytes, size_t len
         poke(m, addr, code_bytes, sizeof(code_bytes));     \
     } while (0)
 
-static enum x86_stop run(struct machine *m, uint64_t budget)
+static enum cpu_stop run(struct machine *m, uint64_t budget)
 {
-    enum x86_stop stop = x86_run(m->cpu, budget, &m->used, &m->trap);
+    enum cpu_stop stop = x86_run(m->cpu, budget, &m->used, &m->trap);
     assert_true(m->used <= budget);
     return stop;
 }
@@ -107,7 +107,7 @@ static void a_budget_is_kept_to_the_instruction(void **state)
 {
     struct machine *m = *state;
     load_program(m);
-    assert_int_equal(run(m, 100000), X86_STOP_ILLEGAL);
+    assert_int_equal(run(m, 100000), CPU_STOP_ILLEGAL);
     uint64_t all = m->used;
     struct x86_state end = *m->s;
     uint64_t memory = load64(m, DATA);
@@ -119,13 +119,13 @@ static void a_budget_is_kept_to_the_instruction(void **state)
         m->s->rflags = 0x202;
         uint64_t zero = 0, total = 0;
         poke(m, DATA, &zero, sizeof(zero));
-        enum x86_stop stop = X86_STOP_BUDGET;
-        while (stop == X86_STOP_BUDGET) {
+        enum cpu_stop stop = CPU_STOP_BUDGET;
+        while (stop == CPU_STOP_BUDGET) {
             stop = run(m, slice);
             total += m->used;
-            assert_true(stop != X86_STOP_BUDGET || m->used == slice);
+            assert_true(stop != CPU_STOP_BUDGET || m->used == slice);
         }
-        assert_int_equal(stop, X86_STOP_ILLEGAL);
+        assert_int_equal(stop, CPU_STOP_ILLEGAL);
         assert_int_equal(total, all);
         assert_memory_equal(m->s->reg, end.reg, sizeof(end.reg));
         assert_int_equal(m->s->rip, end.rip);
@@ -138,10 +138,10 @@ static void a_budget_of_nothing_does_nothing(void **state)
 {
     struct machine *m = *state;
     load_program(m);
-    assert_int_equal(run(m, 0), X86_STOP_BUDGET);
+    assert_int_equal(run(m, 0), CPU_STOP_BUDGET);
     assert_int_equal(m->used, 0);
     assert_int_equal(m->s->rip, CODE);
-    assert_int_equal(run(m, 1), X86_STOP_BUDGET);
+    assert_int_equal(run(m, 1), CPU_STOP_BUDGET);
     assert_int_equal(m->s->rip, CODE + 5);
 }
 
@@ -149,7 +149,7 @@ static void an_endless_loop_ends_with_its_budget(void **state)
 {
     struct machine *m = *state;
     CODE_AT(m, CODE, 0xeb, 0xfe); /* jmp . */
-    assert_int_equal(run(m, 123457), X86_STOP_BUDGET);
+    assert_int_equal(run(m, 123457), CPU_STOP_BUDGET);
     assert_int_equal(m->used, 123457);
     assert_int_equal(m->s->rip, CODE);
 }
@@ -206,7 +206,7 @@ static void a_fault_says_where_and_changes_nothing(void **state)
         m->s->rip = CODE;
         m->s->rflags = 0x202;
         struct x86_state before = *m->s;
-        assert_int_equal(run(m, 10), X86_STOP_PAGE);
+        assert_int_equal(run(m, 10), CPU_STOP_PAGE);
         assert_int_equal(m->used, 1);
         assert_int_equal(m->trap.addr, c->addr);
         assert_int_equal(m->trap.access, c->access);
@@ -224,9 +224,9 @@ static void a_fault_that_is_mended_is_passed(void **state)
     CODE_AT(m, CODE, 0x90, 0x48, 0x89, 0x03, 0x48, 0xff, 0xc0, 0x0f, 0x05);
     m->s->reg[X86_RAX] = 5;
     m->s->reg[X86_RBX] = NOWHERE;
-    assert_int_equal(run(m, 10), X86_STOP_PAGE);
+    assert_int_equal(run(m, 10), CPU_STOP_PAGE);
     assert_int_equal(cpu_space_map(m->space, NOWHERE, PAGE, RW, span_of(NULL, 0)), 0);
-    assert_int_equal(run(m, 10), X86_STOP_SYSCALL);
+    assert_int_equal(run(m, 10), CPU_STOP_SYSCALL);
     assert_int_equal(m->used, 3);
     assert_int_equal(load64(m, NOWHERE), 5);
     assert_int_equal(m->s->reg[X86_RAX], 6);
@@ -237,7 +237,7 @@ static void a_fetch_faults_at_its_target(void **state)
     struct machine *m = *state;
     CODE_AT(m, CODE, 0xff, 0xe0); /* jmp rax */
     m->s->reg[X86_RAX] = NOWHERE + 3;
-    assert_int_equal(run(m, 10), X86_STOP_PAGE);
+    assert_int_equal(run(m, 10), CPU_STOP_PAGE);
     assert_int_equal(m->used, 1);
     assert_int_equal(m->s->rip, NOWHERE + 3);
     assert_int_equal(m->trap.addr, NOWHERE + 3);
@@ -245,18 +245,18 @@ static void a_fetch_faults_at_its_target(void **state)
     assert_false(m->trap.mapped);
     m->s->rip = CODE;
     m->s->reg[X86_RAX] = DATA; /* there, but not to be executed */
-    assert_int_equal(run(m, 10), X86_STOP_PAGE);
+    assert_int_equal(run(m, 10), CPU_STOP_PAGE);
     assert_int_equal(m->trap.access, CPU_EXEC);
     assert_true(m->trap.mapped);
     m->s->rip = CODE;
     m->s->reg[X86_RAX] = UINT64_C(1) << 47;
-    assert_int_equal(run(m, 10), X86_STOP_PROTECT);
+    assert_int_equal(run(m, 10), CPU_STOP_PROTECT);
     assert_int_equal(m->s->rip, CODE);
     m->s->rip = UINT64_MAX;
-    assert_int_equal(run(m, 10), X86_STOP_PAGE);
+    assert_int_equal(run(m, 10), CPU_STOP_PAGE);
     for (uint64_t page = 0; page < 16; page++) { /* nothing there, in whatever slot it falls */
         m->s->rip = page;
-        assert_int_equal(run(m, 10), X86_STOP_PAGE);
+        assert_int_equal(run(m, 10), CPU_STOP_PAGE);
     }
 }
 
@@ -265,43 +265,43 @@ static void addresses_out_of_range_are_protection_faults(void **state)
     struct machine *m = *state;
     CODE_AT(m, CODE, 0x48, 0x8b, 0x03); /* mov rax, [rbx] */
     m->s->reg[X86_RBX] = UINT64_C(0x800000000000);
-    assert_int_equal(run(m, 10), X86_STOP_PROTECT);
+    assert_int_equal(run(m, 10), CPU_STOP_PROTECT);
     m->s->reg[X86_RBX] = UINT64_C(0xffff800000000000);
-    assert_int_equal(run(m, 10), X86_STOP_PAGE); /* the kernel's half */
+    assert_int_equal(run(m, 10), CPU_STOP_PAGE); /* the kernel's half */
     assert_int_equal(m->trap.addr, UINT64_C(0xffff800000000000));
     m->s->reg[X86_RBX] = UINT64_MAX - 3;
-    assert_int_equal(run(m, 10), X86_STOP_PAGE);
+    assert_int_equal(run(m, 10), CPU_STOP_PAGE);
 }
 
 struct stop_case {
     uint8_t bytes[16];
-    enum x86_stop stop;
+    enum cpu_stop stop;
     unsigned behind; /* rip afterwards, counted from the start */
 };
 
 static const struct stop_case stop_cases[] = {
-    {{0x0f, 0x05}, X86_STOP_SYSCALL, 2},
-    {{0xcc}, X86_STOP_BREAK, 1},
-    {{0xcd, 0x03}, X86_STOP_BREAK, 2},
-    {{0xcd, 0x80}, X86_STOP_INT80, 2},
-    {{0xcd, 0x21}, X86_STOP_PROTECT, 0},
-    {{0x0f, 0x0b}, X86_STOP_ILLEGAL, 0},
-    {{0x06}, X86_STOP_ILLEGAL, 0},
-    {{0xc4, 0xe2, 0x7d, 0x18, 0x00}, X86_STOP_ILLEGAL, 0}, /* AVX */
-    {{0x0f, 0x01, 0xd0}, X86_STOP_ILLEGAL, 0},             /* xgetbv */
-    {{0xf3, 0x0f, 0xb8, 0xc0}, X86_STOP_ILLEGAL, 0},       /* popcnt */
-    {{0x66, 0x0f, 0x38, 0x00, 0xc1}, X86_STOP_ILLEGAL, 0}, /* pshufb of SSSE3 */
-    {{0xf0, 0x90}, X86_STOP_ILLEGAL, 0},                   /* lock nop */
-    {{0xf0, 0x01, 0xc0}, X86_STOP_ILLEGAL, 0},             /* lock add eax, eax */
-    {{0xf4}, X86_STOP_PROTECT, 0},                         /* hlt */
-    {{0xfa}, X86_STOP_PROTECT, 0},                         /* cli */
-    {{0x0f, 0x30}, X86_STOP_PROTECT, 0},                   /* wrmsr */
-    {{0xe4, 0x10}, X86_STOP_PROTECT, 0},                   /* in al, 16 */
-    {{0x0f, 0x22, 0xd8}, X86_STOP_PROTECT, 0},             /* mov cr3, rax */
-    {{0xf7, 0xf1}, X86_STOP_DIVIDE, 0},                    /* div ecx, which is 0 */
+    {{0x0f, 0x05}, CPU_STOP_SYSCALL, 2},
+    {{0xcc}, CPU_STOP_BREAK, 1},
+    {{0xcd, 0x03}, CPU_STOP_BREAK, 2},
+    {{0xcd, 0x80}, CPU_STOP_SYSCALL32, 2},
+    {{0xcd, 0x21}, CPU_STOP_PROTECT, 0},
+    {{0x0f, 0x0b}, CPU_STOP_ILLEGAL, 0},
+    {{0x06}, CPU_STOP_ILLEGAL, 0},
+    {{0xc4, 0xe2, 0x7d, 0x18, 0x00}, CPU_STOP_ILLEGAL, 0}, /* AVX */
+    {{0x0f, 0x01, 0xd0}, CPU_STOP_ILLEGAL, 0},             /* xgetbv */
+    {{0xf3, 0x0f, 0xb8, 0xc0}, CPU_STOP_ILLEGAL, 0},       /* popcnt */
+    {{0x66, 0x0f, 0x38, 0x00, 0xc1}, CPU_STOP_ILLEGAL, 0}, /* pshufb of SSSE3 */
+    {{0xf0, 0x90}, CPU_STOP_ILLEGAL, 0},                   /* lock nop */
+    {{0xf0, 0x01, 0xc0}, CPU_STOP_ILLEGAL, 0},             /* lock add eax, eax */
+    {{0xf4}, CPU_STOP_PROTECT, 0},                         /* hlt */
+    {{0xfa}, CPU_STOP_PROTECT, 0},                         /* cli */
+    {{0x0f, 0x30}, CPU_STOP_PROTECT, 0},                   /* wrmsr */
+    {{0xe4, 0x10}, CPU_STOP_PROTECT, 0},                   /* in al, 16 */
+    {{0x0f, 0x22, 0xd8}, CPU_STOP_PROTECT, 0},             /* mov cr3, rax */
+    {{0xf7, 0xf1}, CPU_STOP_DIVIDE, 0},                    /* div ecx, which is 0 */
     {{0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
       0x90},
-     X86_STOP_PROTECT,
+     CPU_STOP_PROTECT,
      0}, /* longer than any */
 };
 
@@ -324,7 +324,7 @@ static void a_syscall_keeps_rip_and_flags_as_the_processor_does(void **state)
 {
     struct machine *m = *state;
     CODE_AT(m, CODE, 0xf9, 0x0f, 0x05);
-    assert_int_equal(run(m, 9), X86_STOP_SYSCALL);
+    assert_int_equal(run(m, 9), CPU_STOP_SYSCALL);
     assert_int_equal(m->used, 2);
     assert_int_equal(m->s->reg[X86_RCX], CODE + 3);
     assert_int_equal(m->s->reg[X86_R11], 0x203);
@@ -337,17 +337,17 @@ static void an_instruction_may_cross_a_page(void **state)
     uint64_t start = CODE + PAGE - 3;
     CODE_AT(m, start, 0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8, 0x0f, 0x05); /* mov rax, imm64 */
     m->s->rip = start;
-    assert_int_equal(run(m, 9), X86_STOP_SYSCALL);
+    assert_int_equal(run(m, 9), CPU_STOP_SYSCALL);
     assert_int_equal(m->used, 2);
     assert_int_equal(m->s->reg[X86_RAX], UINT64_C(0x0807060504030201));
     CODE_AT(m, CODE + PAGE, 0x99); /* the second page alone changes */
     m->s->rip = start;
-    assert_int_equal(run(m, 9), X86_STOP_SYSCALL);
+    assert_int_equal(run(m, 9), CPU_STOP_SYSCALL);
     assert_int_equal(m->s->reg[X86_RAX], UINT64_C(0x0807060504039901));
     m->s->rip = start;
     assert_int_equal(cpu_space_unmap(m->space, CODE + PAGE, PAGE), 0);
     m->s->reg[X86_RAX] = 0;
-    assert_int_equal(run(m, 9), X86_STOP_PAGE);
+    assert_int_equal(run(m, 9), CPU_STOP_PAGE);
     assert_int_equal(m->trap.addr, CODE + PAGE);
     assert_int_equal(m->trap.access, CPU_EXEC);
     assert_int_equal(m->s->rip, start);
@@ -361,7 +361,7 @@ static void a_jump_may_cross_a_page(void **state)
     CODE_AT(m, start, 0xe9, 0x10, 0, 0, 0); /* jmp +16, relative operands count likewise */
     CODE_AT(m, start + 5 + 16, 0x8b, 0x05, 4, 0, 0, 0, 0x0f, 0x05, 0, 0, 0x2a, 0, 0, 0);
     m->s->rip = start;
-    assert_int_equal(run(m, 9), X86_STOP_SYSCALL);
+    assert_int_equal(run(m, 9), CPU_STOP_SYSCALL);
     assert_int_equal(m->s->reg[X86_RAX], 0x2a);
 }
 
@@ -370,7 +370,7 @@ static void code_that_runs_off_its_page_goes_on(void **state)
     struct machine *m = *state;
     CODE_AT(m, CODE + PAGE - 4, 0xff, 0xc0, 0xff, 0xc0, 0xff, 0xc0, 0x0f, 0x05);
     m->s->rip = CODE + PAGE - 4;
-    assert_int_equal(run(m, 9), X86_STOP_SYSCALL);
+    assert_int_equal(run(m, 9), CPU_STOP_SYSCALL);
     assert_int_equal(m->s->reg[X86_RAX], 3);
 }
 
@@ -383,7 +383,7 @@ static void code_may_write_the_very_next_instruction(void **state)
         uint8_t one = 1;
         poke(m, CODE + 8, &one, 1);
         m->s->rip = CODE;
-        assert_int_equal(run(m, 9), X86_STOP_SYSCALL);
+        assert_int_equal(run(m, 9), CPU_STOP_SYSCALL);
         assert_int_equal(m->used, 3);
         assert_int_equal((uint8_t)m->s->reg[X86_RAX], 7);
     }
@@ -397,7 +397,7 @@ static void code_may_count_in_its_own_instruction(void **state)
             0xb0, 0,                             /* mov al, 0 */
             0x01, 0xc2,                          /* add edx, eax */
             0xff, 0xc9, 0x75, 0xf2, 0x0f, 0x05); /* dec ecx; jnz again; syscall */
-    assert_int_equal(run(m, 1000), X86_STOP_SYSCALL);
+    assert_int_equal(run(m, 1000), CPU_STOP_SYSCALL);
     assert_int_equal(m->used, 502);
     assert_int_equal(m->s->reg[X86_RDX], 5050);
 }
@@ -409,7 +409,7 @@ static void data_beside_code_is_written_without_losing_it(void **state)
             0x48, 0xff, 0x05, 0xf4, 0x0f, 0, 0,  /* again: inc qword [CODE + PAGE] */
             0x48, 0x01, 0x0d, 0xf5, 1, 0, 0,     /* add [CODE + 0x208], rcx */
             0xff, 0xc9, 0x75, 0xee, 0x0f, 0x05); /* dec ecx; jnz again; syscall */
-    assert_int_equal(run(m, 1000), X86_STOP_SYSCALL);
+    assert_int_equal(run(m, 1000), CPU_STOP_SYSCALL);
     assert_int_equal(load64(m, CODE + PAGE), 100);
     assert_int_equal(load64(m, CODE + 0x208), 5050);
 }
@@ -419,13 +419,13 @@ static void code_of_a_file_is_copied_when_it_writes_itself(void **state)
     struct machine *m = *state;
     static uint8_t file[PAGE] = {0xc6, 0x05, 1, 0, 0, 0, 7, 0xb0, 1, 0x0f, 0x05};
     assert_int_equal(cpu_space_map(m->space, CODE, PAGE, RWX, span_of(file, PAGE)), 0);
-    assert_int_equal(run(m, 9), X86_STOP_SYSCALL);
+    assert_int_equal(run(m, 9), CPU_STOP_SYSCALL);
     assert_int_equal((uint8_t)m->s->reg[X86_RAX], 7);
     assert_int_equal(file[8], 1);
     assert_int_equal(cpu_space_map(m->space, CODE, PAGE, RWX, span_of(file, PAGE)), 0);
     CODE_AT(m, CODE + 6, 9);
     m->s->rip = CODE;
-    assert_int_equal(run(m, 9), X86_STOP_SYSCALL);
+    assert_int_equal(run(m, 9), CPU_STOP_SYSCALL);
     assert_int_equal((uint8_t)m->s->reg[X86_RAX], 9);
 }
 
@@ -438,7 +438,7 @@ static void code_written_elsewhere_and_called_is_always_the_newest(void **state)
             0x0f, 0x05);
     CODE_AT(m, CODE + PAGE, 0xb0, 0, 0xc3); /* mov al, 0; ret */
     m->s->reg[X86_RCX] = 100;
-    assert_int_equal(run(m, 10000), X86_STOP_SYSCALL);
+    assert_int_equal(run(m, 10000), CPU_STOP_SYSCALL);
     assert_int_equal(m->s->reg[X86_RDX], 5050);
 }
 
@@ -450,7 +450,7 @@ static void a_string_instruction_may_overwrite_itself(void **state)
     m->s->reg[X86_RCX] = 64;
     m->s->reg[X86_RAX] = 0xcc;
     /* The first round changes the instruction, which is int3 from then on. */
-    assert_int_equal(run(m, 1000), X86_STOP_BREAK);
+    assert_int_equal(run(m, 1000), CPU_STOP_BREAK);
     assert_int_equal(m->s->rip, CODE + 1);
 }
 
@@ -462,18 +462,18 @@ static void remapped_code_is_seen(void **state)
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(cpu_space_map(m->space, CODE, PAGE, RX, span_of(files[i], PAGE)), 0);
         m->s->rip = CODE;
-        assert_int_equal(run(m, 9), X86_STOP_SYSCALL);
+        assert_int_equal(run(m, 9), CPU_STOP_SYSCALL);
         assert_int_equal((uint8_t)m->s->reg[X86_RAX], files[i][1]);
     }
     m->s->rip = CODE;
     assert_int_equal(cpu_space_protect(m->space, CODE, PAGE, CPU_READ), 0);
-    assert_int_equal(run(m, 9), X86_STOP_PAGE);
+    assert_int_equal(run(m, 9), CPU_STOP_PAGE);
     assert_int_equal(m->trap.access, CPU_EXEC);
     assert_int_equal(cpu_space_move(m->space, CODE, NOWHERE, PAGE), 0);
-    assert_int_equal(run(m, 9), X86_STOP_PAGE);
+    assert_int_equal(run(m, 9), CPU_STOP_PAGE);
     assert_int_equal(cpu_space_protect(m->space, NOWHERE, PAGE, RX), 0);
     m->s->rip = NOWHERE;
-    assert_int_equal(run(m, 9), X86_STOP_SYSCALL);
+    assert_int_equal(run(m, 9), CPU_STOP_SYSCALL);
 }
 
 static void the_same_code_stands_at_any_address(void **state)
@@ -486,7 +486,7 @@ static void the_same_code_stands_at_any_address(void **state)
         assert_int_equal(cpu_space_map(m->space, at, PAGE, RX, span_of(file, PAGE)), 0);
         for (int twice = 0; twice < 2; twice++) {
             m->s->rip = at;
-            assert_int_equal(run(m, 9), X86_STOP_SYSCALL);
+            assert_int_equal(run(m, 9), CPU_STOP_SYSCALL);
             assert_int_equal(m->s->reg[X86_RAX], at + 7);
             assert_int_equal(m->s->reg[X86_RDX], at + 12);
         }
@@ -497,15 +497,15 @@ static void a_clone_and_its_parent_change_code_apart(void **state)
 {
     struct machine *m = *state;
     CODE_AT(m, CODE, 0xb0, 1, 0x0f, 0x05);
-    assert_int_equal(run(m, 9), X86_STOP_SYSCALL);
+    assert_int_equal(run(m, 9), CPU_STOP_SYSCALL);
     struct cpu_space *clone = cpu_space_clone(m->space);
     struct x86 *child = x86_new(m->code, clone);
     *x86_state(child) = *m->s;
     assert_int_equal(cpu_space_poke(clone, CODE + 1, "\2", 1), 0);
     for (int i = 0; i < 3; i++) {
         x86_state(child)->rip = m->s->rip = CODE;
-        assert_int_equal(x86_run(child, 9, &m->used, &m->trap), X86_STOP_SYSCALL);
-        assert_int_equal(run(m, 9), X86_STOP_SYSCALL);
+        assert_int_equal(x86_run(child, 9, &m->used, &m->trap), CPU_STOP_SYSCALL);
+        assert_int_equal(run(m, 9), CPU_STOP_SYSCALL);
         assert_int_equal((uint8_t)x86_state(child)->reg[X86_RAX], 2);
         assert_int_equal((uint8_t)m->s->reg[X86_RAX], 1);
     }
@@ -524,7 +524,7 @@ static void code_in_shared_pages_is_followed_through_all_spaces(void **state)
         uint8_t bytes[] = {0xb0, i, 0x0f, 0x05};
         assert_int_equal(cpu_space_write(m->space, at, bytes, sizeof(bytes)), 0);
         x86_state(child)->rip = at;
-        assert_int_equal(x86_run(child, 9, &m->used, &m->trap), X86_STOP_SYSCALL);
+        assert_int_equal(x86_run(child, 9, &m->used, &m->trap), CPU_STOP_SYSCALL);
         assert_int_equal((uint8_t)x86_state(child)->reg[X86_RAX], i);
     }
     x86_free(child);
@@ -538,11 +538,11 @@ static void a_small_code_store_works_all_the_same(void **state)
     struct x86 *cpu = x86_new(small, m->space);
     load_program(m);
     *x86_state(cpu) = *m->s;
-    assert_int_equal(run(m, 100000), X86_STOP_ILLEGAL);
+    assert_int_equal(run(m, 100000), CPU_STOP_ILLEGAL);
     uint64_t used = m->used, rdx = m->s->reg[X86_RDX];
     uint64_t zero = 0;
     poke(m, DATA, &zero, sizeof(zero));
-    assert_int_equal(x86_run(cpu, 100000, &m->used, &m->trap), X86_STOP_ILLEGAL);
+    assert_int_equal(x86_run(cpu, 100000, &m->used, &m->trap), CPU_STOP_ILLEGAL);
     assert_int_equal(m->used, used);
     assert_int_equal(x86_state(cpu)->reg[X86_RDX], rdx);
     x86_free(cpu);
@@ -558,7 +558,7 @@ static void code_outlives_neither_its_space_nor_its_store(void **state)
         struct cpu_space *clone = cpu_space_clone(m->space);
         struct x86 *cpu = x86_new(code, clone);
         *x86_state(cpu) = *m->s;
-        assert_int_equal(x86_run(cpu, 100000, &m->used, &m->trap), X86_STOP_ILLEGAL);
+        assert_int_equal(x86_run(cpu, 100000, &m->used, &m->trap), CPU_STOP_ILLEGAL);
         x86_free(cpu);
         if (i == 1) {
             x86_code_free(code);
@@ -579,14 +579,14 @@ static void a_repeated_string_stops_and_goes_on(void **state)
     m->s->reg[X86_RAX] = 0x41;
     uint64_t total = 0;
     for (int i = 0; i < 4; i++) {
-        assert_int_equal(run(m, 1000), X86_STOP_BUDGET);
+        assert_int_equal(run(m, 1000), CPU_STOP_BUDGET);
         assert_int_equal(m->used, 1000);
         assert_int_equal(m->s->rip, CODE);
         total += 1000;
         assert_int_equal(m->s->reg[X86_RCX], 5000 - total);
         assert_int_equal(m->s->reg[X86_RDI], DATA + total);
     }
-    assert_int_equal(run(m, 2000), X86_STOP_SYSCALL);
+    assert_int_equal(run(m, 2000), CPU_STOP_SYSCALL);
     assert_int_equal(m->used, 1001);
     assert_int_equal(load64(m, DATA + 4992), UINT64_C(0x4141414141414141));
     assert_int_equal(load64(m, DATA + 5000), 0);
@@ -599,7 +599,7 @@ static void a_repeated_string_faults_where_it_is(void **state)
     m->s->reg[X86_RSI] = DATA;
     m->s->reg[X86_RDI] = DATA_END - 800;
     m->s->reg[X86_RCX] = 200;
-    assert_int_equal(run(m, 10000), X86_STOP_PAGE);
+    assert_int_equal(run(m, 10000), CPU_STOP_PAGE);
     assert_int_equal(m->used, 100);
     assert_int_equal(m->trap.addr, DATA_END);
     assert_int_equal(m->trap.access, CPU_WRITE);
@@ -607,7 +607,7 @@ static void a_repeated_string_faults_where_it_is(void **state)
     assert_int_equal(m->s->reg[X86_RCX], 100);
     assert_int_equal(m->s->reg[X86_RSI], DATA + 800);
     assert_int_equal(cpu_space_map(m->space, DATA_END, PAGE, RW, span_of(NULL, 0)), 0);
-    assert_int_equal(run(m, 10000), X86_STOP_SYSCALL);
+    assert_int_equal(run(m, 10000), CPU_STOP_SYSCALL);
     assert_int_equal(m->s->reg[X86_RDI], DATA_END + 800);
 }
 
@@ -619,13 +619,13 @@ static void strings_that_overlap_spread_as_they_should(void **state)
     m->s->reg[X86_RSI] = DATA;
     m->s->reg[X86_RDI] = DATA + 3;
     m->s->reg[X86_RCX] = 13;
-    assert_int_equal(run(m, 100), X86_STOP_BREAK);
+    assert_int_equal(run(m, 100), CPU_STOP_BREAK);
     char got[17] = {0};
     assert_int_equal(cpu_space_read(m->space, DATA, got, 16), 0);
     assert_string_equal(got, "abcabcabcabcabca");
     assert_int_equal(m->used, 14);
     m->s->rip = CODE;
-    assert_int_equal(run(m, 100), X86_STOP_BREAK); /* rcx is 0: one instruction, nothing done */
+    assert_int_equal(run(m, 100), CPU_STOP_BREAK); /* rcx is 0: one instruction, nothing done */
     assert_int_equal(m->used, 2);
 }
 
@@ -636,7 +636,7 @@ static void a_search_stops_at_what_it_finds(void **state)
     poke(m, DATA, "hello", 6);
     m->s->reg[X86_RDI] = DATA;
     m->s->reg[X86_RCX] = UINT64_MAX;
-    assert_int_equal(run(m, 100), X86_STOP_BREAK);
+    assert_int_equal(run(m, 100), CPU_STOP_BREAK);
     assert_int_equal(m->s->reg[X86_RDI], DATA + 6);
     assert_int_equal(~m->s->reg[X86_RCX], 6);
     assert_int_equal(m->used, 7);
@@ -655,12 +655,12 @@ static void segments_and_short_addresses_are_added_up(void **state)
     m->s->reg[X86_RBX] = 0x78;
     m->s->reg[X86_RDX] = 0x40;
     m->s->reg[X86_RBX] |= UINT64_C(0);
-    assert_int_equal(run(m, 2), X86_STOP_BUDGET);
+    assert_int_equal(run(m, 2), CPU_STOP_BUDGET);
     assert_int_equal(m->s->reg[X86_RAX], 0x1234);
     assert_int_equal(m->s->reg[X86_RDI], 0x1234);
     m->s->reg[X86_RBX] = UINT64_C(0xffffffff00000000) | DATA;
     m->s->reg[X86_RDX] = UINT64_C(0x7700000000) | 0x100;
-    assert_int_equal(run(m, 2), X86_STOP_SYSCALL);
+    assert_int_equal(run(m, 2), CPU_STOP_SYSCALL);
     assert_int_equal(m->s->reg[X86_RSI], 0x1234);
 }
 
@@ -674,11 +674,11 @@ static void no_frames_left_is_said_and_can_be_mended(void **state)
         addr += PAGE;
     m->s->reg[X86_RBX] = addr;
     m->s->reg[X86_RAX] = 3;
-    assert_int_equal(run(m, 9), X86_STOP_NOMEM);
+    assert_int_equal(run(m, 9), CPU_STOP_NOMEM);
     assert_int_equal(m->s->rip, CODE);
     assert_int_equal(m->used, 0);
     assert_int_equal(cpu_space_unmap(m->space, NOWHERE, PAGE), 0);
-    assert_int_equal(run(m, 9), X86_STOP_SYSCALL);
+    assert_int_equal(run(m, 9), CPU_STOP_SYSCALL);
     assert_int_equal(load64(m, addr), 3);
 }
 
@@ -686,28 +686,28 @@ static void a_probe_stops_before_its_instruction_once(void **state)
 {
     struct machine *m = *state;
     CODE_AT(m, CODE, 0xff, 0xc0, 0xff, 0xc0, 0xff, 0xc0, 0xeb, 0xf8); /* 3 inc eax; jmp CODE */
-    assert_int_equal(run(m, 100), X86_STOP_BUDGET); /* decoded, and linked to itself */
+    assert_int_equal(run(m, 100), CPU_STOP_BUDGET); /* decoded, and linked to itself */
     m->s->rip = CODE;
     m->s->reg[X86_RAX] = 0;
     assert_int_equal(x86_probe_add(m->cpu, CODE + 2), 0);
     assert_int_equal(x86_probe_add(m->cpu, CODE + 2), 0);
     for (unsigned i = 0; i < 5; i++) {
-        assert_int_equal(run(m, 100), X86_STOP_PROBE);
+        assert_int_equal(run(m, 100), CPU_STOP_PROBE);
         assert_int_equal(m->s->rip, CODE + 2);
         assert_int_equal(m->s->reg[X86_RAX], 3 * i + 1);
         assert_int_equal(m->used, i ? 4 : 1);
-        assert_int_equal(run(m, 0), X86_STOP_BUDGET);
+        assert_int_equal(run(m, 0), CPU_STOP_BUDGET);
     }
-    assert_int_equal(run(m, 1), X86_STOP_BUDGET);
-    assert_int_equal(run(m, 3), X86_STOP_BUDGET); /* comes to rest at the probe */
+    assert_int_equal(run(m, 1), CPU_STOP_BUDGET);
+    assert_int_equal(run(m, 3), CPU_STOP_BUDGET); /* comes to rest at the probe */
     assert_int_equal(m->s->rip, CODE + 2);
-    assert_int_equal(run(m, 1), X86_STOP_PROBE);
+    assert_int_equal(run(m, 1), CPU_STOP_PROBE);
     assert_int_equal(m->used, 0);
     m->s->rip = CODE; /* set aside, and come again */
-    assert_int_equal(run(m, 100), X86_STOP_PROBE);
+    assert_int_equal(run(m, 100), CPU_STOP_PROBE);
     assert_int_equal(m->used, 1);
     x86_probe_clear(m->cpu, CODE + 2);
-    assert_int_equal(run(m, 100), X86_STOP_BUDGET);
+    assert_int_equal(run(m, 100), CPU_STOP_BUDGET);
     assert_int_equal(m->used, 100);
 }
 
@@ -717,10 +717,10 @@ static void a_probe_whose_instruction_faults_is_not_told_twice(void **state)
     CODE_AT(m, CODE, 0x90, 0x50, 0x0f, 0x05); /* nop; push rax; syscall */
     m->s->reg[X86_RSP] = NOWHERE + 8;
     assert_int_equal(x86_probe_add(m->cpu, CODE + 1), 0);
-    assert_int_equal(run(m, 9), X86_STOP_PROBE);
-    assert_int_equal(run(m, 9), X86_STOP_PAGE);
+    assert_int_equal(run(m, 9), CPU_STOP_PROBE);
+    assert_int_equal(run(m, 9), CPU_STOP_PAGE);
     assert_int_equal(cpu_space_map(m->space, NOWHERE, PAGE, RW, span_of(NULL, 0)), 0);
-    assert_int_equal(run(m, 9), X86_STOP_SYSCALL);
+    assert_int_equal(run(m, 9), CPU_STOP_SYSCALL);
 }
 
 static void a_probe_at_a_repeated_string_is_told_once(void **state)
@@ -730,24 +730,24 @@ static void a_probe_at_a_repeated_string_is_told_once(void **state)
     m->s->reg[X86_RDI] = DATA;
     m->s->reg[X86_RCX] = 50;
     assert_int_equal(x86_probe_add(m->cpu, CODE), 0);
-    assert_int_equal(run(m, 9), X86_STOP_PROBE);
+    assert_int_equal(run(m, 9), CPU_STOP_PROBE);
     for (int i = 0; i < 5; i++)
-        assert_int_equal(run(m, 10), X86_STOP_BUDGET);
-    assert_int_equal(run(m, 9), X86_STOP_SYSCALL);
+        assert_int_equal(run(m, 10), CPU_STOP_BUDGET);
+    assert_int_equal(run(m, 9), CPU_STOP_SYSCALL);
     m->s->rip = CODE;
-    assert_int_equal(run(m, 9), X86_STOP_PROBE);
+    assert_int_equal(run(m, 9), CPU_STOP_PROBE);
 }
 
 static void probes_are_counted(void **state)
 {
     struct machine *m = *state;
-    for (uint64_t i = 0; i < X86_PROBES_MAX; i++)
+    for (uint64_t i = 0; i < CPU_PROBES_MAX; i++)
         assert_int_equal(x86_probe_add(m->cpu, DATA + i), 0);
     assert_int_equal(x86_probe_add(m->cpu, CODE), -ENOSPC);
     x86_probe_clear(m->cpu, CODE); /* not there: nothing happens */
     x86_probe_clear(m->cpu, DATA);
     assert_int_equal(x86_probe_add(m->cpu, CODE), 0);
-    assert_int_equal(run(m, 9), X86_STOP_PROBE);
+    assert_int_equal(run(m, 9), CPU_STOP_PROBE);
 }
 
 static void time_passes_by_instructions_whatever_the_slices(void **state)
@@ -755,10 +755,10 @@ static void time_passes_by_instructions_whatever_the_slices(void **state)
     struct machine *m = *state;
     /* again: nop; rdtsc; mov ebx, eax; nop; rdtsc; sub eax, ebx; jmp again */
     CODE_AT(m, CODE, 0x90, 0x0f, 0x31, 0x89, 0xc3, 0x90, 0x0f, 0x31, 0x29, 0xd8, 0xeb, 0xf4);
-    assert_int_equal(run(m, 6), X86_STOP_BUDGET);
+    assert_int_equal(run(m, 6), CPU_STOP_BUDGET);
     assert_int_equal(m->s->reg[X86_RAX], 3);
     for (unsigned i = 0; i < 7; i++)
-        assert_int_equal(run(m, 1), X86_STOP_BUDGET);
+        assert_int_equal(run(m, 1), CPU_STOP_BUDGET);
     assert_int_equal(m->s->reg[X86_RAX], 3);
 }
 
@@ -773,12 +773,12 @@ static void flags_may_be_set_to_any_value(void **state)
         for (unsigned b = 0; b < 7; b++)
             flags |= (set >> b) & 1 ? bits[b] : 0;
         m->s->reg[X86_RCX] = flags;
-        assert_int_equal(run(m, 5), X86_STOP_BUDGET);
+        assert_int_equal(run(m, 5), CPU_STOP_BUDGET);
         assert_int_equal(m->s->reg[X86_RAX], flags);
         assert_int_equal(m->s->rflags, flags);
     }
     m->s->reg[X86_RCX] = UINT64_MAX;
-    assert_int_equal(run(m, 5), X86_STOP_BUDGET);
+    assert_int_equal(run(m, 5), CPU_STOP_BUDGET);
     assert_int_equal(m->s->reg[X86_RAX], 0x244ed7); /* not TF, IOPL, RF, VM */
 }
 
@@ -787,17 +787,17 @@ static void cpuid_promises_the_baseline_and_no_more(void **state)
     struct machine *m = *state;
     CODE_AT(m, CODE, 0x0f, 0xa2, 0xeb, 0xfc);
     m->s->reg[X86_RAX] = 1;
-    assert_int_equal(run(m, 1), X86_STOP_BUDGET);
+    assert_int_equal(run(m, 1), CPU_STOP_BUDGET);
     uint64_t wanted = 1 << 0 | 1 << 8 | 1 << 15 | 1 << 23 | 1 << 24 | 1 << 25 | 1 << 26;
     assert_int_equal(m->s->reg[X86_RDX] & wanted, wanted);
     assert_int_equal(m->s->reg[X86_RCX], 0); /* SSE3, SSSE3, SSE4, POPCNT, AES, XSAVE, AVX */
     m->s->rip = CODE;
     m->s->reg[X86_RAX] = 7;
-    assert_int_equal(run(m, 1), X86_STOP_BUDGET);
+    assert_int_equal(run(m, 1), CPU_STOP_BUDGET);
     assert_int_equal(m->s->reg[X86_RBX], 0); /* AVX2, BMI, ERMS ... */
     m->s->rip = CODE;
     m->s->reg[X86_RAX] = 0x80000001;
-    assert_int_equal(run(m, 1), X86_STOP_BUDGET);
+    assert_int_equal(run(m, 1), CPU_STOP_BUDGET);
     assert_int_equal(m->s->reg[X86_RDX] & (UINT64_C(1) << 29), 1 << 29); /* long mode */
 }
 

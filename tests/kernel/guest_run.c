@@ -7,7 +7,7 @@
  *   -t  a terminal instead of pipes (standard input is passed as typed)
  *   -f  a fixed clock and seed: two runs give the same bytes */
 #include "cpu/space.h"
-#include "cpu/x86.h"
+#include "cpu/cpu.h"
 #include "kernel/kernel.h"
 #include "kernel/syscalls.h"
 #include "persona/image.h"
@@ -267,7 +267,7 @@ static void parse(struct options *o, int argc, char **argv)
 }
 
 static struct kernel *new_kernel(const struct runner *r, const struct persona_image *image,
-                                 struct x86_code *code)
+                                 struct cpu_code *code)
 {
     struct kernel_config config = {.image = image,
                                    .code = code,
@@ -324,7 +324,7 @@ int main(int argc, char **argv)
     struct timespec from;
     parse(&r.options, argc, argv);
     int error = persona_image_open(map_file(r.options.image), &image);
-    struct x86_code *code = x86_code_new(CODE_BYTES);
+    struct cpu_code *code = cpu_code_new(CODE_BYTES);
     if (error != 0 || code == NULL)
         fail(r.options.image, EINVAL);
     clock_gettime(CLOCK_MONOTONIC, &from);
@@ -337,7 +337,7 @@ int main(int argc, char **argv)
         figures(&r, &from);
     pull_events(&r);
     kernel_free(r.kernel);
-    x86_code_free(code);
+    cpu_code_free(code);
     persona_image_close(image);
     if (WIFSIGNALED(r.status))
         return 128 + WTERMSIG(r.status);

@@ -1,6 +1,6 @@
 /* A kernel seen from outside: programs, doors, events, time, bounds. The guests are the programs of
  * tests/guest. usage: kernel_test IMAGE */
-#include "cpu/x86.h"
+#include "cpu/cpu.h"
 #include "kernel/machine.h"
 #include "persona/image.h"
 
@@ -31,7 +31,7 @@ static const char *image_path;
 
 struct machine {
     struct persona_image *image;
-    struct x86_code *code;
+    struct cpu_code *code;
     struct kernel *kernel;
     struct kernel_config config;
     int64_t now_ms;
@@ -48,7 +48,7 @@ static void open_machine(struct machine *m, const struct kernel_limits *limits)
 {
     *m = (struct machine){.now_ms = start_ms, .status = -1};
     assert_int_equal(persona_image_open(whole_image, &m->image), 0);
-    m->code = x86_code_new(CODE_BYTES);
+    m->code = cpu_code_new(CODE_BYTES);
     m->out = calloc(1, OUT_BYTES);
     assert_non_null(m->code);
     assert_non_null(m->out);
@@ -65,7 +65,7 @@ static void open_machine(struct machine *m, const struct kernel_limits *limits)
 static void close_machine(struct machine *m)
 {
     kernel_free(m->kernel);
-    x86_code_free(m->code);
+    cpu_code_free(m->code);
     persona_image_close(m->image);
     free(m->out);
 }

@@ -2,7 +2,7 @@
  * when the image is not there (`script/setup` makes it). */
 #include "visit.h"
 
-#include "cpu/x86.h"
+#include "cpu/cpu.h"
 #include "persona/image.h"
 
 #include <fcntl.h>
@@ -19,7 +19,7 @@ enum { SKIPPED = 77, CODE_BYTES = 64 << 20 };
 
 struct machine {
     struct persona_image *image;
-    struct x86_code *code;
+    struct cpu_code *code;
     struct visit_host host;
 };
 
@@ -184,7 +184,7 @@ int main(int argc, char **argv)
     if (fd < 0 || fstat(fd, &st) < 0)
         return SKIPPED;
     void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    struct machine m = {.code = x86_code_new(CODE_BYTES)};
+    struct machine m = {.code = cpu_code_new(CODE_BYTES)};
     if (map == MAP_FAILED || m.code == NULL ||
         persona_image_open(span_of(map, (size_t)st.st_size), &m.image) < 0)
         return 1;
@@ -200,6 +200,6 @@ int main(int argc, char **argv)
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     visit_host_fini(&m.host);
     persona_image_close(m.image);
-    x86_code_free(m.code);
+    cpu_code_free(m.code);
     return failed;
 }

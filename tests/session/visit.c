@@ -20,7 +20,7 @@ static const int64_t start_us = INT64_C(1795302000000000); /* 2026-11-21T23:00:0
 /* ---- The host ---- */
 
 void visit_host_init(struct visit_host *h, const struct persona_image *image,
-                     const struct session_limits *limits, struct x86_code *code)
+                     const struct session_limits *limits, struct cpu_code *code)
 {
     int err;
     uint32_t line;

@@ -20,7 +20,7 @@ struct visit_host {
 
 /* `limits` NULL: the default ones. */
 void visit_host_init(struct visit_host *h, const struct persona_image *image,
-                     const struct session_limits *limits, struct x86_code *code);
+                     const struct session_limits *limits, struct cpu_code *code);
 void visit_host_fini(struct visit_host *h);
 
 struct visit {
