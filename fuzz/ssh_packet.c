@@ -10,10 +10,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void pull(struct ssh *s)
 {
     struct ssh_event event;
-    while (ssh_next(s, &event))
-        ;
-    while (ssh_out(s).len)
+    do {
         ssh_sent(s, ssh_out(s).len);
+        while (ssh_next(s, &event))
+            ;
+    } while (ssh_out(s).len);
 }
 
 /* Frames the messages as a client would. */
@@ -41,6 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ssh_sender_init(&sender, 1 << 20);
     frame(&sender, span_of(data, size));
     struct ssh *s = ssh_new(server, seed, 0);
+    if (s)
+        pull(s);
     while (s && buffer_len(&sender.out)) {
         size_t n = ssh_feed(s, buffer_span(&sender.out), 0);
         pull(s);

@@ -10,10 +10,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void pull(struct ssh *s)
 {
     struct ssh_event event;
-    while (ssh_next(s, &event))
-        ;
-    while (ssh_out(s).len)
+    do {
         ssh_sent(s, ssh_out(s).len);
+        while (ssh_next(s, &event))
+            ;
+    } while (ssh_out(s).len);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -27,6 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct ssh *s = ssh_new(server, seed, 0);
     size_t step = data[0] ? data[0] : size;
     struct span rest = span_of(data + 1, size - 1);
+    if (s)
+        pull(s);
     while (s && rest.len) {
         size_t n = ssh_feed(s, span_slice(rest, 0, step), 0);
         pull(s);

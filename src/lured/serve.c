@@ -1,10 +1,12 @@
 #include "lured/serve.h"
 
+#include <netinet/in.h>
 #include <reel/address.h>
 #include <reel/transport.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* Records of the sensor itself that may wait: a few dozen events. */
 #define OWN_MAX (2 * FRAME_MAX)
@@ -22,6 +24,7 @@ struct serve_connection {
     bool queued;                                  /* is in the queue */
     bool held;                                    /* did not take all of its input */
     bool blocked;                                 /* the recorder did not take all of its records */
+    bool marked;                                  /* its service has said how it is to travel */
 };
 
 static void pump(struct serve_connection *c);
@@ -104,17 +107,34 @@ static bool pump_records(struct serve_connection *c)
     return moved;
 }
 
-/* Hands output on; true when any was taken. */
+static void set_traffic(struct serve_connection *c)
+{
+    int tos = c->marked ? -1 : c->service->traffic(c->self);
+    if (tos < 0)
+        return;
+    struct reel_address peer;
+    bool v6 = reel_peer(c->transport, &peer) == 0 && peer.storage.ss_family == AF_INET6;
+    c->marked = true;
+    /* What is no TCP socket has neither. */
+    (void)reel_set_nodelay(c->transport, true);
+    (void)setsockopt(reel_fd(c->transport), v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                     v6 ? IPV6_TCLASS : IP_TOS, &tos, sizeof(tos));
+}
+
+/* Hands output on, each span as a write of its own; true when any was taken. */
 static bool pump_output(struct serve_connection *c)
 {
     bool moved = false;
+    set_traffic(c);
     struct span out = c->service->out(c->self);
     while (out.len > 0) {
         size_t room = reel_write_room(c->transport);
         size_t n = out.len < room ? out.len : room;
         if (n == 0 || reel_write(c->transport, out.data, n) < 0)
             break;
+        reel_flush(c->transport);
         c->service->sent(c->self, n);
+        set_traffic(c);
         out = c->service->out(c->self);
         moved = true;
     }
@@ -421,6 +441,8 @@ void serve_port_init(struct serve_port *port, struct serve *serve, const struct 
         .protocol = &PROTOCOL,
         .shared = port,
         .accepts = on_accept,
-        /* Real servers read on while a client does not; the machines bound what waits. */
-        .options = {.queue_max = QUEUE_MAX, .read_while_full = true}};
+        /* Real servers read on while a client does not; the machines bound what waits. They leave
+         * Nagle's algorithm on and ask for probes of connections that are silent. */
+        .options = {
+            .queue_max = QUEUE_MAX, .read_while_full = true, .delay = true, .keep_alive = true}};
 }

@@ -1,6 +1,6 @@
 /* A service: one attacker's connection behind doors, whatever its protocol. lured/serve.c pumps any
- * service over any transport and knows nothing of SSH. The seven words are those of every machine
- * here (feed, out, sent, deadline, tick), and two more: run, for the guests' slices, and record,
+ * service over any transport and knows nothing of SSH. The words are those of every machine
+ * here (feed, out, sent, deadline, tick), and a few more: traffic, for how it looks on the wire, run, for the guests' slices, and record,
  * for what is to be kept.
  *
  * Time is wall-clock microseconds since 1970 (`now_us`) and milliseconds of the same clock
@@ -35,9 +35,13 @@ struct service {
     size_t (*feed)(void *self, struct span bytes, int64_t now_us);
     /* The peer will send no more. */
     void (*feed_end)(void *self, int64_t now_us);
-    /* Bytes for the peer; borrowed until the next call. */
+    /* Bytes for the peer; borrowed until the next call. Each span is one write: what a network
+     * sees as one segment, if it may. */
     struct span (*out)(void *self);
     void (*sent)(void *self, size_t n);
+    /* How the transport is to treat what is out from now on: -1 as at the beginning (Nagle's
+     * algorithm on), else the IP type of service, and TCP_NODELAY. */
+    int (*traffic)(const void *self);
     enum service_state (*state)(const void *self);
     /* The connection is gone, whoever ended it. The last records appear; then free. */
     void (*lost)(void *self, int64_t now_us);

@@ -209,6 +209,12 @@ static void connection_sent(void *self, size_t n)
     work(c, c->now_us);
 }
 
+static int connection_traffic(const void *self)
+{
+    const struct session_connection *c = self;
+    return ssh_traffic(c->ssh);
+}
+
 static enum service_state connection_state(const void *self)
 {
     const struct session_connection *c = self;
@@ -313,6 +319,7 @@ const struct service session_ssh_service = {
     .feed_end = connection_feed_end,
     .out = connection_out,
     .sent = connection_sent,
+    .traffic = connection_traffic,
     .state = connection_state,
     .lost = connection_lost,
     .deadline_ms = connection_deadline_ms,

@@ -162,11 +162,19 @@ static struct ssh_channel *take_answer(struct ssh *s, uint32_t channel)
     return c;
 }
 
+/* COMPAT: OpenSSH decides once, by the first program of the connection. */
+static void mark_traffic(struct ssh *s, const struct ssh_channel *c)
+{
+    if (s->traffic < 0)
+        s->traffic = c->pty || c->x11 ? s->profile->tos_interactive : s->profile->tos_bulk;
+}
+
 void ssh_channel_request_accept(struct ssh *s, uint32_t channel)
 {
     struct ssh_channel *c = take_answer(s, channel);
     if (!c)
         return;
+    mark_traffic(s, c);
     c->step = SSH_CHANNEL_RUNNING;
     c->subsystem = c->starting == SSH_REQUEST_SUBSYSTEM;
     send_window(s, c, s->profile->window_bytes);

@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "ssh/names.h"
 
+#include <string.h>
+
 /* What scanf's %d takes: white space, a sign, digits. */
 static bool scan_number(struct cursor *c, long *number)
 {
@@ -43,10 +45,11 @@ static bool scan_version(struct span line, long *major, long *minor, struct span
  * that write has left; so the text goes out alone and a reset follows. */
 static int refuse(struct ssh *s, const char *text_z)
 {
-    bool unread = buffer_len(&s->receiver.in) > 0;
+    bool unread = s->unread || buffer_len(&s->receiver.in) > 0;
     struct buffer *out = &s->sender.out;
     if (buffer_put_z(out, text_z) < 0 || (!unread && buffer_put_z(out, "\r\n") < 0))
         return ssh_broken(s, ERR_NOMEM);
+    s->out_first = strlen(text_z);
     struct ssh_event_error *error = &ssh_emit(s, SSH_EVENT_ERROR)->error;
     struct span line = buffer_span(&s->line);
     *error = (struct ssh_event_error){

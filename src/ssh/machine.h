@@ -105,7 +105,10 @@ struct ssh {
     enum ssh_phase phase;
     enum ssh_state state;
     bool fed_end;
-    bool aborts; /* over, and to be reset once all is sent */
+    bool wants_input; /* no whole packet was left: the real server reads now */
+    bool unread;      /* the transport has bytes that were not taken */
+    bool aborts;      /* over, and to be reset once all is sent */
+    int traffic;      /* see ssh_traffic */
     int error;
 
     struct buffer line; /* the client's identification line */

@@ -72,6 +72,8 @@ const struct ssh_profile ssh_profile_openssh_9_2p1 = {
     .packet_bytes = 32 * 1024,
     .x11 = true,
     .agent = true,
+    .tos_interactive = 0x10, /* Debian keeps "lowdelay" and "throughput" */
+    .tos_bulk = 0x08,
 };
 
 static const struct ssh_profile *const profiles[] = {&ssh_profile_openssh_9_2p1};

@@ -44,6 +44,9 @@ struct ssh_profile {
     uint32_t window_bytes, packet_bytes;
     bool x11, agent; /* forwarding is promised */
 
+    /* Types of service (RFC 1349) from the first program on: with a terminal or X11, and without. */
+    uint8_t tos_interactive, tos_bulk;
+
     /* Blocks after which the server asks for new keys; 0: by the cipher, as OpenSSH does. */
     uint64_t rekey_blocks;
 };

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* OpenSSH reads so much at a time before the login. */
+enum { READ_BYTES = 8192 };
+
 /* ---- Birth and death ---- */
 
 static void init(struct ssh *s, const struct ssh_server *server, const uint8_t *seed,
@@ -18,6 +21,8 @@ static void init(struct ssh *s, const struct ssh_server *server, const uint8_t *
     s->server = server;
     s->profile = server->profile;
     s->now_us = s->started_us = now_us;
+    s->wants_input = true;
+    s->traffic = -1;
     crypto_rng_init(&s->rng, seed);
     buffer_init(&s->line, SSH_VERSION_MAX_BYTES);
     ssh_receiver_init(&s->receiver);
@@ -65,6 +70,8 @@ void ssh_free(struct ssh *s)
 
 void ssh_finish(struct ssh *s)
 {
+    /* As the kernel answers the end of a process that has not read everything. */
+    s->aborts = s->aborts || s->unread;
     s->phase = SSH_PHASE_OVER;
     s->state = SSH_CLOSE;
 }
@@ -167,14 +174,30 @@ void ssh_disconnect(struct ssh *s, uint32_t code, const char *text_z)
 
 /* ---- The doors ---- */
 
+/* How much of what is there the real server would read now: its identification line byte by byte,
+ * then a piece whenever it has no whole packet. */
+static size_t read_at_once(const struct ssh *s, struct span bytes)
+{
+    if (s->phase == SSH_PHASE_CONNECTION)
+        return bytes.len;
+    if (!s->wants_input)
+        return 0;
+    ptrdiff_t line_end = s->phase == SSH_PHASE_IDENT ? span_find(bytes, '\n', 0) : -1;
+    size_t most = line_end >= 0 ? (size_t)line_end + 1 : READ_BYTES;
+    return most < bytes.len ? most : bytes.len;
+}
+
 size_t ssh_feed(struct ssh *s, struct span bytes, int64_t now_us)
 {
     ssh_tick(s, now_us);
     if (s->phase == SSH_PHASE_OVER || s->fed_end)
         return 0;
-    int n = ssh_receiver_feed(&s->receiver, bytes);
+    size_t most = read_at_once(s, bytes);
+    int n = most ? ssh_receiver_feed(&s->receiver, span_slice(bytes, 0, most)) : 0;
     if (n < 0)
         ssh_broken(s, n);
+    s->wants_input = s->wants_input && n <= 0;
+    s->unread = n >= 0 && (size_t)n < bytes.len;
     return n < 0 ? 0 : (size_t)n;
 }
 
@@ -201,6 +224,11 @@ enum ssh_state ssh_state(const struct ssh *s)
     if (!s->aborts)
         return s->state;
     return buffer_len(&s->sender.out) ? SSH_OPEN : SSH_ABORT;
+}
+
+int ssh_traffic(const struct ssh *s)
+{
+    return s->traffic;
 }
 
 int ssh_error(const struct ssh *s)
@@ -245,8 +273,10 @@ struct ssh_event *ssh_emit(struct ssh *s, enum ssh_event_type type)
 /* Whether the next packet may be looked at. */
 static bool may_go_on(const struct ssh *s)
 {
+    /* Before the login every answer is one write: the next packet is read when it is out. */
+    size_t out_max = s->phase == SSH_PHASE_CONNECTION ? SSH_OUT_HIGH_BYTES : 0;
     return s->phase != SSH_PHASE_OVER && !s->auth.answer_due && !s->auth.refusing &&
-           !ssh_channel_answer_due(s) && buffer_len(&s->sender.out) <= SSH_OUT_HIGH_BYTES;
+           !ssh_channel_answer_due(s) && buffer_len(&s->sender.out) <= out_max;
 }
 
 static int receive_fault(struct ssh *s, enum ssh_packet_result result)
@@ -287,11 +317,13 @@ static bool step(struct ssh *s)
     if (s->phase == SSH_PHASE_IDENT) {
         if (ssh_ident_read(s) != 0)
             return true;
+        s->wants_input = true;
         end_of_input(s);
         return false;
     }
     enum ssh_packet_result result = ssh_receiver_next(&s->receiver, &s->packet);
     if (result == SSH_PACKET_MORE) {
+        s->wants_input = true;
         end_of_input(s);
         return false;
     }

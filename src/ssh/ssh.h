@@ -12,6 +12,10 @@
  * bytes are there) while an answer of the session is due, while a refused login waits for its time,
  * and while more than SSH_OUT_HIGH_BYTES wait to be sent; ssh_feed then takes less than given.
  *
+ * Like the real server it reads the next packet before the login only when its answer to the last one
+ * is sent, and never more than that server would have read by then: what is left with the transport
+ * when it closes decides, as there, whether the client sees FIN or RST.
+ *
  * The peer's fault is never an error code here: it is the event SSH_EVENT_ERROR, and the connection
  * ends as OpenSSH would end it. Out of memory ends it too, with ssh_error() ERR_NOMEM. */
 #ifndef SSH_SSH_H
@@ -52,7 +56,7 @@ struct ssh *ssh_new(const struct ssh_server *server, const uint8_t seed[SSH_SEED
                     int64_t now_us);
 void ssh_free(struct ssh *s);
 
-/* How many bytes were taken. 0 once the connection is closing. */
+/* How many bytes were taken; the others are offered again later. 0 once the connection is closing. */
 size_t ssh_feed(struct ssh *s, struct span bytes, int64_t now_us);
 
 /* The client has shut its side down: what was fed is still worked on, then the connection ends. */
@@ -69,6 +73,11 @@ enum ssh_state {
     SSH_ABORT, /* nothing is left to send: close with a reset (RST) */
 };
 enum ssh_state ssh_state(const struct ssh *s);
+
+/* How the connection's packets are to travel: -1 as they are at first (Nagle's algorithm on, type of
+ * service 0), or the type of service from the first program on, with TCP_NODELAY. To be looked at
+ * before ssh_out is sent. */
+int ssh_traffic(const struct ssh *s);
 
 /* 0, or why the machine itself failed (not the peer): ERR_NOMEM, ERR_CRYPTO. */
 int ssh_error(const struct ssh *s);

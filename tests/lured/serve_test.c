@@ -106,6 +106,11 @@ static void fake_sent(void *self, size_t n)
     buffer_take(&((struct fake *)self)->out, n);
 }
 
+static int fake_traffic(const void *self)
+{
+    return ((const struct fake *)self)->ticks > 0 ? 0x10 : -1;
+}
+
 static enum service_state fake_state(const void *self)
 {
     return ((const struct fake *)self)->state;
@@ -170,6 +175,7 @@ static const struct service FAKE = {
     .feed_end = fake_feed_end,
     .out = fake_out,
     .sent = fake_sent,
+    .traffic = fake_traffic,
     .state = fake_state,
     .lost = fake_lost,
     .deadline_ms = fake_deadline_ms,

@@ -215,8 +215,8 @@ void pair_pump(struct pair *p, bool may_wait)
 {
     struct span message;
     for (bool moved = true; moved;) {
-        moved = pump_to_server(p);
-        moved = pump_session(p) || moved;
+        moved = pump_session(p);
+        moved = pump_to_server(p) || moved;
         moved = pump_to_client(p) || moved;
         while (client_next(p->client, &message)) {
             on_message(p, message);

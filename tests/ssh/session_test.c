@@ -288,6 +288,28 @@ static void one_flipped_bit_ends_the_connection(void **state)
     keys_ring_fini(&ring);
 }
 
+/* All events, everything sent. True: the last event was the client's end. */
+static bool drain(struct pair *p)
+{
+    struct ssh_event event;
+    struct span message;
+    bool ended = false;
+    for (bool moved = true; moved;) {
+        moved = false;
+        while (ssh_next(p->ssh, &event)) {
+            ended = event.type == SSH_EVENT_END;
+            moved = true;
+        }
+        struct span reply = ssh_out(p->ssh);
+        moved = moved || reply.len > 0;
+        client_feed(p->client, reply);
+        ssh_sent(p->ssh, reply.len);
+        while (client_next(p->client, &message))
+            ;
+    }
+    return ended;
+}
+
 /* The client's bytes of a whole session, then the session again, cut short at every place. */
 static void a_session_cut_short_anywhere_ends_in_order(void **state)
 {
@@ -301,28 +323,18 @@ static void a_session_cut_short_anywhere_ends_in_order(void **state)
     for (size_t cut = 0; cut < total; cut += 1 + cut / 64) {
         struct pair p;
         pair_init_on(&p, &ring, &client_defaults, PAIR_BYTES, 1);
-        struct ssh_event event;
-        struct span message;
+        drain(&p);
         while (p.to_server < cut && ssh_state(p.ssh) == SSH_OPEN) {
             struct span out = client_out(p.client);
             if (!out.len)
                 break;
-            ssh_feed(p.ssh, span_slice(out, 0, 1), 0);
+            assert_int_equal(ssh_feed(p.ssh, span_slice(out, 0, 1), 0), 1);
             client_sent(p.client, 1);
             p.to_server++;
-            while (ssh_next(p.ssh, &event))
-                ;
-            struct span reply = ssh_out(p.ssh);
-            client_feed(p.client, reply);
-            ssh_sent(p.ssh, reply.len);
-            while (client_next(p.client, &message))
-                ;
+            drain(&p);
         }
         ssh_feed_end(p.ssh, 0);
-        bool ended = false;
-        while (ssh_next(p.ssh, &event))
-            ended = event.type == SSH_EVENT_END;
-        assert_true(ended);
+        assert_true(drain(&p));
         assert_int_equal(ssh_state(p.ssh), SSH_CLOSE);
         assert_int_equal(ssh_feed(p.ssh, span_z("more"), 0), 0);
         pair_fini(&p);
@@ -399,6 +411,71 @@ static void after_login_there_is_no_deadline(void **state)
     struct pair p;
     start(&p, PAIR_WHOLE);
     assert_true(ssh_deadline(p.ssh) == INT64_MAX);
+    pair_fini(&p);
+}
+
+/* ---- What the transport sees ---- */
+
+/* Two requests arrive at once: the second one is read when the answer to the first one is out. */
+static void before_the_login_every_answer_is_a_write_of_its_own(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct ssh_event event;
+    pair_init(&p, profile, &client_defaults, PAIR_WHOLE, 1);
+    pair_pump(&p, true);
+    client_send(p.client, span_of("\5\0\0\0\014ssh-userauth", 17));
+    client_send(p.client, span_of("\5\0\0\0\014ssh-userauth", 17));
+    struct span two = client_out(p.client);
+    assert_int_equal(ssh_feed(p.ssh, two, p.now_us), two.len);
+    client_sent(p.client, two.len);
+    assert_int_equal(ssh_next(p.ssh, &event), 0);
+    size_t first = ssh_out(p.ssh).len;
+    client_feed(p.client, ssh_out(p.ssh));
+    ssh_sent(p.ssh, first);
+    assert_int_equal(ssh_next(p.ssh, &event), 0);
+    assert_int_equal(ssh_out(p.ssh).len, first);
+    pair_fini(&p);
+}
+
+/* OpenSSH reads 8192 bytes at a time, and the identification line byte by byte. */
+static void no_more_is_read_than_the_real_server_reads(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[20000] = {0};
+    struct client_options by_hand = client_defaults;
+    struct pair p;
+    by_hand.by_hand = true;
+    pair_init(&p, profile, &by_hand, PAIR_WHOLE, 1);
+    drain(&p);
+    assert_int_equal(ssh_feed(p.ssh, span_z("SSH-2.0-x\r\nmore"), 0), 11);
+    assert_int_equal(ssh_feed(p.ssh, span_z("more"), 0), 0);
+    drain(&p);
+    /* A packet of no length is fatal, and 11808 bytes are left unread. */
+    assert_int_equal(ssh_feed(p.ssh, span_of(bytes, sizeof(bytes)), 0), 8192);
+    drain(&p);
+    assert_int_equal(ssh_state(p.ssh), SSH_ABORT);
+    pair_fini(&p);
+}
+
+static void traffic_is_marked_by_the_first_program(void **state)
+{
+    (void)state;
+    struct pair p;
+    start(&p, PAIR_WHOLE);
+    assert_int_equal(ssh_traffic(p.ssh), -1);
+    pair_say(&p, "62 #0 \"exec\" 01 \"cat\"");
+    assert_int_equal(ssh_traffic(p.ssh), 0x08);
+    pair_say(&p, "5a \"session\" #1 #2097152 #32768");
+    pair_say(&p, "62 #1 \"pty-req\" 01 \"xterm\" #80 #24 #0 #0 \"\"");
+    pair_say(&p, "62 #1 \"shell\" 01");
+    assert_int_equal(ssh_traffic(p.ssh), 0x08);
+    pair_fini(&p);
+    start(&p, PAIR_WHOLE);
+    pair_say(&p, "62 #0 \"pty-req\" 01 \"xterm\" #80 #24 #0 #0 \"\"");
+    assert_int_equal(ssh_traffic(p.ssh), -1);
+    pair_say(&p, "62 #0 \"shell\" 01");
+    assert_int_equal(ssh_traffic(p.ssh), 0x10);
     pair_fini(&p);
 }
 
@@ -510,6 +587,9 @@ int main(void)
         cmocka_unit_test(the_sixth_failure_ends_the_connection),
         cmocka_unit_test(a_login_that_never_comes_is_ended_after_two_minutes),
         cmocka_unit_test(after_login_there_is_no_deadline),
+        cmocka_unit_test(before_the_login_every_answer_is_a_write_of_its_own),
+        cmocka_unit_test(no_more_is_read_than_the_real_server_reads),
+        cmocka_unit_test(traffic_is_marked_by_the_first_program),
         cmocka_unit_test(nothing_but_a_password_can_be_accepted),
         cmocka_unit_test(a_client_that_does_not_read_is_not_read_from),
         cmocka_unit_test(the_same_seed_and_input_give_the_same_bytes),

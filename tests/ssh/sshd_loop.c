@@ -259,6 +259,8 @@ static void wait_for_input(struct connection *k)
     size_t taken = ssh_feed(k->ssh, span_of(bytes, (size_t)n), now_us());
     if (taken)
         recv(k->fd, bytes, taken, 0);
+    else
+        usleep(1000); /* the machine waits for something else */
 }
 
 static void serve(struct connection *k)
