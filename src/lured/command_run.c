@@ -2,6 +2,7 @@
 #include "lured/command.h"
 #include "lured/supervisor.h"
 #include "lured/world.h"
+#include "ssh/profile.h"
 
 enum { RUN_CONFIG, RUN_DATA, RUN_SSH, RUN_TELNET, RUN_CONSOLE };
 
@@ -67,6 +68,15 @@ static const struct command_option CHECK_OPTIONS[] = {
     {0},
 };
 
+/* As a comment, so that what is printed stays a configuration. */
+static void print_profile(const struct ssh_profile *profile)
+{
+    (void)printf("# ssh.profile: %s; %s%s\n", profile->title_z,
+                 profile->compared_z != NULL ? "compared with " : "",
+                 profile->compared_z != NULL ? profile->compared_z
+                                             : "NOT compared with its real server");
+}
+
 static int check(const struct command_line *line)
 {
     struct config config;
@@ -76,6 +86,7 @@ static int check(const struct command_line *line)
     if (status != 0)
         return status;
     config_print(&config, stdout);
+    print_profile(ssh_profile_find(span_z(config.ssh_profile)));
     if (world_check(&world, &config, why_z) < 0) {
         (void)fflush(stdout);
         (void)fprintf(stderr, "lured: %s\n", why_z);

@@ -2,6 +2,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "ssh/profile.h"
 
 #include <cyaml/cyaml.h>
 #include <errno.h>
@@ -14,7 +15,7 @@
 #include <yaml.h>
 
 enum kind { KIND_TEXT, KIND_NUMBER };
-enum check { CHECK_PATH, CHECK_NAME, CHECK_HOSTNAME, CHECK_ENDPOINT };
+enum check { CHECK_PATH, CHECK_NAME, CHECK_HOSTNAME, CHECK_ENDPOINT, CHECK_PROFILE };
 
 struct row {
     const char *section_z, *key_z;
@@ -88,11 +89,15 @@ static const char *check_endpoint(const char *value_z)
     return why_z != NULL ? why_z : "such as tcp:2222, or off";
 }
 
+static const char *check_profile(const char *value_z)
+{
+    return ssh_profile_find(span_z(value_z)) != NULL ? NULL : ssh_profile_names_z;
+}
+
 static const char *(*const CHECKS[])(const char *value_z) = {
-    [CHECK_PATH] = check_path,
-    [CHECK_NAME] = check_name,
-    [CHECK_HOSTNAME] = check_hostname,
-    [CHECK_ENDPOINT] = check_endpoint,
+    [CHECK_PATH] = check_path,         [CHECK_NAME] = check_name,
+    [CHECK_HOSTNAME] = check_hostname, [CHECK_ENDPOINT] = check_endpoint,
+    [CHECK_PROFILE] = check_profile,
 };
 
 /* Digits alone: the library takes -4 for a large number, and 0x10 for sixteen. */
@@ -139,7 +144,9 @@ static int check_value(const struct row *row, const char *value_z, char why_z[CO
     if (expected_z == NULL)
         return 0;
     /* What the engine says of an endpoint is a sentence of its own. */
-    const char *kind_z = row->check == CHECK_ENDPOINT ? "an endpoint: " : "";
+    const char *kind_z = row->check == CHECK_ENDPOINT  ? "an endpoint: "
+                         : row->check == CHECK_PROFILE ? "one of"
+                                                       : "";
     (void)snprintf(why_z, CONFIG_WHY_SIZE, "expected %s%.150s, not \"%.100s\"", kind_z, expected_z,
                    value_z);
     return ERR_MALFORMED;

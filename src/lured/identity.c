@@ -73,21 +73,24 @@ static int draw_seed(struct identity *identity, int dir, int64_t born_ms)
     return error;
 }
 
-static int open_key(struct identity *identity, int dir, enum ssh_hostkey_type type)
+static int open_key(struct identity *identity, int dir, const struct ssh_profile *profile,
+                    enum ssh_hostkey_type type)
 {
     char name_z[64];
     struct buffer *pem = &identity->keys[type];
-    (void)snprintf(name_z, sizeof(name_z), "ssh_host_%s_key", ssh_hostkey_name_z(type));
+    (void)snprintf(name_z, sizeof(name_z), "%s%s%s", profile->hostkey_before_z,
+                   ssh_hostkey_name_z(type), profile->hostkey_after_z);
     int error = record_file_read(dir, name_z, pem);
     if (error != -ENOENT)
         return error;
-    error = ssh_hostkey_generate(type, pem);
+    error = ssh_hostkey_generate(type, profile->rsa_bits, pem);
     if (error == 0)
         error = record_file_replace(dir, name_z, buffer_span(pem), true);
     return error;
 }
 
-int identity_open(struct identity *identity, int data, int64_t now_ms, const char **step_z)
+int identity_open(struct identity *identity, int data, const struct ssh_profile *profile,
+                  int64_t now_ms, const char **step_z)
 {
     int64_t born_ms = now_ms;
     *identity = (struct identity){0};
@@ -105,7 +108,7 @@ int identity_open(struct identity *identity, int data, int64_t now_ms, const cha
         identity_draw(identity, born_ms);
     for (int i = 0; i < IDENTITY_KEYS && error == 0; i++) {
         *step_z = "identity: host keys";
-        error = open_key(identity, dir, (enum ssh_hostkey_type)i);
+        error = open_key(identity, dir, profile, (enum ssh_hostkey_type)i);
     }
     (void)close(dir);
     if (error < 0)

@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "crypto/rng.h"
 #include "ssh/hostkey.h"
+#include "ssh/profile.h"
 
 #define IDENTITY_UUID_SIZE     37 /* 8-4-4-4-12 hex digits and a NUL */
 #define IDENTITY_HOSTNAME_SIZE 65
@@ -19,9 +20,10 @@ struct identity {
     struct buffer keys[IDENTITY_KEYS]; /* PEM, by enum ssh_hostkey_type */
 };
 
-/* Reads what is there and draws what is not. `data` is the data directory. 0, or a negative error
- * and in *step_z what failed. */
-int identity_open(struct identity *identity, int data, int64_t now_ms, const char **step_z);
+/* Reads what is there and draws what is not. `data` is the data directory; the profile says how the
+ * host keys are named and how long they are. 0, or a negative error and in *step_z what failed. */
+int identity_open(struct identity *identity, int data, const struct ssh_profile *profile,
+                  int64_t now_ms, const char **step_z);
 void identity_fini(struct identity *identity);
 
 /* The parts that follow from the seed alone. Pure. */

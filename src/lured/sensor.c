@@ -86,9 +86,11 @@ static int make_ssh(struct sensor *s, const struct world *world)
 {
     struct span keys[IDENTITY_KEYS];
     int error = 0;
-    s->profile = ssh_profile_openssh_9_2p1;
-    s->profile.auth_tries_max = (uint32_t)world->config->limits_login_tries;
-    s->profile.login_grace_ms = (uint32_t)world->config->limits_login_s * 1000;
+    s->profile = *world->profile;
+    if (world->config->limits_login_tries != 0)
+        s->profile.auth_tries_max = (uint32_t)world->config->limits_login_tries;
+    if (world->config->limits_login_s != 0)
+        s->profile.login_grace_ms = (uint32_t)world->config->limits_login_s * 1000;
     for (int i = 0; i < IDENTITY_KEYS; i++)
         keys[i] = buffer_span(&world->identity.keys[i]);
     s->ssh_server = ssh_server_new(&s->profile, keys, IDENTITY_KEYS, &error);

@@ -131,6 +131,7 @@ int world_check(struct world *world, const struct config *config, char why_z[WOR
 {
     memset(world, 0, sizeof(*world));
     world->config = config;
+    world->profile = ssh_profile_find(span_z(config->ssh_profile)); /* config.c has checked it */
     name_sensor(world);
     int error = open_policy(world, why_z);
     return error < 0 ? error : open_image(world, why_z);
@@ -143,7 +144,7 @@ int world_open(struct world *world, const struct config *config, int data, int64
     int error = world_check(world, config, why_z);
     if (error < 0)
         return error;
-    error = identity_open(&world->identity, data, now_ms, &step_z);
+    error = identity_open(&world->identity, data, world->profile, now_ms, &step_z);
     if (error < 0)
         return blame(why_z, step_z, error);
     if (config->hostname[0] != '\0')

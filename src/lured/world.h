@@ -14,6 +14,7 @@ struct persona_image;
 
 struct world {
     const struct config *config;
+    const struct ssh_profile *profile;
     struct identity identity;
     struct persona_image *image;
     struct span image_bytes; /* mapped */

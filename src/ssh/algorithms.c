@@ -53,6 +53,7 @@ static const struct ssh_kex_method kex_methods[] = {
 static const struct ssh_signature signatures[] = {
     {"rsa-sha2-512", SSH_HOSTKEY_RSA, CRYPTO_SHA512},
     {"rsa-sha2-256", SSH_HOSTKEY_RSA, CRYPTO_SHA256},
+    {"ssh-rsa", SSH_HOSTKEY_RSA, CRYPTO_SHA1},
     {"ecdsa-sha2-nistp256", SSH_HOSTKEY_ECDSA, CRYPTO_SHA256},
     {"ssh-ed25519", SSH_HOSTKEY_ED25519, CRYPTO_SHA512},
 };

@@ -52,12 +52,16 @@ static double pam_delay_us(struct ssh *s)
 }
 
 /* The smallest base * 2^k that is not already past. */
-static int64_t refusal_time(struct ssh *s)
+int64_t ssh_auth_refusal_time(struct ssh *s)
 {
     double spent = (double)(s->now_us - s->auth.asked_us);
-    double delay = base_delay_us(s);
+    double delay = base_delay_us(s), most_us = s->profile->refuse_max_ms * 1e3;
     if (s->auth.slow)
         spent += pam_delay_us(s);
+    if (s->auth.asks_none && s->profile->none_at_once)
+        return s->now_us;
+    if (most_us > 0 && spent > most_us)
+        return s->auth.asked_us + (int64_t)spent;
     while (delay < spent)
         delay *= 2;
     return s->auth.asked_us + (int64_t)delay;
@@ -74,13 +78,16 @@ static const struct {
     {"ssh-ed25519", "ssh-ed25519", 1},
     {"rsa-sha2-512", "ssh-rsa", 2},
     {"rsa-sha2-256", "ssh-rsa", 2},
+    {"ssh-rsa", "ssh-rsa", 2},
     {"ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", 2},
     {"ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384", 2},
     {"ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521", 2},
 };
 
-static bool is_usable_key(struct span algorithm, struct span blob)
+static bool is_usable_key(const struct ssh *s, struct span algorithm, struct span blob)
 {
+    if (!ssh_names_has(span_z(s->profile->user_keys_z), algorithm))
+        return false;
     for (size_t i = 0; i < ARRAY_LEN(user_keys); i++) {
         if (!span_equal_z(algorithm, user_keys[i].algorithm_z))
             continue;
@@ -131,7 +138,7 @@ static int parse_publickey(struct ssh *s, struct cursor *c, struct ssh_event_aut
             return ssh_fault(s, "publickey-hostbound with another host key");
     }
     int err = ssh_demand_fields(s, c);
-    if (err < 0 || !is_usable_key(auth->key_algorithm, auth->key_blob))
+    if (err < 0 || !is_usable_key(s, auth->key_algorithm, auth->key_blob))
         return err;
     if (auth->has_signature)
         cursor_string(c);
@@ -147,7 +154,7 @@ static int parse_method(struct ssh *s, struct cursor *c, struct ssh_event_auth *
         return parse_password(s, c, auth);
     if (span_equal_z(name, "publickey"))
         return parse_publickey(s, c, auth, false);
-    if (span_equal_z(name, "publickey-hostbound-v00@openssh.com"))
+    if (s->profile->hostbound && span_equal_z(name, "publickey-hostbound-v00@openssh.com"))
         return parse_publickey(s, c, auth, true);
     auth->method =
         span_equal_z(name, "keyboard-interactive") ? SSH_AUTH_KEYBOARD_INTERACTIVE : SSH_AUTH_OTHER;
@@ -194,8 +201,11 @@ int ssh_auth_receive(struct ssh *s, struct cursor *c)
     auth->attempts++;
     auth->asked_us = s->now_us;
     auth->slow = auth->acceptable = false;
-    auth->first_none = auth->attempts == 1 && span_equal_z(request.method_name, "none");
+    auth->asks_none = span_equal_z(request.method_name, "none");
+    auth->first_none = auth->attempts == 1 && auth->asks_none;
     err = check_user(s, &request);
+    if (err == 0 && auth->attempts == 1 && s->kex.ext_info_again)
+        ssh_kex_send_ext_info(s, 1);
     if (err == 0)
         err = parse_method(s, c, &request);
     if (err < 0)
@@ -233,10 +243,10 @@ void ssh_auth_refuse(struct ssh *s)
         return;
     auth->answer_due = false;
     auth->refusing = true;
-    auth->refuse_at_us = refusal_time(s);
+    auth->refuse_at_us = s->profile->dialect->refusal_time(s);
 }
 
-static void send_refusal(struct ssh *s)
+void ssh_auth_send_refusal(struct ssh *s)
 {
     struct ssh_auth *auth = &s->auth;
     auth->refusing = false;
@@ -255,5 +265,5 @@ static void send_refusal(struct ssh *s)
 void ssh_auth_tick(struct ssh *s)
 {
     if (s->phase == SSH_PHASE_AUTH && s->auth.refusing && s->now_us >= s->auth.refuse_at_us)
-        send_refusal(s);
+        s->profile->dialect->refuse(s);
 }

@@ -32,6 +32,24 @@ static int receive_unimplemented(struct ssh *s, struct cursor *c)
     return ssh_demand_fields(s, c);
 }
 
+static int receive_ping(struct ssh *s, struct cursor *c)
+{
+    struct span data = cursor_string(c);
+    int err = ssh_demand_fields(s, c);
+    if (err < 0)
+        return err;
+    ssh_begin(s, SSH_MSG_PONG);
+    ssh_put_string(s, data);
+    ssh_send(s);
+    return 0;
+}
+
+static int receive_pong(struct ssh *s, struct cursor *c)
+{
+    cursor_string(c);
+    return ssh_demand_fields(s, c);
+}
+
 /* True when the message was one that is always allowed. */
 static bool receive_always_allowed(struct ssh *s, uint8_t type, struct cursor *c)
 {
@@ -41,6 +59,9 @@ static bool receive_always_allowed(struct ssh *s, uint8_t type, struct cursor *c
     case SSH_MSG_IGNORE: return true; /* COMPAT: not even parsed */
     case SSH_MSG_DEBUG: receive_debug(s, c); return true;
     case SSH_MSG_UNIMPLEMENTED: receive_unimplemented(s, c); return true;
+    /* Only where such numbers are allowed at all. */
+    case SSH_MSG_PING: receive_ping(s, c); return true;
+    case SSH_MSG_PONG: receive_pong(s, c); return true;
     default: return false;
     }
 }
@@ -48,6 +69,8 @@ static bool receive_always_allowed(struct ssh *s, uint8_t type, struct cursor *c
 static int receive_service_request(struct ssh *s, struct cursor *c)
 {
     struct span name = ssh_names_text(c);
+    if (s->profile->service_loose && cursor_end(c) < 0)
+        return 0;
     int err = ssh_demand_end(s, c);
     if (err < 0)
         return err;
@@ -55,6 +78,7 @@ static int receive_service_request(struct ssh *s, struct cursor *c)
         return ssh_fault_disconnect(s, "bad service request %.*s", (int)name.len,
                                     (const char *)name.data);
     s->auth.service_accepted = true;
+    s->kex.takes_ext_info = false;
     ssh_begin(s, SSH_MSG_SERVICE_ACCEPT);
     ssh_put_string(s, name);
     ssh_send(s);
@@ -91,6 +115,8 @@ static int receive_auth_phase(struct ssh *s, uint8_t type, struct cursor *c)
         return receive_service_request(s, c);
     if (type == SSH_MSG_USERAUTH_REQUEST && s->auth.service_accepted)
         return ssh_auth_receive(s, c);
+    if (type == SSH_MSG_EXT_INFO && s->kex.takes_ext_info)
+        return ssh_kex_receive_ext_info(s, c);
     return receive_unexpected(s, type);
 }
 
@@ -115,11 +141,11 @@ static int receive_connection_phase(struct ssh *s, uint8_t type, struct cursor *
     }
 }
 
-int ssh_dispatch(struct ssh *s)
+static int dispatch(struct ssh *s)
 {
     struct cursor c = cursor_of(s->packet.payload);
     uint8_t type = cursor_u8(&c);
-    if (type == 0 || type >= SSH_MSG_LOCAL_FIRST)
+    if (type == 0 || (type >= SSH_MSG_LOCAL_FIRST && !s->profile->ping))
         return ssh_fault_disconnect(s, "Invalid ssh2 packet type: %d", type);
     if (type == SSH_MSG_DISCONNECT)
         return receive_disconnect(s, &c);
@@ -137,3 +163,10 @@ int ssh_dispatch(struct ssh *s)
         return receive_connection_phase(s, type, &c);
     return receive_unexpected(s, type);
 }
+
+const struct ssh_dialect ssh_dialect_openssh = {
+    .read_byte = ssh_ident_read_byte,
+    .dispatch = dispatch,
+    .refusal_time = ssh_auth_refusal_time,
+    .refuse = ssh_auth_send_refusal,
+};

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { BLOB_MAX_BYTES = 2048, RSA_BITS = 3072 };
+enum { BLOB_MAX_BYTES = 2048 };
 
 struct ssh_hostkey {
     enum ssh_hostkey_type type;
@@ -30,9 +30,9 @@ const char *ssh_hostkey_name_z(enum ssh_hostkey_type type)
     return kinds[type].name_z;
 }
 
-int ssh_hostkey_generate(enum ssh_hostkey_type type, struct buffer *pem)
+int ssh_hostkey_generate(enum ssh_hostkey_type type, unsigned rsa_bits, struct buffer *pem)
 {
-    return crypto_key_generate(kinds[type].key_type, RSA_BITS, pem);
+    return crypto_key_generate(kinds[type].key_type, rsa_bits, pem);
 }
 
 static enum ssh_hostkey_type type_of(const struct crypto_key *key)

@@ -19,10 +19,10 @@ const char *ssh_hostkey_name_z(enum ssh_hostkey_type type);
 
 enum { SSH_HOSTKEY_PEM_MAX_BYTES = 16 * 1024 };
 
-/* Makes a new private key of ssh-keygen's default size (RSA 3072, ECDSA nistp256, Ed25519) and
- * appends it to `pem` as PKCS #8 PEM. For the outside only: libcrypto draws its own randomness.
+/* Makes a new private key (RSA of so many bits, ECDSA nistp256, Ed25519) and appends it to `pem` as
+ * PKCS #8 PEM. For the outside only: libcrypto draws its own randomness.
  * RSA takes a good fraction of a second. 0, ERR_CRYPTO, ERR_FULL or ERR_NOMEM. */
-int ssh_hostkey_generate(enum ssh_hostkey_type type, struct buffer *pem);
+int ssh_hostkey_generate(enum ssh_hostkey_type type, unsigned rsa_bits, struct buffer *pem);
 
 struct ssh_hostkey;
 

@@ -89,7 +89,7 @@ static int accept_line(struct ssh *s)
     return 1;
 }
 
-static int read_byte(struct ssh *s, uint8_t byte)
+int ssh_ident_read_byte(struct ssh *s, uint8_t byte)
 {
     if (byte == '\r') {
         s->line_cr = true;
@@ -112,7 +112,7 @@ int ssh_ident_read(struct ssh *s)
     while (buffer_len(in)) {
         uint8_t byte = buffer_span(in).data[0];
         buffer_take(in, 1);
-        int result = read_byte(s, byte);
+        int result = s->profile->dialect->read_byte(s, byte);
         if (result != 0)
             return result;
     }

@@ -6,6 +6,7 @@
 #include "crypto/sntrup761.h"
 #include "ssh/keylog.h"
 #include "ssh/mpint.h"
+#include "ssh/names.h"
 
 #include <string.h>
 
@@ -17,6 +18,7 @@ enum {
     GEX_BITS_MIN = 2048,
     GEX_BITS_MAX = 8192,
     KEXINIT_MAX_BYTES = 10 * SSH_NAMES_MAX_BYTES,
+    EXTENSIONS_MAX = 1024,
     REKEY_PACKETS = 1 << 30, /* of 2^32: well before sequence numbers come round */
 };
 
@@ -278,11 +280,11 @@ static void send_reply(struct ssh *s, const struct exchange *x)
     ssh_send(s);
 }
 
-static void send_ext_info(struct ssh *s)
+void ssh_kex_send_ext_info(struct ssh *s, size_t count_max)
 {
     const struct ssh_profile_pair *pairs = s->profile->extensions;
     uint32_t count = 0;
-    while (pairs[count].name_z)
+    while (count < count_max && pairs[count].name_z)
         count++;
     ssh_begin(s, SSH_MSG_EXT_INFO);
     ssh_put_u32(s, count);
@@ -291,6 +293,26 @@ static void send_ext_info(struct ssh *s)
         ssh_put_string_z(s, pairs[i].value_z);
     }
     ssh_send(s);
+}
+
+/* OpenSSH 9.6, kex.c: one from a client, and one thing in it matters. */
+int ssh_kex_receive_ext_info(struct ssh *s, struct cursor *c)
+{
+    uint32_t count = cursor_u32(c);
+    s->kex.takes_ext_info = false;
+    if (count >= EXTENSIONS_MAX) {
+        ssh_send_u32(s, SSH_MSG_UNIMPLEMENTED, s->packet.sequence);
+        return 0;
+    }
+    for (uint32_t i = 0; i < count && !c->failed; i++) {
+        struct span name = ssh_names_text(c), value = cursor_string(c);
+        if (!span_equal_z(name, "ext-info-in-auth@openssh.com"))
+            continue;
+        if (span_find(value, 0, 0) >= 0)
+            return ssh_fault(s, "NUL in an extension");
+        s->kex.ext_info_again = s->kex.ext_info_again || span_equal_z(value, "0");
+    }
+    return ssh_demand_end(s, c);
 }
 
 static int note_secrets(struct ssh *s, const struct exchange *x)
@@ -332,7 +354,7 @@ static int switch_output(struct ssh *s, const struct exchange *x)
         return SSH_OVER;
     kex->step = SSH_KEX_WANT_NEWKEYS;
     if (kex->initial && kex->wants_ext_info)
-        send_ext_info(s);
+        ssh_kex_send_ext_info(s, EXTENSIONS_MAX);
     ssh_send_held(s);
     return 0;
 }
@@ -408,6 +430,7 @@ int ssh_kex_receive_newkeys(struct ssh *s, struct cursor *c)
     kex->step = SSH_KEX_IDLE;
     if (kex->initial) {
         kex->initial = false;
+        kex->takes_ext_info = kex->wants_ext_info && s->profile->ext_info_again;
         s->phase = SSH_PHASE_AUTH;
     }
     ssh_emit(s, SSH_EVENT_KEYS)->keys = (struct ssh_event_keys){

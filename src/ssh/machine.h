@@ -40,6 +40,8 @@ struct ssh_kex {
     bool initial;                           /* the first exchange is not over */
     bool strict;                            /* both sides are, for the whole connection */
     bool wants_ext_info;                    /* the client does */
+    bool takes_ext_info;                    /* an EXT_INFO of the client may come */
+    bool ext_info_again;                    /* the client wants it in the authentication too */
     bool skip_guess;                        /* the next packet is a wrong guess */
     struct buffer client_init, server_init; /* KEXINIT payloads, for the hash */
     const struct ssh_kex_method *method;
@@ -64,7 +66,8 @@ struct ssh_auth {
     bool acceptable; /* the request that waits could be accepted */
     bool slow;       /* PAM's delay applies to its refusal */
     bool none_used;  /* the method "none" was tried */
-    bool first_none; /* it is the first request and "none": not counted */
+    bool asks_none;  /* the request that waits is that ... */
+    bool first_none; /* ... and the first: not counted */
     uint32_t attempts, failures;
     struct buffer user, service; /* of the first request */
     int64_t asked_us, refuse_at_us;
@@ -187,13 +190,25 @@ void ssh_send_u32(struct ssh *s, enum ssh_message type, uint32_t value);
 void ssh_send_debug(struct ssh *s, const char *text_z);
 void ssh_send_disconnect(struct ssh *s, uint32_t code, struct span text);
 
+/* ---- How families of servers differ where no table can tell it ---- */
+
+struct ssh_dialect {
+    /* A byte of the client's line. 1: the line is complete. 0: more is needed. SSH_OVER. */
+    int (*read_byte)(struct ssh *s, uint8_t byte);
+    /* The packet in s->packet. 0 or SSH_OVER. */
+    int (*dispatch)(struct ssh *s);
+    /* When the refusal of the request at hand leaves, and what leaves. */
+    int64_t (*refusal_time)(struct ssh *s);
+    void (*refuse)(struct ssh *s);
+};
+
+extern const struct ssh_dialect ssh_dialect_openssh; /* dispatch.c */
+
 /* ---- One family of messages each; all return 0 or SSH_OVER ---- */
 
 /* ident.c: bytes until the line is complete. 1: it is. 0: more is needed. */
 int ssh_ident_read(struct ssh *s);
-
-/* dispatch.c: the packet in s->packet. */
-int ssh_dispatch(struct ssh *s);
+int ssh_ident_read_byte(struct ssh *s, uint8_t byte);
 
 /* kexinit.c */
 void ssh_kexinit_send(struct ssh *s);
@@ -207,12 +222,16 @@ bool ssh_kex_is_due(const struct ssh *s);
 int ssh_kex_receive_sizes(struct ssh *s, struct cursor *c);
 int ssh_kex_receive_public(struct ssh *s, struct cursor *c);
 int ssh_kex_receive_newkeys(struct ssh *s, struct cursor *c);
+int ssh_kex_receive_ext_info(struct ssh *s, struct cursor *c);
+void ssh_kex_send_ext_info(struct ssh *s, size_t count_max);
 void ssh_kex_init(struct ssh *s);
 void ssh_kex_fini(struct ssh *s);
 
 /* auth.c */
 int ssh_auth_receive(struct ssh *s, struct cursor *c);
 void ssh_auth_tick(struct ssh *s);
+int64_t ssh_auth_refusal_time(struct ssh *s);
+void ssh_auth_send_refusal(struct ssh *s);
 void ssh_auth_init(struct ssh *s);
 void ssh_auth_fini(struct ssh *s);
 

@@ -44,8 +44,9 @@ void ssh_put_string_z(struct ssh *s, const char *text_z)
 /* What may be sent while keys are exchanged (RFC 4253, section 7.1). */
 static bool passes_kex(uint8_t type)
 {
-    return type <= SSH_MSG_TRANSPORT_LAST && type != SSH_MSG_SERVICE_REQUEST &&
-           type != SSH_MSG_SERVICE_ACCEPT && type != SSH_MSG_EXT_INFO;
+    return type == SSH_MSG_PONG ||
+           (type <= SSH_MSG_TRANSPORT_LAST && type != SSH_MSG_SERVICE_REQUEST &&
+            type != SSH_MSG_SERVICE_ACCEPT && type != SSH_MSG_EXT_INFO);
 }
 
 static void transmit(struct ssh *s, struct span payload)

@@ -37,6 +37,8 @@ enum ssh_message {
     SSH_MSG_CHANNEL_SUCCESS = 99,
     SSH_MSG_CHANNEL_FAILURE = 100,
     SSH_MSG_LOCAL_FIRST = 192,
+    SSH_MSG_PING = 192, /* OpenSSH's PROTOCOL, 1.8 */
+    SSH_MSG_PONG = 193,
 };
 
 enum {

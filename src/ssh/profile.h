@@ -18,23 +18,41 @@ struct ssh_profile_compat {
     unsigned flags;        /* of enum ssh_compat; the first pattern that matches counts */
 };
 
+struct ssh_dialect;
+
 struct ssh_profile_pair {
     const char *name_z, *value_z;
 };
 
 struct ssh_profile {
     const char *name_z;
+    const char *title_z; /* which server of which system, for people */
+    const char
+        *compared_z;       /* what it was held against; NULL: never compared with its real server */
     const char *version_z; /* the identification line without CR LF */
+    const struct ssh_dialect *dialect; /* what is told by code, not by data (ssh/machine.h) */
 
     /* Name-lists in the server's order, separated by commas. What this build cannot do and host
      * keys that are not there are left out of what is sent. */
     const char *kex_z, *hostkey_z, *cipher_z, *mac_z, *compression_z;
 
     const struct ssh_profile_pair *extensions; /* EXT_INFO (RFC 8308), ends with a NULL name */
-    const struct ssh_profile_compat *compat;   /* ends with a NULL pattern */
+    bool ext_info_again; /* sent once more at the first authentication request, to who asks for it
+                            by ext-info-in-auth@openssh.com */
+    bool ping; /* ping@openssh.com: PING is answered with PONG, from 192 on no number is bad */
+    const struct ssh_profile_compat *compat; /* ends with a NULL pattern */
+
+    unsigned rsa_bits; /* of the host key that the system makes */
+    const char *hostkey_before_z,
+        *hostkey_after_z; /* around rsa, ecdsa, ed25519: its file's name */
 
     const char *auth_methods_z; /* "can continue" of every failure */
-    uint32_t auth_tries_max;    /* the failure with this number ends the connection */
+    const char *user_keys_z; /* name-list: signature algorithms of public keys that are looked at */
+    bool service_loose;      /* a SERVICE_REQUEST that cannot be parsed is passed over */
+    bool hostbound;          /* publickey-hostbound-v00@openssh.com is a method */
+    bool none_at_once;       /* the method "none" is refused without delay */
+    uint32_t refuse_max_ms;  /* no delay for what took longer already; 0: none */
+    uint32_t auth_tries_max; /* the failure with this number ends the connection */
     uint32_t password_max_bytes;
     uint32_t login_grace_ms;
 
@@ -51,11 +69,15 @@ struct ssh_profile {
     uint64_t rekey_blocks;
 };
 
-/* OpenSSH 9.2p1 of Debian 12 ("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u10"). */
-extern const struct ssh_profile ssh_profile_openssh_9_2p1;
+#define PROFILE(symbol, name) extern const struct ssh_profile ssh_profile_##symbol;
+#include "ssh/profiles.def"
+#undef PROFILE
 
 /* By name ("openssh-9.2p1"); NULL when there is none. */
 const struct ssh_profile *ssh_profile_find(struct span name);
+
+/* All names, each after a space. */
+extern const char ssh_profile_names_z[];
 
 /* The compat flags for a client's software. */
 unsigned ssh_profile_compat_of(const struct ssh_profile *profile, struct span software);

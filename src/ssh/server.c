@@ -8,12 +8,23 @@
 
 typedef bool (*is_built)(const struct ssh_server *server, struct span name);
 
+/* Names that are no methods, but tell what the server can do. */
+static bool is_marker(struct span name)
+{
+    static const char *const markers_z[] = {"kex-strict-s-v00@openssh.com", "ext-info-s",
+                                            "kexguess2@matt.ucc.asn.au"};
+    for (size_t i = 0; i < ARRAY_LEN(markers_z); i++)
+        if (span_equal_z(name, markers_z[i]))
+            return true;
+    return false;
+}
+
 static bool kex_is_built(const struct ssh_server *server, struct span name)
 {
     const struct ssh_kex_method *method = ssh_kex_method_find(name);
     if (method && method->kind == SSH_KEX_GEX)
         return server->moduli.count > 0;
-    return method || span_equal_z(name, "kex-strict-s-v00@openssh.com");
+    return method || is_marker(name);
 }
 
 static bool hostkey_is_there(const struct ssh_server *server, struct span name)

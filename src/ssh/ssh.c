@@ -330,7 +330,7 @@ static bool step(struct ssh *s)
     if (result < 0)
         receive_fault(s, result);
     else if (!s->zip.in_on || inflate_packet(s) == 0)
-        ssh_dispatch(s);
+        s->profile->dialect->dispatch(s);
     return true;
 }
 

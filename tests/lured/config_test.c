@@ -1,6 +1,7 @@
 /* The configuration: what is good is taken, what is not is refused at its line. */
 #include "base/error.h"
 #include "lured/config.h"
+#include "ssh/profile.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -81,8 +82,9 @@ static void what_is_wrong_is_said_with_its_line(void **state)
     assert_refused(config, "data: ./d\nnonsense: 1\n",
                    "f.yaml:2: key \"nonsense\": unknown; expected one of data sensor persona image "
                    "hostname passwords user ssh telnet console limits record");
-    assert_refused(config, "ssh:\n  endpoint: tcp:2222\n  colour: red\n",
-                   "f.yaml:3: key \"ssh.colour\": unknown; expected one of endpoint key_log");
+    assert_refused(
+        config, "ssh:\n  endpoint: tcp:2222\n  colour: red\n",
+        "f.yaml:3: key \"ssh.colour\": unknown; expected one of endpoint profile key_log");
     assert_refused(config, "limits:\n  processes: many\n",
                    "f.yaml:2: key \"limits.processes\": expected a number from 4 to 4096, not "
                    "\"many\"");
@@ -102,6 +104,9 @@ static void what_is_wrong_is_said_with_its_line(void **state)
     assert_refused(config, "hostname: a b\n",
                    "f.yaml:1: key \"hostname\": expected a host name: up to 64 letters, digits, "
                    "dots and inner hyphens, not \"a b\"");
+    assert_refused(config, "ssh: {profile: openssh-1.2.27}\n",
+                   "f.yaml:1: key \"ssh.profile\": expected one of openssh-9.2p1 openssh-9.6p1 "
+                   "openssh-8.4p1 openssh-8.2p1, not \"openssh-1.2.27\"");
     assert_refused(config, "data: a\n---\ndata: b\n", "f.yaml:3: a second document");
 }
 
@@ -206,6 +211,35 @@ static void documentation_shows_the_keys(void **state)
     (void)fclose(file);
 }
 
+/* And the servers that can be shown, with what each was held against. */
+static void documentation_shows_the_profiles(void **state)
+{
+    (void)state;
+    static const struct ssh_profile *const ALL[] = {
+#define PROFILE(symbol, name) &ssh_profile_##symbol,
+#include "ssh/profiles.def"
+#undef PROFILE
+    };
+    FILE *file = fopen(DOCS_CONFIGURATION, "r");
+    assert_non_null(file);
+    char line_z[1024] = "";
+    char expected_z[1024];
+    while (strncmp(line_z, "| profile |", 11) != 0)
+        assert_non_null(fgets(line_z, sizeof(line_z), file));
+    assert_non_null(fgets(line_z, sizeof(line_z), file));
+    for (size_t i = 0; i < ARRAY_LEN(ALL); i++) {
+        const char *compared_z = ALL[i]->compared_z;
+        if (compared_z == NULL)
+            compared_z = "NOT compared with its real server";
+        (void)snprintf(expected_z, sizeof(expected_z), "| %s | %s | %s |\n", ALL[i]->name_z,
+                       ALL[i]->title_z, compared_z);
+        assert_non_null(fgets(line_z, sizeof(line_z), file));
+        assert_string_equal(line_z, expected_z);
+        assert_ptr_equal(ssh_profile_find(span_z(ALL[i]->name_z)), ALL[i]);
+    }
+    (void)fclose(file);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -214,7 +248,7 @@ int main(void)
         TEST(what_is_wrong_is_said_with_its_line), TEST(syntax_and_endpoints_are_refused_too),
         TEST(a_refused_file_changes_nothing),      TEST(a_file_that_is_not_there_is_said),
         TEST(options_are_checked_like_the_file),   TEST(what_is_printed_reads_back),
-        TEST(documentation_shows_the_keys),
+        TEST(documentation_shows_the_keys),        TEST(documentation_shows_the_profiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,8 +38,9 @@ static void it_is_drawn_once(void **state)
     (void)state;
     assert_non_null(mkdtemp(path_z));
     int data = open(path_z, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    assert_int_equal(identity_open(&first, data, NOW_MS, &step_z), 0);
-    assert_int_equal(identity_open(&second, data, NOW_MS + 86400000, &step_z), 0);
+    assert_int_equal(identity_open(&first, data, &ssh_profile_openssh_9_2p1, NOW_MS, &step_z), 0);
+    assert_int_equal(
+        identity_open(&second, data, &ssh_profile_openssh_9_2p1, NOW_MS + 86400000, &step_z), 0);
     assert_memory_equal(first.seed, second.seed, sizeof(first.seed));
     assert_string_equal(first.uuid_z, second.uuid_z);
     assert_string_equal(first.hostname_z, second.hostname_z);
@@ -57,7 +58,7 @@ static void it_is_drawn_once(void **state)
     /* A seed that was damaged is not drawn anew in silence: it would be another machine. */
     int seed = openat(data, "identity/seed", O_WRONLY | O_TRUNC | O_CLOEXEC);
     (void)close(seed);
-    assert_true(identity_open(&first, data, NOW_MS, &step_z) < 0);
+    assert_true(identity_open(&first, data, &ssh_profile_openssh_9_2p1, NOW_MS, &step_z) < 0);
     assert_string_equal(step_z, "identity: seed");
     (void)close(data);
     (void)nftw(path_z, delete_one, 16, FTW_DEPTH | FTW_PHYS);

@@ -127,7 +127,7 @@ void compose_quote(struct span bytes, struct buffer *out)
     buffer_put_u8(out, '\'');
 }
 
-/* Fields of a message by letters: u number, b byte, s text, r all that is left (its length). */
+/* Fields of a message by letters: u number, b byte, s text, e texts to the end, r all that is left (its length). */
 static const struct {
     uint8_t type;
     const char *name_z, *fields_z;
@@ -137,7 +137,7 @@ static const struct {
     {SSH_MSG_UNIMPLEMENTED, "UNIMPLEMENTED", "u"},
     {SSH_MSG_DEBUG, "DEBUG", "bss"},
     {SSH_MSG_SERVICE_ACCEPT, "SERVICE_ACCEPT", "s"},
-    {SSH_MSG_EXT_INFO, "EXT_INFO", "ussss"},
+    {SSH_MSG_EXT_INFO, "EXT_INFO", "ue"},
     {SSH_MSG_KEXINIT, "KEXINIT", "r"},
     {SSH_MSG_NEWKEYS, "NEWKEYS", ""},
     {SSH_MSG_KEX_REPLY, "KEX_REPLY", "r"},
@@ -156,6 +156,7 @@ static const struct {
     {SSH_MSG_CHANNEL_REQUEST, "CHANNEL_REQUEST", "usbr"},
     {SSH_MSG_CHANNEL_SUCCESS, "CHANNEL_SUCCESS", "u"},
     {SSH_MSG_CHANNEL_FAILURE, "CHANNEL_FAILURE", "u"},
+    {SSH_MSG_PONG, "PONG", "s"},
 };
 
 static void render_field(char kind, struct cursor *c, struct buffer *out)
@@ -165,6 +166,12 @@ static void render_field(char kind, struct cursor *c, struct buffer *out)
     case 'u': buffer_printf(out, "%u", cursor_u32(c)); break;
     case 'b': buffer_printf(out, "%u", cursor_u8(c)); break;
     case 's': compose_quote(cursor_string(c), out); break;
+    case 'e':
+        for (bool first = true; c->rest.len && !c->failed; first = false) {
+            buffer_put_z(out, first ? "" : " ");
+            compose_quote(cursor_string(c), out);
+        }
+        break;
     case 'l': buffer_printf(out, "%zu", cursor_string(c).len); break;
     default: buffer_printf(out, "+%zu", cursor_rest(c).len); break;
     }

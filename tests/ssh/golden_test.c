@@ -3,7 +3,8 @@
  *
  *     = title          a new case
  *     at PLACE         where it begins: version, kexinit, keys, service, login, channel
- *     with NAME VALUE  before `at`: an option of the client: version, kex, hostkey
+ *     with NAME VALUE  before `at`: an option of the client: version, kex, hostkey; or the
+ *                      server's profile
  *     > TOKENS         the client sends a message (compose.h says what tokens are)
  *     >> TOKENS        the client sends bytes that are no packet
  *     > eof            it shuts its side down
@@ -35,6 +36,7 @@ struct golden {
     bool end_seen;
     struct pair pair;
     struct client_options options;
+    const struct ssh_profile *profile;
     char option_z[3][LINE_MAX_BYTES];
 };
 
@@ -71,6 +73,7 @@ static void finish_case(struct golden *g)
     }
     g->running = g->end_seen = false;
     g->options = client_defaults;
+    g->profile = &ssh_profile_openssh_9_2p1;
 }
 
 static void set_option(struct golden *g, const char *rest_z)
@@ -83,14 +86,16 @@ static void set_option(struct golden *g, const char *rest_z)
             *fields[i] = g->option_z[i];
             return;
         }
-    FAIL(g, "no such option: %s", rest_z);
+    g->profile = strncmp(rest_z, "profile ", 8) == 0 ? ssh_profile_find(span_z(rest_z + 8)) : NULL;
+    if (!g->profile)
+        FAIL(g, "no such option: %s", rest_z);
 }
 
 /* The client sends nothing: its version line, if any, is the case's own. */
 static void start_by_hand(struct golden *g, bool with_version)
 {
     g->options.by_hand = true;
-    pair_init(&g->pair, &ssh_profile_openssh_9_2p1, &g->options, PAIR_RANDOM, 1);
+    pair_init(&g->pair, g->profile, &g->options, PAIR_RANDOM, 1);
     if (!with_version) {
         buffer_clear(&g->pair.client->sender.out);
         struct span line = ssh_out(g->pair.ssh);
@@ -104,7 +109,7 @@ static void start_by_hand(struct golden *g, bool with_version)
 
 static void start_with_keys(struct golden *g, const char *place_z)
 {
-    pair_init(&g->pair, &ssh_profile_openssh_9_2p1, &g->options, PAIR_RANDOM, 1);
+    pair_init(&g->pair, g->profile, &g->options, PAIR_RANDOM, 1);
     pair_pump(&g->pair, true);
     if (strcmp(place_z, "service") == 0)
         pair_say(&g->pair, "05 \"ssh-userauth\"");
@@ -240,7 +245,8 @@ static void run_line(struct golden *g, const char *line_z)
 
 static void run_file(const char *path_z)
 {
-    struct golden g = {.path_z = path_z, .options = client_defaults};
+    struct golden g = {
+        .path_z = path_z, .options = client_defaults, .profile = &ssh_profile_openssh_9_2p1};
     char line_z[LINE_MAX_BYTES];
     FILE *file = fopen(path_z, "r");
     assert_non_null(file);

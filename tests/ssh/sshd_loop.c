@@ -297,19 +297,18 @@ static struct span read_moduli(void)
     return buffer_span(&text);
 }
 
-static struct ssh_server *make_server(void)
+static struct ssh_server *make_server(const struct ssh_profile *profile)
 {
     struct buffer pem[SSH_HOSTKEY_TYPES];
     struct span spans[SSH_HOSTKEY_TYPES];
     int err = 0;
     for (size_t i = 0; i < SSH_HOSTKEY_TYPES; i++) {
         buffer_init(&pem[i], SSH_HOSTKEY_PEM_MAX_BYTES);
-        if (ssh_hostkey_generate((enum ssh_hostkey_type)i, &pem[i]) < 0)
+        if (ssh_hostkey_generate((enum ssh_hostkey_type)i, profile->rsa_bits, &pem[i]) < 0)
             return NULL;
         spans[i] = buffer_span(&pem[i]);
     }
-    struct ssh_server *server =
-        ssh_server_new(&ssh_profile_openssh_9_2p1, spans, SSH_HOSTKEY_TYPES, &err);
+    struct ssh_server *server = ssh_server_new(profile, spans, SSH_HOSTKEY_TYPES, &err);
     if (server)
         err = ssh_server_set_moduli(server, read_moduli());
     if (err < 0)
@@ -352,10 +351,12 @@ static void accept_loop(int listener, const struct ssh_server *server, const cha
 
 int main(int argc, char **argv)
 {
-    struct ssh_server *server = argc >= 2 ? make_server() : NULL;
+    const struct ssh_profile *profile =
+        ssh_profile_find(span_z(argc >= 4 ? argv[3] : "openssh-9.2p1"));
+    struct ssh_server *server = argc >= 2 && profile ? make_server(profile) : NULL;
     int listener = server ? listen_on((int)strtol(argv[1], NULL, 10)) : -1;
     if (listener < 0) {
-        fprintf(stderr, "usage: sshd_loop PORT [PASSWORD]\n");
+        fprintf(stderr, "usage: sshd_loop PORT [PASSWORD [PROFILE]]\n");
         return 1;
     }
     signal(SIGCHLD, SIG_IGN);
