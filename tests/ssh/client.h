@@ -12,6 +12,7 @@ struct client_options {
     const char *version_z;
     const char *kex_z, *hostkey_z, *cipher_cs_z, *cipher_sc_z, *mac_cs_z, *mac_sc_z, *comp_z;
     bool by_hand; /* sends nothing after its version line; no key exchange by itself */
+    bool clear;   /* begins where the first exchange has ended, with packets in the clear */
 };
 
 /* curve25519-sha256, ssh-ed25519, aes128-ctr, hmac-sha2-256, none. */

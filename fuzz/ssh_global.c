@@ -1,0 +1,14 @@
+/* Global requests: src/ssh/global.c.
+ * The input is a list of messages (tests/ssh/talk.h). */
+#include "ssh/message.h"
+#include "talk.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const uint8_t types[] = {SSH_MSG_GLOBAL_REQUEST, SSH_MSG_REQUEST_SUCCESS,
+                                    SSH_MSG_REQUEST_FAILURE};
+    talk_fuzz(span_of(data, size), TALK_LOGGED_IN, span_of(types, sizeof(types)));
+    return 0;
+}
