@@ -40,7 +40,8 @@ static int ask_session(struct ssh *s, struct ssh_channel *channel, struct cursor
     int err = ssh_demand_end(s, c);
     if (err < 0)
         return err;
-    request->needs_answer = channel->answer_due = true;
+    /* On a channel that the session has closed nobody would answer. */
+    request->needs_answer = channel->answer_due = !channel->close_sent;
     channel->starting = request->request;
     return 0;
 }
