@@ -37,7 +37,11 @@ void pair_init_on(struct pair *p, const struct keys_ring *ring,
                   const struct client_options *options, enum pair_split split, uint8_t seed)
 {
     uint8_t seeds[SSH_SEED_BYTES] = {seed, 's'};
-    *p = (struct pair){.split = split, .flip_at = SIZE_MAX, .consume_limit = SIZE_MAX};
+    *p = (struct pair){.split = split,
+                       .flip_at = SIZE_MAX,
+                       .flip_back_at = SIZE_MAX,
+                       .cut_at = SIZE_MAX,
+                       .consume_limit = SIZE_MAX};
     struct buffer *buffers[] = {&p->messages, &p->events, &p->input, &p->output, &p->pending};
     for (size_t i = 0; i < ARRAY_LEN(buffers); i++)
         buffer_init(buffers[i], PAIR_MAX_BYTES);
@@ -185,13 +189,27 @@ static bool pump_session(struct pair *p)
     return moved;
 }
 
+/* The next bytes that may go in one piece: up to the one to be flipped, or that one alone, flipped. */
+static struct span next_piece(struct pair *p, struct span out, size_t sent, size_t flip_at,
+                              uint8_t *flipped)
+{
+    out = span_slice(out, 0, piece(p, out.len));
+    if (flip_at < sent || flip_at >= sent + out.len)
+        return out;
+    if (flip_at > sent)
+        return span_slice(out, 0, flip_at - sent);
+    *flipped = (uint8_t)(out.data[0] ^ (1 << flip_at % 8));
+    return span_of(flipped, 1);
+}
+
 static bool pump_to_client(struct pair *p)
 {
-    struct span out = ssh_out(p->ssh);
-    size_t n = piece(p, out.len);
-    client_feed(p->client, span_slice(out, 0, n));
-    ssh_sent(p->ssh, n);
-    return n > 0;
+    uint8_t flipped;
+    struct span out = next_piece(p, ssh_out(p->ssh), p->to_client, p->flip_back_at, &flipped);
+    client_feed(p->client, out);
+    ssh_sent(p->ssh, out.len);
+    p->to_client += out.len;
+    return out.len > 0;
 }
 
 static void on_message(struct pair *p, struct span message)
@@ -210,20 +228,16 @@ static void on_message(struct pair *p, struct span message)
 
 static bool pump_to_server(struct pair *p)
 {
-    struct span out = client_out(p->client);
-    size_t n = piece(p, out.len);
     uint8_t flipped;
-    if (n && p->flip_at >= p->to_server && p->flip_at < p->to_server + n) {
-        size_t before = p->flip_at - p->to_server;
-        n = before ? before : 1;
-        if (!before) {
-            flipped = out.data[0] ^ 0x10;
-            out = span_of(&flipped, 1);
-        }
-    }
-    n = ssh_feed(p->ssh, span_slice(out, 0, n), p->now_us);
+    struct span out = client_out(p->client);
+    out = next_piece(p, out, p->to_server, p->flip_at, &flipped);
+    out = span_slice(out, 0, p->cut_at - p->to_server);
+    size_t n = ssh_feed(p->ssh, out, p->now_us);
+    if (p->record)
+        buffer_put(p->record, span_slice(out, 0, n));
     client_sent(p->client, n);
     p->to_server += n;
+    p->eof_sent = p->eof_sent || p->to_server == p->cut_at;
     return n > 0;
 }
 

@@ -20,7 +20,11 @@ struct pair {
     bool ended;             /* the server closed, and all it sent arrived */
     bool silent;            /* keep no lines (large transfers) */
     size_t flip_at;         /* the client's byte that arrives with a bit flipped; SIZE_MAX: none */
+    size_t flip_back_at;    /* the same for the server's bytes */
+    size_t cut_at;          /* so many of the client's bytes arrive, then its end; SIZE_MAX: all */
     size_t to_server;       /* bytes that went there */
+    size_t to_client;       /* and here */
+    struct buffer *record;  /* unless NULL: the client's bytes as they were sent */
     struct buffer messages; /* lines: what the client got */
     struct buffer events;   /* lines: what the session was told */
     struct buffer input;    /* channel data that the session got */
