@@ -14,9 +14,10 @@ enum {
     SSH_VERSION_MAX_BYTES = 8192, /* of the client's line */
     SSH_TEXT_MAX_BYTES = 1024,    /* of a DISCONNECT's text, with its NUL */
     SSH_USER_MAX_BYTES = 256 * 1024,
-    SSH_ENV_MAX = 128,     /* variables a channel */
-    SSH_FORWARDS_MAX = 16, /* remote forwards a connection */
-    SSH_MESSAGE_MAX_BYTES = 512 * 1024,
+    SSH_ENV_MAX = 128,                 /* variables a channel */
+    SSH_FORWARDS_MAX = 16,             /* remote forwards a connection */
+    SSH_MESSAGE_MAX_BYTES = 64 * 1024, /* that we send: 32 KiB of data, our KEXINIT */
+    SSH_HELD_MAX_BYTES = 64 * 1024,    /* answers that wait for a key exchange */
 };
 
 enum ssh_phase {

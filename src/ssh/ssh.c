@@ -29,7 +29,7 @@ static void init(struct ssh *s, const struct ssh_server *server, const uint8_t *
     ssh_sender_init(&s->sender, SSH_OUT_MAX_BYTES);
     ssh_zip_init(&s->zip);
     buffer_init(&s->message, SSH_MESSAGE_MAX_BYTES);
-    buffer_init(&s->held, SSH_OUT_MAX_BYTES);
+    buffer_init(&s->held, SSH_HELD_MAX_BYTES);
     ssh_kex_init(s);
     ssh_auth_init(s);
 }

@@ -259,6 +259,10 @@ enum {
     SSH_CHANNELS_MAX = 32,           /* local numbers are below this */
     SSH_OUT_HIGH_BYTES = 256 * 1024, /* above this no packet is worked on, no data taken */
     SSH_OUT_MAX_BYTES = 1024 * 1024, /* more than this waiting ends the connection */
+
+    /* All memory that a connection can come to hold, with libcrypto's and zlib's: the most that its
+     * buffers may grow to, and what the greatest message needs while it is worked on. */
+    SSH_MEMORY_MAX_BYTES = 4 * 1024 * 1024,
 };
 
 enum ssh_stream { SSH_STDOUT, SSH_STDERR };

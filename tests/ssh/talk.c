@@ -5,7 +5,13 @@
 
 #include <stdlib.h>
 
-enum { MESSAGE_MAX_BYTES = 200 * 1024, MESSAGES_MAX = 256, REPEAT_UNIT = 64 };
+enum {
+    MESSAGE_MAX_BYTES = 200 * 1024,
+    MESSAGES_MAX = 256,
+    SENT_MAX_BYTES = 1024 * 1024,
+    SPLIT_MAX_BYTES = 8 * 1024, /* after these all comes whole: single bytes take their time */
+    REPEAT_UNIT = 64,
+};
 
 static const char *const talk_names[] = {
     "ssh-userauth",
@@ -193,8 +199,11 @@ static void run(struct pair *p, struct span input, struct span types)
     uint64_t granted = 1 << 21; /* of the channel that a stage opens */
     unsigned turn = 0, count = 0;
     buffer_init(&message, MESSAGE_MAX_BYTES);
-    while (!p->ended && count++ < MESSAGES_MAX && talk_next(&input, types, &message)) {
+    while (!p->ended && count++ < MESSAGES_MAX && p->to_server < SENT_MAX_BYTES &&
+           talk_next(&input, types, &message)) {
         struct span payload = buffer_span(&message);
+        if (p->to_server + payload.len > SPLIT_MAX_BYTES)
+            p->split = PAIR_WHOLE;
         granted += granted_by(payload);
         if (!payload.len)
             act(p, turn++);
