@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROGRAMS = 64, EVENTS = 256, TEXT_MAX = 1 << 20, SIGHUP_NUMBER = 1, STREAM_BYTES = 1 << 16 };
+enum { PROGRAMS = 64, EVENTS = 32, TEXT_MAX = 1 << 20, SIGHUP_NUMBER = 1, STREAM_BYTES = 1 << 16 };
 
 const struct kernel_limits kernel_limits_default = {.instructions = 1,
                                                     .stream_bytes = STREAM_BYTES};

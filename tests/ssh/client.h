@@ -41,6 +41,7 @@ struct client {
     const char *fault_z; /* the server did something wrong */
 };
 
+/* A ring without the server's host key: whatever it signs is believed. */
 struct client *client_new(const struct keys_ring *ring, const struct client_options *options,
                           uint8_t seed);
 void client_free(struct client *c);

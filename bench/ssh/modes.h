@@ -1,0 +1,26 @@
+/* What bench-ssh can measure; each prints its table. */
+#ifndef BENCH_SSH_MODES_H
+#define BENCH_SSH_MODES_H
+
+#include "client.h"
+
+struct mode_options {
+    const char *lured_z, *bare_z, *image_z;
+    int count;
+    bool shell;
+    struct keys_ring ring;
+};
+
+/* CPU time of the server: sessions, refused passwords, key exchanges. */
+void mode_cpu(const struct mode_options *options);
+
+/* Memory of `count` sessions held at once. */
+void mode_held(const struct mode_options *options);
+
+/* Time of each step as the client sees it, `count` times on each server in turn. */
+void mode_steps(const struct mode_options *options);
+
+/* cost.c: microseconds of the cryptography of one session alone. */
+double bare_crypto_us(const struct crypto_suite *suite);
+
+#endif
