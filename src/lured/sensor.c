@@ -96,6 +96,8 @@ static int make_ssh(struct sensor *s, const struct world *world)
     s->ssh_server = ssh_server_new(&s->profile, keys, IDENTITY_KEYS, &error);
     if (s->ssh_server != NULL)
         ssh_server_set_key_log(s->ssh_server, world->config->ssh_key_log != 0);
+    if (s->ssh_server != NULL)
+        ssh_server_set_waits(s->ssh_server, world->config->ssh_waits != 0);
     return s->ssh_server == NULL ? error : give_moduli(s->ssh_server, world->image);
 }
 
@@ -113,6 +115,7 @@ static int make_host(struct sensor *s)
         .image = world->image,
         .code = s->code,
         .ssh_server = s->ssh_server,
+        .startups_limited = world->config->ssh_max_startups != 0,
         .policy = world->policy,
         .limits = limits_of(world->config),
         .sensor_name = s->name.name,

@@ -13,6 +13,9 @@
 /* Output that waits for a client that does not read, beside what its machine holds. */
 #define QUEUE_MAX ((size_t)256 * 1024)
 
+/* A service is looked at once a day at least. */
+#define TIMER_MAX_US INT64_C(86400000000)
+
 struct serve_connection {
     struct serve *serve;
     const struct service *service;
@@ -143,16 +146,16 @@ static bool pump_output(struct serve_connection *c)
 
 static void set_timer(struct serve_connection *c)
 {
-    int64_t deadline_ms = c->service->deadline_ms(c->self);
-    if (deadline_ms == INT64_MAX) {
+    int64_t deadline_us = c->service->deadline_us(c->self);
+    if (deadline_us == INT64_MAX) {
         reel_timer_stop(&c->timer);
         return;
     }
-    int64_t now_ms = serve_now_us(c->serve) / 1000;
-    int64_t delay_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
-    if (delay_ms > INT64_C(86400000))
-        delay_ms = INT64_C(86400000);
-    reel_timer_start(&c->timer, delay_ms * REEL_MS);
+    int64_t now_us = serve_now_us(c->serve);
+    int64_t delay_us = deadline_us > now_us ? deadline_us - now_us : 0;
+    if (delay_us > TIMER_MAX_US)
+        delay_us = TIMER_MAX_US;
+    reel_timer_start(&c->timer, delay_us * REEL_US);
 }
 
 /* Moves all that can be moved; ends the connection when its machine says so. */

@@ -62,6 +62,7 @@ struct session_connection {
 
     int64_t now_us, start_us, step_us, input_us; /* step: the last step of a login */
     bool logged_in, ended;
+    bool starting; /* counted among those that have not logged in */
     struct session_account account;
     uint32_t failed_tries, login_number, recordings;
     uint64_t output_bytes;
@@ -76,6 +77,9 @@ static inline int64_t session_now_ms(const struct session_connection *c)
 /* An event of the connection at its present time. */
 struct event session_event(const struct session_connection *c, enum event_type type);
 void session_put(struct session_connection *c, const struct event *e);
+
+/* It is not, or no longer, among those that have not logged in. */
+void session_started(struct session_connection *c);
 
 /* A bound was reached: told, and the connection ends in silence. */
 void session_limit(struct session_connection *c, const char *name_z, int64_t value);

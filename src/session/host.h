@@ -12,6 +12,7 @@ struct session_host {
     struct event_sensor sensor;
     struct crypto_suite *suite;
     struct session_counters counters;
+    uint32_t startups;  /* connections that have not logged in */
     struct arena arena; /* what was copied */
 };
 

@@ -3,9 +3,8 @@
  * here (feed, out, sent, deadline, tick), and a few more: traffic, for how it looks on the wire, run, for the guests' slices, and record,
  * for what is to be kept.
  *
- * Time is wall-clock microseconds since 1970 (`now_us`) and milliseconds of the same clock
- * (`deadline_ms`); it never goes back. Any call can make more work possible: after each, look at
- * out, record, state and deadline_ms, and call run until it answers false. */
+ * Time is wall-clock microseconds since 1970 (`now_us`, `deadline_us`); it never goes back. Any call can make more work possible: after each, look at
+ * out, record, state and deadline_us, and call run until it answers false. */
 #ifndef SESSION_SERVICE_H
 #define SESSION_SERVICE_H
 
@@ -45,7 +44,7 @@ struct service {
     enum service_state (*state)(const void *self);
     /* The connection is gone, whoever ended it. The last records appear; then free. */
     void (*lost)(void *self, int64_t now_us);
-    int64_t (*deadline_ms)(const void *self); /* INT64_MAX: none */
+    int64_t (*deadline_us)(const void *self); /* INT64_MAX: none */
     void (*tick)(void *self, int64_t now_us);
     /* Runs guests for at most `budget` instructions; true: there is more to run now. */
     bool (*run)(void *self, uint64_t budget, int64_t now_us);

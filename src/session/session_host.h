@@ -25,6 +25,7 @@ struct session_config {
     const struct persona_image *image;   /* borrowed, here and below */
     struct cpu_code *code;               /* decoded code, shared by all machines */
     const struct ssh_server *ssh_server; /* NULL: no SSH */
+    bool startups_limited; /* new connections are dropped as the SSH server's MaxStartups says */
     const struct session_policy *policy;
     struct session_limits limits;
     struct span sensor_name, sensor_uuid; /* copied */

@@ -152,6 +152,7 @@ static void on_password(struct session_connection *c, const struct ssh_event_aut
         return;
     }
     c->logged_in = true;
+    session_started(c);
     c->input_us = c->now_us;
     c->login_number = (uint32_t)++c->host->counters.logins;
     note_password(c, EVENT_LOGIN_SUCCESS, auth);

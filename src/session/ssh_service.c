@@ -17,7 +17,7 @@ void session_put(struct session_connection *c, const struct event *e)
     session_journal_put(&c->journal, e);
 }
 
-void session_limit(struct session_connection *c, const char *name_z, int64_t value)
+static void put_limit(struct session_connection *c, const char *name_z, int64_t value)
 {
     struct event e = session_event(c, EVENT_SESSION_LIMIT);
     struct buffer text;
@@ -27,8 +27,19 @@ void session_limit(struct session_connection *c, const char *name_z, int64_t val
         event_text(&e, FIELD_VALUE, buffer_span(&text));
     session_put(c, &e);
     buffer_fini(&text);
+}
+
+void session_limit(struct session_connection *c, const char *name_z, int64_t value)
+{
+    put_limit(c, name_z, value);
     ssh_disconnect(c->ssh, 0, NULL);
     c->ended = true;
+}
+
+void session_started(struct session_connection *c)
+{
+    c->host->startups -= c->starting;
+    c->starting = false;
 }
 
 /* ---- Life ---- */
@@ -38,6 +49,7 @@ static void connection_free(void *self)
     struct session_connection *c = self;
     if (c == NULL)
         return;
+    session_started(c);
     for (uint32_t i = 0; i < SSH_CHANNELS_MAX; i++)
         session_channel_drop(c, i);
     kernel_free(c->kernel);
@@ -88,7 +100,10 @@ static void *connection_new(struct session_host *host, const struct session_peer
     set_origin(c, peer);
     uint8_t ssh_seed[SSH_SEED_BYTES];
     crypto_rng_bytes(&c->rng, ssh_seed, sizeof(ssh_seed));
-    c->ssh = ssh_new(host->config.ssh_server, ssh_seed, now_us);
+    bool dropped = host->config.startups_limited &&
+                   ssh_server_drops(host->config.ssh_server, host->startups, &c->rng);
+    c->ssh = dropped ? ssh_new_dropped(host->config.ssh_server, ssh_seed, now_us)
+                     : ssh_new(host->config.ssh_server, ssh_seed, now_us);
     crypto_wipe(ssh_seed, sizeof(ssh_seed));
     if (c->ssh == NULL) {
         connection_free(c);
@@ -97,6 +112,12 @@ static void *connection_new(struct session_host *host, const struct session_peer
     host->counters.connections++;
     struct event e = session_event(c, EVENT_SESSION_CONNECT);
     session_put(c, &e);
+    if (dropped) {
+        put_limit(c, "MaxStartups", host->startups);
+    } else {
+        c->starting = true;
+        host->startups++;
+    }
     return c;
 }
 
@@ -244,6 +265,7 @@ static void connection_lost(void *self, int64_t now_us)
     if (now_us > c->now_us)
         c->now_us = now_us;
     c->ended = true;
+    session_started(c);
     (void)take_kernel_events(c);
     for (uint32_t i = 0; i < SSH_CHANNELS_MAX; i++)
         session_channel_drop(c, i);
@@ -258,24 +280,21 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static int64_t connection_deadline_ms(const void *self)
+static int64_t connection_deadline_us(const void *self)
 {
     const struct session_connection *c = self;
     const struct session_limits *limits = &c->host->config.limits;
     if (c->ended)
         return INT64_MAX;
-    int64_t at = c->start_us / MS_US + limits->total_ms;
+    int64_t at = c->start_us + limits->total_ms * MS_US;
     if (c->logged_in)
-        at = earlier(at, c->input_us / MS_US + limits->idle_ms);
+        at = earlier(at, c->input_us + limits->idle_ms * MS_US);
     /* Without room for records nothing could be done then. */
     if (!session_journal_has_room(&c->journal))
         return at;
-    int64_t ssh_us = ssh_deadline(c->ssh);
-    if (ssh_us != INT64_MAX)
-        at = earlier(at, ssh_us / MS_US + 1);
-    if (c->kernel != NULL)
-        at = earlier(at, kernel_deadline(c->kernel));
-    return at;
+    at = earlier(at, ssh_deadline(c->ssh));
+    int64_t kernel_ms = c->kernel != NULL ? kernel_deadline(c->kernel) : INT64_MAX;
+    return kernel_ms < at / MS_US ? kernel_ms * MS_US : at;
 }
 
 static void connection_tick(void *self, int64_t now_us)
@@ -322,7 +341,7 @@ const struct service session_ssh_service = {
     .traffic = connection_traffic,
     .state = connection_state,
     .lost = connection_lost,
-    .deadline_ms = connection_deadline_ms,
+    .deadline_us = connection_deadline_us,
     .tick = connection_tick,
     .run = connection_run,
     .record = connection_record,

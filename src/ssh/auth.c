@@ -51,20 +51,26 @@ static double pam_delay_us(struct ssh *s)
     return PAM_DELAY_US * (0.5 + sum / PAM_SPREAD_DRAWS / PAM_SPREAD_STEPS);
 }
 
-/* The smallest base * 2^k that is not already past. */
+/* The smallest base * 2^k that is not already past. OpenSSH lets a right password in then, too. */
+static int64_t round_up(const struct ssh *s, double spent_us)
+{
+    double delay = base_delay_us(s);
+    while (delay < spent_us)
+        delay *= 2;
+    return (int64_t)delay;
+}
+
 int64_t ssh_auth_refusal_time(struct ssh *s)
 {
     double spent = (double)(s->now_us - s->auth.asked_us);
-    double delay = base_delay_us(s), most_us = s->profile->refuse_max_ms * 1e3;
+    double most_us = s->profile->refuse_max_ms * 1e3;
     if (s->auth.slow)
         spent += pam_delay_us(s);
     if (s->auth.asks_none && s->profile->none_at_once)
         return s->now_us;
     if (most_us > 0 && spent > most_us)
         return s->auth.asked_us + (int64_t)spent;
-    while (delay < spent)
-        delay *= 2;
-    return s->auth.asked_us + (int64_t)delay;
+    return s->auth.asked_us + round_up(s, spent);
 }
 
 /* ---- Requests ---- */
@@ -217,6 +223,17 @@ int ssh_auth_receive(struct ssh *s, struct cursor *c)
 
 /* ---- Answers ---- */
 
+static void let_in(struct ssh *s)
+{
+    s->auth.accepting = false;
+    s->phase = SSH_PHASE_CONNECTION;
+    ssh_begin(s, SSH_MSG_USERAUTH_SUCCESS);
+    ssh_send(s);
+    /* COMPAT: another process goes on from here, so that SUCCESS is a write of its own. */
+    s->auth.announcing = ssh_kex_start_compression(s, SSH_CLIENT_TO_SERVER) == 0 &&
+                         ssh_kex_start_compression(s, SSH_SERVER_TO_CLIENT) == 0;
+}
+
 void ssh_auth_accept(struct ssh *s, bool superuser)
 {
     struct ssh_auth *auth = &s->auth;
@@ -228,12 +245,22 @@ void ssh_auth_accept(struct ssh *s, bool superuser)
     }
     auth->answer_due = false;
     auth->superuser = superuser;
-    s->phase = SSH_PHASE_CONNECTION;
-    ssh_begin(s, SSH_MSG_USERAUTH_SUCCESS);
-    ssh_send(s);
-    if (ssh_kex_start_compression(s, SSH_CLIENT_TO_SERVER) == 0 &&
-        ssh_kex_start_compression(s, SSH_SERVER_TO_CLIENT) == 0)
-        ssh_global_announce_hostkeys(s);
+    int64_t spent_us = ssh_wait_draw_us(s, SSH_WAIT_LOGIN);
+    if (spent_us == 0) {
+        let_in(s);
+        return;
+    }
+    auth->accepting = true;
+    auth->answer_at_us = auth->asked_us + round_up(s, (double)spent_us);
+}
+
+void ssh_auth_announce(struct ssh *s)
+{
+    if (!s->auth.announcing || buffer_len(&s->sender.out) > 0 || s->phase != SSH_PHASE_CONNECTION)
+        return;
+    s->auth.announcing = false;
+    ssh_global_announce_hostkeys(s);
+    ssh_wait_start(s, SSH_WAIT_SESSION);
 }
 
 void ssh_auth_refuse(struct ssh *s)
@@ -243,7 +270,7 @@ void ssh_auth_refuse(struct ssh *s)
         return;
     auth->answer_due = false;
     auth->refusing = true;
-    auth->refuse_at_us = s->profile->dialect->refusal_time(s);
+    auth->answer_at_us = s->profile->dialect->refusal_time(s);
 }
 
 void ssh_auth_send_refusal(struct ssh *s)
@@ -264,6 +291,10 @@ void ssh_auth_send_refusal(struct ssh *s)
 
 void ssh_auth_tick(struct ssh *s)
 {
-    if (s->phase == SSH_PHASE_AUTH && s->auth.refusing && s->now_us >= s->auth.refuse_at_us)
+    if (s->phase != SSH_PHASE_AUTH || s->now_us < s->auth.answer_at_us)
+        return;
+    if (s->auth.refusing)
         s->profile->dialect->refuse(s);
+    else if (s->auth.accepting)
+        let_in(s);
 }

@@ -180,6 +180,7 @@ void ssh_channel_request_accept(struct ssh *s, uint32_t channel)
     send_window(s, c, s->profile->window_bytes);
     if (c->want_reply)
         ssh_send_u32(s, SSH_MSG_CHANNEL_SUCCESS, c->peer_id);
+    ssh_wait_start(s, SSH_WAIT_PROGRAM);
 }
 
 void ssh_channel_request_refuse(struct ssh *s, uint32_t channel)

@@ -86,6 +86,7 @@ static int accept_line(struct ssh *s)
     s->phase = SSH_PHASE_KEX;
     /* The version line is one write, what follows another. */
     ssh_kexinit_send(s);
+    ssh_wait_start(s, SSH_WAIT_KEXINIT);
     return 1;
 }
 

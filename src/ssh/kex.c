@@ -409,6 +409,8 @@ int ssh_kex_receive_public(struct ssh *s, struct cursor *c)
     }
     if (err == 0)
         err = switch_output(s, &x);
+    if (err == 0 && s->kex.initial)
+        ssh_wait_start(s, SSH_WAIT_KEYS);
     exchange_fini(&x);
     return err;
 }

@@ -63,7 +63,9 @@ struct ssh_kex {
 struct ssh_auth {
     bool service_accepted;
     bool answer_due; /* an SSH_EVENT_AUTH waits for the session */
-    bool refusing;   /* the refusal waits for `refuse_at_us` */
+    bool refusing;   /* the refusal waits for `answer_at_us` */
+    bool accepting;  /* the login does */
+    bool announcing; /* the host keys follow when SUCCESS is out */
     bool acceptable; /* the request that waits could be accepted */
     bool slow;       /* PAM's delay applies to its refusal */
     bool none_used;  /* the method "none" was tried */
@@ -71,7 +73,7 @@ struct ssh_auth {
     bool first_none; /* ... and the first: not counted */
     uint32_t attempts, failures;
     struct buffer user, service; /* of the first request */
-    int64_t asked_us, refuse_at_us;
+    int64_t asked_us, answer_at_us;
     bool superuser;
 };
 
@@ -106,6 +108,7 @@ struct ssh {
     const struct ssh_profile *profile;
     struct crypto_rng rng;
     int64_t now_us, started_us;
+    int64_t silent_until_us; /* nothing leaves before, nothing is read (wait.c) */
     enum ssh_phase phase;
     enum ssh_state state;
     bool fed_end;
@@ -207,6 +210,12 @@ extern const struct ssh_dialect ssh_dialect_openssh; /* dispatch.c */
 
 /* ---- One family of messages each; all return 0 or SSH_OVER ---- */
 
+/* wait.c: microseconds of the profile's spread, or 0. */
+int64_t ssh_wait_draw_us(struct ssh *s, enum ssh_wait step);
+/* What is put out from now on leaves after that time. */
+void ssh_wait_start(struct ssh *s, enum ssh_wait step);
+bool ssh_wait_is_on(const struct ssh *s);
+
 /* ident.c: bytes until the line is complete. 1: it is. 0: more is needed. */
 int ssh_ident_read(struct ssh *s);
 int ssh_ident_read_byte(struct ssh *s, uint8_t byte);
@@ -231,6 +240,8 @@ void ssh_kex_fini(struct ssh *s);
 /* auth.c */
 int ssh_auth_receive(struct ssh *s, struct cursor *c);
 void ssh_auth_tick(struct ssh *s);
+/* The host keys, once SUCCESS is out. */
+void ssh_auth_announce(struct ssh *s);
 int64_t ssh_auth_refusal_time(struct ssh *s);
 void ssh_auth_send_refusal(struct ssh *s);
 void ssh_auth_init(struct ssh *s);

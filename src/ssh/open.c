@@ -78,6 +78,7 @@ static int open_session(struct ssh *s, struct cursor *c, const struct opening *o
     /* COMPAT: no window yet; it comes when a program is started. */
     channel->step = SSH_CHANNEL_LARVAL;
     send_confirmation(s, channel);
+    ssh_wait_start(s, SSH_WAIT_CHANNEL);
     emit_open(s, opening, channel);
     return 0;
 }

@@ -24,6 +24,23 @@ struct ssh_profile_pair {
     const char *name_z, *value_z;
 };
 
+/* Where the real server has work to do before it answers, beside the delays of refusals. */
+enum ssh_wait {
+    SSH_WAIT_VERSION, /* from accept to the version line: a process of its own is started */
+    SSH_WAIT_KEXINIT, /* from the client's line to KEXINIT: another one */
+    SSH_WAIT_KEYS,    /* from the client's public value to the reply */
+    SSH_WAIT_LOGIN,   /* of a password that is right, before the rounding up of the time */
+    SSH_WAIT_SESSION, /* from SUCCESS to the host keys' announcement */
+    SSH_WAIT_CHANNEL, /* a session channel is opened */
+    SSH_WAIT_PROGRAM, /* a program is started */
+    SSH_WAITS,
+};
+
+/* The spread of a wait: nineteen in twenty are not below `low_us`, as many not above `high_us`. */
+struct ssh_profile_wait {
+    uint32_t low_us, median_us, high_us; /* all 0: none */
+};
+
 struct ssh_profile {
     const char *name_z;
     const char *title_z; /* which server of which system, for people */
@@ -64,6 +81,13 @@ struct ssh_profile {
 
     /* Types of service (RFC 1349) from the first program on: with a terminal or X11, and without. */
     uint8_t tos_interactive, tos_bulk;
+
+    struct ssh_profile_wait waits[SSH_WAITS]; /* less what our own work takes */
+
+    /* MaxStartups: clients that have not logged in; from `begin` on new ones are dropped with a
+     * chance of `rate` percent, which rises to all at `full`. 0: never. */
+    uint32_t startups_begin, startups_rate, startups_full;
+    const char *startups_text_z; /* what a dropped one is told */
 
     /* Blocks after which the server asks for new keys; 0: by the cipher, as OpenSSH does. */
     uint64_t rekey_blocks;

@@ -148,6 +148,23 @@ void ssh_server_set_key_log(struct ssh_server *server, bool on)
     server->key_log = on;
 }
 
+void ssh_server_set_waits(struct ssh_server *server, bool on)
+{
+    server->waits = on;
+}
+
+bool ssh_server_drops(const struct ssh_server *server, uint32_t startups, struct crypto_rng *rng)
+{
+    const struct ssh_profile *p = server->profile;
+    if (p->startups_full == 0 || startups < p->startups_begin)
+        return false;
+    if (startups >= p->startups_full)
+        return true;
+    uint32_t chance = p->startups_rate + (100 - p->startups_rate) * (startups - p->startups_begin) /
+                                             (p->startups_full - p->startups_begin);
+    return crypto_rng_u32(rng) % 100 < chance;
+}
+
 int ssh_server_set_moduli(struct ssh_server *server, struct span text)
 {
     ssh_moduli_parse(text, &server->moduli);

@@ -18,7 +18,7 @@ struct ssh_server {
     char cipher_z[SSH_NAMES_MAX_BYTES], mac_z[SSH_NAMES_MAX_BYTES];
     char compression_z[SSH_NAMES_MAX_BYTES];
     struct ssh_moduli moduli; /* none: no group exchange */
-    bool key_log;
+    bool key_log, waits;
     uint64_t timing_secret; /* out of the host keys: the same after a restart */
 };
 

@@ -34,19 +34,36 @@ static void init(struct ssh *s, const struct ssh_server *server, const uint8_t *
     ssh_auth_init(s);
 }
 
-struct ssh *ssh_new(const struct ssh_server *server, const uint8_t seed[SSH_SEED_BYTES],
-                    int64_t now_us)
+static struct ssh *new_with(const struct ssh_server *server, const uint8_t *seed,
+                            const char *text_z, const char *end_z, int64_t now_us)
 {
     struct ssh *s = calloc(1, sizeof(*s));
     if (!s)
         return NULL;
     init(s, server, seed, now_us);
-    if (buffer_put_z(&s->sender.out, s->profile->version_z) < 0 ||
-        buffer_put_z(&s->sender.out, "\r\n") < 0) {
+    if (buffer_put_z(&s->sender.out, text_z) < 0 || buffer_put_z(&s->sender.out, end_z) < 0) {
         ssh_free(s);
         return NULL;
     }
     s->out_first = buffer_len(&s->sender.out);
+    return s;
+}
+
+struct ssh *ssh_new(const struct ssh_server *server, const uint8_t seed[SSH_SEED_BYTES],
+                    int64_t now_us)
+{
+    struct ssh *s = new_with(server, seed, server->profile->version_z, "\r\n", now_us);
+    if (s)
+        ssh_wait_start(s, SSH_WAIT_VERSION);
+    return s;
+}
+
+struct ssh *ssh_new_dropped(const struct ssh_server *server, const uint8_t seed[SSH_SEED_BYTES],
+                            int64_t now_us)
+{
+    struct ssh *s = new_with(server, seed, server->profile->startups_text_z, "", now_us);
+    if (s)
+        ssh_finish(s);
     return s;
 }
 
@@ -167,6 +184,7 @@ void ssh_disconnect(struct ssh *s, uint32_t code, const char *text_z)
 {
     if (s->phase == SSH_PHASE_OVER)
         return;
+    s->silent_until_us = 0;
     if (text_z && s->phase != SSH_PHASE_IDENT)
         ssh_send_disconnect(s, code, span_z(text_z));
     ssh_finish(s);
@@ -180,7 +198,7 @@ static size_t read_at_once(const struct ssh *s, struct span bytes)
 {
     if (s->phase == SSH_PHASE_CONNECTION)
         return bytes.len;
-    if (!s->wants_input)
+    if (!s->wants_input || ssh_wait_is_on(s))
         return 0;
     ptrdiff_t line_end = s->phase == SSH_PHASE_IDENT ? span_find(bytes, '\n', 0) : -1;
     size_t most = line_end >= 0 ? (size_t)line_end + 1 : READ_BYTES;
@@ -209,7 +227,7 @@ void ssh_feed_end(struct ssh *s, int64_t now_us)
 
 struct span ssh_out(const struct ssh *s)
 {
-    struct span out = buffer_span(&s->sender.out);
+    struct span out = ssh_wait_is_on(s) ? span_of(NULL, 0) : buffer_span(&s->sender.out);
     return s->out_first ? span_slice(out, 0, s->out_first) : out;
 }
 
@@ -221,6 +239,8 @@ void ssh_sent(struct ssh *s, size_t n)
 
 enum ssh_state ssh_state(const struct ssh *s)
 {
+    if (ssh_wait_is_on(s))
+        return SSH_OPEN;
     if (!s->aborts)
         return s->state;
     return buffer_len(&s->sender.out) ? SSH_OPEN : SSH_ABORT;
@@ -245,9 +265,12 @@ static int64_t grace_deadline(const struct ssh *s)
 int64_t ssh_deadline(const struct ssh *s)
 {
     int64_t grace = grace_deadline(s);
-    if (s->phase == SSH_PHASE_AUTH && s->auth.refusing && s->auth.refuse_at_us < grace)
-        return s->auth.refuse_at_us;
-    return grace;
+    int64_t next = INT64_MAX;
+    if (ssh_wait_is_on(s))
+        next = s->silent_until_us;
+    else if (s->phase == SSH_PHASE_AUTH && (s->auth.refusing || s->auth.accepting))
+        next = s->auth.answer_at_us;
+    return next < grace ? next : grace;
 }
 
 void ssh_tick(struct ssh *s, int64_t now_us)
@@ -275,7 +298,8 @@ static bool may_go_on(const struct ssh *s)
 {
     /* Before the login every answer is one write: the next packet is read when it is out. */
     size_t out_max = s->phase == SSH_PHASE_CONNECTION ? SSH_OUT_HIGH_BYTES : 0;
-    return s->phase != SSH_PHASE_OVER && !s->auth.answer_due && !s->auth.refusing &&
+    return s->phase != SSH_PHASE_OVER && !ssh_wait_is_on(s) && !s->auth.answer_due &&
+           !s->auth.refusing && !s->auth.accepting && !s->auth.announcing &&
            !ssh_channel_answer_due(s) && buffer_len(&s->sender.out) <= out_max;
 }
 
@@ -336,6 +360,7 @@ static bool step(struct ssh *s)
 
 int ssh_next(struct ssh *s, struct ssh_event *event)
 {
+    ssh_auth_announce(s);
     if (!s->has_event)
         ssh_channel_emit_room(s);
     while (!s->has_event && may_go_on(s) && step(s))

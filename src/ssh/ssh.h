@@ -48,12 +48,24 @@ int ssh_server_set_moduli(struct ssh_server *server, struct span text);
  * connections can be decrypted. Off by default. */
 void ssh_server_set_key_log(struct ssh_server *server, bool on);
 
+/* Before the first connection: each step takes the time that it takes the real server (the
+ * profile's waits). Off by default. */
+void ssh_server_set_waits(struct ssh_server *server, bool on);
+
+/* Whether a new client is to be dropped while `startups` others have not logged in yet (sshd_config,
+ * MaxStartups; sshd.c, should_drop_connection). */
+struct crypto_rng;
+bool ssh_server_drops(const struct ssh_server *server, uint32_t startups, struct crypto_rng *rng);
+
 /* ---- One connection ---- */
 
 /* A client connected: the version line is at once at ssh_out. Time is in microseconds of any
  * steady clock, here and below. NULL: out of memory. */
 struct ssh *ssh_new(const struct ssh_server *server, const uint8_t seed[SSH_SEED_BYTES],
                     int64_t now_us);
+/* The same for one that is dropped: a line of text, and the end. */
+struct ssh *ssh_new_dropped(const struct ssh_server *server, const uint8_t seed[SSH_SEED_BYTES],
+                            int64_t now_us);
 void ssh_free(struct ssh *s);
 
 /* How many bytes were taken; the others are offered again later. 0 once the connection is closing. */
@@ -242,7 +254,7 @@ int ssh_next(struct ssh *s, struct ssh_event *event);
 
 /* ---- Answers about the connection ---- */
 
-/* Answers SSH_EVENT_AUTH. `superuser`: may forward ports below 1024, as root may. */
+/* Answers SSH_EVENT_AUTH; it leaves when the real server's would. `superuser`: may forward ports below 1024, as root may. */
 void ssh_auth_accept(struct ssh *s, bool superuser);
 
 /* The refusal leaves when the real server's would (PAM's delay for a password, then OpenSSH's

@@ -82,9 +82,9 @@ static void what_is_wrong_is_said_with_its_line(void **state)
     assert_refused(config, "data: ./d\nnonsense: 1\n",
                    "f.yaml:2: key \"nonsense\": unknown; expected one of data sensor persona image "
                    "hostname passwords user ssh telnet console limits record");
-    assert_refused(
-        config, "ssh:\n  endpoint: tcp:2222\n  colour: red\n",
-        "f.yaml:3: key \"ssh.colour\": unknown; expected one of endpoint profile key_log");
+    assert_refused(config, "ssh:\n  endpoint: tcp:2222\n  colour: red\n",
+                   "f.yaml:3: key \"ssh.colour\": unknown; expected one of endpoint profile "
+                   "key_log waits max_startups");
     assert_refused(config, "limits:\n  processes: many\n",
                    "f.yaml:2: key \"limits.processes\": expected a number from 4 to 4096, not "
                    "\"many\"");

@@ -124,10 +124,10 @@ static void fake_lost(void *self, int64_t now_us)
     put_record(f);
 }
 
-static int64_t fake_deadline_ms(const void *self)
+static int64_t fake_deadline_us(const void *self)
 {
     const struct fake *f = self;
-    return f->paused_until_ms != 0 ? f->paused_until_ms : INT64_MAX;
+    return f->paused_until_ms != 0 ? f->paused_until_ms * 1000 : INT64_MAX;
 }
 
 static void fake_tick(void *self, int64_t now_us)
@@ -178,7 +178,7 @@ static const struct service FAKE = {
     .traffic = fake_traffic,
     .state = fake_state,
     .lost = fake_lost,
-    .deadline_ms = fake_deadline_ms,
+    .deadline_us = fake_deadline_us,
     .tick = fake_tick,
     .run = fake_run,
     .record = fake_record,

@@ -444,7 +444,7 @@ static void check_limit(void **state, const struct session_limits *limits, const
     visit_exec(&v, command_z);
     if (wait_us > 0) {
         assert_int_equal(v.service->state(v.self), SERVICE_OPEN);
-        assert_true(v.service->deadline_ms(v.self) <= (v.now_us + wait_us) / 1000);
+        assert_true(v.service->deadline_us(v.self) <= v.now_us + wait_us);
         visit_wait(&v, wait_us);
     }
     assert_int_equal(v.service->state(v.self), SERVICE_CLOSE);

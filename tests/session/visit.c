@@ -237,10 +237,10 @@ static bool take_messages(struct visit *v)
 /* Waits of the server: a refusal's delay, not the bounds of a session. */
 static bool wait_for_server(struct visit *v)
 {
-    int64_t at_ms = v->service->deadline_ms(v->self);
-    if (at_ms > v->now_us / 1000 + SERVER_WAIT_MS)
+    int64_t at_us = v->service->deadline_us(v->self);
+    if (at_us > v->now_us + SERVER_WAIT_MS * 1000)
         return false;
-    v->now_us = at_ms * 1000 > v->now_us ? at_ms * 1000 : v->now_us + 1;
+    v->now_us = at_us > v->now_us ? at_us : v->now_us + 1;
     v->service->tick(v->self, v->now_us);
     v->wants_run = true;
     return true;

@@ -479,6 +479,89 @@ static void traffic_is_marked_by_the_first_program(void **state)
     pair_fini(&p);
 }
 
+/* ---- Time ---- */
+
+/* Moves to the machine's next deadline: how far that was. */
+static int64_t wait_once(struct pair *p)
+{
+    int64_t waited_us = ssh_deadline(p->ssh) - p->now_us;
+    p->now_us += waited_us;
+    ssh_tick(p->ssh, p->now_us);
+    pair_pump(p, false);
+    return waited_us;
+}
+
+static void assert_waits(struct pair *p, enum ssh_wait step)
+{
+    const struct ssh_profile_wait *wait = &profile->waits[step];
+    assert_int_equal(ssh_out(p->ssh).len, 0);
+    assert_in_range(wait_once(p), wait->low_us, wait->high_us);
+}
+
+static void each_step_takes_the_real_servers_time(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct keys_ring ring;
+    keys_ring_init(&ring, profile);
+    ssh_server_set_waits(ring.server, true);
+    pair_init_on(&p, &ring, &client_defaults, PAIR_WHOLE, 1);
+    pair_pump(&p, false);
+    assert_false(p.client->have_version);
+    assert_waits(&p, SSH_WAIT_VERSION);
+    assert_true(p.client->have_version);
+    assert_int_equal(buffer_len(&p.client->server_init), 0);
+    assert_waits(&p, SSH_WAIT_KEXINIT);
+    assert_true(buffer_len(&p.client->server_init) > 0);
+    assert_waits(&p, SSH_WAIT_KEYS);
+    assert_true(p.client->has_keys);
+    /* A right password is let in at base * 2^k, the first that is not below the wait. */
+    client_send(p.client, span_of("\5\0\0\0\014ssh-userauth", 17));
+    pair_pump(&p, false);
+    client_send(
+        p.client,
+        span_of("\x32\0\0\0\1a\0\0\0\x0essh-connection\0\0\0\x08password\0\0\0\0\6secret", 47));
+    pair_pump(&p, false);
+    assert_in_range(wait_once(&p), profile->waits[SSH_WAIT_LOGIN].low_us,
+                    2 * profile->waits[SSH_WAIT_LOGIN].high_us);
+    assert_true(p.client->logged_in);
+    assert_false(pair_saw(&p.messages, "USERAUTH_FAILURE 'publickey,password' 0"));
+    assert_waits(&p, SSH_WAIT_SESSION);
+    pair_fini(&p);
+    keys_ring_fini(&ring);
+}
+
+static void new_clients_are_dropped_as_max_startups_says(void **state)
+{
+    (void)state;
+    enum { TIMES = 2000 };
+    static const struct {
+        uint32_t startups, least, most; /* of TIMES */
+    } rows[] = {{0, 0, 0},
+                {9, 0, 0},
+                {10, 500, 700},
+                {55, 1200, 1400},
+                {99, 1900, TIMES - 1},
+                {100, TIMES, TIMES},
+                {5000, TIMES, TIMES}};
+    static const uint8_t seed[SSH_SEED_BYTES] = {7};
+    struct ssh_server *server = keys_server(profile);
+    struct crypto_rng rng;
+    crypto_rng_init(&rng, seed);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        uint32_t dropped = 0;
+        for (unsigned n = 0; n < TIMES; n++)
+            dropped += ssh_server_drops(server, rows[i].startups, &rng);
+        assert_in_range(dropped, rows[i].least, rows[i].most);
+    }
+    struct ssh *s = ssh_new_dropped(server, seed, 0);
+    assert_true(span_equal_z(ssh_out(s), "Exceeded MaxStartups\r\n"));
+    assert_int_equal(ssh_state(s), SSH_CLOSE);
+    assert_int_equal(ssh_feed(s, span_z("SSH-2.0-x\r\n"), 0), 0);
+    ssh_free(s);
+    ssh_server_free(server);
+}
+
 static void nothing_but_a_password_can_be_accepted(void **state)
 {
     (void)state;
@@ -590,6 +673,8 @@ int main(void)
         cmocka_unit_test(before_the_login_every_answer_is_a_write_of_its_own),
         cmocka_unit_test(no_more_is_read_than_the_real_server_reads),
         cmocka_unit_test(traffic_is_marked_by_the_first_program),
+        cmocka_unit_test(each_step_takes_the_real_servers_time),
+        cmocka_unit_test(new_clients_are_dropped_as_max_startups_says),
         cmocka_unit_test(nothing_but_a_password_can_be_accepted),
         cmocka_unit_test(a_client_that_does_not_read_is_not_read_from),
         cmocka_unit_test(the_same_seed_and_input_give_the_same_bytes),
