@@ -1,0 +1,68 @@
+/* Binary floating point of IEEE 754 in integers: every rounding mode, every flag, no host's unit.
+ * For processors whose arithmetic is not the host's (their NaNs are others, and the compiler may not
+ * be asked to honour modes). Values are the bits of binary32 or binary64 in a uint64_t.
+ *
+ * Source: IEEE 754-2008; what it leaves open (NaNs, tininess after rounding) as MIPS has it before
+ * its revision 6: the first bit of a NaN's fraction is 1 when it signals, and an operation that met
+ * a signalling NaN gives the default one. */
+#ifndef CPU_FLOAT_H
+#define CPU_FLOAT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum cpu_float_rounding {
+    CPU_FLOAT_NEAREST,
+    CPU_FLOAT_TO_ZERO,
+    CPU_FLOAT_UP,
+    CPU_FLOAT_DOWN,
+};
+
+enum cpu_float_flag {
+    CPU_FLOAT_INEXACT = 1,
+    CPU_FLOAT_UNDERFLOW = 2,
+    CPU_FLOAT_OVERFLOW = 4,
+    CPU_FLOAT_DIVIDE = 8,
+    CPU_FLOAT_INVALID = 16,
+};
+
+struct cpu_float {
+    enum cpu_float_rounding rounding;
+    bool flush;     /* tiny results become zero */
+    unsigned flags; /* CPU_FLOAT_*: added to, never cleared */
+};
+
+struct cpu_float_format;
+extern const struct cpu_float_format cpu_float_single, cpu_float_double;
+
+uint64_t cpu_float_add(struct cpu_float *env, const struct cpu_float_format *fmt, uint64_t a,
+                       uint64_t b);
+uint64_t cpu_float_sub(struct cpu_float *env, const struct cpu_float_format *fmt, uint64_t a,
+                       uint64_t b);
+uint64_t cpu_float_mul(struct cpu_float *env, const struct cpu_float_format *fmt, uint64_t a,
+                       uint64_t b);
+uint64_t cpu_float_div(struct cpu_float *env, const struct cpu_float_format *fmt, uint64_t a,
+                       uint64_t b);
+uint64_t cpu_float_sqrt(struct cpu_float *env, const struct cpu_float_format *fmt, uint64_t a);
+uint64_t cpu_float_one(const struct cpu_float_format *fmt);
+
+/* From one format to the other. */
+uint64_t cpu_float_convert(struct cpu_float *env, const struct cpu_float_format *from,
+                           const struct cpu_float_format *to, uint64_t a);
+uint64_t cpu_float_from_int(struct cpu_float *env, const struct cpu_float_format *fmt, int64_t value);
+/* Rounded as env says. What does not fit in `bits` (32 or 64), and NaNs: invalid, and the largest
+ * number of so many bits. */
+int64_t cpu_float_to_int(struct cpu_float *env, const struct cpu_float_format *fmt, uint64_t a,
+                         unsigned bits);
+
+enum cpu_float_order {
+    CPU_FLOAT_LESS,
+    CPU_FLOAT_EQUAL,
+    CPU_FLOAT_GREATER,
+    CPU_FLOAT_UNORDERED,
+};
+/* Invalid: a signalling NaN, or any NaN when `signalling`. */
+enum cpu_float_order cpu_float_compare(struct cpu_float *env, const struct cpu_float_format *fmt,
+                                       uint64_t a, uint64_t b, bool signalling);
+
+#endif
