@@ -18,8 +18,8 @@ enum class { ZERO, NUMBER, INFINITE, QUIET_NAN, SIGNALLING_NAN };
 struct parts {
     enum class class;
     bool sign;
-    int exp;        /* of the highest bit: NUMBER is frac / 2^63 * 2^exp */
-    uint64_t frac;  /* NaNs: the fraction as it stands */
+    int exp;       /* of the highest bit: NUMBER is frac / 2^63 * 2^exp */
+    uint64_t frac; /* NaNs: the fraction as it stands */
 };
 
 static uint64_t fraction_mask(const struct cpu_float_format *fmt)
@@ -148,7 +148,8 @@ static uint64_t round_pack(struct cpu_float *env, const struct cpu_float_format 
     if (inexact)
         env->flags |= CPU_FLOAT_INEXACT;
     uint64_t biased = (uint64_t)(exp + fmt->bias);
-    return signed_bits(fmt, p->sign, (biased << fmt->fraction) + (frac >> drop & fraction_mask(fmt)));
+    return signed_bits(fmt, p->sign,
+                       (biased << fmt->fraction) + (frac >> drop & fraction_mask(fmt)));
 }
 
 /* Of a value of 128 bits, not 0, whose highest bit would stand for 2^exp. */
@@ -331,7 +332,8 @@ uint64_t cpu_float_convert(struct cpu_float *env, const struct cpu_float_format 
     return frac ? infinity(to, x.sign) | frac : default_nan(to);
 }
 
-uint64_t cpu_float_from_int(struct cpu_float *env, const struct cpu_float_format *fmt, int64_t value)
+uint64_t cpu_float_from_int(struct cpu_float *env, const struct cpu_float_format *fmt,
+                            int64_t value)
 {
     if (value == 0)
         return 0;

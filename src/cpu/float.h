@@ -49,7 +49,8 @@ uint64_t cpu_float_one(const struct cpu_float_format *fmt);
 /* From one format to the other. */
 uint64_t cpu_float_convert(struct cpu_float *env, const struct cpu_float_format *from,
                            const struct cpu_float_format *to, uint64_t a);
-uint64_t cpu_float_from_int(struct cpu_float *env, const struct cpu_float_format *fmt, int64_t value);
+uint64_t cpu_float_from_int(struct cpu_float *env, const struct cpu_float_format *fmt,
+                            int64_t value);
 /* Rounded as env says. What does not fit in `bits` (32 or 64), and NaNs: invalid, and the largest
  * number of so many bits. */
 int64_t cpu_float_to_int(struct cpu_float *env, const struct cpu_float_format *fmt, uint64_t a,

@@ -1,0 +1,269 @@
+/* The main loop. One function, because every operation jumps straight to the next one's label. What
+ * an operation may do: read and write cpu->r (as `r`), memory by LOAD and STORE; and then NEXT.
+ *
+ * The budget is paid block by block, on entry; what was not executed is given back on the way out. */
+#include "cpu/mips_run.h"
+#include "cpu/mips_bodies.h"
+#include "cpu/mips_internal.h"
+#include "cpu/mips_ops.h"
+
+#include <assert.h>
+
+#if !defined(__clang__)
+/* Each operation shall keep a jump of its own, and recompute rather than carry values around;
+ * following every variable through all of it for a debugger would take minutes. */
+#pragma GCC optimize("no-gcse", "no-crossjumping", "no-var-tracking")
+#endif
+
+#define PAGE_MASK   (~(uint32_t)(CPU_PAGE_BYTES - 1))
+#define REGION_MASK 0xf0000000u
+
+static uint32_t rotate(uint32_t value, unsigned count)
+{
+    return value >> count | value << (-count & 31);
+}
+
+/* Between runs mips_state has the registers, while running mips.r. */
+static void enter(struct mips *cpu)
+{
+    memcpy(cpu->r, cpu->state.reg, sizeof(cpu->state.reg));
+    cpu->r[MIPS_ZERO] = 0;
+    cpu->r[MIPS_R_HI] = cpu->state.hi;
+    cpu->r[MIPS_R_LO] = cpu->state.lo;
+    cpu->block = NULL;
+    if (cpu->state.pc != cpu->probe_passed)
+        cpu->probe_is_passed = false;
+    if (cpu->store_epoch != cpu_store_epoch(cpu->store) ||
+        cpu->exec_epoch != cpu_space_exec_epoch(cpu->space))
+        mips_forget_jumps(cpu);
+}
+
+static void leave(struct mips *cpu, uint32_t pc, int stop)
+{
+    memcpy(cpu->state.reg, cpu->r, sizeof(cpu->state.reg));
+    cpu->state.hi = cpu->r[MIPS_R_HI];
+    cpu->state.lo = cpu->r[MIPS_R_LO];
+    cpu->state.pc = pc;
+    cpu->block = NULL;
+    /* Not done is an instruction that faulted. */
+    if (stop == CPU_STOP_BUDGET || stop == CPU_STOP_SYSCALL)
+        cpu->probe_is_passed = false;
+}
+
+static unsigned limit_of(int64_t left)
+{
+    return left < MIPS_BLOCK_COUNT_MAX ? (unsigned)left : MIPS_BLOCK_COUNT_MAX;
+}
+
+/* Where every operation jumps to every other, clang takes minutes: there one jump serves all. */
+#if defined(__clang__)
+#define MIPS_ONE_JUMP 1
+#else
+#define MIPS_ONE_JUMP 0
+#endif
+
+#if MIPS_ONE_JUMP
+#define DISPATCH() goto dispatch
+#else
+#define DISPATCH() goto *labels[insn->op]
+#endif
+
+#define NEXT()      \
+    do {            \
+        insn++;     \
+        DISPATCH(); \
+    } while (0)
+
+/* Executes a block from its start. */
+#define START(to)                                 \
+    do {                                          \
+        left -= (to)->count;                      \
+        insn = ((struct mips_block *)(to))->insn; \
+        DISPATCH();                               \
+    } while (0)
+
+/* The same if the budget is enough for it. */
+#define ENTER(to)                               \
+    do {                                        \
+        struct cpu_block *next_block = (to);    \
+        cpu->block = next_block;                \
+        if (unlikely(left < next_block->count)) \
+            goto too_long;                      \
+        START(next_block);                      \
+    } while (0)
+
+/* What find_block found: fits, or is one step that the next run pays the rest of. */
+#define FIND(keep_it)                                                     \
+    do {                                                                  \
+        stop = CPU_STOP_BUDGET;                                           \
+        if (left <= 0)                                                    \
+            goto out;                                                     \
+        stop = mips_find_block(cpu, pc, limit_of(left), keep_it, &block); \
+        if (stop)                                                         \
+            goto out;                                                     \
+        cpu->block = block;                                               \
+    } while (0)
+
+#define OP(name) op_##name : DO_##name NEXT();
+
+#define LIKELY_OP(name)           \
+    op_##name##L : if (IF_##name) \
+    {                             \
+        NEXT();                   \
+    }                             \
+    left++;                       \
+    insn += insn->imm;            \
+    DISPATCH();
+
+static int run(struct mips *cpu, int64_t *budget_left, uint32_t *pc_out)
+{
+#if !MIPS_ONE_JUMP
+    static const void *const labels[MIPS_OP_COUNT] = {
+#define LABEL(name) [MIPS_OP_##name] = &&op_##name,
+        MIPS_OPS(LABEL)
+#undef LABEL
+    };
+#endif
+    uint32_t *const r = cpu->r;
+    int64_t left = *budget_left;
+    uint32_t pc = *pc_out;
+    const struct cpu_jump *const jumps = cpu_store_jumps(cpu->store);
+    struct cpu_block *block;
+    struct mips_insn *insn;
+    int stop;
+
+find : {
+    const struct cpu_jump *jump = &jumps[cpu_jump_slot(pc)];
+    if (jump->key == (pc ^ cpu->stamp)) {
+        r[MIPS_R_PAGE] = pc & PAGE_MASK;
+        ENTER(jump->block);
+    }
+    FIND(true);
+    r[MIPS_R_PAGE] = pc & PAGE_MASK;
+    START(block);
+}
+
+    /* A jump that is taken for the first time: remembered when it stays in the page, for then
+     * both ends are thrown out together. */
+link : {
+    struct cpu_block_page *page = cpu->block->page;
+    uint64_t epoch = cpu_store_epoch(cpu->store);
+    pc = r[MIPS_R_PAGE] + insn->imm;
+    if (insn->imm >= CPU_PAGE_BYTES || !page)
+        goto find;
+    FIND(true);
+    if (block->page == page && cpu_store_epoch(cpu->store) == epoch)
+        insn->link = block;
+    START(block);
+}
+
+    /* The budget ends within the block, which was not begun. */
+too_long:
+    pc = r[MIPS_R_PAGE] + cpu->block->start;
+    FIND(true);
+    START(block);
+
+fault:
+    left += cpu->block->count - insn->pos;
+    pc = r[MIPS_R_PAGE] + cpu->block->start + 4u * insn->pos;
+    if (stop == MIPS_RETRY) {
+        FIND(false);
+        START(block);
+    }
+    if ((insn->flags & MIPS_INSN_SLOT) && (insn[1].flags & MIPS_INSN_LINKS))
+        r[insn[1].rd] = pc + 8;
+    goto out;
+
+#if MIPS_ONE_JUMP
+dispatch:
+    switch ((enum mips_op)insn->op) {
+#define GO_TO_LABEL(name) \
+    case MIPS_OP_##name: goto op_##name;
+        MIPS_OPS(GO_TO_LABEL)
+#undef GO_TO_LABEL
+    case MIPS_OP_COUNT: break;
+    }
+    assert(false);
+#endif
+
+    MIPS_OPS_REG(OP)
+    MIPS_OPS_IMM(OP)
+    MIPS_OPS_SHIFT(OP)
+    MIPS_OPS_MOVE(OP)
+    MIPS_OPS_ONE(OP)
+    MIPS_OPS_HILO(OP)
+    MIPS_OPS_MEMORY(OP)
+    MIPS_OPS_CONDITIONAL(OP)
+    MIPS_OPS_TRAP(OP)
+    OP(NOP)
+    LIKELY_OP(BEQ)
+    LIKELY_OP(BNE)
+    LIKELY_OP(BLEZ)
+    LIKELY_OP(BGTZ)
+    LIKELY_OP(BLTZ)
+    LIKELY_OP(BGEZ)
+    LIKELY_OP(BC1F)
+    LIKELY_OP(BC1T)
+
+op_BAL:
+    RD = r[MIPS_R_PAGE] + insn->word;
+op_B:
+op_END:
+    GO();
+op_JAL:
+    RD = r[MIPS_R_PAGE] + insn->word;
+op_J:
+    pc = ((r[MIPS_R_PAGE] + insn->word - 4) & REGION_MASK) | insn->imm;
+    goto find;
+op_JALR:
+    pc = RS;
+    RD = r[MIPS_R_PAGE] + insn->word;
+    goto find;
+op_JR:
+    pc = RS;
+    goto find;
+
+op_COUNTER : {
+    int64_t begun = cpu->block->count - insn->pos;
+    uint64_t now = cpu->retired + (uint64_t)(*budget_left - left - begun);
+    RD = (uint32_t)(now / MIPS_COUNT_CYCLES);
+    NEXT();
+}
+op_HANDLER:
+    FAULT_IF(insn->handler(cpu, insn));
+    NEXT();
+    /* In a delay slot: Linux goes on behind the branch, at this instruction. */
+op_SYSCALL:
+    pc = r[MIPS_R_PAGE] + cpu->block->start + 4u * insn->pos + 4;
+    left += cpu->block->count - insn->pos - 1;
+    stop = CPU_STOP_SYSCALL;
+    goto out;
+op_STOP:
+    stop = insn->sa;
+    goto fault;
+
+out:
+    *budget_left = left;
+    *pc_out = pc;
+    return stop;
+}
+
+enum cpu_stop mips_run(struct cpu *base, uint64_t budget, uint64_t *used, struct cpu_trap *trap)
+{
+    struct mips *cpu = (struct mips *)base;
+    int64_t all = budget < INT64_MAX ? (int64_t)budget : INT64_MAX;
+    uint32_t pc = cpu->state.pc;
+    *used = 0;
+    *trap = cpu->trap = (struct cpu_trap){0};
+    if (all == 0)
+        return CPU_STOP_BUDGET;
+    int64_t left = all - cpu->state.owed;
+    enter(cpu);
+    int stop = run(cpu, &left, &pc);
+    leave(cpu, pc, stop);
+    cpu->state.owed = left < 0;
+    *used = (uint64_t)(all - (left < 0 ? 0 : left));
+    cpu->retired += *used;
+    *trap = cpu->trap;
+    return (enum cpu_stop)stop;
+}
