@@ -197,8 +197,10 @@ static void fill(struct mips_insn *insn, const struct row *row, enum mips_order 
         insn->rd = mips_target(mips_rt(word));
         break;
     case STORE: insn->op = of_order(row->op, order); break;
-    case CALL: insn->rd = mips_target(mips_rt(word)); /* fall through */
+    case CALL:
     case CALL_0:
+        if (row->shape == CALL)
+            insn->rd = mips_target(mips_rt(word));
         insn->op = MIPS_OP_HANDLER;
         insn->handler = row->handler;
         break;
