@@ -46,6 +46,7 @@ static const struct ssh_kex_method kex_methods[] = {
     {"ecdh-sha2-nistp521", CRYPTO_KX_P521, CRYPTO_SHA512, SSH_KEX_ECDH},
     {"diffie-hellman-group-exchange-sha256", CRYPTO_KX_DH, CRYPTO_SHA256, SSH_KEX_GEX},
     {"diffie-hellman-group14-sha256", CRYPTO_KX_MODP2048, CRYPTO_SHA256, SSH_KEX_DH},
+    {"diffie-hellman-group14-sha1", CRYPTO_KX_MODP2048, CRYPTO_SHA1, SSH_KEX_DH},
     {"diffie-hellman-group16-sha512", CRYPTO_KX_MODP4096, CRYPTO_SHA512, SSH_KEX_DH},
     {"diffie-hellman-group18-sha512", CRYPTO_KX_MODP8192, CRYPTO_SHA512, SSH_KEX_DH},
 };

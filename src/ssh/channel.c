@@ -113,7 +113,7 @@ size_t ssh_channel_write(struct ssh *s, uint32_t channel, enum ssh_stream stream
     size_t done = 0;
     while (c && done < bytes.len) {
         size_t n = smaller(ssh_channel_room(s, channel), bytes.len - done);
-        n = smaller(n, smaller(c->peer_packet, s->profile->packet_bytes));
+        n = smaller(n, smaller(c->peer_packet, s->profile->data_bytes));
         if (n == 0)
             break;
         send_data(s, c, stream, span_slice(bytes, done, done + n));
@@ -144,7 +144,9 @@ void ssh_channel_consumed(struct ssh *s, uint32_t channel, size_t n)
     c->consumed += (uint32_t)smaller(n, s->profile->window_bytes - c->consumed);
     /* OpenSSH: once more than three packets or half the window are used up. */
     uint32_t max = s->profile->window_bytes, used = max - (uint32_t)smaller(c->window, max);
-    bool due = used > 3 * s->profile->packet_bytes || c->window < max / 2;
+    bool due = s->profile->window_step_bytes
+                   ? c->consumed >= s->profile->window_step_bytes
+                   : used > 3 * s->profile->packet_bytes || c->window < max / 2;
     if (!due || c->consumed == 0 || c->close_got)
         return;
     send_window(s, c, c->consumed);
@@ -177,7 +179,8 @@ void ssh_channel_request_accept(struct ssh *s, uint32_t channel)
     mark_traffic(s, c);
     c->step = SSH_CHANNEL_RUNNING;
     c->subsystem = c->starting == SSH_REQUEST_SUBSYSTEM;
-    send_window(s, c, s->profile->window_bytes);
+    if (!s->profile->window_at_open)
+        send_window(s, c, s->profile->window_bytes);
     if (c->want_reply)
         ssh_send_u32(s, SSH_MSG_CHANNEL_SUCCESS, c->peer_id);
     ssh_wait_start(s, SSH_WAIT_PROGRAM);
@@ -194,7 +197,7 @@ void ssh_channel_echo(struct ssh *s, uint32_t channel, bool echoes)
 {
     struct ssh_channel *c = find_open(s, channel);
     if (c)
-        c->hides_input = c->pty && !echoes;
+        c->hides_input = s->profile->hides_typing && c->pty && !echoes;
 }
 
 /* ---- The end ---- */
@@ -215,7 +218,7 @@ void ssh_channel_eof(struct ssh *s, uint32_t channel)
     c->eof_sent = true;
     ssh_send_u32(s, SSH_MSG_CHANNEL_EOF, c->peer_id);
     /* The program reads no more either: "end of writes" (OpenSSH's PROTOCOL, 2.1). */
-    if (c->kind == SSH_CHANNEL_SESSION && !c->eof_got) {
+    if (s->profile->tells_end_of_writes && c->kind == SSH_CHANNEL_SESSION && !c->eof_got) {
         begin_request(s, c, "eow@openssh.com");
         ssh_send(s);
     }

@@ -41,6 +41,23 @@ static uint32_t draw_port(struct ssh *s)
     return port;
 }
 
+uint32_t ssh_global_bind(struct ssh *s, uint32_t port)
+{
+    uint32_t *free_slot = find_forward(s, 0);
+    if (port > PORT_MAX || !free_slot || (port && !may_bind(s, port)))
+        return 0;
+    *free_slot = port ? port : draw_port(s);
+    return *free_slot;
+}
+
+bool ssh_global_release(struct ssh *s, uint32_t port)
+{
+    uint32_t *slot = port ? find_forward(s, port) : NULL;
+    if (slot)
+        *slot = 0;
+    return slot != NULL;
+}
+
 static int parse_forward(struct ssh *s, struct cursor *c, struct ssh_event_global *global,
                          struct buffer *reply)
 {
@@ -49,18 +66,14 @@ static int parse_forward(struct ssh *s, struct cursor *c, struct ssh_event_globa
     int err = ssh_demand_fields(s, c);
     if (err < 0)
         return err;
-    uint32_t *free_slot = find_forward(s, 0);
     if (global->port == 0 && !global->want_reply) {
         /* COMPAT: nobody would learn the port, so OpenSSH refuses; this text is its own. */
         ssh_send_debug(s, "Server has disabled port forwarding.");
         return 0;
     }
-    if (global->port > PORT_MAX || !free_slot || (global->port && !may_bind(s, global->port)))
-        return 0;
-    global->bound_port = global->port ? global->port : draw_port(s);
-    *free_slot = global->bound_port;
-    global->accepted = true;
-    if (global->port == 0 && buffer_put_u32(reply, global->bound_port) < 0)
+    global->bound_port = ssh_global_bind(s, global->port);
+    global->accepted = global->bound_port != 0;
+    if (global->port == 0 && global->accepted && buffer_put_u32(reply, global->bound_port) < 0)
         return ssh_broken(s, ERR_NOMEM);
     return 0;
 }
@@ -72,11 +85,7 @@ static int parse_cancel(struct ssh *s, struct cursor *c, struct ssh_event_global
     global->address = ssh_names_text(c);
     global->port = cursor_u32(c);
     int err = ssh_demand_fields(s, c);
-    uint32_t *slot = err == 0 && global->port ? find_forward(s, global->port) : NULL;
-    if (slot) {
-        *slot = 0;
-        global->accepted = true;
-    }
+    global->accepted = err == 0 && ssh_global_release(s, global->port);
     return err;
 }
 
@@ -140,7 +149,7 @@ static int parse_prove(struct ssh *s, struct cursor *c, struct ssh_event_global 
 
 void ssh_global_announce_hostkeys(struct ssh *s)
 {
-    if (s->compat & SSH_COMPAT_NO_HOSTKEYS)
+    if (!s->profile->announces_hostkeys || s->compat & SSH_COMPAT_NO_HOSTKEYS)
         return;
     ssh_begin(s, SSH_MSG_GLOBAL_REQUEST);
     ssh_put_string_z(s, "hostkeys-00@openssh.com");

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { LISTS = 10 };
+enum { LISTS = 10, LISTS_LOOKED_AT = 8 };
 
 /* ---- Ours ---- */
 
@@ -71,6 +71,20 @@ struct lists {
     struct span kex, hostkey, cipher[2], mac[2], comp[2], lang[2]; /* by enum ssh_side */
 };
 
+/* Dropbear counts no list with a NUL or with more names than it has room for, and reads no further
+ * than the flag. */
+static struct span loose_list(struct ssh *s, struct cursor *c)
+{
+    size_t len;
+    struct span list = ssh_dropbear_text(c, &len);
+    size_t names = 1;
+    for (size_t i = 0; i < list.len; i++)
+        names += list.data[i] == ',';
+    if (names > s->profile->names_max)
+        c->failed = true;
+    return list.len == len ? list : span_of(NULL, 0);
+}
+
 static int parse(struct ssh *s, struct cursor *c, struct lists *lists, bool *follows)
 {
     struct span *all[LISTS] = {
@@ -78,20 +92,29 @@ static int parse(struct ssh *s, struct cursor *c, struct lists *lists, bool *fol
         &lists->mac[1], &lists->comp[0], &lists->comp[1],   &lists->lang[0],   &lists->lang[1]};
     cursor_bytes(c, SSH_COOKIE_BYTES);
     for (size_t i = 0; i < LISTS; i++)
-        *all[i] = ssh_names_text(c);
+        *all[i] = !s->profile->names_max ? ssh_names_text(c)
+                  : i < LISTS_LOOKED_AT  ? loose_list(s, c)
+                                         : cursor_string(c);
     *follows = cursor_u8(c) != 0;
+    if (s->profile->names_max)
+        return ssh_demand_fields(s, c);
     cursor_u32(c); /* reserved */
     return ssh_demand_end(s, c);
 }
 
 /* The client's first name that the server has too; empty when there is none. */
-static struct span choose(struct span client, const char *server_z)
+static struct span choose(const struct ssh *s, struct span client, const char *server_z)
 {
     struct span name;
-    while (ssh_names_next(&client, &name))
-        if (ssh_names_has(span_z(server_z), name))
-            return name;
-    return span_of(NULL, 0);
+    for (;;) {
+        while (ssh_names_next(&client, &name))
+            if (ssh_names_has(span_z(server_z), name))
+                return name;
+        /* COMPAT: a name of no length ends OpenSSH's search, not dropbear's. */
+        if (!s->profile->names_max || client.len == 0)
+            return span_of(NULL, 0);
+        client = span_slice(client, 1, client.len);
+    }
 }
 
 static struct span first_name(struct span list)
@@ -103,16 +126,16 @@ static struct span first_name(struct span list)
 static int choose_direction(struct ssh *s, const struct lists *lists, enum ssh_side side)
 {
     struct ssh_kex *kex = &s->kex;
-    kex->cipher[side] = ssh_cipher_find(choose(lists->cipher[side], s->server->cipher_z));
+    kex->cipher[side] = ssh_cipher_find(choose(s, lists->cipher[side], s->server->cipher_z));
     if (!kex->cipher[side])
         return ssh_disagree(s, "no common cipher");
     kex->mac[side] = NULL;
     if (!kex->cipher[side]->tag_bytes) {
-        kex->mac[side] = ssh_mac_find(choose(lists->mac[side], s->server->mac_z));
+        kex->mac[side] = ssh_mac_find(choose(s, lists->mac[side], s->server->mac_z));
         if (!kex->mac[side])
             return ssh_disagree(s, "no common MAC");
     }
-    struct span compression = choose(lists->comp[side], s->server->compression_z);
+    struct span compression = choose(s, lists->comp[side], s->server->compression_z);
     if (!compression.len)
         return ssh_disagree(s, "no common compression");
     kex->compresses[side] = span_equal_z(compression, "zlib@openssh.com");
@@ -124,10 +147,10 @@ static int choose_all(struct ssh *s, const struct lists *lists)
     struct ssh_kex *kex = &s->kex;
     char names_z[SSH_NAMES_MAX_BYTES + 1];
     span_copy_z(kex_names(s, names_z), names_z, sizeof(names_z));
-    kex->method = ssh_kex_method_find(choose(lists->kex, names_z));
+    kex->method = ssh_kex_method_find(choose(s, lists->kex, names_z));
     if (!kex->method)
         return ssh_disagree(s, "no common key exchange method");
-    kex->signature = ssh_signature_find(choose(lists->hostkey, s->server->hostkey_z));
+    kex->signature = ssh_signature_find(choose(s, lists->hostkey, s->server->hostkey_z));
     if (!kex->signature)
         return ssh_disagree(s, "no common host key algorithm");
     int err = choose_direction(s, lists, SSH_CLIENT_TO_SERVER);
@@ -150,7 +173,12 @@ static int read_markers(struct ssh *s, struct span kex_list)
 /* A packet sent on a guess counts only when both sides prefer the same (RFC 4253, section 7). */
 static bool guess_is_wrong(const struct ssh *s, const struct lists *lists)
 {
+    static const struct span easy = SPAN_LIT("kexguess2@matt.ucc.asn.au");
     char names_z[SSH_NAMES_MAX_BYTES];
+    /* Dropbear's extension: the client's first is what counts, when both know of it. */
+    if (ssh_names_has(span_z(s->server->kex_z), easy) && ssh_names_has(lists->kex, easy))
+        return !span_equal_z(first_name(lists->kex), s->kex.method->name_z) ||
+               !span_equal_z(first_name(lists->hostkey), s->kex.signature->name_z);
     return !span_equal(first_name(lists->kex), first_name(kex_names(s, names_z))) ||
            !span_equal(first_name(lists->hostkey), first_name(span_z(s->server->hostkey_z)));
 }

@@ -68,6 +68,7 @@ struct ssh_auth {
     bool announcing; /* the host keys follow when SUCCESS is out */
     bool acceptable; /* the request that waits could be accepted */
     bool slow;       /* PAM's delay applies to its refusal */
+    bool user_known; /* dropbear: a request has fixed the user */
     bool none_used;  /* the method "none" was tried */
     bool asks_none;  /* the request that waits is that ... */
     bool first_none; /* ... and the first: not counted */
@@ -94,9 +95,16 @@ struct ssh_channel {
     bool wants_room; /* a write was cut short: the session is told when there is room */
     bool answer_due; /* a request waits for the session */
     bool want_reply; /* and for a reply on the wire */
-    bool pty, hides_input, x11, subsystem;
+    bool pty, hides_input, x11, agent, subsystem;
+    bool pty_refused;          /* for its type's name */
     enum ssh_request starting; /* the request that waits */
     uint32_t env_count;
+};
+
+/* What a CHANNEL_OPEN begins with. */
+struct ssh_opening {
+    struct span type;
+    uint32_t peer_id, window, packet;
 };
 
 struct ssh_forwards {
@@ -206,7 +214,8 @@ struct ssh_dialect {
     void (*refuse)(struct ssh *s);
 };
 
-extern const struct ssh_dialect ssh_dialect_openssh; /* dispatch.c */
+extern const struct ssh_dialect ssh_dialect_openssh;  /* dispatch.c */
+extern const struct ssh_dialect ssh_dialect_dropbear; /* dropbear.c */
 
 /* ---- One family of messages each; all return 0 or SSH_OVER ---- */
 
@@ -250,6 +259,8 @@ void ssh_auth_fini(struct ssh *s);
 /* global.c */
 int ssh_global_receive(struct ssh *s, struct cursor *c);
 void ssh_global_announce_hostkeys(struct ssh *s);
+uint32_t ssh_global_bind(struct ssh *s, uint32_t port); /* the port bound; 0: it may not be */
+bool ssh_global_release(struct ssh *s, uint32_t port);
 
 /* channel.c, open.c, channel_input.c, request.c */
 struct ssh_channel *ssh_channel_find(struct ssh *s, uint32_t channel);
@@ -260,7 +271,26 @@ void ssh_channel_release_if_closed(struct ssh_channel *channel);
 bool ssh_channel_emit_room(struct ssh *s);
 bool ssh_channel_answer_due(const struct ssh *s);
 int ssh_open_receive(struct ssh *s, struct cursor *c);
+int ssh_open_session(struct ssh *s, const struct ssh_opening *opening, uint32_t full_reason);
+int ssh_open_forward(struct ssh *s, const struct ssh_opening *opening,
+                     const struct ssh_event_forward *forward);
+int ssh_open_refuse(struct ssh *s, const struct ssh_opening *opening, uint32_t reason);
 int ssh_channel_receive(struct ssh *s, uint8_t type, struct cursor *c);
 int ssh_request_receive(struct ssh *s, struct cursor *c);
+int ssh_request_ask(struct ssh_channel *channel, struct ssh_event_request *request);
+int ssh_request_finish(struct ssh *s, struct ssh_channel *channel,
+                       const struct ssh_event_request *request);
+bool ssh_request_is_signal(struct span name);
+
+/* dropbear.c and its family */
+size_t ssh_dropbear_line_room(const struct ssh *s, struct span bytes);
+struct span ssh_dropbear_text(struct cursor *c, size_t *len);
+int ssh_dropbear_auth(struct ssh *s, struct cursor *c);
+int64_t ssh_dropbear_refusal_time(struct ssh *s);
+void ssh_dropbear_refuse(struct ssh *s);
+int ssh_dropbear_global(struct ssh *s, struct cursor *c);
+int ssh_dropbear_open(struct ssh *s, struct cursor *c);
+int ssh_dropbear_request(struct ssh *s, struct cursor *c);
+int ssh_dropbear_channel(struct ssh *s, uint8_t type, struct cursor *c);
 
 #endif

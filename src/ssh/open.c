@@ -5,11 +5,6 @@
 
 enum { PORT_MAX = 65535 };
 
-struct opening {
-    struct span type;
-    uint32_t peer_id, window, packet;
-};
-
 static void send_failure(struct ssh *s, uint32_t peer_id, uint32_t reason, const char *text_z)
 {
     ssh_begin(s, SSH_MSG_CHANNEL_OPEN_FAILURE);
@@ -31,7 +26,7 @@ static void send_confirmation(struct ssh *s, const struct ssh_channel *channel)
 }
 
 static struct ssh_channel *take(struct ssh *s, enum ssh_channel_kind kind,
-                                const struct opening *opening)
+                                const struct ssh_opening *opening)
 {
     struct ssh_channel *channel = ssh_channel_take(s, kind);
     if (channel) {
@@ -42,7 +37,7 @@ static struct ssh_channel *take(struct ssh *s, enum ssh_channel_kind kind,
     return channel;
 }
 
-static void emit_open(struct ssh *s, const struct opening *opening,
+static void emit_open(struct ssh *s, const struct ssh_opening *opening,
                       const struct ssh_channel *channel)
 {
     ssh_emit(s, SSH_EVENT_CHANNEL_OPEN)->open = (struct ssh_event_open){
@@ -55,27 +50,22 @@ static void emit_open(struct ssh *s, const struct opening *opening,
     };
 }
 
-static int refuse(struct ssh *s, const struct opening *opening, uint32_t reason)
+int ssh_open_refuse(struct ssh *s, const struct ssh_opening *opening, uint32_t reason)
 {
-    send_failure(s, opening->peer_id, reason, "open failed");
+    send_failure(s, opening->peer_id, reason, s->profile->open_refused_z);
     emit_open(s, opening, NULL);
     return 0;
 }
 
-static int open_session(struct ssh *s, struct cursor *c, const struct opening *opening)
+int ssh_open_session(struct ssh *s, const struct ssh_opening *opening, uint32_t full_reason)
 {
-    int err = ssh_demand_end(s, c);
-    if (err < 0)
-        return err;
-    if (s->no_more_sessions)
-        return ssh_fault_disconnect(s, "Possible attack: attempt to open a session after "
-                                       "additional sessions disabled");
     if (ssh_channel_count(s, SSH_CHANNEL_SESSION) >= s->profile->sessions_max)
-        return refuse(s, opening, SSH_OPEN_CONNECT_FAILED);
+        return ssh_open_refuse(s, opening, full_reason);
     struct ssh_channel *channel = take(s, SSH_CHANNEL_SESSION, opening);
     if (!channel)
-        return refuse(s, opening, SSH_OPEN_CONNECT_FAILED);
-    /* COMPAT: no window yet; it comes when a program is started. */
+        return ssh_open_refuse(s, opening, full_reason);
+    /* COMPAT: OpenSSH gives no window yet; it comes when a program is started. */
+    channel->window = s->profile->window_at_open ? s->profile->window_bytes : 0;
     channel->step = SSH_CHANNEL_LARVAL;
     send_confirmation(s, channel);
     ssh_wait_start(s, SSH_WAIT_CHANNEL);
@@ -83,7 +73,30 @@ static int open_session(struct ssh *s, struct cursor *c, const struct opening *o
     return 0;
 }
 
-static int open_forward(struct ssh *s, struct cursor *c, const struct opening *opening)
+static int open_session(struct ssh *s, struct cursor *c, const struct ssh_opening *opening)
+{
+    int err = ssh_demand_end(s, c);
+    if (err < 0)
+        return err;
+    if (s->no_more_sessions)
+        return ssh_fault_disconnect(s, "Possible attack: attempt to open a session after "
+                                       "additional sessions disabled");
+    return ssh_open_session(s, opening, SSH_OPEN_CONNECT_FAILED);
+}
+
+int ssh_open_forward(struct ssh *s, const struct ssh_opening *opening,
+                     const struct ssh_event_forward *forward)
+{
+    struct ssh_channel *channel = take(s, SSH_CHANNEL_FORWARD, opening);
+    if (!channel)
+        return ssh_open_refuse(s, opening, SSH_OPEN_CONNECT_FAILED);
+    channel->step = SSH_CHANNEL_OPENING;
+    ssh_emit(s, SSH_EVENT_FORWARD)->forward = *forward;
+    s->event.forward.channel = ssh_channel_number(s, channel);
+    return 0;
+}
+
+static int open_forward(struct ssh *s, struct cursor *c, const struct ssh_opening *opening)
 {
     struct ssh_event_forward forward = {.channel = 0};
     forward.host = ssh_names_text(c);
@@ -94,25 +107,19 @@ static int open_forward(struct ssh *s, struct cursor *c, const struct opening *o
     if (err < 0)
         return err;
     if (forward.port > PORT_MAX || forward.originator_port > PORT_MAX)
-        return refuse(s, opening, SSH_OPEN_PROHIBITED);
-    struct ssh_channel *channel = take(s, SSH_CHANNEL_FORWARD, opening);
-    if (!channel)
-        return refuse(s, opening, SSH_OPEN_CONNECT_FAILED);
-    channel->step = SSH_CHANNEL_OPENING;
-    forward.channel = ssh_channel_number(s, channel);
-    ssh_emit(s, SSH_EVENT_FORWARD)->forward = forward;
-    return 0;
+        return ssh_open_refuse(s, opening, SSH_OPEN_PROHIBITED);
+    return ssh_open_forward(s, opening, &forward);
 }
 
-static int open_tunnel(struct ssh *s, const struct opening *opening)
+static int open_tunnel(struct ssh *s, const struct ssh_opening *opening)
 {
     ssh_send_debug(s, "Server has rejected tunnel device forwarding");
-    return refuse(s, opening, SSH_OPEN_CONNECT_FAILED);
+    return ssh_open_refuse(s, opening, SSH_OPEN_CONNECT_FAILED);
 }
 
 int ssh_open_receive(struct ssh *s, struct cursor *c)
 {
-    struct opening opening;
+    struct ssh_opening opening;
     opening.type = ssh_names_text(c);
     opening.peer_id = cursor_u32(c);
     opening.window = cursor_u32(c);
@@ -126,7 +133,7 @@ int ssh_open_receive(struct ssh *s, struct cursor *c)
         return open_forward(s, c, &opening);
     if (span_equal_z(opening.type, "tun@openssh.com"))
         return open_tunnel(s, &opening);
-    return refuse(s, &opening, SSH_OPEN_CONNECT_FAILED);
+    return ssh_open_refuse(s, &opening, SSH_OPEN_CONNECT_FAILED);
 }
 
 static struct ssh_channel *find_opening(struct ssh *s, uint32_t channel)

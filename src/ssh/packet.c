@@ -10,7 +10,7 @@ enum { LENGTH_BYTES = 4, PADDING_FIELD_BYTES = 1 };
 
 void ssh_receiver_init(struct ssh_receiver *r)
 {
-    *r = (struct ssh_receiver){.has_length = false};
+    *r = (struct ssh_receiver){.rules = SSH_PACKET_RULES_OPENSSH};
     buffer_init(&r->in, SSH_PACKET_IN_MAX_BYTES);
 }
 
@@ -40,19 +40,35 @@ static uint8_t *front(struct ssh_receiver *r)
     return r->in.data + r->in.start;
 }
 
+static size_t header_bytes(const struct ssh_receiver *r)
+{
+    return r->rules.by_block ? ssh_transform_block(&r->transform)
+                             : ssh_transform_header(&r->transform);
+}
+
+size_t ssh_receiver_missing(const struct ssh_receiver *r)
+{
+    size_t have = buffer_len(&r->in) - r->spent;
+    size_t whole = r->has_length ? LENGTH_BYTES + r->length + ssh_transform_trailer(&r->transform)
+                                 : header_bytes(r);
+    return have < whole ? whole - have : 0;
+}
+
 static enum ssh_packet_result read_length(struct ssh_receiver *r)
 {
     if (r->has_length)
         return SSH_PACKET_READY;
-    if (buffer_len(&r->in) < ssh_transform_header(&r->transform))
+    if (buffer_len(&r->in) < header_bytes(r))
         return SSH_PACKET_MORE;
     if (ssh_transform_open_length(&r->transform, r->sequence, front(r), &r->length) < 0)
         return SSH_PACKET_BROKEN;
-    if (r->length < SSH_PACKET_LENGTH_MIN || r->length >= SSH_PACKET_LENGTH_MAX)
+    size_t whole = LENGTH_BYTES + (size_t)r->length + ssh_transform_trailer(&r->transform);
+    if (r->length < r->rules.length_min || r->length > r->rules.length_max ||
+        whole > r->rules.whole_max)
         return SSH_PACKET_BAD_LENGTH;
     size_t padded =
         ssh_transform_length_apart(&r->transform) ? r->length : r->length + LENGTH_BYTES;
-    if (padded % ssh_transform_block(&r->transform) != 0)
+    if (padded % ssh_transform_block(&r->transform) != 0 || padded == 0)
         return SSH_PACKET_BAD_LENGTH;
     r->has_length = true;
     return SSH_PACKET_READY;
@@ -67,9 +83,10 @@ static enum ssh_packet_result take_apart(struct ssh_receiver *r, struct ssh_pack
     r->packets++;
     r->blocks += (LENGTH_BYTES + r->length) / ssh_transform_block(&r->transform);
     r->has_length = false;
-    if (packet->padding < SSH_PACKET_PADDING_MIN)
+    if (packet->padding < r->rules.padding_min)
         return SSH_PACKET_BAD_PADDING;
-    if (PADDING_FIELD_BYTES + (size_t)packet->padding >= body.len)
+    if (PADDING_FIELD_BYTES + (size_t)packet->padding >= body.len ||
+        body.len - packet->padding - PADDING_FIELD_BYTES > r->rules.payload_max)
         return SSH_PACKET_EMPTY;
     packet->payload = span_slice(body, PADDING_FIELD_BYTES, body.len - packet->padding);
     return SSH_PACKET_READY;
@@ -106,7 +123,7 @@ void ssh_receiver_rekey(struct ssh_receiver *r, struct ssh_transform *next, bool
 
 void ssh_sender_init(struct ssh_sender *s, size_t out_max)
 {
-    *s = (struct ssh_sender){.sequence = 0};
+    *s = (struct ssh_sender){.rules = SSH_PACKET_RULES_OPENSSH};
     buffer_init(&s->out, out_max);
 }
 
@@ -117,20 +134,24 @@ void ssh_sender_fini(struct ssh_sender *s)
 }
 
 /* RFC 4253, section 6: at least four bytes, up to a multiple of the block; never more than asked. */
-static size_t padding_for(const struct ssh_transform *t, size_t payload_len)
+static size_t padding_for(const struct ssh_sender *s, size_t payload_len)
 {
+    const struct ssh_transform *t = &s->transform;
     size_t block = ssh_transform_block(t);
     size_t counted = PADDING_FIELD_BYTES + payload_len;
     if (!ssh_transform_length_apart(t))
         counted += LENGTH_BYTES;
     size_t padding = block - counted % block;
-    return padding < SSH_PACKET_PADDING_MIN ? padding + block : padding;
+    if (padding < SSH_PACKET_PADDING_MIN)
+        padding += block;
+    size_t whole = LENGTH_BYTES + PADDING_FIELD_BYTES + payload_len + padding;
+    return whole < s->rules.sent_min ? padding + block : padding;
 }
 
 int ssh_sender_put(struct ssh_sender *s, struct crypto_rng *rng, struct span payload)
 {
     struct ssh_transform *t = &s->transform;
-    size_t padding = padding_for(t, payload.len);
+    size_t padding = padding_for(s, payload.len);
     size_t length = PADDING_FIELD_BYTES + payload.len + padding;
     size_t len = LENGTH_BYTES + length;
     size_t whole = len + ssh_transform_trailer(t);
@@ -145,7 +166,7 @@ int ssh_sender_put(struct ssh_sender *s, struct crypto_rng *rng, struct span pay
     if (payload.len > 0)
         memcpy(packet + LENGTH_BYTES + PADDING_FIELD_BYTES, payload.data, payload.len);
     /* COMPAT: OpenSSH pads with zeros in the clear. */
-    if (t->cipher)
+    if (t->cipher || s->rules.random_in_clear)
         crypto_rng_bytes(rng, packet + len - padding, padding);
     else
         memset(packet + len - padding, 0, padding);

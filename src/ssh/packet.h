@@ -14,9 +14,30 @@ enum {
     SSH_PACKET_IN_MAX_BYTES = SSH_PACKET_LENGTH_MAX + 4096, /* one whole packet and more */
 };
 
+/* What servers do otherwise. */
+struct ssh_packet_rules {
+    uint32_t length_min, length_max; /* of packet_length: from, to */
+    uint32_t whole_max;              /* of all bytes of a packet, its MAC too */
+    uint32_t payload_max;
+    uint8_t padding_min;  /* that must be there */
+    bool by_block;        /* the length is looked at when a whole block is there */
+    bool exact_reads;     /* no more is read than the packet at hand */
+    uint32_t sent_min;    /* bytes of a packet that is sent, without its MAC */
+    bool random_in_clear; /* padding in the clear is random too */
+    bool sync_flush;      /* compression ends each packet so; else with a partial flush */
+};
+
+/* OpenSSH's. */
+#define SSH_PACKET_RULES_OPENSSH                                                                  \
+    {                                                                                             \
+        .length_min = SSH_PACKET_LENGTH_MIN, .length_max = SSH_PACKET_LENGTH_MAX - 1,             \
+        .whole_max = UINT32_MAX, .payload_max = UINT32_MAX, .padding_min = SSH_PACKET_PADDING_MIN \
+    }
+
 /* ---- In ---- */
 
 struct ssh_receiver {
+    struct ssh_packet_rules rules;
     struct buffer in;
     struct ssh_transform transform;
     size_t spent;      /* bytes of the packet given out last: dropped with the next call */
@@ -43,8 +64,12 @@ enum ssh_packet_result {
     SSH_PACKET_BROKEN = -5,      /* our own library failed */
 };
 
+/* With the rules of OpenSSH; others are set after it. */
 void ssh_receiver_init(struct ssh_receiver *r);
 void ssh_receiver_fini(struct ssh_receiver *r);
+
+/* How many bytes are missing of the packet at hand, as far as that is known. */
+size_t ssh_receiver_missing(const struct ssh_receiver *r);
 
 /* Bytes taken, or ERR_NOMEM. */
 int ssh_receiver_feed(struct ssh_receiver *r, struct span bytes);
@@ -60,6 +85,7 @@ void ssh_receiver_rekey(struct ssh_receiver *r, struct ssh_transform *next, bool
 /* ---- Out ---- */
 
 struct ssh_sender {
+    struct ssh_packet_rules rules;
     struct buffer out;
     struct ssh_transform transform;
     uint32_t sequence;

@@ -2,7 +2,7 @@
 #ifndef SSH_PROFILE_H
 #define SSH_PROFILE_H
 
-#include "base/span.h"
+#include "ssh/packet.h"
 
 /* What a client's software name changes (OpenSSH's compat.c). */
 enum ssh_compat {
@@ -49,10 +49,16 @@ struct ssh_profile {
     const char *version_z; /* the identification line without CR LF */
     const struct ssh_dialect *dialect; /* what is told by code, not by data (ssh/machine.h) */
 
+    bool silent;          /* it closes without a DISCONNECT, whatever was wrong */
+    bool kexinit_at_once; /* KEXINIT goes out in one write with the version line */
+
+    struct ssh_packet_rules packets; /* ssh/packet.h */
+
     /* Name-lists in the server's order, separated by commas. What this build cannot do and host
      * keys that are not there are left out of what is sent. */
     const char *kex_z, *hostkey_z, *cipher_z, *mac_z, *compression_z;
 
+    uint32_t names_max; /* in a client's list, which is read as dropbear reads it; 0: as OpenSSH */
     const struct ssh_profile_pair *extensions; /* EXT_INFO (RFC 8308), ends with a NULL name */
     bool ext_info_again; /* sent once more at the first authentication request, to who asks for it
                             by ext-info-in-auth@openssh.com */
@@ -77,7 +83,14 @@ struct ssh_profile {
     const char *subsystems_z;          /* name-list */
     uint32_t sessions_max;             /* session channels at a time */
     uint32_t window_bytes, packet_bytes;
-    bool x11, agent; /* forwarding is promised */
+    uint32_t window_step_bytes; /* used up before it is given back; 0: as OpenSSH does */
+    uint32_t data_bytes;        /* the most data in one packet that is sent */
+    bool window_at_open;        /* the window is there at once, not when a program starts */
+    const char *open_refused_z; /* text of a CHANNEL_OPEN_FAILURE */
+    bool announces_hostkeys;    /* hostkeys-00@openssh.com after the login */
+    bool tells_end_of_writes;   /* eow@openssh.com */
+    bool hides_typing;          /* IGNORE messages while a terminal does not echo */
+    bool x11, agent;            /* forwarding is promised */
 
     /* Types of service (RFC 1349) from the first program on: with a terminal or X11, and without. */
     uint8_t tos_interactive, tos_bulk;

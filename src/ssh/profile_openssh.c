@@ -64,21 +64,23 @@ static const char *const env_z[] = {"LANG", "LC_*", NULL};
 
 /* The same in every release here, with the configuration that the packages come with; Debian and
  * Ubuntu keep "lowdelay" and "throughput" as types of service. */
-#define COMMON                                                                                   \
-    .dialect = &ssh_dialect_openssh,                                                             \
-    .cipher_z = "chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr,"                \
-                "aes128-gcm@openssh.com,aes256-gcm@openssh.com",                                 \
-    .mac_z = "umac-64-etm@openssh.com,umac-128-etm@openssh.com,"                                 \
-             "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,"                      \
-             "hmac-sha1-etm@openssh.com,umac-64@openssh.com,umac-128@openssh.com,"               \
-             "hmac-sha2-256,hmac-sha2-512,hmac-sha1",                                            \
-    .compression_z = "none,zlib@openssh.com", .compat = compat, .rsa_bits = 3072,                \
-    .hostkey_before_z = "ssh_host_", .hostkey_after_z = "_key",                                  \
-    .auth_methods_z = "publickey,password", .auth_tries_max = 6, .password_max_bytes = 1024,     \
-    .login_grace_ms = 120 * 1000, .env_patterns_z = env_z, .subsystems_z = "sftp",               \
-    .sessions_max = 10, .window_bytes = 2 * 1024 * 1024, .packet_bytes = 32 * 1024, .x11 = true, \
-    .agent = true, .tos_interactive = 0x10, .tos_bulk = 0x08, .startups_begin = 10,              \
-    .startups_rate = 30, .startups_full = 100, .startups_text_z = "Exceeded MaxStartups\r\n",    \
+#define COMMON                                                                                     \
+    .dialect = &ssh_dialect_openssh, .packets = SSH_PACKET_RULES_OPENSSH, .data_bytes = 32 * 1024, \
+    .open_refused_z = "open failed", .announces_hostkeys = true, .tells_end_of_writes = true,      \
+    .hides_typing = true,                                                                          \
+    .cipher_z = "chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr,"                  \
+                "aes128-gcm@openssh.com,aes256-gcm@openssh.com",                                   \
+    .mac_z = "umac-64-etm@openssh.com,umac-128-etm@openssh.com,"                                   \
+             "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,"                        \
+             "hmac-sha1-etm@openssh.com,umac-64@openssh.com,umac-128@openssh.com,"                 \
+             "hmac-sha2-256,hmac-sha2-512,hmac-sha1",                                              \
+    .compression_z = "none,zlib@openssh.com", .compat = compat, .rsa_bits = 3072,                  \
+    .hostkey_before_z = "ssh_host_", .hostkey_after_z = "_key",                                    \
+    .auth_methods_z = "publickey,password", .auth_tries_max = 6, .password_max_bytes = 1024,       \
+    .login_grace_ms = 120 * 1000, .env_patterns_z = env_z, .subsystems_z = "sftp",                 \
+    .sessions_max = 10, .window_bytes = 2 * 1024 * 1024, .packet_bytes = 32 * 1024, .x11 = true,   \
+    .agent = true, .tos_interactive = 0x10, .tos_bulk = 0x08, .startups_begin = 10,                \
+    .startups_rate = 30, .startups_full = 100, .startups_text_z = "Exceeded MaxStartups\r\n",      \
     WAITS
 
 /* ---- 9.2p1 of Debian 12: package openssh-server 1:9.2p1-2+deb12u10 ---- */

@@ -33,17 +33,20 @@ static int parse_env(struct ssh *s, struct ssh_channel *channel, struct cursor *
     return ssh_demand_end(s, c);
 }
 
+int ssh_request_ask(struct ssh_channel *channel, struct ssh_event_request *request)
+{
+    /* On a channel that the session has closed nobody would answer. */
+    request->needs_answer = channel->answer_due = !channel->close_sent;
+    channel->starting = request->request;
+    return 0;
+}
+
 /* Shell, exec and subsystem: the session decides. */
 static int ask_session(struct ssh *s, struct ssh_channel *channel, struct cursor *c,
                        struct ssh_event_request *request)
 {
     int err = ssh_demand_end(s, c);
-    if (err < 0)
-        return err;
-    /* On a channel that the session has closed nobody would answer. */
-    request->needs_answer = channel->answer_due = !channel->close_sent;
-    channel->starting = request->request;
-    return 0;
+    return err < 0 ? err : ssh_request_ask(channel, request);
 }
 
 static int parse_shell(struct ssh *s, struct ssh_channel *channel, struct cursor *c,
@@ -102,7 +105,7 @@ static int parse_window_change(struct ssh *s, struct ssh_channel *channel, struc
     return ssh_demand_end(s, c);
 }
 
-static bool is_signal(struct span name)
+bool ssh_request_is_signal(struct span name)
 {
     static const char *const signals_z[] = {"ABRT", "ALRM", "FPE",  "HUP",  "INT",  "KILL",
                                             "PIPE", "QUIT", "SEGV", "TERM", "USR1", "USR2"};
@@ -116,8 +119,8 @@ static int parse_signal(struct ssh *s, struct ssh_channel *channel, struct curso
                         struct ssh_event_request *request)
 {
     request->text = ssh_names_text(c);
-    request->accepted =
-        channel->step == SSH_CHANNEL_RUNNING && !channel->subsystem && is_signal(request->text);
+    request->accepted = channel->step == SSH_CHANNEL_RUNNING && !channel->subsystem &&
+                        ssh_request_is_signal(request->text);
     return ssh_demand_end(s, c);
 }
 
@@ -174,6 +177,17 @@ static int parse_by_type(struct ssh *s, struct ssh_channel *channel, struct curs
     return 0;
 }
 
+int ssh_request_finish(struct ssh *s, struct ssh_channel *channel,
+                       const struct ssh_event_request *request)
+{
+    channel->want_reply = request->want_reply;
+    if (!request->needs_answer && request->want_reply && !channel->close_sent)
+        ssh_send_u32(s, request->accepted ? SSH_MSG_CHANNEL_SUCCESS : SSH_MSG_CHANNEL_FAILURE,
+                     channel->peer_id);
+    ssh_emit(s, SSH_EVENT_CHANNEL_REQUEST)->request = *request;
+    return 0;
+}
+
 int ssh_request_receive(struct ssh *s, struct cursor *c)
 {
     struct ssh_event_request request = {.channel = cursor_u32(c)};
@@ -187,12 +201,5 @@ int ssh_request_receive(struct ssh *s, struct cursor *c)
         return ssh_fault_disconnect(s, "server_input_channel_req: unknown channel %d",
                                     (int)request.channel);
     err = parse_by_type(s, channel, c, &request);
-    if (err < 0)
-        return err;
-    channel->want_reply = request.want_reply;
-    if (!request.needs_answer && request.want_reply && !channel->close_sent)
-        ssh_send_u32(s, request.accepted ? SSH_MSG_CHANNEL_SUCCESS : SSH_MSG_CHANNEL_FAILURE,
-                     channel->peer_id);
-    ssh_emit(s, SSH_EVENT_CHANNEL_REQUEST)->request = request;
-    return 0;
+    return err < 0 ? err : ssh_request_finish(s, channel, &request);
 }

@@ -27,7 +27,9 @@ static void init(struct ssh *s, const struct ssh_server *server, const uint8_t *
     buffer_init(&s->line, SSH_VERSION_MAX_BYTES);
     ssh_receiver_init(&s->receiver);
     ssh_sender_init(&s->sender, SSH_OUT_MAX_BYTES);
+    s->receiver.rules = s->sender.rules = s->profile->packets;
     ssh_zip_init(&s->zip);
+    s->zip.sync_flush = s->profile->packets.sync_flush;
     buffer_init(&s->message, SSH_MESSAGE_MAX_BYTES);
     buffer_init(&s->held, SSH_HELD_MAX_BYTES);
     ssh_kex_init(s);
@@ -46,6 +48,10 @@ static struct ssh *new_with(const struct ssh_server *server, const uint8_t *seed
         return NULL;
     }
     s->out_first = buffer_len(&s->sender.out);
+    if (s->profile->kexinit_at_once) {
+        ssh_kexinit_send(s);
+        s->out_first = 0;
+    }
     return s;
 }
 
@@ -156,6 +162,8 @@ int ssh_fault_disconnect(struct ssh *s, const char *format_z, ...)
     va_start(args, format_z);
     vsnprintf(s->text_z, sizeof(s->text_z), format_z, args);
     va_end(args);
+    if (s->profile->silent)
+        return ssh_fault(s, s->text_z);
     (void)tell_error(s);
     return SSH_OVER;
 }
@@ -164,6 +172,8 @@ int ssh_refuse_disconnect(struct ssh *s, const char *text_z)
 {
     if (s->phase == SSH_PHASE_OVER)
         return SSH_OVER;
+    if (s->profile->silent)
+        return ssh_disagree(s, text_z);
     snprintf(s->text_z, sizeof(s->text_z), "%s", text_z);
     bless_message(tell_error(s));
     return SSH_OVER;
@@ -196,10 +206,15 @@ void ssh_disconnect(struct ssh *s, uint32_t code, const char *text_z)
  * then a piece whenever it has no whole packet. */
 static size_t read_at_once(const struct ssh *s, struct span bytes)
 {
-    if (s->phase == SSH_PHASE_CONNECTION)
+    if (s->phase == SSH_PHASE_CONNECTION && !s->profile->packets.exact_reads)
         return bytes.len;
     if (!s->wants_input || ssh_wait_is_on(s))
         return 0;
+    if (s->profile->packets.exact_reads) {
+        size_t missing = s->phase == SSH_PHASE_IDENT ? ssh_dropbear_line_room(s, bytes)
+                                                     : ssh_receiver_missing(&s->receiver);
+        return missing < bytes.len ? missing : bytes.len;
+    }
     ptrdiff_t line_end = s->phase == SSH_PHASE_IDENT ? span_find(bytes, '\n', 0) : -1;
     size_t most = line_end >= 0 ? (size_t)line_end + 1 : READ_BYTES;
     return most < bytes.len ? most : bytes.len;

@@ -82,7 +82,8 @@ int ssh_zip_inflate(struct ssh_zip *zip, struct span in, struct span *out)
 
 int ssh_zip_deflate(struct ssh_zip *zip, struct span in, struct span *out)
 {
-    int err = run(&zip->out, deflate, Z_PARTIAL_FLUSH, in, &zip->deflated);
+    int err = run(&zip->out, deflate, zip->sync_flush ? Z_SYNC_FLUSH : Z_PARTIAL_FLUSH, in,
+                  &zip->deflated);
     *out = buffer_span(&zip->deflated);
     return err;
 }

@@ -11,6 +11,7 @@ enum { SSH_ZIP_MAX_BYTES = 256 * 1024 }; /* of a payload, before or after */
 
 struct ssh_zip {
     bool in_on, out_on;
+    bool sync_flush; /* each payload ends so, and not with a partial flush */
     z_stream in, out;
     struct buffer inflated, deflated;
 };
