@@ -25,6 +25,16 @@ enum {
     SESSION_WRITE_BYTES = 32768, /* what is carried from a program to the client at a time */
 };
 
+/* What a client does on its way to a login, in this order. */
+enum session_step {
+    SESSION_STEP_VERSION, /* its version line */
+    SESSION_STEP_KEXINIT,
+    SESSION_STEP_KEYS,    /* its NEWKEYS */
+    SESSION_STEP_SERVICE, /* asked for authentication */
+    SESSION_STEP_AUTH,    /* the first attempt */
+    SESSION_STEPS,
+};
+
 struct session_channel {
     bool open;    /* a session channel that we have not closed */
     int program;  /* the kernel's number, or -1 */
@@ -61,6 +71,8 @@ struct session_connection {
     bool kernel_busy;
 
     int64_t now_us, start_us, step_us, input_us; /* step: the last step of a login */
+    int64_t steps_us[SESSION_STEPS];             /* 0: not taken */
+    bool steps_told;
     bool logged_in, ended;
     bool starting; /* counted among those that have not logged in */
     struct session_account account;
@@ -83,6 +95,10 @@ void session_started(struct session_connection *c);
 
 /* A bound was reached: told, and the connection ends in silence. */
 void session_limit(struct session_connection *c, const char *name_z, int64_t value);
+
+/* ssh_client.c: a step is taken, for the first time; what they took is told, once. */
+void session_step(struct session_connection *c, enum session_step step);
+void session_tell_steps(struct session_connection *c);
 
 /* ssh_client.c: every event but those of channels. */
 void session_client_event(struct session_connection *c, const struct ssh_event *event);

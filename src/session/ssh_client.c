@@ -10,6 +10,36 @@ enum {
     FORWARD_REFUSED = 2, /* RFC 4254, section 5.1: SSH_OPEN_CONNECT_FAILED */
 };
 
+/* ---- The steps to a login ---- */
+
+void session_step(struct session_connection *c, enum session_step step)
+{
+    if (c->steps_us[step] == 0)
+        c->steps_us[step] = c->now_us;
+}
+
+/* Each from the one before it that was taken; once a connection. */
+void session_tell_steps(struct session_connection *c)
+{
+    static const enum event_field fields[SESSION_STEPS] = {
+        [SESSION_STEP_VERSION] = FIELD_VERSION_MS, [SESSION_STEP_KEXINIT] = FIELD_KEXINIT_MS,
+        [SESSION_STEP_KEYS] = FIELD_KEYS_MS,       [SESSION_STEP_SERVICE] = FIELD_SERVICE_MS,
+        [SESSION_STEP_AUTH] = FIELD_AUTH_MS,
+    };
+    struct event e = session_event(c, EVENT_CLIENT_TIMING);
+    int64_t last_us = c->start_us;
+    if (c->steps_told || c->steps_us[SESSION_STEP_VERSION] == 0)
+        return;
+    c->steps_told = true;
+    for (size_t i = 0; i < SESSION_STEPS; i++) {
+        if (c->steps_us[i] == 0)
+            continue;
+        event_number(&e, fields[i], (c->steps_us[i] - last_us) / 1000);
+        last_us = c->steps_us[i];
+    }
+    session_put(c, &e);
+}
+
 /* ---- Version and algorithms ---- */
 
 static void on_version(struct session_connection *c, struct span version)
@@ -17,11 +47,32 @@ static void on_version(struct session_connection *c, struct span version)
     struct event e = session_event(c, EVENT_CLIENT_VERSION);
     event_text(&e, FIELD_VERSION, version);
     session_put(c, &e);
+    session_step(c, SESSION_STEP_VERSION);
+}
+
+static void note_keys(struct session_connection *c, const struct ssh_event_keys *keys)
+{
+    const struct {
+        enum event_field field;
+        const char *name_z;
+    } chosen[] = {
+        {FIELD_KEX_ALG, keys->kex_z},      {FIELD_KEY_ALG, keys->hostkey_z},
+        {FIELD_ENC_IN, keys->cipher_cs_z}, {FIELD_ENC_OUT, keys->cipher_sc_z},
+        {FIELD_MAC_IN, keys->mac_cs_z},    {FIELD_MAC_OUT, keys->mac_sc_z},
+        {FIELD_COMP_IN, keys->comp_cs_z},  {FIELD_COMP_OUT, keys->comp_sc_z},
+    };
+    struct event e = session_event(c, EVENT_CLIENT_KEYS);
+    for (size_t i = 0; i < ARRAY_LEN(chosen); i++)
+        event_text_z(&e, chosen[i].field, chosen[i].name_z);
+    session_put(c, &e);
 }
 
 static void on_keys(struct session_connection *c, const struct ssh_event_keys *keys)
 {
     const struct frame_keylog keylog = {.lines = keys->key_log};
+    note_keys(c, keys);
+    if (keys->first)
+        session_step(c, SESSION_STEP_KEYS);
     if (keylog.lines.len)
         session_journal_check(&c->journal, frame_put_keylog(&c->journal.frames, &keylog));
 }
@@ -48,6 +99,7 @@ static void on_kexinit(struct session_connection *c, const struct ssh_event_kexi
 {
     if (!kexinit->first)
         return;
+    session_step(c, SESSION_STEP_KEXINIT);
     const struct {
         enum event_field field;
         struct span list;
@@ -164,6 +216,8 @@ static void on_password(struct session_connection *c, const struct ssh_event_aut
 
 static void on_auth(struct session_connection *c, const struct ssh_event_auth *auth)
 {
+    session_step(c, SESSION_STEP_AUTH);
+    session_tell_steps(c);
     note_timing(c, auth->method_name);
     switch (auth->method) {
     case SSH_AUTH_PASSWORD: on_password(c, auth); return;
@@ -243,6 +297,7 @@ void session_client_event(struct session_connection *c, const struct ssh_event *
     case SSH_EVENT_VERSION: on_version(c, event->version); break;
     case SSH_EVENT_KEXINIT: on_kexinit(c, &event->kexinit); break;
     case SSH_EVENT_KEYS: on_keys(c, &event->keys); break;
+    case SSH_EVENT_SERVICE: session_step(c, SESSION_STEP_SERVICE); break;
     case SSH_EVENT_AUTH: on_auth(c, &event->auth); break;
     case SSH_EVENT_GLOBAL_REQUEST: on_global(c, &event->global); break;
     case SSH_EVENT_FORWARD: on_forward(c, &event->forward); break;

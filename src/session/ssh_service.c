@@ -269,6 +269,7 @@ static void connection_lost(void *self, int64_t now_us)
     (void)take_kernel_events(c);
     for (uint32_t i = 0; i < SSH_CHANNELS_MAX; i++)
         session_channel_drop(c, i);
+    session_tell_steps(c);
     note_lost_records(c);
     struct event e = session_event(c, EVENT_SESSION_CLOSED);
     event_duration(&e, (c->now_us - c->start_us) / MS_US);

@@ -82,6 +82,7 @@ static int receive_service_request(struct ssh *s, struct cursor *c)
     ssh_begin(s, SSH_MSG_SERVICE_ACCEPT);
     ssh_put_string(s, name);
     ssh_send(s);
+    ssh_emit(s, SSH_EVENT_SERVICE)->service = name;
     return 0;
 }
 

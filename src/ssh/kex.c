@@ -420,6 +420,11 @@ static const char *mac_name_z(const struct ssh_mac *mac)
     return mac ? mac->name_z : "<implicit>";
 }
 
+static const char *comp_name_z(bool compresses)
+{
+    return compresses ? "zlib@openssh.com" : "none";
+}
+
 int ssh_kex_receive_newkeys(struct ssh *s, struct cursor *c)
 {
     struct ssh_kex *kex = &s->kex;
@@ -430,7 +435,8 @@ int ssh_kex_receive_newkeys(struct ssh *s, struct cursor *c)
     if (ssh_kex_start_compression(s, SSH_CLIENT_TO_SERVER) < 0)
         return SSH_OVER;
     kex->step = SSH_KEX_IDLE;
-    if (kex->initial) {
+    bool first = kex->initial;
+    if (first) {
         kex->initial = false;
         kex->takes_ext_info = kex->wants_ext_info && s->profile->ext_info_again;
         s->phase = SSH_PHASE_AUTH;
@@ -442,6 +448,9 @@ int ssh_kex_receive_newkeys(struct ssh *s, struct cursor *c)
         .cipher_sc_z = kex->cipher[SSH_SERVER_TO_CLIENT]->name_z,
         .mac_cs_z = mac_name_z(kex->mac[SSH_CLIENT_TO_SERVER]),
         .mac_sc_z = mac_name_z(kex->mac[SSH_SERVER_TO_CLIENT]),
+        .comp_cs_z = comp_name_z(kex->compresses[SSH_CLIENT_TO_SERVER]),
+        .comp_sc_z = comp_name_z(kex->compresses[SSH_SERVER_TO_CLIENT]),
+        .first = first,
         .key_log = buffer_span(&kex->key_log),
     };
     return 0;

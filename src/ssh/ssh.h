@@ -104,6 +104,7 @@ enum ssh_event_type {
     SSH_EVENT_VERSION,         /* .version */
     SSH_EVENT_KEXINIT,         /* .kexinit, the first exchange and every one after */
     SSH_EVENT_KEYS,            /* .keys: new keys in both directions */
+    SSH_EVENT_SERVICE,         /* .service: asked for and granted */
     SSH_EVENT_AUTH,            /* .auth: ANSWER with ssh_auth_accept or ssh_auth_refuse */
     SSH_EVENT_GLOBAL_REQUEST,  /* .global; already answered as the real server would */
     SSH_EVENT_CHANNEL_OPEN,    /* .open; already answered */
@@ -130,7 +131,8 @@ struct ssh_event_kexinit {
 /* The algorithms agreed; static storage. An AEAD cipher has the MAC "<implicit>". */
 struct ssh_event_keys {
     const char *kex_z, *hostkey_z;
-    const char *cipher_cs_z, *cipher_sc_z, *mac_cs_z, *mac_sc_z;
+    const char *cipher_cs_z, *cipher_sc_z, *mac_cs_z, *mac_sc_z, *comp_cs_z, *comp_sc_z;
+    bool first;          /* of this connection */
     struct span key_log; /* SECRET: lines for Wireshark; empty unless ssh_server_set_key_log */
 };
 
@@ -237,6 +239,7 @@ struct ssh_event {
         struct span version; /* the client's line without CR LF */
         struct ssh_event_kexinit kexinit;
         struct ssh_event_keys keys;
+        struct span service;
         struct ssh_event_auth auth;
         struct ssh_event_global global;
         struct ssh_event_open open;

@@ -1,8 +1,12 @@
 """What is on record: the events of a session, complete and in order; the terminal's recording."""
+import hashlib
 import json
+import os
 import re
+import signal
 import subprocess
 
+import paramiko
 import pexpect
 
 from conftest import LURED, WAIT_S, wait_for
@@ -131,3 +135,79 @@ def test_an_abrupt_end_is_recorded(honeypot):
         child.close()
     assert ids(sessions[0])[-1] == "cowrie.session.closed"
     assert "echo last words" in [e.get("input") for e in sessions[0]]
+
+
+# ---- What a client gives away of itself ----
+
+def check_fingerprint(session, version, hassh_has, kex):
+    """What every client shows by its first messages; the algorithms agreed are among those offered."""
+    by_id = {event["eventid"]: event for event in session}
+    assert re.match(version, by_id["cowrie.client.version"]["version"])
+    offer, keys = by_id["cowrie.client.kex"], by_id["lured.client.keys"]
+    hashed = ";".join(",".join(offer[name]) for name in ("kexAlgs", "encCS", "macCS", "compCS"))
+    assert hashed == offer["hasshAlgorithms"] and hassh_has in hashed
+    assert hashlib.md5(hashed.encode()).hexdigest() == offer["hassh"]
+    assert re.match(kex, keys["kexAlg"]) and keys["kexAlg"] in offer["kexAlgs"]
+    assert keys["keyAlg"] in offer["keyAlgs"]
+    assert keys["encIn"] in offer["encCS"] and keys["compIn"] in offer["compCS"]
+    assert keys["macIn"] == "<implicit>" or keys["macIn"] in offer["macCS"]
+    steps = by_id["lured.client.timing"]
+    for name in ("version_ms", "kexinit_ms", "keys_ms", "service_ms", "auth_ms"):
+        assert 0 <= steps[name] < 1000 * WAIT_S, name
+    return by_id
+
+
+def test_the_fingerprint_of_openssh(honeypot, tmp_path):
+    """Every key that it offers, the agent and the variables that it asks for."""
+    made = []
+    for kind in ("ed25519", "ecdsa", "rsa"):
+        path = tmp_path / kind
+        subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "me@home", "-f", path],
+                       check=True)
+        made.append(path)
+    agent = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True).stdout
+    names = dict(re.findall(r"(SSH_\w+)=([^;]+);", agent))
+    options = ["PubkeyAuthentication=yes", "IdentitiesOnly=yes", "ForwardAgent=yes",
+               "SendEnv=LC_ME", *(f"IdentityFile={path}" for path in made)]
+    try:
+        with honeypot.recorded() as sessions:
+            honeypot.ssh("true", options=options, env={**os.environ, **names, "LC_ME": "here"})
+    finally:
+        os.kill(int(names["SSH_AGENT_PID"]), signal.SIGTERM)
+    session, = sessions
+    by_id = check_fingerprint(session, "SSH-2.0-OpenSSH_", "sntrup761x25519", "sntrup761x25519")
+    offered = [event for event in session if event["eventid"] == "cowrie.client.fingerprint"]
+    assert len(offered) == 3
+    for path, event in zip(made, offered):
+        public = path.with_suffix(".pub").read_text().split()
+        assert event["key"].split()[1] == public[1] and event["username"] == "root"
+        shown = subprocess.run(["ssh-keygen", "-lf", path], capture_output=True, text=True,
+                               check=True).stdout
+        assert event["fingerprint"] in shown
+    assert [event["type"] for event in offered] == ["ssh-ed25519", "ecdsa-sha2-nistp256",
+                                                    "rsa-sha2-512"]
+    assert "lured.agent.request" in by_id
+    assert {"name": "LC_ME", "value": "here"}.items() <= by_id["cowrie.client.var"].items()
+
+
+def test_the_fingerprint_of_dbclient(honeypot, tmp_path):
+    with honeypot.recorded() as sessions:
+        subprocess.run(["sshpass", "-p", "123456", "dbclient", "-y", "-y", "-p",
+                        str(honeypot.port), "root@127.0.0.1", "true"], capture_output=True,
+                       timeout=WAIT_S, check=False, stdin=subprocess.DEVNULL,
+                       env={**os.environ, "HOME": str(tmp_path)})
+    session, = sessions
+    check_fingerprint(session, "SSH-2.0-dropbear_", "kexguess2@matt.ucc.asn.au", "curve25519-sha256")
+
+
+def test_the_fingerprint_of_paramiko(honeypot):
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+    key = paramiko.ECDSAKey.generate()
+    with honeypot.recorded() as sessions:
+        client.connect("127.0.0.1", honeypot.port, "root", "123456", pkey=key, allow_agent=False,
+                       look_for_keys=False)
+        client.close()
+    session, = sessions
+    by_id = check_fingerprint(session, "SSH-2.0-paramiko_", "aes128-cbc", "curve25519-sha256")
+    assert by_id["cowrie.client.fingerprint"]["key"].split()[1] == key.get_base64()

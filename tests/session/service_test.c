@@ -56,6 +56,8 @@ static const char command_records_z[] =
     "[session: 1518dfe8a406]\n"
     "cowrie.client.version | Remote SSH version: SSH-2.0-TestClient_1\n"
     "cowrie.client.kex | SSH client hassh fingerprint: 3756375c080b82261f34095bbb34afc2\n"
+    "lured.client.keys | Keys agreed: curve25519-sha256 ssh-ed25519 aes128-ctr hmac-sha2-256 none\n"
+    "lured.client.timing | Steps of the client: 0 0 0 0 0 milliseconds\n"
     "lured.client.auth_timing | Authentication step password after 0 milliseconds\n"
     "cowrie.login.success | login attempt [root/123456] succeeded\n"
     "cowrie.session.params | \n"

@@ -131,6 +131,11 @@ static void on_event(struct pair *p, const struct ssh_event *event)
               event->keys.cipher_cs_z, event->keys.cipher_sc_z, event->keys.mac_cs_z,
               event->keys.mac_sc_z);
         break;
+    case SSH_EVENT_SERVICE:
+        EVENT("service ");
+        quote_event(p, event->service);
+        EVENT("\n");
+        break;
     case SSH_EVENT_AUTH: on_auth(p, &event->auth); break;
     case SSH_EVENT_GLOBAL_REQUEST:
         EVENT("global %.*s %s\n", (int)event->global.name.len,

@@ -429,10 +429,14 @@ static void before_the_login_every_answer_is_a_write_of_its_own(void **state)
     struct span two = client_out(p.client);
     assert_int_equal(ssh_feed(p.ssh, two, p.now_us), two.len);
     client_sent(p.client, two.len);
+    assert_int_equal(ssh_next(p.ssh, &event), 1);
+    assert_int_equal(event.type, SSH_EVENT_SERVICE);
     assert_int_equal(ssh_next(p.ssh, &event), 0);
     size_t first = ssh_out(p.ssh).len;
     client_feed(p.client, ssh_out(p.ssh));
     ssh_sent(p.ssh, first);
+    assert_int_equal(ssh_next(p.ssh, &event), 1);
+    assert_int_equal(event.type, SSH_EVENT_SERVICE);
     assert_int_equal(ssh_next(p.ssh, &event), 0);
     assert_int_equal(ssh_out(p.ssh).len, first);
     pair_fini(&p);
