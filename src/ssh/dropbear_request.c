@@ -56,11 +56,12 @@ static int parse_window_change(struct ssh *s, struct ssh_channel *channel, struc
     return ssh_demand_fields(s, c);
 }
 
-/* COMPAT: a program with a terminal that was refused for its name ends the connection. */
+/* COMPAT: a program on a channel that is closed already ends the connection, and so does one whose
+ * terminal was refused for its name. */
 static int start(struct ssh *s, struct ssh_channel *channel, struct ssh_event_request *request)
 {
-    if (channel->pty_refused && !channel->pty)
-        return ssh_fault(s, "a program without its terminal");
+    if (channel->close_sent || (channel->pty_refused && !channel->pty))
+        return ssh_fault(s, "a program that cannot be started");
     return ssh_request_ask(channel, request);
 }
 

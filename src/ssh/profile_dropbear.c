@@ -60,4 +60,8 @@ const struct ssh_profile ssh_profile_dropbear_2022_83 = {
     .window_at_open = true,
     .open_refused_z = "",
     .agent = true,
+    /* All beyond 30 clients without a login; the 5 of one address are not counted. */
+    .startups_begin = 30,
+    .startups_full = 30,
+    .startups_text_z = "",
 };

@@ -48,10 +48,6 @@ static struct ssh *new_with(const struct ssh_server *server, const uint8_t *seed
         return NULL;
     }
     s->out_first = buffer_len(&s->sender.out);
-    if (s->profile->kexinit_at_once) {
-        ssh_kexinit_send(s);
-        s->out_first = 0;
-    }
     return s;
 }
 
@@ -59,6 +55,10 @@ struct ssh *ssh_new(const struct ssh_server *server, const uint8_t seed[SSH_SEED
                     int64_t now_us)
 {
     struct ssh *s = new_with(server, seed, server->profile->version_z, "\r\n", now_us);
+    if (s && s->profile->kexinit_at_once) {
+        ssh_kexinit_send(s);
+        s->out_first = 0;
+    }
     if (s)
         ssh_wait_start(s, SSH_WAIT_VERSION);
     return s;
