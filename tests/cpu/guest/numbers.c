@@ -33,8 +33,10 @@ static void print_integers(int64_t x)
     printf("%lld %llx %llo %d %u\n", (long long)x, (long long)x, (long long)x, (int)x, (unsigned)x);
     printf("%lld %lld %d %d %f %f\n", (long long)(x / 7), (long long)(x % 7), (int)x / 3,
            (int)(x % 1000), (double)x, (double)(float)x);
-    printf("%llu %f\n", (unsigned long long)((unsigned __int128)(uint64_t)x * 1000003 >> 64),
-           (double)(uint64_t)x);
+#ifdef __SIZEOF_INT128__
+    printf("%llu\n", (unsigned long long)((unsigned __int128)(uint64_t)x * 1000003 >> 64));
+#endif
+    printf("%f\n", (double)(uint64_t)x);
 }
 
 int main(void)
