@@ -9,8 +9,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+#define PAGE ((uint64_t)CPU_PAGE_BYTES)
+
 enum {
-    PAGE = CPU_PAGE_BYTES,
     FRAMES = 24,
     STORE_BYTES = 1 << 16, /* small: it is thrown out often */
     BUDGET = 3000,

@@ -147,7 +147,7 @@ static uint64_t round_pack(struct cpu_float *env, const struct cpu_float_format 
         return overflow(env, fmt, p->sign);
     if (inexact)
         env->flags |= CPU_FLOAT_INEXACT;
-    uint64_t biased = (uint64_t)(exp + fmt->bias);
+    uint64_t biased = (uint64_t)exp + (uint64_t)fmt->bias;
     return signed_bits(fmt, p->sign,
                        (biased << fmt->fraction) + (frac >> drop & fraction_mask(fmt)));
 }

@@ -15,17 +15,19 @@
 #include <cmocka.h>
 #include <unicorn/unicorn.h>
 
+#define PAGE ((size_t)CPU_PAGE_BYTES)
+
 enum {
     ROUNDS_DEFAULT = 400, /* programs of each kind of processor */
     BODY_MAX = 24,        /* random instructions of a program */
     WORDS_MAX = 512,
-    PAGE = CPU_PAGE_BYTES,
+    RUN_MAX = 10 * WORDS_MAX,
     CODE = 0x10000,
     DATA = 0x20000, /* what a program begins with, what it ends with, and its memory */
     BEGIN = DATA,
     END = DATA + 0x800,
-    MEMORY = DATA + PAGE,
-    MIDDLE = MEMORY + PAGE / 2,
+    MEMORY = DATA + CPU_PAGE_BYTES,
+    MIDDLE = MEMORY + CPU_PAGE_BYTES / 2,
     PLACE_BYTES = 8, /* of each value in BEGIN and END */
     /* The values' places behind the 32 general registers and the 32 of the other unit. */
     AT_FPR = 32,
@@ -169,7 +171,8 @@ static void put(struct program *p, uint32_t word)
 static void set_place(struct program *p, unsigned place, uint64_t value)
 {
     for (unsigned i = 0; i < 8; i++)
-        p->data[place * PLACE_BYTES + i] = (uint8_t)(value >> (p->big ? 56 - 8 * i : 8 * i));
+        p->data[(size_t)place * PLACE_BYTES + i] =
+            (uint8_t)(value >> (p->big ? 56 - 8 * i : 8 * i));
 }
 
 /* The offset of a place, of its low word for 32-bit values: the place's last bytes in big endian. */
@@ -222,7 +225,7 @@ static void put_begin(struct program *p)
     if (draw() % 8 == 0)
         fcsr |= 1u << (7 + draw() % 5);
     set_place(p, AT_FCSR, fcsr);
-    set_place(p, R_INDEX, (draw() % 64) * 8);
+    set_place(p, R_INDEX, (draw() % 64) * UINT64_C(8));
     set_place(p, R_MEMORY, MIDDLE);
     put(p, 0x8fc10000 | word_at(p, AT_FCSR));
     put(p, 0x44c1f800); /* ctc1 $1, $31 */
@@ -405,11 +408,11 @@ static void run_ours(struct ours *o, const struct program *p, const uint8_t *cod
 {
     struct cpu_trap trap;
     uint64_t used;
-    assert_int_equal(cpu_space_poke(o->space, CODE, code, p->count * 4), 0);
+    assert_int_equal(cpu_space_poke(o->space, CODE, code, (size_t)p->count * 4), 0);
     assert_int_equal(cpu_space_poke(o->space, DATA, p->data, sizeof(p->data)), 0);
     o->cpu->ops->start(o->cpu, CODE, 0);
     mips_state(o->cpu)->fr = p->fr;
-    enum cpu_stop stop = cpu_run(o->cpu, 10 * WORDS_MAX, &used, &trap);
+    enum cpu_stop stop = cpu_run(o->cpu, RUN_MAX, &used, &trap);
     out->faulted = stop != CPU_STOP_SYSCALL;
     out->stop = stop;
     out->pc = (uint32_t)o->cpu->ops->pc(o->cpu);
@@ -444,8 +447,8 @@ static void on_exception(uc_engine *uc, uint32_t number, void *faulted)
 static void run_unicorn(uc_engine *uc, const struct program *p, const uint8_t *code,
                         struct outcome *out)
 {
-    const uint64_t end = CODE + (p->count - 1) * 4u;
-    uc_mem_write(uc, CODE, code, p->count * 4);
+    const uint64_t end = CODE + (p->count - 1) * UINT64_C(4);
+    uc_mem_write(uc, CODE, code, (size_t)p->count * 4);
     uc_mem_write(uc, DATA, p->data, sizeof(p->data));
     uc_ctl_remove_cache(uc, CODE, CODE + PAGE);
     uc_hook hook;
@@ -529,12 +532,12 @@ static void programs_end_as_on(bool big, bool fr)
     unsigned differ = 0, faults = 0;
     open_ours(&o, big);
     uc_engine *uc = open_unicorn(big, fr);
-    random_state = seed * 4 + big * 2u + fr;
+    random_state = seed * 4 + (big ? 2 : 0) + (fr ? 1 : 0);
     for (unsigned round = 0; round < rounds; round++) {
         struct outcome ours, other;
         make_program(&p, big, fr);
         for (unsigned i = 0; i < p.count; i++)
-            write_word(code + 4 * i, p.word[i], big);
+            write_word(code + (size_t)4 * i, p.word[i], big);
         run_ours(&o, &p, code, &ours);
         if (ours.stop == CPU_STOP_BUDGET)
             continue; /* jumped back into a jump by register: it goes on for ever */

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#define PAGE ((uint32_t)CPU_PAGE_BYTES)
+#define PAGE ((uint64_t)CPU_PAGE_BYTES)
 
 enum {
     FRAMES = 64,
