@@ -99,7 +99,9 @@ void mode_held(const struct mode_options *o)
     struct host h;
     char config_z[256];
     (void)setrlimit(RLIMIT_NOFILE, &all);
-    (void)snprintf(config_z, sizeof(config_z), "limits:\n  sessions: %d\n", o->count + WARM_UP);
+    (void)snprintf(config_z, sizeof(config_z),
+                   "ssh:\n  waits: 0\n  max_startups: 0\nlimits:\n  sessions: %d\n",
+                   o->count + WARM_UP);
     if (!host_start_lured(&h, "lured", o->lured_z, o->image_z, config_z))
         fail("%s does not start", o->lured_z);
     struct host_memory before = with_held(&h, o, WARM_UP);

@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARENA_BLOCK_BYTES = 4096 };
+enum {
+    ARENA_FIRST_BYTES = 512, /* many arenas hold a few short texts */
+    ARENA_BLOCK_BYTES = 4096,
+};
 
 #if defined(__SANITIZE_ADDRESS__)
 #define ARENA_EACH_A_MALLOC 1
@@ -65,8 +68,9 @@ void *arena_alloc(struct arena *a, size_t size)
     size_t room = ARENA_EACH_A_MALLOC ? size : (size + align - 1) / align * align;
     if (room > a->cap - a->used)
         return NULL;
-    bool is_large = ARENA_EACH_A_MALLOC || room > ARENA_BLOCK_BYTES;
-    if (!has_room(a->blocks, room) && !add_block(a, is_large ? room : ARENA_BLOCK_BYTES))
+    size_t block_bytes = a->blocks ? ARENA_BLOCK_BYTES : ARENA_FIRST_BYTES;
+    bool is_large = ARENA_EACH_A_MALLOC || room > block_bytes;
+    if (!has_room(a->blocks, room) && !add_block(a, is_large ? room : block_bytes))
         return NULL;
     struct arena_block *block = a->blocks;
     void *mem = block->bytes + block->used;

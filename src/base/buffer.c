@@ -203,3 +203,9 @@ void buffer_clear(struct buffer *b)
 {
     b->start = b->end = 0;
 }
+
+void buffer_shrink(struct buffer *b, size_t keep)
+{
+    if (buffer_len(b) == 0 && b->cap > keep)
+        buffer_wipe(b);
+}

@@ -63,4 +63,7 @@ void buffer_truncate(struct buffer *b, size_t len);
 
 void buffer_clear(struct buffer *b);
 
+/* Overwrites and frees the memory of an empty buffer that has more than `keep` bytes of it. */
+void buffer_shrink(struct buffer *b, size_t keep);
+
 #endif

@@ -414,7 +414,9 @@ static int open_user(struct supervisor *s)
 }
 
 static const struct reel_protocol NO_PROTOCOL = {.name_z = "port"};
-static const struct reel_factory NO_FACTORY = {.protocol = &NO_PROTOCOL};
+/* What the connections inherit is as the sensor's own factories have it (serve.c). */
+static const struct reel_factory NO_FACTORY = {.protocol = &NO_PROTOCOL,
+                                               .options = {.delay = true}};
 
 /* Bound here, with the rights to; answered by the sensor. */
 static int bind_port(struct supervisor *s, const struct service *service, const char *endpoint_z)

@@ -5,7 +5,10 @@
 
 #include <stdlib.h>
 
-enum { MS_US = 1000 };
+enum {
+    MS_US = 1000,
+    RECORDS_KEEP_BYTES = 1024, /* for the next ones */
+};
 
 struct event session_event(const struct session_connection *c, enum event_type type)
 {
@@ -328,6 +331,8 @@ static void connection_recorded(void *self, size_t n)
     struct session_connection *c = self;
     bool was_full = !session_journal_has_room(&c->journal);
     buffer_take(&c->journal.frames, n);
+    if (c->logged_in)
+        buffer_shrink(&c->journal.frames, RECORDS_KEEP_BYTES);
     if (was_full && session_journal_has_room(&c->journal))
         work(c, c->now_us);
 }

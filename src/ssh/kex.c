@@ -435,6 +435,8 @@ int ssh_kex_receive_newkeys(struct ssh *s, struct cursor *c)
     if (ssh_kex_start_compression(s, SSH_CLIENT_TO_SERVER) < 0)
         return SSH_OVER;
     kex->step = SSH_KEX_IDLE;
+    buffer_fini(&kex->client_init);
+    buffer_fini(&kex->server_init);
     bool first = kex->initial;
     if (first) {
         kex->initial = false;

@@ -59,7 +59,7 @@ static const char *const env_z[] = {"LANG", "LC_*", NULL};
         [SSH_WAIT_VERSION] = {11500, 12100, 16400}, [SSH_WAIT_KEXINIT] = {1450, 1500, 1800},  \
         [SSH_WAIT_KEYS] = {4150, 4450, 5050},       [SSH_WAIT_LOGIN] = {22000, 24000, 27000}, \
         [SSH_WAIT_SESSION] = {13000, 15000, 20000}, [SSH_WAIT_CHANNEL] = {240, 270, 350},     \
-        [SSH_WAIT_PROGRAM] = {500, 560, 800},                                                 \
+        [SSH_WAIT_PROGRAM] = {150, 200, 350},                                                 \
     }
 
 /* The same in every release here, with the configuration that the packages come with; Debian and

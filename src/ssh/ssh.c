@@ -373,6 +373,15 @@ static bool step(struct ssh *s)
     return true;
 }
 
+/* A session that waits for its user keeps no memory for what comes next. */
+static void release_memory(struct ssh *s)
+{
+    enum { KEEP_BYTES = 1024 };
+    struct buffer *buffers[] = {&s->receiver.in, &s->sender.out, &s->message, &s->held, &s->line};
+    for (size_t i = 0; i < ARRAY_LEN(buffers); i++)
+        buffer_shrink(buffers[i], KEEP_BYTES);
+}
+
 int ssh_next(struct ssh *s, struct ssh_event *event)
 {
     ssh_auth_announce(s);
@@ -380,8 +389,11 @@ int ssh_next(struct ssh *s, struct ssh_event *event)
         ssh_channel_emit_room(s);
     while (!s->has_event && may_go_on(s) && step(s))
         ;
-    if (!s->has_event)
+    if (!s->has_event) {
+        if (s->phase == SSH_PHASE_CONNECTION)
+            release_memory(s);
         return 0;
+    }
     *event = s->event;
     s->has_event = false;
     return 1;

@@ -151,9 +151,29 @@ static void every_error_has_a_text(void **state)
     assert_string_equal(error_text(-1), "unknown error");
 }
 
+static void an_empty_buffer_gives_back_what_is_more_than_wanted(void **state)
+{
+    (void)state;
+    struct buffer b;
+    buffer_init(&b, 4096);
+    buffer_shrink(&b, 0);
+    assert_non_null(buffer_reserve(&b, 1000));
+    buffer_shrink(&b, b.cap);
+    assert_non_null(b.data);
+    assert_int_equal(buffer_put_z(&b, "x"), 0);
+    buffer_shrink(&b, 0);
+    assert_int_equal(buffer_len(&b), 1);
+    buffer_take(&b, 1);
+    buffer_shrink(&b, 0);
+    assert_null(b.data);
+    assert_int_equal(buffer_put_z(&b, "again"), 0);
+    buffer_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_empty_buffer_gives_back_what_is_more_than_wanted),
         cmocka_unit_test(span_slices_stay_inside),
         cmocka_unit_test(span_copy_is_cut_and_terminated),
         cmocka_unit_test(buffer_holds_its_maximum),
