@@ -11,6 +11,8 @@ struct x86 *x86_new(struct x86_code *code, struct cpu_space *space)
         return NULL;
     cpu->code = code;
     cpu->scratch = x86_code_scratch(code);
+    cpu->base.ops = &x86_64_ops;
+    cpu->mask = UINT64_MAX;
     cpu->state.rflags = X86_ALWAYS;
     x86_fpu_reset(&cpu->state);
     x86_set_space(cpu, space);

@@ -33,6 +33,16 @@ struct x86_code;
 struct x86_code *x86_code_new(size_t max_bytes);
 void x86_code_free(struct x86_code *code);
 
+/* Linux's selectors. A 32-bit program's descriptors begin at entry 12 of the table. */
+enum {
+    X86_SELECTOR_CODE32 = 0x23,
+    X86_SELECTOR_DATA = 0x2b,
+    X86_SELECTOR_CODE64 = 0x33,
+    X86_TLS_FIRST = 12,
+    X86_TLS_ENTRIES = 3,
+};
+enum x86_segment { X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS };
+
 /* The architectural state. Plain data: may be copied whole (fork, signal frames, snapshots). */
 struct x86_state {
     uint64_t reg[16];
@@ -45,6 +55,11 @@ struct x86_state {
     uint16_t fpu_control, fpu_status, fpu_opcode;
     uint8_t fpu_tag; /* abridged, as FXSAVE: bit i is 1 when R(i) is in use */
     uint64_t fpu_ip, fpu_dp;
+    /* A 32-bit program's alone (x86_32_ops): its segment registers es, cs, ss, ds, fs, gs, and the
+     * three descriptors that set_thread_area gives it. All other segments are flat. */
+    uint16_t selector[6];
+    uint32_t tls_base[X86_TLS_ENTRIES];
+    bool tls_used[X86_TLS_ENTRIES];
 };
 
 /* The image of fxsave (64-bit format), as signal frames have it: x87, MXCSR and XMM. Loading fails
@@ -55,6 +70,14 @@ bool x86_fxrstor_image(struct x86_state *state, const uint8_t in[X86_FXSAVE_BYTE
 
 /* For the kernel, by cpu.h. Its `struct cpu` is a `struct x86`. */
 extern const struct cpu_ops x86_64_ops;
+/* The same processor in its 32-bit mode, as Linux runs i386 programs: flat segments but for what fs
+ * and gs are set to. Its registers and addresses are those of x86_state with upper halves of 0. */
+extern const struct cpu_ops x86_32_ops;
+/* The registers of a call by `int 0x80`, in either mode. */
+void x86_call_32(const struct x86_state *state, struct cpu_call *out);
+/* Gives a segment of a 32-bit program its selector, and fs and gs the base that goes with it; false:
+ * there is no such selector. */
+bool x86_load_segment(struct x86_state *state, enum x86_segment segment, uint16_t selector);
 
 /* What `syscall` leaves: rip behind it, rcx and r11 set as the CPU does. `int 0x80` leaves rip behind
  * it and changes nothing else. */

@@ -325,6 +325,39 @@
         goto find;                \
     }
 
+/* The same in 32-bit code. */
+#define SP32(change) ((uint32_t)(r[X86_RSP] + (uint64_t)(change)))
+#define DO_PUSH32_R                       \
+    {                                     \
+        uint32_t value = GET32(insn->rm); \
+        STORE_AT(SP32(-4), value);        \
+        r[X86_RSP] = SP32(-4);            \
+    }
+#define DO_POP32_R                  \
+    {                               \
+        uint32_t value;             \
+        LOAD_AT(r[X86_RSP], value); \
+        r[X86_RSP] = SP32(4);       \
+        r[insn->rm] = value;        \
+    }
+#define PUSH_BACK32()                                                     \
+    uint32_t back = (uint32_t)(r[X86_R_PAGE] + insn->offset + insn->len); \
+    STORE_AT(SP32(-4), back);                                             \
+    r[X86_RSP] = SP32(-4)
+#define DO_CALL32      \
+    {                  \
+        PUSH_BACK32(); \
+        GO();          \
+    }
+#define DO_RET32                    \
+    {                               \
+        uint32_t value;             \
+        LOAD_AT(r[X86_RSP], value); \
+        r[X86_RSP] = SP32(4);       \
+        rip = value;                \
+        goto find;                  \
+    }
+
 /* The names that X86_PAIRS puts together. */
 #define DO_ADD32_RR      DO_RR(32, COMPUTE_ADD)
 #define DO_ADD32_RI      DO_RI(32, COMPUTE_ADD)

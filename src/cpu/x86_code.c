@@ -19,6 +19,7 @@ struct x86_code_page {
     struct cpu_pool *pool; /* NULL: bytes that never change */
     uint32_t frame;
     bool dead;
+    bool mode32;
     size_t bytes;              /* of memory, this and its blocks */
     struct x86_block **blocks; /* hash by start; at most half full */
     uint32_t cap, used;
@@ -181,7 +182,8 @@ static void widen(struct x86_code *code)
     code->cap = cap;
 }
 
-static struct x86_code_page *add_page(struct x86_code *code, const struct cpu_code_page *at)
+static struct x86_code_page *add_page(struct x86_code *code, const struct cpu_code_page *at,
+                                      bool mode32)
 {
     struct x86_code_page *page = calloc(1, sizeof(*page));
     if (!page)
@@ -191,6 +193,7 @@ static struct x86_code_page *add_page(struct x86_code *code, const struct cpu_co
     page->host = at->host;
     page->pool = at->pool;
     page->frame = at->frame;
+    page->mode32 = mode32;
     page->bytes = sizeof(*page);
     code->bytes += page->bytes;
     page->next = code->live;
@@ -209,18 +212,20 @@ static struct x86_code_page *add_page(struct x86_code *code, const struct cpu_co
     return page;
 }
 
-static struct x86_code_page *find_page(struct x86_code *code, const struct cpu_code_page *at)
+static struct x86_code_page *find_page(struct x86_code *code, const struct cpu_code_page *at,
+                                       bool mode32)
 {
     if (at->pool) {
         struct x86_code_page *page = (struct x86_code_page *)at->hook;
-        if (page && page->code != code) {
-            drop_page(&page->hook); /* another store's: a page has one at a time */
-            page = NULL;
-        }
-        return page;
+        if (!page)
+            return NULL;
+        if (page->hook.drop == drop_page && page->code == code && page->mode32 == mode32)
+            return page;
+        page->hook.drop(&page->hook); /* another's: a page has one at a time */
+        return NULL;
     }
     struct x86_code_page *page = code->slots[page_slot(at->host, code->cap)];
-    while (page && page->host != at->host)
+    while (page && (page->host != at->host || page->mode32 != mode32))
         page = page->chain;
     return page;
 }
@@ -281,17 +286,17 @@ static struct x86_block *keep(struct x86_code_page *page, const struct x86_block
 }
 
 struct x86_block *x86_code_find(struct x86_code *code, const struct cpu_code_page *at,
-                                unsigned offset)
+                                unsigned offset, bool mode32)
 {
     assert(offset < CPU_PAGE_BYTES);
-    struct x86_code_page *page = find_page(code, at);
+    struct x86_code_page *page = find_page(code, at, mode32);
     if (page && page->cap) {
         struct x86_block *block = page->blocks[block_slot(page, offset)];
         if (block)
             return block;
     }
     if (x86_block_decode(code->decoded, at->host + offset, CPU_PAGE_BYTES - offset, offset,
-                         X86_BLOCK_COUNT_MAX) < 0)
+                         X86_BLOCK_COUNT_MAX, mode32) < 0)
         return NULL;
     if (code->bytes > code->max_bytes) {
         drop_all(code);
@@ -299,6 +304,6 @@ struct x86_block *x86_code_find(struct x86_code *code, const struct cpu_code_pag
         page = NULL;
     }
     if (!page)
-        page = add_page(code, at);
+        page = add_page(code, at, mode32);
     return page ? keep(page, code->decoded) : NULL;
 }

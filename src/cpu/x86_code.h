@@ -32,13 +32,13 @@ struct x86_block *x86_code_scratch(struct x86_code *code);
  * not past the page's end except for the one instruction that crosses it. 0, or -1 when not even
  * one instruction is whole. An instruction that does not exist becomes one that stops. */
 int x86_block_decode(struct x86_block *block, const uint8_t *bytes, size_t size, unsigned offset,
-                     unsigned limit);
+                     unsigned limit, bool mode32);
 
 /* The block at `offset` of the page, from the store or decoded into it. NULL: the instruction
  * there does not end in the page, or no memory. May throw out every block there is (the epoch
  * grows): call it only when none is being executed. */
 struct x86_block *x86_code_find(struct x86_code *code, const struct cpu_code_page *at,
-                                unsigned offset);
+                                unsigned offset, bool mode32);
 
 /* True when the page's bytes were changed since the block was made. */
 bool x86_block_is_dead(const struct x86_block *block);

@@ -1,4 +1,4 @@
-/* The x86-64 processor behind cpu.h's table. */
+/* The x86-64 processor behind cpu.h's tables, in both modes. */
 #include "cpu/x86_flags.h"
 #include "cpu/x86_sse_host.h"
 
@@ -113,6 +113,14 @@ static void call(const struct cpu *cpu, struct cpu_call *out)
         .arg = {reg[X86_RDI], reg[X86_RSI], reg[X86_RDX], reg[X86_R10], reg[X86_R8], reg[X86_R9]}};
 }
 
+void x86_call_32(const struct x86_state *s, struct cpu_call *out)
+{
+    static const enum x86_register order[] = {X86_RBX, X86_RCX, X86_RDX, X86_RSI, X86_RDI, X86_RBP};
+    *out = (struct cpu_call){.number = (uint32_t)s->reg[X86_RAX]};
+    for (unsigned i = 0; i < ARRAY_LEN(order); i++)
+        out->arg[i] = (uint32_t)s->reg[order[i]];
+}
+
 static void set_result(struct cpu *cpu, int64_t result)
 {
     x86_from_cpu(cpu)->state.reg[X86_RAX] = (uint64_t)result;
@@ -132,6 +140,66 @@ static int probe_add(struct cpu *cpu, uint64_t addr)
 static void probe_clear(struct cpu *cpu, uint64_t addr)
 {
     x86_probe_clear(x86_from_cpu(cpu), addr);
+}
+
+/* ---- The 32-bit mode ---- */
+
+static struct cpu *new_cpu32(const struct cpu_ops *ops, void *store, struct cpu_space *space)
+{
+    struct cpu *cpu = new_cpu(ops, store, space);
+    if (cpu)
+        x86_from_cpu(cpu)->mask = UINT32_MAX;
+    return cpu;
+}
+
+static int load32(struct cpu *cpu, const void *in)
+{
+    struct x86_state s;
+    uint64_t upper = 0;
+    memcpy(&s, in, sizeof(s));
+    for (unsigned i = 0; i < ARRAY_LEN(s.reg); i++)
+        upper |= s.reg[i];
+    upper |= s.rip | s.fs_base | s.gs_base;
+    return upper > UINT32_MAX ? -EINVAL : load(cpu, in);
+}
+
+static void start32(struct cpu *cpu, uint64_t entry, uint64_t stack)
+{
+    struct x86_state *s = &x86_from_cpu(cpu)->state;
+    start(cpu, entry, stack);
+    s->selector[X86_CS] = X86_SELECTOR_CODE32;
+    s->selector[X86_DS] = s->selector[X86_ES] = s->selector[X86_SS] = X86_SELECTOR_DATA;
+}
+
+static uint64_t tls32(const struct cpu *cpu)
+{
+    return of(cpu)->state.gs_base;
+}
+
+/* The kernel gives threads descriptors instead (x86_load_segment); a base alone has no selector. */
+static void set_tls32(struct cpu *cpu, uint64_t value)
+{
+    x86_from_cpu(cpu)->state.gs_base = (uint32_t)value;
+}
+
+static void call32(const struct cpu *cpu, struct cpu_call *out)
+{
+    x86_call_32(&of(cpu)->state, out);
+}
+
+static void set_result32(struct cpu *cpu, int64_t result)
+{
+    x86_from_cpu(cpu)->state.reg[X86_RAX] = (uint32_t)result;
+}
+
+static void set_pc32(struct cpu *cpu, uint64_t value)
+{
+    x86_from_cpu(cpu)->state.rip = (uint32_t)value;
+}
+
+static void set_sp32(struct cpu *cpu, uint64_t value)
+{
+    x86_from_cpu(cpu)->state.reg[X86_RSP] = (uint32_t)value;
 }
 
 const struct cpu_ops x86_64_ops = {
@@ -155,6 +223,32 @@ const struct cpu_ops x86_64_ops = {
     .set_tls = set_tls,
     .call = call,
     .set_result = set_result,
+    .call_again = call_again,
+    .probe_add = probe_add,
+    .probe_clear = probe_clear,
+};
+
+const struct cpu_ops x86_32_ops = {
+    .name_z = "i386",
+    .family = CPU_FAMILY_X86,
+    .state_bytes = sizeof(struct x86_state),
+    .store_new = store_new,
+    .store_free = store_free,
+    .new = new_cpu32,
+    .free = free_cpu,
+    .set_space = set_space,
+    .run = run,
+    .save = save,
+    .load = load32,
+    .start = start32,
+    .pc = pc,
+    .set_pc = set_pc32,
+    .sp = sp,
+    .set_sp = set_sp32,
+    .tls = tls32,
+    .set_tls = set_tls32,
+    .call = call32,
+    .set_result = set_result32,
     .call_again = call_again,
     .probe_add = probe_add,
     .probe_clear = probe_clear,

@@ -61,6 +61,23 @@ static void fetch_sib(struct x86_decoder *d, struct x86_insn *insn, unsigned mod
     }
 }
 
+/* The eight forms of a 16-bit address. X86_R_ZERO: no such part. */
+static void fetch_address16(struct x86_decoder *d, struct x86_insn *insn, unsigned mod)
+{
+    static const uint8_t base[8] = {X86_RBX, X86_RBX, X86_RBP, X86_RBP,
+                                    X86_RSI, X86_RDI, X86_RBP, X86_RBX};
+    static const uint8_t index[8] = {X86_RSI,    X86_RDI,    X86_RSI,    X86_RDI,
+                                     X86_R_ZERO, X86_R_ZERO, X86_R_ZERO, X86_R_ZERO};
+    unsigned rm = d->modrm & 7;
+    bool is_absolute = mod == 0 && rm == 6;
+    insn->base = is_absolute ? (uint8_t)X86_R_ZERO : base[rm];
+    insn->index = index[rm];
+    if (mod == 2 || is_absolute)
+        insn->disp = (int32_t)x86_fetch_s16(d);
+    else if (mod == 1)
+        insn->disp = (int32_t)x86_fetch_s8(d);
+}
+
 void x86_fetch_modrm(struct x86_decoder *d, struct x86_insn *insn)
 {
     d->modrm = x86_fetch_u8(d);
@@ -71,12 +88,16 @@ void x86_fetch_modrm(struct x86_decoder *d, struct x86_insn *insn)
         return;
     insn->flags |= X86_INSN_MEM;
     insn->index = X86_R_ZERO;
+    if (d->address16) {
+        fetch_address16(d, insn, mod);
+        return;
+    }
     if (rm == X86_RSP) {
         fetch_sib(d, insn, mod);
     } else if (rm == X86_RBP && mod == 0) {
-        insn->base = X86_R_PAGE;
+        insn->base = d->mode32 ? X86_R_ZERO : X86_R_PAGE;
         insn->disp = (int32_t)x86_fetch_s32(d);
-        d->rip_relative = true;
+        d->rip_relative = !d->mode32;
     } else {
         insn->base = insn->rm;
     }
@@ -104,7 +125,7 @@ bool x86_set_stop(struct x86_decoder *d, struct x86_insn *insn, enum cpu_stop st
 /* Takes one prefix byte; false when the byte is none. REX counts only right before the opcode. */
 static bool take_prefix(struct x86_decoder *d, uint8_t byte)
 {
-    if ((byte & 0xf0) == 0x40) {
+    if ((byte & 0xf0) == 0x40 && !d->mode32) {
         d->rex = byte;
         return true;
     }
@@ -112,11 +133,14 @@ static bool take_prefix(struct x86_decoder *d, uint8_t byte)
     case 0x26:
     case 0x2e:
     case 0x36:
-    case 0x3e: break; /* es, cs, ss, ds: have no base here */
+    case 0x3e: /* es, cs, ss, ds: have no base */
+        if (d->mode32)
+            d->segment = 0;
+        break;
     case 0x64: d->segment = X86_R_FS; break;
     case 0x65: d->segment = X86_R_GS; break;
     case 0x66: d->operand16 = true; break;
-    case 0x67: d->address32 = true; break;
+    case 0x67: *(d->mode32 ? &d->address16 : &d->address32) = true; break;
     case 0xf0: d->lock = true; break;
     case 0xf2:
     case 0xf3: d->rep = byte; break;
@@ -182,6 +206,8 @@ static unsigned finish_address(struct x86_decoder *d, struct x86_insn *insn, str
         *part = address_part(insn, X86_OP_TEMP_IMM);
         if (d->address32)
             part->imm = (uint32_t)part->imm;
+        if (d->address16)
+            part->imm = (uint16_t)part->imm;
         use_temp(insn, d->segment);
         return 1;
     }
@@ -197,8 +223,8 @@ static unsigned finish_address(struct x86_decoder *d, struct x86_insn *insn, str
         use_temp(insn, d->segment);
         return 1;
     }
-    if (d->address32) {
-        *part = address_part(insn, X86_OP_TEMP32);
+    if (d->address32 || d->address16) {
+        *part = address_part(insn, d->address16 ? X86_OP_TEMP16 : X86_OP_TEMP32);
         use_temp(insn, d->segment);
         return 1;
     }
@@ -279,7 +305,7 @@ static void join_pairs(struct x86_block *block)
 }
 
 int x86_block_decode(struct x86_block *block, const uint8_t *bytes, size_t size, unsigned offset,
-                     unsigned limit)
+                     unsigned limit, bool mode32)
 {
     assert(limit > 0 && limit <= X86_BLOCK_COUNT_MAX);
     block->page = NULL;
@@ -289,7 +315,7 @@ int x86_block_decode(struct x86_block *block, const uint8_t *bytes, size_t size,
     bool ended = false;
     while (block->count < limit && !ended && done < size) {
         size_t room = size - done < X86_INSN_BYTES_MAX ? size - done : X86_INSN_BYTES_MAX;
-        struct x86_decoder d = {.at = bytes + done, .end = bytes + done + room};
+        struct x86_decoder d = {.at = bytes + done, .end = bytes + done + room, .mode32 = mode32};
         unsigned n = decode_insn(&d, offset + (unsigned)done, &block->insn[block->insns]);
         if (n == 0)
             break;

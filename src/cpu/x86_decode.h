@@ -21,6 +21,20 @@ void x86_fetch_modrm(struct x86_decoder *d, struct x86_insn *insn);
 bool x86_decode_one_byte(struct x86_decoder *d, struct x86_insn *insn);
 bool x86_decode_two_byte(struct x86_decoder *d, struct x86_insn *insn);
 
+/* The instructions that only 32-bit code has (x86_decode_32.c): asked first, of one-byte opcodes.
+ * `exists` is what the other decoders answer. False: not one of them. */
+bool x86_decode_only_32(struct x86_decoder *d, struct x86_insn *insn, bool *exists);
+/* Loads of far pointers, of one or two bytes of opcode, with ModRM not read. */
+bool x86_decode_far_load(struct x86_decoder *d, struct x86_insn *insn, unsigned segment);
+bool x86_decode_push_segment(struct x86_decoder *d, struct x86_insn *insn, unsigned segment);
+bool x86_decode_pop_segment(struct x86_decoder *d, struct x86_insn *insn, unsigned segment);
+
+/* What push and pop move unless 66 stands before. */
+static inline uint8_t x86_stack_size(const struct x86_decoder *d)
+{
+    return d->operand16 ? 2 : d->mode32 ? 4 : 8;
+}
+
 /* For both maps. */
 static inline unsigned x86_size_log2(unsigned size)
 {

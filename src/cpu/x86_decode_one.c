@@ -82,7 +82,7 @@ static bool group1(struct x86_decoder *d, struct x86_insn *insn)
     insn->imm = d->opcode == 0x83 ? x86_fetch_s8(d) : x86_fetch_imm(d, insn->size);
     binary_rm_imm(insn, X86_OP_ADD8_RR + digit(d) * (X86_OP_OR8_RR - X86_OP_ADD8_RR));
     d->lock_allowed = (insn->flags & X86_INSN_MEM) && digit(d) != 7;
-    return d->opcode != 0x82;
+    return d->opcode != 0x82 || d->mode32;
 }
 
 static bool arithmetic(struct x86_decoder *d, struct x86_insn *insn)
@@ -163,8 +163,19 @@ static bool jump_to(struct x86_decoder *d, struct x86_insn *insn, enum x86_op op
     return jump(d, insn, op);
 }
 
+/* 16-bit jumps lead below 64 KiB, where no program has anything: they fault there. */
+static bool jump_indirect(struct x86_decoder *d, struct x86_insn *insn, enum x86_op op)
+{
+    if (d->mode32 && d->operand16)
+        return x86_set_stop(d, insn, CPU_STOP_PROTECT);
+    return jump(d, insn, op);
+}
+
 static bool group5(struct x86_decoder *d, struct x86_insn *insn)
 {
+    static const enum x86_op call_m[] = {X86_OP_CALL_M, X86_OP_CALL32_M};
+    static const enum x86_op call_r[] = {X86_OP_CALL_R, X86_OP_CALL32_R};
+    static const enum x86_op jmp_m[] = {X86_OP_JMP_M, X86_OP_JMP32_M};
     byte_if_even(d, insn);
     x86_fetch_modrm(d, insn);
     bool mem = insn->flags & X86_INSN_MEM;
@@ -176,15 +187,17 @@ static bool group5(struct x86_decoder *d, struct x86_insn *insn)
     if (d->opcode == 0xfe)
         return false;
     switch (digit(d)) {
-    case 2: return jump(d, insn, mem ? X86_OP_CALL_M : X86_OP_CALL_R);
-    case 4: return jump(d, insn, mem ? X86_OP_JMP_M : X86_OP_JMP_R);
+    case 2: return jump_indirect(d, insn, mem ? call_m[d->mode32] : call_r[d->mode32]);
+    case 4: return jump_indirect(d, insn, mem ? jmp_m[d->mode32] : X86_OP_JMP_R);
     case 3:
     case 5: return mem && x86_set_stop(d, insn, CPU_STOP_PROTECT); /* far: no other segments */
     case 6:
         if (insn->size == 2)
             return x86_set_handler(insn, x86_do_push);
-        insn->size = 8;
+        insn->size = x86_stack_size(d);
         insn->op = mem ? X86_OP_PUSH_M : X86_OP_PUSH_R;
+        if (d->mode32)
+            insn->op = mem ? X86_OP_PUSH32_M : X86_OP_PUSH32_R;
         return true;
     default: return false;
     }
@@ -196,8 +209,11 @@ static bool push_pop_register(struct x86_decoder *d, struct x86_insn *insn)
     insn->rm = (uint8_t)((d->opcode & 7) | ((d->rex & 1) << 3));
     if (d->operand16)
         return x86_set_handler(insn, push ? x86_do_push : x86_do_pop);
-    insn->size = 8;
-    insn->op = push ? X86_OP_PUSH_R : X86_OP_POP_R;
+    insn->size = x86_stack_size(d);
+    if (d->mode32)
+        insn->op = push ? X86_OP_PUSH32_R : X86_OP_POP32_R;
+    else
+        insn->op = push ? X86_OP_PUSH_R : X86_OP_POP_R;
     return true;
 }
 
@@ -206,7 +222,7 @@ static bool push_immediate(struct x86_decoder *d, struct x86_insn *insn)
     insn->imm = d->opcode == 0x6a ? x86_fetch_s8(d) : x86_fetch_imm(d, d->operand16 ? 2 : 4);
     if (d->operand16)
         return x86_set_handler(insn, x86_do_push_imm);
-    insn->op = X86_OP_PUSH_I;
+    insn->op = d->mode32 ? X86_OP_PUSH32_I : X86_OP_PUSH_I;
     return true;
 }
 
@@ -267,7 +283,10 @@ static bool exchange_a(struct x86_decoder *d, struct x86_insn *insn)
 static bool move_offset(struct x86_decoder *d, struct x86_insn *insn)
 {
     byte_if_even(d, insn);
-    insn->imm = x86_fetch_64(d);
+    if (d->address16)
+        insn->imm = x86_fetch_s16(d) & 0xffff;
+    else
+        insn->imm = d->mode32 ? x86_fetch_s32(d) & UINT32_MAX : x86_fetch_64(d);
     insn->reg = X86_RAX;
     insn->flags |= X86_INSN_MEM;
     d->absolute = true;
@@ -278,7 +297,8 @@ static bool move_offset(struct x86_decoder *d, struct x86_insn *insn)
 static bool string(struct x86_decoder *d, struct x86_insn *insn)
 {
     byte_if_even(d, insn);
-    insn->imm = d->opcode | (d->address32 ? X86_STRING_ADDRESS32 : 0);
+    insn->imm = d->opcode | (d->address32 || d->mode32 ? X86_STRING_ADDRESS32 : 0) |
+                (d->address16 ? X86_STRING_ADDRESS16 : 0);
     if (d->rep)
         insn->imm |= d->rep == 0xf2 ? X86_STRING_REPNE : X86_STRING_REPE;
     insn->base = d->segment ? d->segment : X86_R_ZERO; /* of the source */
@@ -310,7 +330,7 @@ static bool move_imm(struct x86_decoder *d, struct x86_insn *insn)
 static bool pop_rm(struct x86_decoder *d, struct x86_insn *insn)
 {
     x86_fetch_modrm(d, insn);
-    insn->size = d->operand16 ? 2 : 8;
+    insn->size = x86_stack_size(d);
     /* The address is worked out with rsp as it is after the pop. */
     if ((insn->flags & X86_INSN_MEM) && insn->base == X86_RSP)
         insn->disp += insn->size;
@@ -321,14 +341,14 @@ static bool enter(struct x86_decoder *d, struct x86_insn *insn)
 {
     insn->imm = x86_fetch_s16(d) & 0xffff;
     insn->imm |= (uint64_t)(x86_fetch_u8(d) & 31) << 16;
-    insn->size = d->operand16 ? 2 : 8;
+    insn->size = x86_stack_size(d);
     return x86_set_handler(insn, x86_do_enter);
 }
 
 static bool loop(struct x86_decoder *d, struct x86_insn *insn)
 {
     insn->reg = d->opcode & 3; /* loopne, loope, loop, jrcxz */
-    insn->rm = d->address32;
+    insn->rm = d->address16 ? 2 : d->mode32 || d->address32 ? 4 : 8;
     return jump_to(d, insn, X86_OP_LOOP, x86_fetch_s8(d));
 }
 
@@ -339,7 +359,13 @@ static bool interrupt(struct x86_decoder *d, struct x86_insn *insn)
     d->ends_block = true;
     switch (vector) {
     case 3: insn->imm = CPU_STOP_BREAK; return true;
-    case 0x80: insn->imm = CPU_STOP_SYSCALL32; return true;
+    case 4:
+        if (d->mode32) { /* as into */
+            insn->imm = CPU_STOP_OVERFLOW;
+            return true;
+        }
+        return x86_set_stop(d, insn, CPU_STOP_PROTECT);
+    case 0x80: insn->imm = d->mode32 ? CPU_STOP_SYSCALL : CPU_STOP_SYSCALL32; return true;
     default: return x86_set_stop(d, insn, CPU_STOP_PROTECT);
     }
 }
@@ -364,15 +390,16 @@ static bool selector(struct x86_decoder *d, struct x86_insn *insn)
 
 static bool ret(struct x86_decoder *d, struct x86_insn *insn)
 {
-    if (d->opcode == 0xc3)
-        return jump(d, insn, X86_OP_RET);
-    insn->imm = x86_fetch_s16(d) & 0xffff;
-    return jump(d, insn, X86_OP_RET_I);
+    bool plain = d->opcode == 0xc3;
+    insn->imm = plain ? 0 : x86_fetch_s16(d) & 0xffff;
+    if (d->mode32)
+        return jump_indirect(d, insn, plain ? X86_OP_RET32 : X86_OP_RET32_I);
+    return jump(d, insn, plain ? X86_OP_RET : X86_OP_RET_I);
 }
 
 static bool leave(struct x86_decoder *d, struct x86_insn *insn)
 {
-    insn->op = X86_OP_LEAVE;
+    insn->op = d->mode32 ? X86_OP_LEAVE32 : X86_OP_LEAVE;
     return !d->operand16 || x86_set_handler(insn, x86_do_leave);
 }
 
@@ -394,7 +421,7 @@ static bool row_9(struct x86_decoder *d, struct x86_insn *insn)
     case 0x9b: return fpu(d, insn);
     case 0x9c:
     case 0x9d:
-        insn->size = d->operand16 ? 2 : 8;
+        insn->size = x86_stack_size(d);
         return x86_set_handler(insn, d->opcode == 0x9c ? x86_do_pushf : x86_do_popf);
     case 0x9e: return x86_set_handler(insn, x86_do_sahf);
     case 0x9f: return x86_set_handler(insn, x86_do_lahf);
@@ -423,6 +450,15 @@ static bool row_c(struct x86_decoder *d, struct x86_insn *insn)
     }
 }
 
+static bool jump_near(struct x86_decoder *d, struct x86_insn *insn, enum x86_op op)
+{
+    if (d->mode32 && d->operand16) {
+        x86_fetch_s16(d);
+        return x86_set_stop(d, insn, CPU_STOP_PROTECT);
+    }
+    return jump_to(d, insn, op, x86_fetch_s32(d));
+}
+
 /* E0 to EF */
 static bool row_e(struct x86_decoder *d, struct x86_insn *insn)
 {
@@ -435,8 +471,8 @@ static bool row_e(struct x86_decoder *d, struct x86_insn *insn)
     case 0xe5:
     case 0xe6:
     case 0xe7: x86_fetch_u8(d); return x86_set_stop(d, insn, CPU_STOP_PROTECT);
-    case 0xe8: return jump_to(d, insn, X86_OP_CALL, x86_fetch_s32(d));
-    case 0xe9: return jump_to(d, insn, X86_OP_JMP, x86_fetch_s32(d));
+    case 0xe8: return jump_near(d, insn, d->mode32 ? X86_OP_CALL32 : X86_OP_CALL);
+    case 0xe9: return jump_near(d, insn, X86_OP_JMP);
     case 0xea: return false;
     case 0xeb: return jump_to(d, insn, X86_OP_JMP, x86_fetch_s8(d));
     default: return x86_set_stop(d, insn, CPU_STOP_PROTECT);
@@ -522,12 +558,15 @@ static bool row_d(struct x86_decoder *d, struct x86_insn *insn)
     if (d->opcode > 0xd7)
         return fpu(d, insn);
     insn->base = d->segment ? d->segment : X86_R_ZERO;
-    insn->imm = d->address32;
+    insn->imm = d->address16 ? UINT16_MAX : d->address32 || d->mode32 ? UINT32_MAX : UINT64_MAX;
     return x86_set_handler(insn, x86_do_xlat);
 }
 
 bool x86_decode_one_byte(struct x86_decoder *d, struct x86_insn *insn)
 {
+    bool exists;
+    if (d->mode32 && x86_decode_only_32(d, insn, &exists))
+        return exists;
     switch (d->opcode >> 4) {
     case 0x5: return push_pop_register(d, insn);
     case 0x6: return row_6(d, insn);

@@ -64,7 +64,7 @@ static bool row_0(struct x86_decoder *d, struct x86_insn *insn)
     switch (d->opcode) {
     case 0x00: return protect_modrm(d, insn) && digit(d) < 6;
     case 0x01: return group7(d, insn);
-    case 0x05: return syscall_end(d, insn);
+    case 0x05: return !d->mode32 && syscall_end(d, insn); /* 32-bit code uses int 80 */
     case 0x06:
     case 0x07:
     case 0x08:
@@ -104,6 +104,10 @@ static bool cmov(struct x86_decoder *d, struct x86_insn *insn)
 static bool jcc(struct x86_decoder *d, struct x86_insn *insn)
 {
     insn->op = (uint16_t)(X86_OP_JCC_0 + (d->opcode & 15));
+    if (d->mode32 && d->operand16) { /* a jump below 64 KiB, should it be taken */
+        x86_fetch_s16(d);
+        return x86_set_stop(d, insn, CPU_STOP_PROTECT);
+    }
     insn->imm = x86_fetch_s32(d);
     d->target_relative = true;
     return d->ends_block = true;
@@ -124,6 +128,10 @@ static bool setcc(struct x86_decoder *d, struct x86_insn *insn)
 /* fs and gs hold no selectors worth the name: pushes 0, pops into nothing. */
 static bool push_pop_selector(struct x86_decoder *d, struct x86_insn *insn)
 {
+    unsigned segment = d->opcode < 0xa8 ? X86_FS : X86_GS;
+    if (d->mode32)
+        return d->opcode & 1 ? x86_decode_pop_segment(d, insn, segment)
+                             : x86_decode_push_segment(d, insn, segment);
     insn->size = d->operand16 ? 2 : 8;
     insn->rm = X86_R_TEMP;
     insn->imm = 0;
@@ -252,7 +260,10 @@ static bool row_b(struct x86_decoder *d, struct x86_insn *insn)
     case 0xbb: return bit_memory(d, insn, x86_do_btc_reg);
     case 0xbc: return with_modrm(d, insn, x86_do_bsf);
     case 0xbd: return with_modrm(d, insn, x86_do_bsr);
-    default: return false; /* B2, B4, B5: far pointers; B8: popcnt; B9: ud1 */
+    case 0xb2: return d->mode32 && x86_decode_far_load(d, insn, X86_SS);
+    case 0xb4: return d->mode32 && x86_decode_far_load(d, insn, X86_FS);
+    case 0xb5: return d->mode32 && x86_decode_far_load(d, insn, X86_GS);
+    default: return false; /* B8: popcnt; B9: ud1 */
     }
 }
 

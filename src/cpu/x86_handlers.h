@@ -53,6 +53,20 @@ int x86_do_load_selector(struct x86 *cpu, const struct x86_insn *insn);  /* mov 
 int x86_do_store_selector(struct x86 *cpu, const struct x86_insn *insn); /* mov rm, sreg */
 int x86_do_cpuid(struct x86 *cpu, const struct x86_insn *insn);
 
+/* x86_only_32.c: what 64-bit code does not have */
+int x86_do_push_segment(struct x86 *cpu, const struct x86_insn *insn); /* imm: which */
+int x86_do_pop_segment(struct x86 *cpu, const struct x86_insn *insn);
+int x86_do_far_load(struct x86 *cpu, const struct x86_insn *insn); /* les, lds, lss, lfs, lgs */
+int x86_do_pusha(struct x86 *cpu, const struct x86_insn *insn);
+int x86_do_popa(struct x86 *cpu, const struct x86_insn *insn);
+int x86_do_bound(struct x86 *cpu, const struct x86_insn *insn);
+int x86_do_arpl(struct x86 *cpu, const struct x86_insn *insn);
+int x86_do_decimal(struct x86 *cpu, const struct x86_insn *insn); /* daa, das, aaa, aas: imm */
+int x86_do_aam(struct x86 *cpu, const struct x86_insn *insn);     /* imm: the base */
+int x86_do_aad(struct x86 *cpu, const struct x86_insn *insn);
+int x86_do_into(struct x86 *cpu, const struct x86_insn *insn);
+int x86_do_salc(struct x86 *cpu, const struct x86_insn *insn);
+
 /* x86_string.c: A4 to A7, AA to AF, with their repeat prefix. Each round counts as an instruction
  * and is taken from cpu->left, of which there is at least one. 0 when done; X86_AGAIN when the
  * budget ended first (the registers say where); X86_REFETCH when it may have changed itself; a stop
@@ -66,6 +80,7 @@ enum {
     X86_STRING_REPE = 0x100,
     X86_STRING_REPNE = 0x200,
     X86_STRING_ADDRESS32 = 0x400,
+    X86_STRING_ADDRESS16 = 0x800, /* counts more */
 };
 
 #endif

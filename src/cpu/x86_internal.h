@@ -73,6 +73,7 @@ struct x86 {
     uint64_t stamp;         /* marks the jumps of this processor (x86_lookup.h) */
     uint64_t code_epoch;    /* since when the stamp is good */
     uint64_t exec_epoch;
+    uint64_t mask; /* of addresses: UINT32_MAX in 32-bit mode, else UINT64_MAX */
     uint64_t probe[CPU_PROBES_MAX];
     unsigned probes;
     uint64_t probe_passed; /* the last run stopped at this probe, when it is_passed */
@@ -81,7 +82,13 @@ struct x86 {
     struct x86_block *scratch; /* the store's */
 };
 
-/* The address of the memory operand. */
+static inline bool x86_is_32(const struct x86 *cpu)
+{
+    return cpu->mask == UINT32_MAX;
+}
+
+/* The address of the memory operand. In 32-bit mode it may go over 32 bits: no such page is known to
+ * the translation cache, and where that is found out (x86_memory.c), it wraps. */
 static inline uint64_t x86_address(const struct x86 *cpu, const struct x86_insn *insn)
 {
     return cpu->r[insn->base] + (cpu->r[insn->index] << insn->scale) +
@@ -187,6 +194,9 @@ void x86_set_flags(struct x86 *cpu, uint64_t rflags);
 /* Condition `code` (0 to 15) as in Jcc, SETcc, CMOVcc, FCMOVcc. */
 bool x86_condition(const struct x86 *cpu, unsigned code);
 
+/* A segment register of 32-bit code takes a selector, while running: 0 or CPU_STOP_PROTECT. */
+int x86_set_segment(struct x86 *cpu, unsigned segment, uint16_t selector);
+
 /* An internal answer beside CPU_STOP_*: the store would have changed the code being executed, so
  * nothing was stored; to be done again with the instruction alone in its block. */
 enum { X86_RETRY = 64 };
@@ -205,12 +215,14 @@ struct x86_decoder {
     bool failed;            /* the bytes ended within the instruction */
     bool lock;              /* F0 */
     bool operand16;         /* 66 was there */
+    bool mode32;            /* 32-bit code */
     bool rex_w;             /* REX.W */
     uint8_t rex;            /* the REX byte, or 0 */
     uint8_t opcode;         /* the last opcode byte */
     uint8_t modrm;          /* the ModRM byte as it stands */
     enum x86_prefix prefix; /* the mandatory prefix of the 0F map */
-    bool address32;         /* 67 */
+    bool address32;         /* 67, in 64-bit code */
+    bool address16;         /* 67, in 32-bit code */
     bool rip_relative;      /* the operand's address counts from the instruction's end */
     bool lock_allowed;      /* the instruction is one that F0 may stand before */
     bool ends_block;      /* control does not go on to the next instruction as a matter of course */

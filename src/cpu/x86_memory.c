@@ -50,15 +50,22 @@ static unsigned in_page(uint64_t addr, unsigned n)
 
 int x86_load_slow(struct x86 *cpu, uint64_t addr, void *out, unsigned n)
 {
+    addr &= cpu->mask;
+    const uint8_t *known = cpu_tlb_find(cpu->tlb->read, addr, n);
+    if (known) { /* it had only to be wrapped */
+        memcpy(out, known, n);
+        return 0;
+    }
     unsigned first = in_page(addr, n);
+    uint64_t next = (addr + first) & cpu->mask;
     uint8_t *host, *rest;
     int rc = cpu_space_translate(cpu->space, addr, first, CPU_READ, &host);
     if (rc)
         return stop_of(cpu, rc, addr, CPU_READ);
     if (first < n) {
-        rc = cpu_space_translate(cpu->space, addr + first, n - first, CPU_READ, &rest);
+        rc = cpu_space_translate(cpu->space, next, n - first, CPU_READ, &rest);
         if (rc)
-            return stop_of(cpu, rc, addr + first, CPU_READ);
+            return stop_of(cpu, rc, next, CPU_READ);
         memcpy((uint8_t *)out + first, rest, n - first);
     }
     memcpy(out, host, first);
@@ -73,11 +80,16 @@ struct target {
 
 static int open_target(struct x86 *cpu, uint64_t addr, unsigned n, struct target *t)
 {
-    *t = (struct target){.first = in_page(addr, n)};
+    addr &= cpu->mask;
+    *t = (struct target){.first = in_page(addr, n), .host = cpu_tlb_find(cpu->tlb->write, addr, n)};
+    if (t->host) { /* it had only to be wrapped; so it lies in one page */
+        t->first = n;
+        return 0;
+    }
     int rc = cpu_space_translate(cpu->space, addr, t->first, CPU_WRITE, &t->host);
     if (rc)
         return stop_of(cpu, rc, addr, CPU_WRITE);
-    uint64_t next = addr + t->first;
+    uint64_t next = (addr + t->first) & cpu->mask;
     if (t->first < n) {
         rc = cpu_space_translate(cpu->space, next, n - t->first, CPU_WRITE, &t->rest);
         if (rc)
@@ -116,14 +128,14 @@ static int decode_crossing(struct x86 *cpu, uint64_t rip, const uint8_t *tail)
 {
     uint8_t bytes[2 * X86_INSN_BYTES_MAX];
     unsigned offset = (unsigned)(rip % CPU_PAGE_BYTES), first = CPU_PAGE_BYTES - offset;
-    uint64_t next = rip - offset + CPU_PAGE_BYTES;
+    uint64_t next = (rip - offset + CPU_PAGE_BYTES) & cpu->mask;
     struct cpu_code_page page;
     memcpy(bytes, tail, first);
     int rc = cpu_space_code_page(cpu->space, next, &page);
     if (rc)
         return stop_of(cpu, rc, next, CPU_EXEC);
     memcpy(bytes + first, page.host, X86_INSN_BYTES_MAX);
-    x86_block_decode(cpu->scratch, bytes, first + X86_INSN_BYTES_MAX, offset, 1);
+    x86_block_decode(cpu->scratch, bytes, first + X86_INSN_BYTES_MAX, offset, 1, x86_is_32(cpu));
     return 0;
 }
 
@@ -133,7 +145,8 @@ static int decode_scratch(struct x86 *cpu, uint64_t rip, const struct cpu_code_p
 {
     unsigned offset = (unsigned)(rip % CPU_PAGE_BYTES);
     const uint8_t *bytes = page->host + offset;
-    if (x86_block_decode(cpu->scratch, bytes, CPU_PAGE_BYTES - offset, offset, limit) == 0)
+    if (x86_block_decode(cpu->scratch, bytes, CPU_PAGE_BYTES - offset, offset, limit,
+                         x86_is_32(cpu)) == 0)
         return 0;
     return decode_crossing(cpu, rip, bytes);
 }
@@ -201,7 +214,7 @@ int x86_find_block(struct x86 *cpu, uint64_t rip, unsigned limit, bool keep,
     /* Also for a scratch block the kept one is wanted: with it, the page's changes are noticed. */
     struct x86_block *kept = NULL;
     if (keep)
-        kept = x86_code_find(cpu->code, &page, (unsigned)(rip % CPU_PAGE_BYTES));
+        kept = x86_code_find(cpu->code, &page, (unsigned)(rip % CPU_PAGE_BYTES), x86_is_32(cpu));
     if (!kept)
         limit = 1;
     if (cpu->code_epoch != x86_code_epoch(cpu->code))

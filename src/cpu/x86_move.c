@@ -64,7 +64,7 @@ int x86_do_lea(struct x86 *cpu, const struct x86_insn *insn)
 
 static int push(struct x86 *cpu, uint64_t value, unsigned size)
 {
-    uint64_t sp = cpu->r[X86_RSP] - size;
+    uint64_t sp = (cpu->r[X86_RSP] - size) & cpu->mask;
     int rc = x86_store(cpu, sp, &value, size);
     if (!rc)
         cpu->r[X86_RSP] = sp;
@@ -94,9 +94,9 @@ int x86_do_pop(struct x86 *cpu, const struct x86_insn *insn)
         rc = x86_rm_set(cpu, insn, value);
         if (rc)
             return rc;
-        cpu->r[X86_RSP] = sp + insn->size;
+        cpu->r[X86_RSP] = (sp + insn->size) & cpu->mask;
     } else {
-        cpu->r[X86_RSP] = sp + insn->size; /* before, for pop rsp */
+        cpu->r[X86_RSP] = (sp + insn->size) & cpu->mask; /* before, for pop rsp */
         x86_rm_set(cpu, insn, value);
     }
     return 0;
@@ -115,7 +115,7 @@ int x86_do_popf(struct x86 *cpu, const struct x86_insn *insn)
         return rc;
     if (insn->size == 2)
         value |= cpu->flag_other & ~UINT64_C(0xffff);
-    cpu->r[X86_RSP] = sp + insn->size;
+    cpu->r[X86_RSP] = (sp + insn->size) & cpu->mask;
     x86_set_flags(cpu, value);
     return 0;
 }
@@ -123,7 +123,8 @@ int x86_do_popf(struct x86 *cpu, const struct x86_insn *insn)
 int x86_do_enter(struct x86 *cpu, const struct x86_insn *insn)
 {
     unsigned size = insn->size, level = (unsigned)(insn->imm >> 16);
-    uint64_t room = insn->imm & 0xffff, bp = cpu->r[X86_RBP], frame = cpu->r[X86_RSP] - size;
+    uint64_t room = insn->imm & 0xffff, bp = cpu->r[X86_RBP],
+             frame = (cpu->r[X86_RSP] - size) & cpu->mask;
     int rc = x86_store(cpu, frame, &bp, size);
     uint64_t sp = frame;
     for (unsigned i = 1; !rc && i < level; i++) {
@@ -140,7 +141,7 @@ int x86_do_enter(struct x86 *cpu, const struct x86_insn *insn)
     if (rc)
         return rc;
     x86_reg_set(cpu, X86_RBP, size, frame);
-    cpu->r[X86_RSP] = sp - room;
+    cpu->r[X86_RSP] = (sp - room) & cpu->mask;
     return 0;
 }
 
@@ -151,7 +152,7 @@ int x86_do_leave(struct x86 *cpu, const struct x86_insn *insn)
     if (rc)
         return rc;
     x86_reg_set(cpu, X86_RBP, insn->size, value);
-    cpu->r[X86_RSP] = sp + insn->size;
+    cpu->r[X86_RSP] = (sp + insn->size) & cpu->mask;
     return 0;
 }
 
@@ -201,23 +202,19 @@ int x86_do_flag(struct x86 *cpu, const struct x86_insn *insn)
 
 int x86_do_xlat(struct x86 *cpu, const struct x86_insn *insn)
 {
-    uint64_t addr = cpu->r[X86_RBX] + (uint8_t)cpu->r[X86_RAX];
+    uint64_t addr = (cpu->r[X86_RBX] + (uint8_t)cpu->r[X86_RAX]) & insn->imm;
     uint8_t value;
-    if (insn->imm)
-        addr = (uint32_t)addr;
     int rc = x86_load8(cpu, cpu->r[insn->base] + addr, &value);
     if (!rc)
         x86_reg_set(cpu, X86_RAX, 1, value);
     return rc;
 }
 
-/* Linux's selectors for a 64-bit program: cs, ss; the others hold 0. */
-enum { SELECTOR_CS = 0x33, SELECTOR_SS = 0x2b };
-
+/* Those of a 64-bit program: cs, ss; the others hold 0. */
 int x86_do_store_selector(struct x86 *cpu, const struct x86_insn *insn)
 {
-    static const uint16_t selectors[6] = {[1] = SELECTOR_CS, [2] = SELECTOR_SS};
-    return x86_rm_set(cpu, insn, selectors[insn->reg]);
+    static const uint16_t flat[6] = {[X86_CS] = X86_SELECTOR_CODE64, [X86_SS] = X86_SELECTOR_DATA};
+    return x86_rm_set(cpu, insn, (x86_is_32(cpu) ? cpu->state.selector : flat)[insn->reg]);
 }
 
 int x86_do_load_selector(struct x86 *cpu, const struct x86_insn *insn)
@@ -226,10 +223,12 @@ int x86_do_load_selector(struct x86 *cpu, const struct x86_insn *insn)
     int rc = x86_rm_get(cpu, insn, &value);
     if (rc)
         return rc;
+    if (x86_is_32(cpu))
+        return x86_set_segment(cpu, insn->reg, (uint16_t)value);
     /* The null selector or the user's data segment: anything else is not in the table. */
-    if (insn->reg == 2)
-        return value == SELECTOR_SS ? 0 : CPU_STOP_PROTECT;
-    return value <= 3 || value == SELECTOR_SS ? 0 : CPU_STOP_PROTECT;
+    if (insn->reg == X86_SS)
+        return value == X86_SELECTOR_DATA ? 0 : CPU_STOP_PROTECT;
+    return value <= 3 || value == X86_SELECTOR_DATA ? 0 : CPU_STOP_PROTECT;
 }
 
 struct cpuid_leaf {

@@ -41,8 +41,11 @@
     X(JMP) X(JMP_R) X(JMP_M) X(CALL) X(CALL_R) X(CALL_M) X(RET) X(RET_I) \
     X(LOOP) X(STRING) X(RDTSC) X(SYSCALL) X(STOP) X(STOP_AFTER) \
     X(NEXT) /* not an instruction: goes on at imm */ \
+    /* 32-bit code's forms of what uses the stack or loads rip */ \
+    X(PUSH32_R) X(PUSH32_I) X(PUSH32_M) X(POP32_R) X(LEAVE32) \
+    X(JMP32_M) X(CALL32) X(CALL32_R) X(CALL32_M) X(RET32) X(RET32_I) \
     /* parts: the address of the next instruction's operand, put into X86_R_TEMP */ \
-    X(TEMP) X(TEMP32) X(TEMP_PAGE) X(TEMP_IMM) \
+    X(TEMP) X(TEMP32) X(TEMP16) X(TEMP_PAGE) X(TEMP_IMM) \
     X(NOP) X(HANDLER)
 
 /* Pairs that programs are full of, as one operation each: by counting over shells, interpreters,
@@ -95,6 +98,7 @@
     X(PUSH_R, PUSH_R) X(PUSH_R, MOV64_RR) X(PUSH_R, SUB64_RI) \
     X(POP_R, POP_R) X(POP_R, RET) \
     X(ADD64_RI, POP_R) X(ADD64_RI, RET) \
+    X(PUSH32_R, PUSH32_R) X(PUSH32_R, CALL32) X(POP32_R, POP32_R) X(POP32_R, RET32) \
     X(ADD64_RR, CMP64_RR) \
     X(SHR64_RI, AND64_RR)
 /* clang-format on */

@@ -7,6 +7,7 @@
 #include "cpu/x86_flags.h"
 #include "cpu/x86_handlers.h"
 #include "cpu/x86_lookup.h"
+#include "cpu/x86_operand.h"
 #include "cpu/x86_ops.h"
 
 #include <assert.h>
@@ -55,14 +56,14 @@ static unsigned count_before(const struct x86_block *block, const struct x86_ins
     return count;
 }
 
-/* E0 to E3: loopne, loope, loop, jrcxz; insn->rm says that 67 was there. */
+/* E0 to E3: loopne, loope, loop, jrcxz; insn->rm is the counter's size. */
 static bool loop_is_taken(struct x86 *cpu, const struct x86_insn *insn)
 {
-    uint64_t mask = insn->rm ? UINT32_MAX : UINT64_MAX;
+    unsigned size = insn->rm;
     if (insn->reg == 3)
-        return (cpu->r[X86_RCX] & mask) == 0;
-    uint64_t count = (cpu->r[X86_RCX] - 1) & mask;
-    cpu->r[X86_RCX] = count;
+        return x86_reg_get(cpu, X86_RCX, size) == 0;
+    uint64_t count = (x86_reg_get(cpu, X86_RCX, size) - 1) & x86_mask(size);
+    x86_reg_set(cpu, X86_RCX, size, count);
     return count != 0 && (insn->reg == 2 || x86_zf(cpu) == (insn->reg == 1));
 }
 
@@ -205,6 +206,7 @@ find : {
         ENTER(jump->block);
     }
     struct x86_block *block;
+    rip &= cpu->mask;
     if (left == 0) {
         stop = CPU_STOP_BUDGET;
         goto out;
@@ -316,6 +318,10 @@ dispatch:
     OP(POP_R, DO_POP_R)
     OP(CALL, DO_CALL)
     OP(RET, DO_RET)
+    OP(PUSH32_R, DO_PUSH32_R)
+    OP(POP32_R, DO_POP32_R)
+    OP(CALL32, DO_CALL32)
+    OP(RET32, DO_RET32)
     X86_PAIRS(PAIR_OF)
 
 op_PUSH_I:
@@ -335,6 +341,53 @@ op_LEAVE : {
     r[X86_RSP] = r[X86_RBP] + 8;
     r[X86_RBP] = value;
     NEXT();
+}
+
+op_PUSH32_I : {
+    uint32_t value = (uint32_t)insn->imm;
+    STORE_AT(SP32(-4), value);
+    r[X86_RSP] = SP32(-4);
+    NEXT();
+}
+op_PUSH32_M : {
+    uint32_t value;
+    LOAD_AT(EA(), value);
+    STORE_AT(SP32(-4), value);
+    r[X86_RSP] = SP32(-4);
+    NEXT();
+}
+op_LEAVE32 : {
+    uint32_t value;
+    LOAD_AT(r[X86_RBP], value);
+    r[X86_RSP] = (uint32_t)(r[X86_RBP] + 4);
+    r[X86_RBP] = value;
+    NEXT();
+}
+op_JMP32_M : {
+    uint32_t value;
+    LOAD_AT(EA(), value);
+    rip = value;
+    goto find;
+}
+op_CALL32_R : {
+    uint64_t to = r[insn->rm];
+    PUSH_BACK32();
+    rip = to;
+    goto find;
+}
+op_CALL32_M : {
+    uint32_t value;
+    LOAD_AT(EA(), value);
+    PUSH_BACK32();
+    rip = value;
+    goto find;
+}
+op_RET32_I : {
+    uint32_t value;
+    LOAD_AT(r[X86_RSP], value);
+    r[X86_RSP] = SP32(4 + insn->imm);
+    rip = value;
+    goto find;
 }
 
 op_JMP:
@@ -410,6 +463,9 @@ op_TEMP:
     NEXT();
 op_TEMP32:
     r[X86_R_TEMP] = (uint32_t)EA();
+    NEXT();
+op_TEMP16:
+    r[X86_R_TEMP] = (uint16_t)EA();
     NEXT();
 op_TEMP_PAGE:
     r[X86_R_TEMP] = r[X86_R_PAGE] + insn->imm;

@@ -21,10 +21,16 @@ static uint64_t target(const struct string *s)
     return s->cpu->r[X86_RDI] & s->address_mask;
 }
 
+/* 16 bits leave the others alone, 32 clear them. */
+static void set_address_register(const struct string *s, enum x86_register reg, uint64_t value)
+{
+    uint64_t kept = s->address_mask == UINT16_MAX ? s->cpu->r[reg] & ~s->address_mask : 0;
+    s->cpu->r[reg] = kept | (value & s->address_mask);
+}
+
 static void advance(const struct string *s, enum x86_register reg, uint64_t rounds)
 {
-    uint64_t moved = s->cpu->r[reg] + rounds * (uint64_t)s->step;
-    s->cpu->r[reg] = moved & s->address_mask;
+    set_address_register(s, reg, s->cpu->r[reg] + rounds * (uint64_t)s->step);
 }
 
 static void compare(struct x86 *cpu, uint64_t a, uint64_t b, unsigned size)
@@ -181,7 +187,7 @@ static int repeat(const struct string *s, uint64_t what)
         }
         cpu->left -= (int64_t)rounds;
         count -= rounds;
-        cpu->r[X86_RCX] = count;
+        set_address_register(s, X86_RCX, count);
         if (compares && x86_zf(cpu) != ((what & X86_STRING_REPE) != 0))
             break;
     }
@@ -192,7 +198,9 @@ int x86_string(struct x86 *cpu, const struct x86_insn *insn)
 {
     struct string s = {
         .cpu = cpu,
-        .address_mask = (insn->imm & X86_STRING_ADDRESS32) ? UINT32_MAX : UINT64_MAX,
+        .address_mask = (insn->imm & X86_STRING_ADDRESS16)   ? UINT16_MAX
+                        : (insn->imm & X86_STRING_ADDRESS32) ? UINT32_MAX
+                                                             : UINT64_MAX,
         .source_base = cpu->r[insn->base],
         .step = (cpu->flag_other & X86_DF) ? -(int64_t)insn->size : insn->size,
         .size = insn->size,
