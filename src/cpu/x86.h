@@ -66,6 +66,9 @@ struct x86_state {
  * (false, nothing changed) when MXCSR has reserved bits. */
 enum { X86_FXSAVE_BYTES = 512 };
 void x86_fxsave_image(const struct x86_state *state, uint8_t out[X86_FXSAVE_BYTES]);
+/* The image of fsave: the environment in its 32-bit form, and the registers. */
+enum { X86_FSAVE_BYTES = 108 };
+void x86_fsave_image(const struct x86_state *state, uint8_t out[X86_FSAVE_BYTES]);
 bool x86_fxrstor_image(struct x86_state *state, const uint8_t in[X86_FXSAVE_BYTES]);
 
 /* For the kernel, by cpu.h. Its `struct cpu` is a `struct x86`. */

@@ -176,10 +176,14 @@ static uint64_t tls32(const struct cpu *cpu)
     return of(cpu)->state.gs_base;
 }
 
-/* The kernel gives threads descriptors instead (x86_load_segment); a base alone has no selector. */
+/* The descriptor that gs names takes the base with it. */
 static void set_tls32(struct cpu *cpu, uint64_t value)
 {
-    x86_from_cpu(cpu)->state.gs_base = (uint32_t)value;
+    struct x86_state *s = &x86_from_cpu(cpu)->state;
+    unsigned entry = (s->selector[X86_GS] >> 3) - (unsigned)X86_TLS_FIRST;
+    if (entry < X86_TLS_ENTRIES)
+        s->tls_base[entry] = (uint32_t)value;
+    s->gs_base = (uint32_t)value;
 }
 
 static void call32(const struct cpu *cpu, struct cpu_call *out)

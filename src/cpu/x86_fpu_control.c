@@ -119,12 +119,23 @@ static int frstor(struct x86 *cpu, const struct x86_insn *insn)
     return 0;
 }
 
+static unsigned put_all(const struct x86_state *state, bool small, uint8_t *out)
+{
+    unsigned n = put_environment(state, small, out);
+    for (unsigned i = 0; i < 8; i++)
+        memcpy(out + n + (size_t)10 * i, state->fpu[x86_fpu_slot(state, i)], 10);
+    return n;
+}
+
+void x86_fsave_image(const struct x86_state *state, uint8_t out[X86_FSAVE_BYTES])
+{
+    put_all(state, false, out);
+}
+
 static int fnsave(struct x86 *cpu, const struct x86_insn *insn)
 {
     uint8_t image[ENV_MAX];
-    unsigned n = put_environment(&cpu->state, is_small(insn), image);
-    for (unsigned i = 0; i < 8; i++)
-        memcpy(image + n + (size_t)10 * i, cpu->state.fpu[x86_fpu_slot(&cpu->state, i)], 10);
+    unsigned n = put_all(&cpu->state, is_small(insn), image);
     int stop = x86_store(cpu, x86_address(cpu, insn), image, n + ENV_REGISTERS);
     if (!stop)
         set_fpu(&cpu->state, X86_FPU_CONTROL_RESET);

@@ -1,5 +1,7 @@
 #include "kernel/elf.h"
 
+#include "kernel/abi.h"
+
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
@@ -9,23 +11,72 @@ _Static_assert(sizeof(Elf64_Phdr) == ELF_SEGMENT_BYTES, "program header");
 
 static const uint64_t page_mask = CPU_PAGE_BYTES - 1;
 
+static uint16_t swap16(uint16_t value)
+{
+    return (uint16_t)(value << 8 | value >> 8);
+}
+
+/* ---- Headers of either class and byte order, as those of ELF64 ---- */
+
+static void widen_header(const struct abi *abi, const uint8_t *bytes, Elf64_Ehdr *h)
+{
+    Elf32_Ehdr n;
+    if (abi->elf_class == ELFCLASS64) {
+        memcpy(h, bytes, sizeof(*h));
+        return;
+    }
+    memcpy(&n, bytes, sizeof(n));
+    *h = (Elf64_Ehdr){.e_type = n.e_type,
+                      .e_phentsize = n.e_phentsize,
+                      .e_phnum = n.e_phnum,
+                      .e_phoff = abi_swap32(abi, n.e_phoff),
+                      .e_entry = abi_swap32(abi, n.e_entry)};
+    if (abi->big_endian) {
+        h->e_type = swap16(h->e_type);
+        h->e_phentsize = swap16(h->e_phentsize);
+        h->e_phnum = swap16(h->e_phnum);
+    }
+}
+
+static void widen_segment(const struct abi *abi, const uint8_t *bytes, Elf64_Phdr *p)
+{
+    Elf32_Phdr n;
+    if (abi->elf_class == ELFCLASS64) {
+        memcpy(p, bytes, sizeof(*p));
+        return;
+    }
+    memcpy(&n, bytes, sizeof(n));
+    *p = (Elf64_Phdr){.p_type = abi_swap32(abi, n.p_type),
+                      .p_flags = abi_swap32(abi, n.p_flags),
+                      .p_offset = abi_swap32(abi, n.p_offset),
+                      .p_vaddr = abi_swap32(abi, n.p_vaddr),
+                      .p_filesz = abi_swap32(abi, n.p_filesz),
+                      .p_memsz = abi_swap32(abi, n.p_memsz),
+                      .p_align = abi_swap32(abi, n.p_align)};
+}
+
+size_t elf_segment_bytes(const struct elf_header *header)
+{
+    return header->abi->elf_class == ELFCLASS64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
+}
+
 int elf_header_parse(struct span bytes, struct elf_header *out)
 {
     Elf64_Ehdr h;
     if (bytes.len < sizeof(h))
         return -ENOEXEC;
-    memcpy(&h, bytes.data, sizeof(h));
-    if (memcmp(h.e_ident, ELFMAG, SELFMAG) != 0 || h.e_ident[EI_CLASS] != ELFCLASS64 ||
-        h.e_machine != EM_X86_64)
+    *out = (struct elf_header){.abi = abi_find(bytes)};
+    if (out->abi == NULL)
         return -ENOEXEC;
-    if ((h.e_type != ET_EXEC && h.e_type != ET_DYN) || h.e_phentsize != sizeof(Elf64_Phdr))
+    widen_header(out->abi, bytes.data, &h);
+    if ((h.e_type != ET_EXEC && h.e_type != ET_DYN) || h.e_phentsize != elf_segment_bytes(out))
         return -ENOEXEC;
     if (h.e_phnum == 0 || h.e_phnum > ELF_SEGMENTS_MAX || h.e_phoff > INT64_MAX - 65536)
         return -ENOEXEC;
-    *out = (struct elf_header){.is_dyn = h.e_type == ET_DYN,
-                               .entry = h.e_entry,
-                               .segments_at = h.e_phoff,
-                               .segment_count = h.e_phnum};
+    out->is_dyn = h.e_type == ET_DYN;
+    out->entry = h.e_entry;
+    out->segments_at = h.e_phoff;
+    out->segment_count = h.e_phnum;
     return 0;
 }
 
@@ -46,8 +97,9 @@ static int add_load(struct elf_image *out, const Elf64_Phdr *p)
     uint64_t end;
     if (out->load_count == ELF_LOADS_MAX)
         return -ENOEXEC;
-    if (p->p_filesz > p->p_memsz || p->p_vaddr > CPU_SPACE_END ||
-        p->p_memsz > CPU_SPACE_END - p->p_vaddr || p->p_offset > INT64_MAX - p->p_filesz)
+    uint64_t space_end = out->header.abi->space_end;
+    if (p->p_filesz > p->p_memsz || p->p_vaddr > space_end || p->p_memsz > space_end - p->p_vaddr ||
+        p->p_offset > INT64_MAX - p->p_filesz)
         return -EINVAL;
     if ((p->p_vaddr & page_mask) != (p->p_offset & page_mask))
         return -EINVAL;
@@ -87,9 +139,10 @@ int elf_segments_parse(struct span table, struct elf_image *out)
     out->align = CPU_PAGE_BYTES;
     for (size_t i = 0; i < out->header.segment_count && error == 0; i++) {
         Elf64_Phdr p;
-        if ((i + 1) * sizeof(p) > table.len)
+        size_t bytes = elf_segment_bytes(&out->header);
+        if ((i + 1) * bytes > table.len)
             return -ENOEXEC;
-        memcpy(&p, table.data + i * sizeof(p), sizeof(p));
+        widen_segment(out->header.abi, table.data + i * bytes, &p);
         switch (p.p_type) {
         case PT_LOAD: error = p.p_memsz > 0 ? add_load(out, &p) : 0; break;
         case PT_INTERP: error = add_interp(out, &p); break;

@@ -8,14 +8,17 @@
 
 enum {
     ELF_HEADER_BYTES = 64,
-    ELF_SEGMENT_BYTES = 56,
+    ELF_SEGMENT_BYTES = 56,  /* at most: ELF32 has 32 */
     ELF_SEGMENTS_MAX = 1170, /* 64 KiB of program headers, as Linux */
     ELF_LOADS_MAX = 64,      /* PT_LOAD entries that we map */
     ELF_INTERP_MAX = 4096,   /* PATH_MAX */
 };
 
+struct abi; /* abi.h */
+
 struct elf_header {
-    bool is_dyn; /* ET_DYN: may be placed anywhere */
+    const struct abi *abi; /* whose programs have this class, byte order and machine */
+    bool is_dyn;           /* ET_DYN: may be placed anywhere */
     uint64_t entry;
     uint64_t segments_at; /* in the file */
     uint16_t segment_count;
@@ -38,10 +41,13 @@ struct elf_image {
     bool exec_stack;
 };
 
+/* Bytes of an entry of the table of segments. */
+size_t elf_segment_bytes(const struct elf_header *header);
+
 /* The first ELF_HEADER_BYTES of the file. 0 or -ENOEXEC. */
 int elf_header_parse(struct span bytes, struct elf_header *out);
 
-/* `table` is header.segment_count * ELF_SEGMENT_BYTES long. `out->header` is filled in before.
+/* `table` is header.segment_count * elf_segment_bytes long. `out->header` is filled in before.
  * 0, -ENOEXEC, -EINVAL. */
 int elf_segments_parse(struct span table, struct elf_image *out);
 

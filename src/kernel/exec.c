@@ -1,6 +1,7 @@
 #include "kernel/exec.h"
 
-#include "cpu/x86.h"
+#include "cpu/cpu.h"
+#include "kernel/abi.h"
 #include "kernel/exit.h"
 #include "kernel/fdtable.h"
 #include "kernel/lines.h"
@@ -16,15 +17,12 @@
 #include <sys/stat.h>
 
 enum {
-    STACK_RANDOM_BITS = 22,
-    MAP_RANDOM_BITS = 28,
     STRINGS_FIRST = 4096,
     TOLD_ARGS_MAX = 1024, /* arguments in a KERNEL_EXEC, and their bytes */
     TOLD_ARGS_BYTES = 65536,
     STRINGS_ALWAYS = 131072, /* this much is allowed whatever the stack's limit */
 };
-#define STRINGS_HIGHEST (UINT64_C(6) << 20)  /* three quarters of the default stack */
-#define MAP_GAP         (UINT64_C(17) << 30) /* between the highest stack and the mappings */
+#define STRINGS_HIGHEST (UINT64_C(6) << 20) /* three quarters of the default stack */
 
 /* ---- Strings ---- */
 
@@ -162,15 +160,15 @@ static int resolve(struct exec *x)
 
 /* ---- The new memory ---- */
 
-static struct mm *new_memory(struct kernel *k)
+static struct mm *new_memory(struct kernel *k, const struct abi *abi)
 {
-    struct mm *mm = mm_new(k);
+    struct mm *mm = mm_new(k, abi);
     if (mm == NULL)
         return NULL;
-    uint64_t down = (crypto_rng_u32(&k->rng) & ((1U << STACK_RANDOM_BITS) - 1));
-    uint64_t more = (crypto_rng_u32(&k->rng) & ((1U << MAP_RANDOM_BITS) - 1));
-    mm->stack_top = CPU_SPACE_END - down * CPU_PAGE_BYTES;
-    mm->mmap_top = CPU_SPACE_END - MAP_GAP - more * CPU_PAGE_BYTES;
+    uint64_t down = (crypto_rng_u32(&k->rng) & ((1U << abi->stack_random_bits) - 1));
+    uint64_t more = (crypto_rng_u32(&k->rng) & ((1U << abi->map_random_bits) - 1));
+    mm->stack_top = abi->space_end - down * CPU_PAGE_BYTES;
+    mm->mmap_top = abi->space_end - abi->map_gap - more * CPU_PAGE_BYTES;
     return mm;
 }
 
@@ -313,8 +311,11 @@ static void tell(const struct exec *x)
 static int change(struct exec *x, struct load *load, const struct ids *ids)
 {
     struct task *t = x->task;
-    struct mm *mm = new_memory(t->kernel);
+    const struct abi *abi = load->image.header.abi;
+    struct mm *mm = new_memory(t->kernel, abi);
     int error = mm == NULL ? -ENOMEM : load_map(load, mm);
+    if (error == 0 && abi->prepare != NULL)
+        error = abi->prepare(mm);
     struct stack_facts facts = {.entry = load->image.header.entry + load->bias,
                                 .base = load->interp_bias,
                                 .phnum = load->image.header.segment_count,
@@ -330,11 +331,11 @@ static int change(struct exec *x, struct load *load, const struct ids *ids)
         mm_drop(mm);
         return (int)sp;
     }
-    if (load->image.dynamic != 0)
+    if (load->image.dynamic != 0 && !abi_is_foreign(abi)) /* a shell of the machine's own */
         mm->readline =
             elf_find_symbol(mm->space, load->image.dynamic + load->bias, load->bias, "readline");
     mm->exe = file_hold(x->file);
-    struct cpu *cpu = cpu_new(&x86_64_ops, t->kernel->code, mm->space);
+    struct cpu *cpu = cpu_new(abi->cpu, t->kernel->code, mm->space);
     if (cpu == NULL) {
         mm_drop(mm);
         return -ENOMEM;

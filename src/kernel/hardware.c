@@ -1,10 +1,13 @@
 #include "kernel/hardware.h"
 
+#include "kernel/abi.h"
+
 const struct hardware hardware_default = {
     .sysname_z = "Linux",
     .release_z = "6.1.0-56-amd64",
     .version_z = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)",
     .arch_z = "x86_64",
+    .abis = 1U << ABI_X86_64 | 1U << ABI_I386, /* Debian's kernel has IA32_EMULATION */
     .proc_version_z =
         "Linux version 6.1.0-56-amd64 (debian-kernel@lists.debian.org) (gcc-12 (Debian "
         "12.2.0-14+deb12u1) 12.2.0, GNU ld (GNU Binutils for Debian) 2.40) #1 SMP "

@@ -11,6 +11,7 @@ struct hardware {
     const char *cmdline_z;                                  /* /proc/cmdline, without the newline */
     const char *boot_id_z;
     uint32_t cpus;
+    uint32_t abis; /* whose programs it runs: a bit for each enum abi_family */
     const char *cpu_vendor_z, *cpu_name_z, *cpu_mhz_z, *bogomips_z, *cpu_flags_z, *cpu_bugs_z;
     uint32_t cpu_family, cpu_model, cpu_stepping, cache_kib;
     const char *cpu_microcode_z;

@@ -35,6 +35,7 @@ struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms)
         return NULL;
     k->image = config->image;
     k->code = config->code;
+    k->foreign_programs = config->foreign_programs;
     k->limits = config->limits;
     k->boot_ns = config->boot_ms * NS_PER_MS;
     k->now_ns = now_ms * NS_PER_MS;
@@ -73,6 +74,7 @@ void kernel_free(struct kernel *k)
     if (k->pool != NULL)
         cpu_pool_free(k->pool);
     crypto_rng_wipe(&k->rng);
+    abi_window_fini(&k->window);
     free(k);
 }
 

@@ -33,8 +33,9 @@ struct kernel_config {
     struct cpu_code *code;             /* decoded code, shared by all machines of the process */
     struct kernel_limits limits;
     uint8_t seed[CRYPTO_RNG_SEED_BYTES];
-    struct span hostname; /* copied */
-    int64_t boot_ms;      /* wall-clock time of the machine's boot */
+    struct span hostname;  /* copied */
+    bool foreign_programs; /* programs of other processors than the machine's run too */
+    int64_t boot_ms;       /* wall-clock time of the machine's boot */
 };
 
 /* `now_ms` is wall-clock milliseconds since 1970 here and below. NULL: out of memory. */

@@ -1,20 +1,14 @@
 #include "kernel/load.h"
 
+#include "kernel/abi.h"
 #include "kernel/file.h"
+#include "kernel/hardware.h"
 #include "kernel/task.h"
 #include "kernel/vfs.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Address space layout, as x86-64 Linux with its randomness. */
-#define DYN_BASE UINT64_C(0x555555554000) /* ELF_ET_DYN_BASE: two thirds of user space */
-enum {
-    DYN_RANDOM_BITS = 28,
-    BRK_RANDOM_BYTES = 0x02000000,
-    INTERP_HEAD = 64,
-};
 
 static const uint64_t page_mask = CPU_PAGE_BYTES - 1;
 
@@ -42,7 +36,7 @@ static int read_image(struct file *f, struct elf_image *image)
         error = elf_header_parse(span_of(head, sizeof(head)), &image->header);
     if (error != 0)
         return error;
-    size_t bytes = (size_t)image->header.segment_count * ELF_SEGMENT_BYTES;
+    size_t bytes = (size_t)image->header.segment_count * elf_segment_bytes(&image->header);
     uint8_t *table = malloc(bytes);
     if (table == NULL)
         return -ENOMEM;
@@ -70,12 +64,23 @@ static int open_interp(struct load *load, struct task *t)
     return error == -ENOEXEC ? -ELIBBAD : error;
 }
 
+/* Whether the machine's processor runs such programs, or the owner wants them run. */
+static bool is_accepted(const struct kernel *k, const struct abi *abi)
+{
+    return k->foreign_programs || (hardware_default.abis & (1U << abi->family)) != 0;
+}
+
 int load_open(struct load *load, struct task *t)
 {
     int error = read_image(load->file, &load->image);
+    if (error == 0 && !is_accepted(t->kernel, load->image.header.abi))
+        error = -ENOEXEC;
     if (error != 0 || load->image.interp_bytes == 0)
         return error;
-    return open_interp(load, t);
+    error = open_interp(load, t);
+    if (error == 0 && load->interp_image.header.abi != load->image.header.abi)
+        error = -ELIBBAD;
+    return error;
 }
 
 void load_fini(struct load *load)
@@ -128,7 +133,7 @@ static int map_load(struct mm *mm, struct file *f, const struct elf_load *l, uin
 static int map_image(struct mm *mm, struct file *f, const struct elf_image *image, uint64_t bias)
 {
     int error = 0;
-    if (image->low + bias < MM_MIN_ADDR || image->high - image->low > CPU_SPACE_END ||
+    if (image->low + bias < MM_MIN_ADDR || image->high - image->low > mm->space_end ||
         image->high + bias > mm->stack_top)
         return -EPERM;
     for (size_t i = 0; i < image->load_count && error == 0; i++)
@@ -168,8 +173,8 @@ static void set_places(struct load *load, struct mm *mm)
     /* A position-independent program without interpreter lies among the mappings: its heap does
      * not grow from there. */
     if (image->header.is_dyn && load->interp == NULL)
-        end = DYN_BASE;
-    uint64_t shift = random_pages(mm->kernel, 20) % BRK_RANDOM_BYTES;
+        end = mm->abi->dyn_base;
+    uint64_t shift = random_pages(mm->kernel, 20) % mm->abi->brk_random_bytes;
     mm->brk_start = mm->brk_end = ((end + page_mask) & ~page_mask) + shift;
 }
 
@@ -178,7 +183,7 @@ int load_map(struct load *load, struct mm *mm)
     struct elf_image *image = &load->image;
     int error = 0;
     if (image->header.is_dyn && load->interp != NULL) {
-        uint64_t base = DYN_BASE + random_pages(mm->kernel, DYN_RANDOM_BITS);
+        uint64_t base = mm->abi->dyn_base + random_pages(mm->kernel, mm->abi->dyn_random_bits);
         load->bias = (base & ~(image->align - 1)) - image->low;
     } else if (image->header.is_dyn) {
         error = place(mm, image, &load->bias);

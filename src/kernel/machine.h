@@ -7,6 +7,7 @@
 #define KERNEL_MACHINE_H
 
 #include "base/buffer.h"
+#include "kernel/abi_window.h"
 #include "kernel/kernel.h"
 
 struct task;
@@ -54,10 +55,12 @@ struct kernel {
     uint32_t files_open; /* open descriptions, against limits.files */
     struct program *programs[KERNEL_PROGRAMS_MAX];
     struct events *events;
-    uint64_t last_share_id; /* of anonymous shared memory (mm.h) */
-    uint64_t charged;       /* the kernel's own work in this run, in instructions */
+    struct abi_window window; /* of the foreign call that is being executed */
+    uint64_t last_share_id;   /* of anonymous shared memory (mm.h) */
+    uint64_t charged;         /* the kernel's own work in this run, in instructions */
     /* For debugging: told of each system call's answer. NULL: nobody. */
     void (*trace)(const struct task *t, int64_t result);
+    bool foreign_programs;
     bool over; /* the instructions are used up: everything was killed */
 };
 

@@ -1,5 +1,6 @@
 #include "kernel/mm.h"
 
+#include "kernel/abi.h"
 #include "kernel/file.h"
 
 #include <assert.h>
@@ -24,12 +25,12 @@ static bool is_page(uint64_t value)
 }
 
 /* Rounds `len` up; false when the range is not a range of user addresses. */
-static bool range_ok(uint64_t addr, uint64_t *len)
+static bool range_ok(const struct mm *mm, uint64_t addr, uint64_t *len)
 {
-    if (!is_page(addr) || *len > CPU_SPACE_END)
+    if (!is_page(addr) || *len > mm->space_end)
         return false;
     *len = page_up(*len);
-    return addr <= CPU_SPACE_END && *len <= CPU_SPACE_END - addr;
+    return addr <= mm->space_end && *len <= mm->space_end - addr;
 }
 
 /* Long ranges are work for the kernel: the guest's slice pays for it. */
@@ -155,13 +156,15 @@ static bool is_covered(const struct mm *mm, uint64_t addr, uint64_t len)
 
 /* ---- Life ---- */
 
-struct mm *mm_new(struct kernel *k)
+struct mm *mm_new(struct kernel *k, const struct abi *abi)
 {
     struct mm *mm = calloc(1, sizeof(*mm));
     if (mm == NULL)
         return NULL;
     mm->refs = 1;
     mm->kernel = k;
+    mm->abi = abi;
+    mm->space_end = abi->space_end;
     mm->space = cpu_space_new(k->pool);
     if (mm->space == NULL) {
         free(mm);
@@ -267,7 +270,7 @@ static int64_t choose(const struct mm *mm, const struct mm_request *r, uint64_t 
     if (r->fixed || r->noreplace) {
         if (!is_page(r->addr))
             return -EINVAL;
-        if (r->addr > CPU_SPACE_END || len > CPU_SPACE_END - r->addr)
+        if (r->addr > mm->space_end || len > mm->space_end - r->addr)
             return -ENOMEM;
         if (r->addr < MM_MIN_ADDR)
             return -EPERM;
@@ -277,7 +280,7 @@ static int64_t choose(const struct mm *mm, const struct mm_request *r, uint64_t 
         return (int64_t)r->addr;
     }
     uint64_t hint = r->addr & ~(uint64_t)(CPU_PAGE_BYTES - 1);
-    if (hint >= MM_MIN_ADDR && hint < CPU_SPACE_END && len <= CPU_SPACE_END - hint &&
+    if (hint >= MM_MIN_ADDR && hint < mm->space_end && len <= mm->space_end - hint &&
         !(r->low && hint + len > UINT64_C(0x80000000))) {
         size_t i = area_index(mm, hint);
         if (i == mm->count || mm->areas[i].start >= hint + len)
@@ -378,7 +381,7 @@ int64_t mm_map(struct mm *mm, const struct mm_request *request)
     struct span contents;
     if (len == 0)
         return -EINVAL;
-    if (len > CPU_SPACE_END || page_up(len) > CPU_SPACE_END)
+    if (len > mm->space_end || page_up(len) > mm->space_end)
         return -ENOMEM;
     len = page_up(len);
     if (r.file != NULL) {
@@ -401,7 +404,7 @@ int64_t mm_map(struct mm *mm, const struct mm_request *request)
 
 int mm_unmap(struct mm *mm, uint64_t addr, uint64_t len)
 {
-    if (!range_ok(addr, &len) || len == 0)
+    if (!range_ok(mm, addr, &len) || len == 0)
         return -EINVAL;
     int error = reserve(mm, 2);
     if (error != 0)
@@ -425,7 +428,7 @@ int mm_unmap(struct mm *mm, uint64_t addr, uint64_t len)
 
 int mm_protect(struct mm *mm, uint64_t addr, uint64_t len, unsigned access)
 {
-    if (!range_ok(addr, &len))
+    if (!range_ok(mm, addr, &len))
         return -ENOMEM;
     if (!is_covered(mm, addr, len))
         return -ENOMEM;
@@ -453,7 +456,7 @@ int mm_protect(struct mm *mm, uint64_t addr, uint64_t len, unsigned access)
 
 int mm_discard(struct mm *mm, uint64_t addr, uint64_t len)
 {
-    if (!range_ok(addr, &len))
+    if (!range_ok(mm, addr, &len))
         return -EINVAL;
     bool covered = is_covered(mm, addr, len);
     for (size_t i = area_index(mm, addr); i < mm->count && mm->areas[i].start < addr + len; i++) {
@@ -475,7 +478,7 @@ int mm_discard(struct mm *mm, uint64_t addr, uint64_t len)
 
 int mm_sync(struct mm *mm, uint64_t addr, uint64_t len)
 {
-    if (!range_ok(addr, &len))
+    if (!range_ok(mm, addr, &len))
         return -ENOMEM;
     for (size_t i = area_index(mm, addr); i < mm->count && mm->areas[i].start < addr + len; i++) {
         const struct mm_area *area = &mm->areas[i];
@@ -490,7 +493,7 @@ int mm_sync(struct mm *mm, uint64_t addr, uint64_t len)
 uint64_t mm_brk(struct mm *mm, uint64_t addr, uint64_t data_limit, uint64_t address_space_limit)
 {
     uint64_t old_end = page_up(mm->brk_end), new_end;
-    if (addr < mm->brk_start || addr > CPU_SPACE_END)
+    if (addr < mm->brk_start || addr > mm->space_end)
         return mm->brk_end;
     new_end = page_up(addr);
     if (addr - mm->brk_start > data_limit)

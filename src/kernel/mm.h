@@ -7,6 +7,7 @@
 #include "cpu/space.h"
 #include "kernel/machine.h"
 
+struct abi;  /* abi.h */
 struct file; /* file.h */
 
 enum {
@@ -32,6 +33,8 @@ struct mm {
     unsigned refs;
     struct kernel *kernel;
     struct cpu_space *space;
+    const struct abi *abi; /* of the program */
+    uint64_t space_end;    /* its addresses are below */
     struct mm_area *areas; /* by address */
     size_t count, cap;
     uint64_t pages;    /* mapped in all, for RLIMIT_AS */
@@ -48,7 +51,7 @@ struct mm {
 };
 
 /* An empty one, with one holder. NULL: out of memory. */
-struct mm *mm_new(struct kernel *k);
+struct mm *mm_new(struct kernel *k, const struct abi *abi);
 /* What fork makes. NULL: out of memory. */
 struct mm *mm_clone(struct mm *mm);
 void mm_hold(struct mm *mm);

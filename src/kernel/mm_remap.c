@@ -28,7 +28,7 @@ static int64_t extend(struct mm *mm, const struct mm_area *area, uint64_t addr, 
                       uint64_t new_len)
 {
     uint64_t end = addr + old_len;
-    if (area->end != end || new_len > CPU_SPACE_END - addr)
+    if (area->end != end || new_len > mm->space_end - addr)
         return -ENOMEM;
     const struct mm_area *next = area + 1;
     if (next < mm->areas + mm->count && next->start < addr + new_len)
@@ -67,8 +67,8 @@ static bool overlaps(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
     return a < b + b_len && b < a + a_len;
 }
 
-static int64_t check(uint64_t addr, uint64_t old_len, uint64_t new_len, unsigned flags,
-                     uint64_t new_addr)
+static int64_t check(const struct mm *mm, uint64_t addr, uint64_t old_len, uint64_t new_len,
+                     unsigned flags, uint64_t new_addr)
 {
     uint64_t mask = CPU_PAGE_BYTES - 1;
     if ((flags & ~7U) != 0 || (addr & mask) != 0 || new_len == 0)
@@ -77,11 +77,11 @@ static int64_t check(uint64_t addr, uint64_t old_len, uint64_t new_len, unsigned
         return -EINVAL;
     if ((flags & MM_REMAP_DONTUNMAP) != 0 && old_len != new_len)
         return -EINVAL;
-    if (addr > CPU_SPACE_END || old_len > CPU_SPACE_END - addr || new_len > CPU_SPACE_END)
+    if (addr > mm->space_end || old_len > mm->space_end - addr || new_len > mm->space_end)
         return -EINVAL;
     if ((flags & MM_REMAP_FIXED) == 0)
         return 0;
-    if ((new_addr & mask) != 0 || new_addr > CPU_SPACE_END || new_len > CPU_SPACE_END - new_addr ||
+    if ((new_addr & mask) != 0 || new_addr > mm->space_end || new_len > mm->space_end - new_addr ||
         overlaps(addr, old_len, new_addr, new_len))
         return -EINVAL;
     return new_addr < MM_MIN_ADDR ? -EPERM : 0;
@@ -90,11 +90,11 @@ static int64_t check(uint64_t addr, uint64_t old_len, uint64_t new_len, unsigned
 int64_t mm_remap(struct mm *mm, uint64_t addr, uint64_t old_len, uint64_t new_len, unsigned flags,
                  uint64_t new_addr, uint64_t address_space_limit)
 {
-    if (old_len > CPU_SPACE_END || new_len > CPU_SPACE_END)
+    if (old_len > mm->space_end || new_len > mm->space_end)
         return -EINVAL;
     old_len = page_up(old_len);
     new_len = page_up(new_len);
-    int64_t bad = check(addr, old_len, new_len, flags, new_addr);
+    int64_t bad = check(mm, addr, old_len, new_len, flags, new_addr);
     if (bad != 0)
         return bad;
     const struct mm_area *found = mm_find(mm, addr);

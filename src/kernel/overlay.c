@@ -370,7 +370,7 @@ struct fs *overlay_new(struct vfs *vfs, const struct persona_image *image, uint3
     if (image != NULL)
         o->fs.flags = FS_IMAGE;
     o->next_ino = image != NULL ? (uint64_t)persona_image_nodes(image) + 1 : 1;
-    o->next_cookie = (int64_t)1 << 32; /* behind every entry of the image */
+    o->next_cookie = (int64_t)1 << 30; /* behind every entry of the image; 32-bit programs see it */
     if (image == NULL && make_root(o) != 0) {
         overlay_free(&o->fs);
         return NULL;

@@ -1,4 +1,5 @@
 /* The texts of /proc/PID. */
+#include "kernel/abi.h"
 #include "kernel/machine.h"
 #include "kernel/mm.h"
 #include "kernel/mount.h"
@@ -52,11 +53,22 @@ int proc_pid_environ(const struct proc_call *c)
     return mm != NULL ? put_memory(c, mm->env_start, mm->env_end) : 0;
 }
 
+/* In words of the program's own. */
+static int put_auxv(struct buffer *out, const struct mm *mm)
+{
+    int error = 0;
+    for (size_t i = 0; i < mm->auxv_count && error == 0; i++) {
+        uint32_t narrow = abi_swap32(mm->abi, (uint32_t)mm->auxv[i]);
+        error = mm->abi->word_bytes == 8 ? buffer_put(out, span_of(&mm->auxv[i], 8))
+                                         : buffer_put(out, span_of(&narrow, 4));
+    }
+    return error;
+}
+
 int proc_pid_auxv(const struct proc_call *c)
 {
     const struct mm *mm = mm_of(c);
-    return mm != NULL ? buffer_put(c->out, span_of(mm->auxv, mm->auxv_count * sizeof(uint64_t)))
-                      : 0;
+    return mm != NULL ? put_auxv(c->out, mm) : 0;
 }
 
 /* ---- stat, statm, status ---- */

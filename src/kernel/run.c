@@ -1,5 +1,6 @@
 /* The scheduler: tasks in turn, a quantum each; system calls, faults and signals between. */
-#include "cpu/cpu.h"
+#include "cpu/x86.h"
+#include "kernel/abi.h"
 #include "kernel/events.h"
 #include "kernel/exit.h"
 #include "kernel/lines.h"
@@ -57,14 +58,23 @@ void task_end_call(struct task *t, bool again)
         t->cpu->ops->set_result(t->cpu, -EINTR);
 }
 
+static int64_t run_call(struct task *t)
+{
+    if (abi_is_foreign(t->call_abi)) {
+        const struct abi_call *call = abi_call_find(t->call_abi, t->call_number);
+        return call != NULL ? abi_execute(t, call) : abi_result(t->call_abi, syscall_refuse(t));
+    }
+    syscall_handler handler = syscall_find(t->call_number);
+    return handler != NULL ? handler(t, t->call_arg) : syscall_refuse(t);
+}
+
 /* Executes the call that the task is in: the first time, or again. */
 static void execute_call(struct task *t)
 {
-    syscall_handler handler = syscall_find(t->call_number);
     kernel_charge(t->kernel, KERNEL_CALL_COST);
     t->wait_deadline_ns = INT64_MAX;
     t->restart_code = 0;
-    int64_t result = handler != NULL ? handler(t, t->call_arg) : syscall_refuse(t);
+    int64_t result = run_call(t);
     if (t->kernel->trace != NULL)
         t->kernel->trace(t, result);
     if (t->state == TASK_DEAD || result == SYS_WAIT)
@@ -80,15 +90,32 @@ static void execute_call(struct task *t)
     }
 }
 
-static void begin_call(struct task *t)
+static void begin_call(struct task *t, const struct abi *abi, const struct cpu_call *call)
+{
+    t->in_call = true;
+    t->call_abi = abi;
+    t->call_number = call->number;
+    memset(t->call_arg, 0, sizeof(t->call_arg));
+    memcpy(t->call_arg, call->arg, sizeof(call->arg));
+    if (abi->more_args != NULL)
+        abi->more_args(t, t->call_arg);
+    t->restart = (struct restart){.begun = false};
+    execute_call(t);
+}
+
+static void own_call(struct task *t)
 {
     struct cpu_call call;
     t->cpu->ops->call(t->cpu, &call);
-    t->in_call = true;
-    t->call_number = call.number;
-    memcpy(t->call_arg, call.arg, sizeof(t->call_arg));
-    t->restart = (struct restart){.begun = false};
-    execute_call(t);
+    begin_call(t, task_abi(t), &call);
+}
+
+/* `int 0x80` of a 64-bit program: the call of an i386 one, whatever the program is. */
+static void call_32(struct task *t)
+{
+    struct cpu_call call;
+    x86_call_32(x86_state(x86_from_cpu(t->cpu)), &call);
+    begin_call(t, &abi_i386, &call);
 }
 
 /* ---- Faults ---- */
@@ -130,7 +157,7 @@ static void stopped(struct task *t, enum cpu_stop stop, const struct cpu_trap *t
     t->fault_error = 0;
     switch (stop) {
     case CPU_STOP_BUDGET: break;
-    case CPU_STOP_SYSCALL: begin_call(t); break;
+    case CPU_STOP_SYSCALL: own_call(t); break;
     case CPU_STOP_PROBE: lines_on_probe(t); break;
     case CPU_STOP_PAGE: page_fault(t, trap); break;
     case CPU_STOP_ILLEGAL: fault(t, SIGILL, ILL_ILLOPN, pc, TRAP_ILLEGAL); break;
@@ -138,7 +165,7 @@ static void stopped(struct task *t, enum cpu_stop stop, const struct cpu_trap *t
     case CPU_STOP_BREAK: fault(t, SIGTRAP, SI_KERNEL, 0, TRAP_BREAK); break;
     case CPU_STOP_PROTECT: fault(t, SIGSEGV, SI_KERNEL, 0, TRAP_PROTECT); break;
     case CPU_STOP_FLOAT: fault(t, SIGFPE, FPE_FLTINV, pc, TRAP_FLOAT); break;
-    case CPU_STOP_SYSCALL32: fault(t, SIGSEGV, SI_KERNEL, 0, TRAP_PROTECT); break;
+    case CPU_STOP_SYSCALL32: call_32(t); break;
     case CPU_STOP_OVERFLOW: fault(t, SIGSEGV, SI_KERNEL, 0, TRAP_OVERFLOW); break;
     case CPU_STOP_BOUND: fault(t, SIGSEGV, SI_KERNEL, 0, TRAP_BOUND); break;
     case CPU_STOP_ALIGN: fault(t, SIGBUS, BUS_ADRALN, trap->addr, TRAP_ALIGN); break;

@@ -1,8 +1,9 @@
 /* The frame of a signal handler on the guest's stack, exactly as x86-64 Linux lays it out: return
  * address, struct ucontext, siginfo_t, and above them the FXSAVE image. Programs look into it, and
  * rt_sigreturn reads it back. */
+#include "kernel/sigframe.h"
+
 #include "cpu/x86.h"
-#include "kernel/signal.h"
 #include "kernel/task.h"
 
 #include <errno.h>
@@ -14,9 +15,9 @@ enum {
     RED_ZONE = 128,
     STACK_SMALLEST = 2048, /* MINSIGSTKSZ */
     FX_ALIGN = 64,
+    MXCSR_AT = 24, /* in the image of fxsave */
     SELECTOR_CODE = 0x33,
     SELECTOR_STACK = 0x2b,
-    MXCSR_MASK = 0xffff,
     /* Flags that a program may set: AC OF DF TF SF ZF AF PF CF RF (FIX_EFLAGS). */
     FLAGS_USER = 0x50dd5,
     FLAGS_FIXED = 0x202,        /* always one; interrupts are on */
@@ -26,18 +27,6 @@ enum {
     SIGNAL_STACK_FLAGS = SS_ONSTACK | SS_DISABLE,
 };
 #define STACK_AUTODISARM 0x80000000U
-
-struct frame_fx { /* FXSAVE, 64-bit form */
-    uint16_t control, status;
-    uint8_t tag, reserved;
-    uint16_t opcode;
-    uint64_t ip, dp;
-    uint32_t mxcsr, mxcsr_mask;
-    uint8_t st[8][16];
-    uint64_t xmm[16][2];
-    uint8_t rest[96];
-};
-_Static_assert(sizeof(struct frame_fx) == 512, "FXSAVE");
 
 struct frame_registers { /* struct sigcontext_64 */
     uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
@@ -107,34 +96,6 @@ void signal_info_decode(struct signal_info *info, const uint8_t in[SIGNAL_INFO_B
 
 /* ---- Making the frame ---- */
 
-static void fx_save(const struct x86_state *s, struct frame_fx *fx)
-{
-    memset(fx, 0, sizeof(*fx));
-    fx->control = s->fpu_control;
-    fx->status = s->fpu_status;
-    fx->tag = s->fpu_tag;
-    fx->opcode = s->fpu_opcode;
-    fx->ip = s->fpu_ip;
-    fx->dp = s->fpu_dp;
-    fx->mxcsr = s->mxcsr;
-    fx->mxcsr_mask = MXCSR_MASK;
-    memcpy(fx->st, s->fpu, sizeof(fx->st));
-    memcpy(fx->xmm, s->xmm, sizeof(fx->xmm));
-}
-
-static void fx_restore(struct x86_state *s, const struct frame_fx *fx)
-{
-    s->fpu_control = fx->control;
-    s->fpu_status = fx->status;
-    s->fpu_tag = fx->tag;
-    s->fpu_opcode = fx->opcode;
-    s->fpu_ip = fx->ip;
-    s->fpu_dp = fx->dp;
-    s->mxcsr = fx->mxcsr & MXCSR_MASK;
-    memcpy(s->fpu, fx->st, sizeof(fx->st));
-    memcpy(s->xmm, fx->xmm, sizeof(fx->xmm));
-}
-
 static void registers_save(const struct task *t, const struct x86_state *s,
                            struct frame_registers *r)
 {
@@ -195,29 +156,47 @@ bool signal_is_on_stack(const struct task *t, uint64_t sp)
     return sp > s->stack_addr && sp - s->stack_addr <= s->stack_size;
 }
 
-/* Where the frame begins to be built, downwards. */
-static uint64_t stack_top(const struct task *t, const struct signal_action *action, uint64_t sp)
+uint64_t sigframe_top(const struct task *t, const struct signal_action *action, uint64_t sp,
+                      uint64_t red_zone)
 {
     const struct signal_state *s = &t->signals;
     if ((action->flags & SA_ONSTACK) == 0 || s->stack_size == 0 || signal_is_on_stack(t, sp))
-        return sp - RED_ZONE;
+        return sp - red_zone;
     return s->stack_addr + s->stack_size;
+}
+
+uint64_t sigframe_mask(const struct task *t)
+{
+    return t->signals.restore_blocked ? t->signals.saved_blocked : t->signals.blocked;
+}
+
+void sigframe_stack(const struct task *t, uint64_t sp, uint64_t *addr, uint32_t *flags,
+                    uint64_t *size)
+{
+    const struct signal_state *own = &t->signals;
+    *addr = own->stack_addr;
+    *size = own->stack_size;
+    *flags = own->stack_flags & STACK_AUTODISARM;
+    if (own->stack_size == 0)
+        *flags |= SS_DISABLE;
+    else if (signal_is_on_stack(t, sp))
+        *flags |= SS_ONSTACK;
+}
+
+void sigframe_disarm(struct task *t)
+{
+    if ((t->signals.stack_flags & STACK_AUTODISARM) == 0)
+        return;
+    t->signals.stack_addr = t->signals.stack_size = 0;
+    t->signals.stack_flags = SS_DISABLE;
 }
 
 static void fill(const struct task *t, const struct x86_state *s, struct frame *f)
 {
-    const struct signal_state *own = &t->signals;
     f->uc_flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
-    f->stack_addr = own->stack_addr;
-    f->stack_size = own->stack_size;
-    f->stack_flags = own->stack_flags & STACK_AUTODISARM;
-    if (own->stack_size == 0)
-        f->stack_flags |= SS_DISABLE;
-    else if (signal_is_on_stack(t, s->reg[X86_RSP]))
-        f->stack_flags |= SS_ONSTACK;
+    sigframe_stack(t, s->reg[X86_RSP], &f->stack_addr, &f->stack_flags, &f->stack_size);
     registers_save(t, s, &f->registers);
-    f->mask = own->restore_blocked ? own->saved_blocked : own->blocked;
-    f->registers.old_mask = f->mask;
+    f->mask = f->registers.old_mask = sigframe_mask(t);
 }
 
 int sigframe_push(struct task *t, const struct signal_info *info,
@@ -225,22 +204,19 @@ int sigframe_push(struct task *t, const struct signal_info *info,
 {
     struct x86_state *s = x86_state(x86_from_cpu(t->cpu));
     struct frame f = {.return_addr = action->restorer};
-    struct frame_fx fx;
+    uint8_t fx[X86_FXSAVE_BYTES];
     if ((action->flags & SIGNAL_RESTORER) == 0)
         return -EFAULT;
-    uint64_t sp = stack_top(t, action, s->reg[X86_RSP]);
+    uint64_t sp = sigframe_top(t, action, s->reg[X86_RSP], RED_ZONE);
     uint64_t fx_addr = (sp - sizeof(fx)) & ~(uint64_t)(FX_ALIGN - 1);
     sp = ((fx_addr - sizeof(f)) & ~UINT64_C(15)) - 8;
     fill(t, s, &f);
     f.registers.fx_addr = fx_addr;
     signal_info_encode(info, f.info);
-    fx_save(s, &fx);
-    if (task_write(t, fx_addr, &fx, sizeof(fx)) != 0 || task_write(t, sp, &f, sizeof(f)) != 0)
+    x86_fxsave_image(s, fx);
+    if (task_write(t, fx_addr, fx, sizeof(fx)) != 0 || task_write(t, sp, &f, sizeof(f)) != 0)
         return -EFAULT;
-    if ((t->signals.stack_flags & STACK_AUTODISARM) != 0) {
-        t->signals.stack_addr = t->signals.stack_size = 0;
-        t->signals.stack_flags = SS_DISABLE;
-    }
+    sigframe_disarm(t);
     s->reg[X86_RDI] = (uint64_t)info->signo;
     s->reg[X86_RSI] = sp + offsetof(struct frame, info);
     s->reg[X86_RDX] = sp + offsetof(struct frame, uc_flags);
@@ -253,35 +229,42 @@ int sigframe_push(struct task *t, const struct signal_info *info,
 
 /* ---- Going back ---- */
 
-static void stack_restore(struct task *t, const struct frame *f)
+void sigframe_stack_back(struct task *t, uint64_t sp, uint64_t addr, uint32_t flags, uint64_t size)
 {
     struct signal_state *s = &t->signals;
-    if (signal_is_on_stack(t, f->registers.sp))
+    if (signal_is_on_stack(t, sp))
         return; /* it stands on it: no change, as Linux */
-    if ((f->stack_flags & SS_DISABLE) != 0) {
+    if ((flags & SS_DISABLE) != 0) {
         s->stack_addr = s->stack_size = 0;
         s->stack_flags = SS_DISABLE;
-    } else if (f->stack_size >= STACK_SMALLEST) {
-        s->stack_addr = f->stack_addr;
-        s->stack_size = f->stack_size;
-        s->stack_flags = f->stack_flags & STACK_AUTODISARM;
+    } else if (size >= STACK_SMALLEST) {
+        s->stack_addr = addr;
+        s->stack_size = size;
+        s->stack_flags = flags & STACK_AUTODISARM;
     }
 }
 
-int sigframe_pop(struct task *t)
+void sigframe_mask_back(struct task *t, uint64_t mask)
 {
+    t->signals.blocked = mask & ~(SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP));
+}
+
+int sigframe_pop(struct task *t, bool with_info)
+{
+    (void)with_info; /* there is one kind of frame */
     struct x86_state *s = x86_state(x86_from_cpu(t->cpu));
     struct frame f;
-    struct frame_fx fx;
+    uint8_t fx[X86_FXSAVE_BYTES];
     if (task_read(t, s->reg[X86_RSP] - 8, &f, sizeof(f)) != 0)
         return -EFAULT;
     if (f.registers.fx_addr != 0) {
-        if (task_read(t, f.registers.fx_addr, &fx, sizeof(fx)) != 0)
+        if (task_read(t, f.registers.fx_addr, fx, sizeof(fx)) != 0)
             return -EFAULT;
-        fx_restore(s, &fx);
+        fx[MXCSR_AT + 2] = fx[MXCSR_AT + 3] = 0; /* reserved bits are dropped */
+        x86_fxrstor_image(s, fx);
     }
-    t->signals.blocked = f.mask & ~(SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP));
+    sigframe_mask_back(t, f.mask);
     registers_restore(s, &f.registers);
-    stack_restore(t, &f);
+    sigframe_stack_back(t, f.registers.sp, f.stack_addr, f.stack_flags, f.stack_size);
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "kernel/signal.h"
 
+#include "kernel/abi.h"
 #include "kernel/exit.h"
 #include "kernel/task.h"
 
@@ -325,7 +326,7 @@ static bool run_handler(struct task *t, const struct signal_info *info)
     struct signal_action action = *slot;
     struct signal_state *s = &t->signals;
     end_call(t, &action);
-    if (sigframe_push(t, info, &action) != 0) {
+    if (task_abi(t)->frame_push(t, info, &action) != 0) {
         struct signal_info fault = from_kernel(SIGSEGV);
         if (info->signo == SIGSEGV)
             memset(slot, 0, sizeof(*slot));

@@ -99,12 +99,6 @@ bool signal_deliver(struct task *t);
 /* A fault of the guest's own: delivered even when blocked or ignored (then the process dies). */
 void signal_force(struct task *t, const struct signal_info *info);
 
-/* The frame on the guest's stack (sigframe.c). 0 or -EFAULT. */
-int sigframe_push(struct task *t, const struct signal_info *info,
-                  const struct signal_action *action);
-/* rt_sigreturn: everything back from the frame. 0 or -EFAULT. */
-int sigframe_pop(struct task *t);
-
 /* True when `sp` lies in the thread's alternate stack. */
 bool signal_is_on_stack(const struct task *t, uint64_t sp);
 
@@ -112,6 +106,9 @@ bool signal_is_on_stack(const struct task *t, uint64_t sp);
 enum { SIGNAL_INFO_BYTES = 128 };
 void signal_info_encode(const struct signal_info *info, uint8_t out[SIGNAL_INFO_BYTES]);
 void signal_info_decode(struct signal_info *info, const uint8_t in[SIGNAL_INFO_BYTES]);
+
+/* The end of a handler: rt_sigreturn (`with_info`) or sigreturn. The registers are set. */
+int64_t signal_return(struct task *t, bool with_info);
 
 /* ---- For ppoll, pselect, epoll_pwait, sigsuspend ---- */
 

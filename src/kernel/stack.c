@@ -1,5 +1,7 @@
 #include "kernel/stack.h"
 
+#include "kernel/abi.h"
+
 #include <assert.h>
 #include <elf.h>
 #include <errno.h>
@@ -11,13 +13,8 @@ enum {
     STACK_SHIFT_MAX = 8192, /* arch_align_stack: the pointer is moved by less than this */
     RANDOM_BYTES = 16,
     CLOCK_TICKS = 100,
-    WORD = 8,
-    /* CPUID leaf 1, EDX: what the interpreter has (cpu/x86.h), and glibc must know no more. */
-    HARDWARE_CAPABILITIES = 0x078bfbff,
-    MINIMUM_SIGNAL_STACK = 1016, /* frame, FXSAVE, red zone, alignment */
+    WORD_MOST = 8,
 };
-
-static const char platform_z[] = "x86_64";
 
 /* What is built, as host memory, before it goes to the guest in one piece. */
 struct build {
@@ -49,12 +46,14 @@ static void fill_auxv(struct mm *mm, const struct task *t, const struct stack_fa
 {
     const struct creds *c = &t->creds;
     mm->auxv_count = 0;
-    aux(mm, AT_MINSIGSTKSZ, MINIMUM_SIGNAL_STACK);
-    aux(mm, AT_HWCAP, HARDWARE_CAPABILITIES);
+    const struct abi *abi = mm->abi;
+    if (abi->signal_stack_least != 0)
+        aux(mm, AT_MINSIGSTKSZ, abi->signal_stack_least);
+    aux(mm, AT_HWCAP, abi->hwcap);
     aux(mm, AT_PAGESZ, CPU_PAGE_BYTES);
     aux(mm, AT_CLKTCK, CLOCK_TICKS);
     aux(mm, AT_PHDR, f->phdr);
-    aux(mm, AT_PHENT, sizeof(Elf64_Phdr));
+    aux(mm, AT_PHENT, abi->word_bytes == 8 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr));
     aux(mm, AT_PHNUM, f->phnum);
     aux(mm, AT_BASE, f->base);
     aux(mm, AT_FLAGS, 0);
@@ -67,30 +66,48 @@ static void fill_auxv(struct mm *mm, const struct task *t, const struct stack_fa
     aux(mm, AT_RANDOM, random);
     aux(mm, AT_HWCAP2, 0);
     aux(mm, AT_EXECFN, path);
-    aux(mm, AT_PLATFORM, platform);
+    if (platform != 0)
+        aux(mm, AT_PLATFORM, platform);
     aux(mm, AT_NULL, 0);
 }
 
+/* Where words go, in the program's size and byte order. */
+struct words {
+    uint8_t *at;
+    const struct abi *abi;
+};
+
+static void put_word(struct words *out, uint64_t value)
+{
+    uint32_t narrow = abi_swap32(out->abi, (uint32_t)value);
+    if (out->abi->word_bytes == 8)
+        memcpy(out->at, &value, sizeof(value));
+    else
+        memcpy(out->at, &narrow, sizeof(narrow));
+    out->at += out->abi->word_bytes;
+}
+
 /* Pointers to each string of a block that stands at `at`, and a NULL. */
-static void pointers(uint64_t *out, const struct exec_strings *s, uint64_t at)
+static void pointers(struct words *out, const struct exec_strings *s, uint64_t at)
 {
     const uint8_t *p = s->data;
     for (size_t i = 0; i < s->count; i++) {
         size_t len = strlen((const char *)p) + 1;
-        out[i] = at;
+        put_word(out, at);
         at += len;
         p += len;
     }
-    out[s->count] = 0;
+    put_word(out, 0);
 }
 
 static uint64_t fill(struct build *b, const struct task *t, const struct exec_strings *args,
                      const struct exec_strings *env, const struct stack_facts *f)
 {
     struct mm *mm = b->mm;
+    const struct abi *abi = mm->abi;
     uint8_t random[RANDOM_BYTES];
     size_t words = 1 + args->count + 1 + env->count + 1 + (size_t)2 * MM_AUXV_MAX;
-    push(b, "\0\0\0\0\0\0\0", WORD);
+    push(b, "\0\0\0\0\0\0\0", abi->word_bytes);
     push(b, "", 1);
     uint64_t path = push(b, f->path.data, f->path.len);
     mm->env_end = b->top;
@@ -99,18 +116,21 @@ static uint64_t fill(struct build *b, const struct task *t, const struct exec_st
     mm->arg_start = push(b, args->data, args->len);
     b->top -= crypto_rng_u32(&mm->kernel->rng) % STACK_SHIFT_MAX;
     b->top &= ~UINT64_C(15);
-    uint64_t platform = push(b, platform_z, sizeof(platform_z));
+    uint64_t platform = 0;
+    if (abi->platform_z != NULL)
+        platform = push(b, abi->platform_z, strlen(abi->platform_z) + 1);
     crypto_rng_bytes(&mm->kernel->rng, random, sizeof(random));
     uint64_t random_at = push(b, random, sizeof(random));
     fill_auxv(mm, t, f, path, platform, random_at);
 
     words -= (size_t)2 * MM_AUXV_MAX - mm->auxv_count;
-    b->top = (b->top - words * WORD) & ~UINT64_C(15);
-    uint64_t *out = (uint64_t *)(void *)(b->bytes + (b->top - b->low));
-    out[0] = args->count;
-    pointers(out + 1, args, mm->arg_start);
-    pointers(out + 1 + args->count + 1, env, mm->env_start);
-    memcpy(out + 1 + args->count + 1 + env->count + 1, mm->auxv, mm->auxv_count * WORD);
+    b->top = (b->top - words * abi->word_bytes) & ~UINT64_C(15);
+    struct words out = {b->bytes + (b->top - b->low), abi};
+    put_word(&out, args->count);
+    pointers(&out, args, mm->arg_start);
+    pointers(&out, env, mm->env_start);
+    for (size_t i = 0; i < mm->auxv_count; i++)
+        put_word(&out, mm->auxv[i]);
     return b->top;
 }
 
@@ -119,7 +139,8 @@ int64_t stack_build(struct mm *mm, const struct task *t, const struct exec_strin
 {
     const uint64_t page = CPU_PAGE_BYTES;
     size_t words = args->count + env->count + (size_t)2 * MM_AUXV_MAX + 4;
-    size_t need = args->len + env->len + facts->path.len + words * WORD + STACK_SHIFT_MAX + 256;
+    size_t need =
+        args->len + env->len + facts->path.len + words * WORD_MOST + STACK_SHIFT_MAX + 256;
     size_t size = (need + page - 1) & ~(size_t)(page - 1);
     struct build b = {.mm = mm, .low = mm->stack_top - size, .top = mm->stack_top};
     unsigned access = CPU_READ | CPU_WRITE | (facts->exec_stack ? (unsigned)CPU_EXEC : 0);

@@ -168,9 +168,9 @@ static int64_t run_clone(struct task *t, const struct clone *c)
     if (error != 0)
         return error;
     if ((c->flags & CLONE_PARENT_SETTID) != 0)
-        task_write(t, c->parent_tid, &child->tid, sizeof(child->tid));
+        task_write_u32(t, c->parent_tid, (uint32_t)child->tid);
     if ((c->flags & CLONE_CHILD_SETTID) != 0)
-        task_write(child, c->child_tid, &child->tid, sizeof(child->tid));
+        task_write_u32(child, c->child_tid, (uint32_t)child->tid);
     if ((c->flags & CLONE_VFORK) != 0) {
         t->vfork_child = child->process;
         t->state = TASK_VFORKED;

@@ -85,7 +85,7 @@ static int64_t wait_begin(struct task *t, const uint64_t arg[6], uint32_t bits, 
         if (error != 0)
             return error;
     }
-    if (task_read(t, arg[0], &value, sizeof(value)) != 0)
+    if (task_read_u32(t, arg[0], &value) != 0)
         return -EFAULT;
     if (value != (uint32_t)arg[2])
         return -EAGAIN;
@@ -102,7 +102,7 @@ static int64_t requeue(struct task *t, const uint64_t arg[6], bool compare)
     uint32_t value;
     if ((int32_t)arg[2] < 0 || (int32_t)arg[3] < 0 || (arg[4] & 3) != 0)
         return -EINVAL;
-    if (task_read(t, arg[0], &value, sizeof(value)) != 0)
+    if (task_read_u32(t, arg[0], &value) != 0)
         return -EFAULT;
     if (compare && value != (uint32_t)arg[5])
         return -EAGAIN;
@@ -122,7 +122,7 @@ static int apply(struct task *t, uint64_t addr, uint32_t code, bool *compares)
 {
     int32_t operand = (int32_t)(code << 8) >> 20, against = (int32_t)(code << 20) >> 20;
     uint32_t raw, result;
-    if (task_read(t, addr, &raw, sizeof(raw)) != 0)
+    if (task_read_u32(t, addr, &raw) != 0)
         return -EFAULT;
     if ((code >> 28 & FUTEX_OP_OPARG_SHIFT) != 0)
         operand = (int32_t)(UINT32_C(1) << (operand & 31));
@@ -144,7 +144,7 @@ static int apply(struct task *t, uint64_t addr, uint32_t code, bool *compares)
     case FUTEX_OP_CMP_GE: *compares = old >= against; break;
     default: return -ENOSYS;
     }
-    return task_write(t, addr, &result, sizeof(result));
+    return task_write_u32(t, addr, result);
 }
 
 static int64_t wake_op(struct task *t, const uint64_t arg[6])
@@ -209,24 +209,29 @@ int64_t sys_get_robust_list(struct task *t, const uint64_t arg[6])
 static void release_lock(struct task *t, uint64_t addr)
 {
     uint32_t word;
-    if ((addr & 3) != 0 || task_read(t, addr, &word, sizeof(word)) != 0)
+    if ((addr & 3) != 0 || task_read_u32(t, addr, &word) != 0)
         return;
     if ((word & FUTEX_TID_MASK) != (uint32_t)t->tid)
         return;
     uint32_t marked = (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
-    if (task_write(t, addr, &marked, sizeof(marked)) == 0 && (word & FUTEX_WAITERS) != 0)
+    if (task_write_u32(t, addr, marked) == 0 && (word & FUTEX_WAITERS) != 0)
         futex_wake(t, addr, 1);
 }
 
 void futex_exit(struct task *t)
 {
     uint64_t head[3]; /* first entry, offset of the lock word, the entry being changed */
-    if (t->robust_list == 0 || task_read(t, t->robust_list, head, sizeof(head)) != 0)
+    if (t->robust_list == 0)
         return;
+    for (unsigned i = 0; i < ARRAY_LEN(head); i++)
+        if (task_read_word(t, t->robust_list + (uint64_t)i * task_word_bytes(t), &head[i]) != 0)
+            return;
+    if (task_word_bytes(t) == 4)
+        head[1] = (uint64_t)(int32_t)head[1];
     uint64_t entry = head[0] & ~UINT64_C(1), pending = head[2] & ~UINT64_C(1);
     for (int i = 0; i < ROBUST_MAX && entry != t->robust_list; i++) {
         uint64_t next;
-        int error = task_read(t, entry, &next, sizeof(next));
+        int error = task_read_word(t, entry, &next);
         if (entry != pending)
             release_lock(t, entry + head[1]);
         if (error != 0)

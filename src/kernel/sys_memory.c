@@ -126,7 +126,7 @@ int64_t sys_mremap(struct task *t, const uint64_t arg[6])
 
 int64_t sys_madvise(struct task *t, const uint64_t arg[6])
 {
-    if ((arg[0] & page_mask) != 0 || arg[1] > CPU_SPACE_END)
+    if ((arg[0] & page_mask) != 0 || arg[1] > t->mm->space_end)
         return -EINVAL;
     switch ((int)arg[2]) {
     case MADV_DONTNEED:
@@ -175,7 +175,7 @@ int64_t sys_mlock(struct task *t, const uint64_t arg[6])
 {
     uint64_t start = arg[0] & ~page_mask;
     uint64_t len = (arg[1] + (arg[0] & page_mask) + page_mask) & ~page_mask;
-    if (len > CPU_SPACE_END || start > CPU_SPACE_END)
+    if (len > t->mm->space_end || start > t->mm->space_end)
         return -ENOMEM;
     return is_covered(t, start, len) ? 0 : -ENOMEM;
 }
@@ -204,7 +204,7 @@ int64_t sys_mincore(struct task *t, const uint64_t arg[6])
     uint8_t there[CPU_PAGE_BYTES];
     if ((arg[0] & page_mask) != 0)
         return -EINVAL;
-    if (arg[0] > CPU_SPACE_END || arg[1] > CPU_SPACE_END)
+    if (arg[0] > t->mm->space_end || arg[1] > t->mm->space_end)
         return -ENOMEM;
     uint64_t pages = (arg[1] + page_mask) / CPU_PAGE_BYTES;
     if (!is_covered(t, arg[0], pages * CPU_PAGE_BYTES))

@@ -19,14 +19,14 @@ static int read_strings(struct task *t, uint64_t addr, struct exec_strings *out,
         uint64_t pointer;
         if (i == EXEC_STRINGS_MAX)
             return -E2BIG;
-        if (task_read(t, addr + i * 8, &pointer, sizeof(pointer)) != 0)
+        if (task_read_word(t, addr + i * task_word_bytes(t), &pointer) != 0)
             return -EFAULT;
         if (pointer == 0)
             return 0;
         int64_t len = task_read_z(t, pointer, text_z, EXEC_STRING_MAX);
         if (len < 0)
             return len == -ENAMETOOLONG ? -E2BIG : (int)len;
-        uint64_t cost = (uint64_t)len + 1 + sizeof(pointer);
+        uint64_t cost = (uint64_t)len + 1 + task_word_bytes(t);
         if (cost > *left)
             return -E2BIG;
         *left -= cost;

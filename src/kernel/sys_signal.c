@@ -1,4 +1,5 @@
 /* Signals: the calls. */
+#include "kernel/abi.h"
 #include "kernel/sys_time.h"
 #include "kernel/syscalls.h"
 
@@ -134,15 +135,20 @@ int64_t sys_rt_sigtimedwait(struct task *t, const uint64_t arg[6])
     return task_wait(t, NULL);
 }
 
-int64_t sys_rt_sigreturn(struct task *t, const uint64_t arg[6])
+int64_t signal_return(struct task *t, bool with_info)
 {
-    (void)arg;
     t->in_call = false;
-    if (sigframe_pop(t) != 0) {
+    if (task_abi(t)->frame_pop(t, with_info) != 0) {
         struct signal_info fault = {.signo = SIGSEGV, .code = SI_KERNEL};
         signal_force(t, &fault);
     }
     return 0;
+}
+
+int64_t sys_rt_sigreturn(struct task *t, const uint64_t arg[6])
+{
+    (void)arg;
+    return signal_return(t, true);
 }
 
 static int64_t set_stack(struct task *t, const struct user_stack *new)

@@ -1,4 +1,5 @@
 #include "kernel/task.h"
+#include "kernel/abi.h"
 
 #include "cpu/cpu.h"
 #include "kernel/fdtable.h"
@@ -323,13 +324,15 @@ void kernel_wake(struct kernel *k, const void *key)
 static bool grow(struct task *t, uint64_t addr, size_t len)
 {
     uint64_t limit = process_limit(t->process, RLIMIT_STACK);
-    if (addr > CPU_SPACE_END || len > CPU_SPACE_END - addr)
+    if (addr > t->mm->space_end || len > t->mm->space_end - addr)
         return false;
     return mm_grow_stack(t->mm, addr, limit);
 }
 
 int task_read(struct task *t, uint64_t addr, void *out, size_t len)
 {
+    if (addr >= ABI_WINDOW)
+        return abi_window_read(&t->kernel->window, addr, out, len);
     kernel_charge(t->kernel, len / KERNEL_COPY_BYTES);
     int error = cpu_space_read(t->mm->space, addr, out, len);
     if (error == -EFAULT && grow(t, addr, len))
@@ -339,6 +342,8 @@ int task_read(struct task *t, uint64_t addr, void *out, size_t len)
 
 int task_write(struct task *t, uint64_t addr, const void *bytes, size_t len)
 {
+    if (addr >= ABI_WINDOW)
+        return abi_window_write(&t->kernel->window, addr, bytes, len);
     kernel_charge(t->kernel, len / KERNEL_COPY_BYTES);
     int error = cpu_space_write(t->mm->space, addr, bytes, len);
     if (error == -EFAULT && grow(t, addr, len))
@@ -351,13 +356,61 @@ int64_t task_read_z(struct task *t, uint64_t addr, char *out_z, size_t size)
     return cpu_space_read_z(t->mm->space, addr, out_z, size);
 }
 
+int task_read_u32(struct task *t, uint64_t addr, uint32_t *value)
+{
+    int error = task_read(t, addr, value, sizeof(*value));
+    if (error == 0)
+        *value = abi_swap32(task_abi(t), *value);
+    return error;
+}
+
+int task_write_u32(struct task *t, uint64_t addr, uint32_t value)
+{
+    value = abi_swap32(task_abi(t), value);
+    return task_write(t, addr, &value, sizeof(value));
+}
+
+unsigned task_word_bytes(const struct task *t)
+{
+    return (t->in_call ? t->call_abi : task_abi(t))->word_bytes;
+}
+
+int task_read_word(struct task *t, uint64_t addr, uint64_t *value)
+{
+    uint32_t narrow = 0;
+    if (task_word_bytes(t) == sizeof(*value))
+        return task_read(t, addr, value, sizeof(*value));
+    int error = task_read_u32(t, addr, &narrow);
+    *value = narrow;
+    return error;
+}
+
+/* The entries as they are in our layout; those of a 32-bit program are half as long. */
+static int read_iov(struct task *t, uint64_t addr, uint64_t count, struct task_iov *out)
+{
+    if (task_word_bytes(t) == 8 || addr >= ABI_WINDOW)
+        return task_read(t, addr, out, (size_t)count * sizeof(*out));
+    uint32_t *narrow = (uint32_t *)out;
+    if (task_read(t, addr, narrow, (size_t)count * 8) != 0)
+        return -EFAULT;
+    for (uint64_t i = count; i-- > 0;) {
+        uint32_t base = abi_swap32(task_abi(t), narrow[2 * i]);
+        uint32_t len = abi_swap32(task_abi(t), narrow[2 * i + 1]);
+        if (len > INT32_MAX)
+            return -EINVAL;
+        out[i] = (struct task_iov){base, len};
+    }
+    return 0;
+}
+
 int64_t task_read_iov(struct task *t, uint64_t addr, uint64_t count, struct task_iov *out)
 {
     uint64_t total = 0;
     if (count > TASK_IOV_MAX)
         return -EINVAL;
-    if (task_read(t, addr, out, (size_t)count * sizeof(*out)) != 0)
-        return -EFAULT;
+    int error = read_iov(t, addr, count, out);
+    if (error != 0)
+        return error;
     for (uint64_t i = 0; i < count; i++) {
         if (out[i].len > INT64_MAX)
             return -EINVAL;

@@ -16,6 +16,7 @@ struct fs_context; /* vfs.h: root, working directory, umask */
 struct tty;        /* tty.h */
 struct mm;         /* mm.h */
 struct cpu;
+struct abi; /* abi.h */
 
 /* Results of a handler beside a value and -errno. */
 #define SYS_WAIT INT64_MIN /* parked: execute the call again when woken */
@@ -92,7 +93,8 @@ struct task {
     bool in_call;     /* a system call is parked or to be restarted */
     int restart_code; /* ERESTART*: the call was cut by a signal */
     uint64_t call_number;
-    uint64_t call_arg[6];
+    uint64_t call_arg[8];       /* of a foreign call: its words as they are */
+    const struct abi *call_abi; /* whose call it is */
     const void *wait_key;
     bool wait_any;
     int64_t wait_deadline_ns; /* INT64_MAX: none */
@@ -207,6 +209,13 @@ int task_read(struct task *t, uint64_t addr, void *out, size_t len);
 int task_write(struct task *t, uint64_t addr, const void *bytes, size_t len);
 /* A NUL-terminated string: its length, -EFAULT, or -ENAMETOOLONG (no NUL in `size` bytes). */
 int64_t task_read_z(struct task *t, uint64_t addr, char *out_z, size_t size);
+
+/* A number of 32 bits, and one of the size of an address, in the guest's byte order. */
+int task_read_u32(struct task *t, uint64_t addr, uint32_t *value);
+int task_write_u32(struct task *t, uint64_t addr, uint32_t value);
+int task_read_word(struct task *t, uint64_t addr, uint64_t *value);
+/* Bytes of such a word: of the call that it is in, or of its program. */
+unsigned task_word_bytes(const struct task *t);
 
 struct task_iov {
     uint64_t base;

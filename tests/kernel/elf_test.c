@@ -1,3 +1,4 @@
+#include "kernel/abi.h"
 #include "kernel/elf.h"
 
 #include <setjmp.h>
@@ -90,7 +91,8 @@ static Elf64_Phdr good_load(void)
 
 static int parse(const Elf64_Phdr *table, size_t count, struct elf_image *out)
 {
-    *out = (struct elf_image){.header = {.segments_at = 64, .segment_count = (uint16_t)count}};
+    *out = (struct elf_image){
+        .header = {.abi = &abi_x86_64, .segments_at = 64, .segment_count = (uint16_t)count}};
     return elf_segments_parse(span_of(table, count * sizeof(*table)), out);
 }
 
@@ -174,9 +176,9 @@ static void a_table_cut_short_is_refused(void **state)
 {
     (void)state;
     Elf64_Phdr table[2] = {good_load(), good_load()};
-    struct elf_image image = {.header = {.segment_count = 2}};
+    struct elf_image image = {.header = {.abi = &abi_x86_64, .segment_count = 2}};
     for (size_t len = 0; len < sizeof(table); len += 7) {
-        image = (struct elf_image){.header = {.segment_count = 2}};
+        image = (struct elf_image){.header = {.abi = &abi_x86_64, .segment_count = 2}};
         assert_int_equal(elf_segments_parse(span_of(table, len), &image), -ENOEXEC);
     }
 }
