@@ -1,0 +1,278 @@
+"""Cases as text: what a client does to a server, a line a step. README.md says what the lines mean;
+here they are read (`read_cases`) and played (`play`)."""
+import dataclasses
+import itertools
+import re
+import time
+
+from ciphers import KEY_BLOBS, group_prime, sign, signature_is_good
+from client import Client, Options
+from wire import Reader, mpint, string, u32
+
+TOKEN = re.compile(r'''"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|(\S+)''')
+PAUSE_S, QUIET_S = 0.12, 0.35  # to see whether a step closed the connection; at the end
+
+
+@dataclasses.dataclass
+class Case:
+    name: str
+    place: str = "tcp"
+    options: dict = dataclasses.field(default_factory=dict)
+    steps: list = dataclasses.field(default_factory=list)  # (word, rest of the line)
+    answers: list = dataclasses.field(default_factory=list)
+
+    def play(self, port, patience=1.0):
+        return play(self, port, patience)
+
+
+# ---- Reading -------------------------------------------------------------------------------------
+
+def values_of(text):
+    """What `for` counts through: 3..9, or words, or whatever stands between bars."""
+    numbers = re.fullmatch(r"(\d+)\.\.(\d+)", text)
+    if numbers:
+        return [str(n) for n in range(int(numbers[1]), int(numbers[2]) + 1)]
+    return [value.strip() for value in text.split("|")] if "|" in text else text.split()
+
+
+def fill(text, names):
+    """{name} is the value, {name:02x} is it in hex; a value a=b has {name.0} and {name.1}."""
+    def value(match):
+        name, _, form = match[1].partition(":")
+        name, _, part = name.partition(".")
+        if name not in names:
+            return match[0]
+        whole = names[name]
+        if part:
+            halves = whole.split("=>")
+            return halves[int(part)].strip() if int(part) < len(halves) else ""
+        return format(int(whole), form) if form else whole
+    return re.sub(r"\{(\w+(?:\.\d)?(?::\w+)?)\}", value, text)
+
+
+def read_case(text):
+    """One case, or as many as its `for` lines make of it."""
+    head, *lines = text.strip("\n").split("\n")
+    loops = [line[4:].split(None, 1) for line in lines if line.startswith("for ")]
+    choices = [[(name, value) for value in values_of(values)] for name, values in loops]
+    for chosen in itertools.product(*choices):
+        names = dict(chosen)
+        case = Case(fill(head, names).strip())
+        for line in lines:
+            word, _, rest = fill(line, names).partition(" ")
+            if word == "for" or not line or line.startswith("#"):
+                continue
+            if word == "at":
+                case.place, _, options = rest.partition(" ")
+                case.options = read_options(options)
+            elif word == "<":
+                case.answers.append(rest)
+            else:
+                case.steps.append((word, rest))
+        yield case
+
+
+def read_options(text):
+    return {name: int(value) if isinstance(getattr(Options, name), int) else value
+            for name, value in (word.split("=", 1) for word in
+                                re.findall(r"\w+=(?:\"[^\"]*\"|\S*)", text))
+            for value in [value.strip('"').encode().decode("unicode_escape")]}
+
+
+def read_cases(path):
+    """The cases of a file; each begins with a line `= name`, which is unique."""
+    cases = []
+    for text in re.split(r"^= ", path.read_text(), flags=re.M)[1:]:
+        cases += read_case(text)
+    names = [case.name for case in cases]
+    twice = {name for name in names if names.count(name) > 1}
+    assert not twice, f"{path}: twice: {twice}"
+    return cases
+
+
+# ---- Tokens --------------------------------------------------------------------------------------
+
+def unescape(text):
+    return text.encode("latin-1", "backslashreplace").decode("unicode_escape").encode("latin-1")
+
+
+def word_bytes(word, client, so_far):
+    """The bytes of a token that is no text in quotes."""
+    if re.fullmatch(r"(?:[0-9a-f]{2})+", word):
+        return bytes.fromhex(word)
+    if word.startswith("#"):
+        return u32(int(word[1:], 0))
+    if word.startswith("%"):
+        return mpint(int(word[1:], 0))
+    if re.fullmatch(r"\d+\*[0-9a-f]{2}", word):
+        count, byte = word.split("*")
+        return bytes.fromhex(byte) * int(count)
+    if word.startswith("@"):
+        return named_bytes(word[1:], client, so_far)
+    raise ValueError(f"what is {word!r}?")
+
+
+def named_bytes(name, client, so_far):
+    """@user, @password; @key-TYPE of the client, @host-TYPE of the server; @sign-ALGORITHM over the
+    message so far, @badsign-ALGORITHM the same with one bit wrong."""
+    kind, _, which = name.partition("-")
+    if kind == "key":
+        return string(KEY_BLOBS[which])
+    if kind == "host":
+        return string(client.host_keys[which])
+    if kind in ("sign", "badsign"):
+        blob = sign(which, string(client.session_id) + so_far)
+        return string(blob if kind == "sign" else blob[:-1] + bytes([blob[-1] ^ 1]))
+    return string(getattr(client.options, kind).encode())
+
+
+def compose(text, client):
+    """Bytes, and how to pack them, from tokens; what stands in parentheses is a string."""
+    stack, how = [b""], {}
+    for in_double, in_single, word in TOKEN.findall(text):
+        if word == "(":
+            stack.append(b"")
+        elif word == ")":
+            inner = stack.pop()
+            stack[-1] += string(inner)
+        elif re.fullmatch(r"(pad|length)=\d+", word):
+            name, _, value = word.partition("=")
+            how[name] = int(value)
+        elif word == "broken":
+            how["broken"] = True
+        elif word:
+            stack[-1] += word_bytes(word, client, stack[-1])
+        elif in_single:
+            stack[-1] += unescape(in_single)
+        else:
+            stack[-1] += string(unescape(in_double))
+    return stack[0], how
+
+
+# ---- Playing -------------------------------------------------------------------------------------
+
+class Player:
+    def __init__(self, case, port, patience):
+        self.case = case
+        self.client = Client(port, Options(**case.options), patience)
+        self.pending = b""
+
+    def flush(self):
+        if self.pending:
+            self.client.write(self.pending)
+            self.pending = b""
+
+    def sealed(self, text):
+        payload, how = compose(text, self.client)
+        return self.client.packet(payload, **how)
+
+    def do_send(self, text):  # >
+        self.pending += self.sealed(text)
+
+    def do_raw(self, text):  # >>
+        self.pending += compose(text, self.client)[0]
+
+    def do_drip(self, text):
+        for byte in compose(text, self.client)[0]:
+            self.client.write(bytes([byte]))
+            time.sleep(0.005)
+
+    def do_kexinit(self, text):
+        self.pending += self.client.packet(self.client.kexinit(**read_options(text)))
+
+    def do_init(self, text):
+        """Without tokens a good value; %p-1 and its like count from the prime of the group."""
+        own = None
+        if text.startswith("%p"):
+            self.client.agreed = self.client.choose()
+            prime = group_prime(2048)
+            own = mpint(prime + int(text[2:] or "0"))
+        elif text:
+            own = compose(text, self.client)[0]
+        self.client.init(own)
+
+    def do_reply(self, _):
+        self.client.reply()
+
+    def do_newkeys(self, text):
+        self.client.new_keys(b"\x15" + compose(text, self.client)[0])
+
+    def do_exchange(self, text):
+        self.client.run_exchange(**read_options(text))
+
+    def do_sleep(self, text):
+        self.client.settle(float(text))
+
+    def do_wait(self, text):
+        self.client.wait(text.split())
+
+    def do_until(self, text):
+        self.client.wait_text(text.encode())
+
+    def do_shut(self, _):
+        self.client.shut()
+
+    def do_quiet(self, _):
+        self.client.recording = False
+
+    def do_record(self, _):
+        self.client.settle(0.1)
+        self.client.recording = True
+
+    def do_say(self, text):
+        self.client.note(f"-- {text}")
+
+    def do_timed(self, text):
+        """How long the last answer took: at once, or as long as PAM lets a wrong password wait."""
+        self.client.wait(text.split())
+        took = self.client.heard_at - self.client.sent_at
+        self.client.note("TOOK " + ("no time" if took < 1 else "seconds" if took < 8 else "longer"))
+
+    def do_reads(self, _):
+        """In what pieces the bytes came: one write of the server is one piece."""
+        self.client.settle(0.3)
+        self.client.note(f"READS {self.client.reads}")
+
+    def do_proof(self, text):
+        """Whether the last message proves that the server has this host key."""
+        key = self.client.host_keys[text]
+        signed = string(b"hostkeys-prove-00@openssh.com") + string(self.client.session_id) + string(key)
+        try:
+            good = signature_is_good(key, Reader(self.client.last[1:]).string(), signed)
+        except ValueError:
+            good = False
+        self.client.note(f"PROOF {good}")
+
+    ACTIONS = {">": do_send, "+": do_send, ">>": do_raw, "+>": do_raw}
+
+    def play(self):
+        client = self.client
+        client.go(self.case.place)
+        for word, rest in self.case.steps:
+            if word not in ("+", "+>"):
+                self.flush()
+                if client.sent_at and word in (">", ">>", "kexinit", "init", "shut"):
+                    client.settle(PAUSE_S)
+            if client.end:
+                break
+            action = self.ACTIONS.get(word) or getattr(type(self), f"do_{word}")
+            action(self, rest)
+        self.flush()
+        client.recording = True
+        client.settle(QUIET_S)
+        client.mark()
+        return client.finish()
+
+
+def play(case, port, patience=1.0):
+    """What a server does in a case: lines of text."""
+    player = Player(case, port, patience)
+    try:
+        return player.play()
+    except Exception as error:  # the case is told apart by it, and the next one is played
+        return in_trouble(player, error)
+
+
+def in_trouble(player, error):
+    lines = player.client.finish() if hasattr(player.client, "socket") else []
+    return [*lines, f"TROUBLE {type(error).__name__} {error}"]
