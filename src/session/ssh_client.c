@@ -255,8 +255,9 @@ static void on_forward(struct session_connection *c, const struct ssh_event_forw
     event_text(&e, FIELD_ORIG_IP, forward->originator);
     event_number(&e, FIELD_ORIG_PORT, forward->originator_port);
     session_put(c, &e);
-    /* As when nothing listens at the target. */
-    ssh_forward_refuse(c->ssh, forward->channel, FORWARD_REFUSED, "Connection refused");
+    /* As when nothing listens at the target; a name of no length is none. */
+    const char *text_z = forward->host.len ? "Connection refused" : "Name or service not known";
+    ssh_forward_refuse(c->ssh, forward->channel, FORWARD_REFUSED, text_z);
 }
 
 /* ---- The end ---- */

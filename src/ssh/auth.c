@@ -126,8 +126,7 @@ static int parse_password(struct ssh *s, struct cursor *c, struct ssh_event_auth
     if (err < 0 || change)
         return err;
     bool tried = auth->password.len > 0 && auth->password.len <= s->profile->password_max_bytes;
-    s->auth.slow = tried;
-    s->auth.acceptable = tried && span_equal_z(auth->service, "ssh-connection");
+    s->auth.slow = s->auth.acceptable = tried;
     return 0;
 }
 
@@ -244,6 +243,11 @@ void ssh_auth_accept(struct ssh *s, bool superuser)
         return;
     }
     auth->answer_due = false;
+    if (!span_equal_z(buffer_span(&auth->service), "ssh-connection")) {
+        /* COMPAT: OpenSSH's own check of its two halves: such a user cannot have been let in. */
+        (void)ssh_disagree(s, "login for an unknown service");
+        return;
+    }
     auth->superuser = superuser;
     int64_t spent_us = ssh_wait_draw_us(s, SSH_WAIT_LOGIN);
     if (spent_us == 0) {

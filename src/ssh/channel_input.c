@@ -14,16 +14,8 @@ static const char *message_name_z(uint8_t type)
     case SSH_MSG_CHANNEL_DATA: return "data";
     case SSH_MSG_CHANNEL_EXTENDED_DATA: return "extended data";
     case SSH_MSG_CHANNEL_EOF: return "ieof";
-    case SSH_MSG_CHANNEL_CLOSE: return "oclose";
-    default: return "status confirm";
+    default: return "oclose";
     }
-}
-
-/* These may name a channel that does not exist. */
-static bool may_be_late(uint8_t type)
-{
-    return type == SSH_MSG_CHANNEL_WINDOW_ADJUST || type == SSH_MSG_CHANNEL_SUCCESS ||
-           type == SSH_MSG_CHANNEL_FAILURE;
 }
 
 /* 0, or SSH_OVER; *channel is NULL when the message is to be passed over. */
@@ -37,7 +29,7 @@ static int find(struct ssh *s, uint8_t type, struct cursor *c, struct ssh_channe
     if (id > INT32_MAX)
         return ssh_fault_disconnect(s, "Invalid %s channel id", name_z);
     *channel = ssh_channel_find(s, id);
-    if (*channel || may_be_late(type))
+    if (*channel || type == SSH_MSG_CHANNEL_WINDOW_ADJUST) /* which may be late */
         return 0;
     return ssh_fault_disconnect(s, "%s packet referred to nonexistent channel %u", name_z, id);
 }
@@ -122,9 +114,10 @@ static int receive_window_adjust(struct ssh *s, struct ssh_channel *channel, str
 
 static int receive_eof(struct ssh *s, struct ssh_channel *channel, struct cursor *c)
 {
-    int err = ssh_demand_end(s, c);
-    if (err < 0 || channel->eof_got)
-        return err;
+    if (cursor_end(c) < 0)
+        return ssh_fault_disconnect(s, "Invalid ieof message");
+    if (channel->eof_got)
+        return 0;
     channel->eof_got = true;
     if (!channel->close_sent)
         ssh_emit(s, SSH_EVENT_CHANNEL_EOF)->channel = ssh_channel_number(s, channel);
@@ -134,9 +127,10 @@ static int receive_eof(struct ssh *s, struct ssh_channel *channel, struct cursor
 static int receive_close(struct ssh *s, struct ssh_channel *channel, struct cursor *c)
 {
     uint32_t number = ssh_channel_number(s, channel);
-    int err = ssh_demand_end(s, c);
-    if (err < 0 || channel->close_got)
-        return err;
+    if (cursor_end(c) < 0)
+        return ssh_fault_disconnect(s, "Invalid oclose message");
+    if (channel->close_got)
+        return 0;
     channel->close_got = true;
     ssh_emit(s, SSH_EVENT_CHANNEL_CLOSE)->channel = number;
     /* Without a program nothing is waited for. */
@@ -155,6 +149,9 @@ static int receive_open_answer(struct ssh *s, const struct ssh_channel *channel,
 
 int ssh_channel_receive(struct ssh *s, uint8_t type, struct cursor *c)
 {
+    /* COMPAT: answers to nothing we asked; OpenSSH counts them as a sign of life, unread. */
+    if (type == SSH_MSG_CHANNEL_SUCCESS || type == SSH_MSG_CHANNEL_FAILURE)
+        return 0;
     struct ssh_channel *channel;
     int err = find(s, type, c, &channel);
     if (err < 0 || !channel)
@@ -165,8 +162,6 @@ int ssh_channel_receive(struct ssh *s, uint8_t type, struct cursor *c)
     case SSH_MSG_CHANNEL_WINDOW_ADJUST: return receive_window_adjust(s, channel, c);
     case SSH_MSG_CHANNEL_EOF: return receive_eof(s, channel, c);
     case SSH_MSG_CHANNEL_CLOSE: return receive_close(s, channel, c);
-    case SSH_MSG_CHANNEL_OPEN_CONFIRMATION:
-    case SSH_MSG_CHANNEL_OPEN_FAILURE: return receive_open_answer(s, channel, type);
-    default: return ssh_demand_end(s, c); /* an answer to nothing we asked */
+    default: return receive_open_answer(s, channel, type);
     }
 }

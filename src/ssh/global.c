@@ -6,7 +6,7 @@
 #include "ssh/names.h"
 
 enum {
-    PORT_MAX = 65535,
+    PORT_MAX = INT32_MAX,   /* COMPAT: of a larger one than 65535 the low 16 bits are bound */
     PORT_PRIVILEGED = 1024, /* below: for root only */
     PORT_EPHEMERAL = 32768, /* what Linux gives for port 0 ... */
     PORT_EPHEMERAL_COUNT = 28232,
@@ -89,6 +89,15 @@ static int parse_cancel(struct ssh *s, struct cursor *c, struct ssh_event_global
     return err;
 }
 
+/* OpenSSH's PROTOCOL, section 2.4: Unix sockets, which nobody may make. */
+static int parse_streamlocal(struct ssh *s, struct cursor *c, struct ssh_event_global *global,
+                             struct buffer *reply)
+{
+    (void)reply;
+    global->address = ssh_names_text(c);
+    return ssh_demand_fields(s, c);
+}
+
 /* ---- Host keys ---- */
 
 static const struct ssh_hostkey *find_hostkey(const struct ssh *s, struct span blob)
@@ -101,13 +110,11 @@ static const struct ssh_hostkey *find_hostkey(const struct ssh *s, struct span b
     return NULL;
 }
 
-/* RSA signs by what was agreed on, or else by the strongest. */
+/* RSA signs by what was agreed on, or else by the strongest that the client named. */
 static const struct ssh_signature *signature_for(const struct ssh *s, const struct ssh_hostkey *key)
 {
     switch (ssh_hostkey_type(key)) {
-    case SSH_HOSTKEY_RSA:
-        return s->kex.rsa_signature ? s->kex.rsa_signature
-                                    : ssh_signature_find(span_z("rsa-sha2-512"));
+    case SSH_HOSTKEY_RSA: return s->kex.rsa_signature;
     case SSH_HOSTKEY_ECDSA: return ssh_signature_find(span_z("ecdsa-sha2-nistp256"));
     default: return ssh_signature_find(span_z("ssh-ed25519"));
     }
@@ -178,6 +185,8 @@ static const struct {
 } globals[] = {
     {"tcpip-forward", parse_forward},
     {"cancel-tcpip-forward", parse_cancel},
+    {"streamlocal-forward@openssh.com", parse_streamlocal},
+    {"cancel-streamlocal-forward@openssh.com", parse_streamlocal},
     {"no-more-sessions@openssh.com", parse_no_more_sessions},
     {"hostkeys-prove-00@openssh.com", parse_prove},
 };

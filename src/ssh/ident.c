@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-/* What scanf's %d takes: white space, a sign, digits. */
-static bool scan_number(struct cursor *c, long *number)
+/* What scanf's %d takes: white space, a sign, digits; glibc reads a long, which saturates, and keeps
+ * its low 32 bits. */
+static bool scan_number(struct cursor *c, int32_t *number)
 {
-    enum { NUMBER_CAP = 1000000 };
     static const struct span blanks = SPAN_LIT(" \t\v\f\r");
     while (c->rest.len && span_find(blanks, c->rest.data[0], 0) >= 0)
         cursor_u8(c);
@@ -18,18 +18,17 @@ static bool scan_number(struct cursor *c, long *number)
         cursor_u8(c);
     if (!c->rest.len || c->rest.data[0] < '0' || c->rest.data[0] > '9')
         return false;
-    for (*number = 0; c->rest.len && c->rest.data[0] >= '0' && c->rest.data[0] <= '9';) {
-        int digit = cursor_u8(c) - '0';
-        if (*number < NUMBER_CAP)
-            *number = *number * 10 + digit;
+    uint64_t value = 0, most = negative ? UINT64_C(1) << 63 : INT64_MAX;
+    while (c->rest.len && c->rest.data[0] >= '0' && c->rest.data[0] <= '9') {
+        unsigned digit = cursor_u8(c) - (unsigned)'0';
+        value = value > (most - digit) / 10 ? most : value * 10 + digit;
     }
-    if (negative)
-        *number = -*number;
+    *number = (int32_t)(uint32_t)(negative ? 0 - value : value);
     return true;
 }
 
 /* "SSH-%d.%d-%[^\n]": false when the line does not match. */
-static bool scan_version(struct span line, long *major, long *minor, struct span *software)
+static bool scan_version(struct span line, int32_t *major, int32_t *minor, struct span *software)
 {
     static const struct span magic = SPAN_LIT("SSH-");
     struct cursor c = cursor_of(line);
@@ -72,7 +71,7 @@ static int invalid(struct ssh *s)
 static int accept_line(struct ssh *s)
 {
     struct span line = buffer_span(&s->line), software;
-    long major, minor;
+    int32_t major, minor;
     if (!scan_version(line, &major, &minor, &software))
         return invalid(s);
     if (major != 2 && !(major == 1 && minor == 99))

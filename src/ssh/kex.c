@@ -203,12 +203,14 @@ static int put_public(struct buffer *b, const struct ssh_kex_method *method, str
     return has_numbers(method) ? ssh_mpint_put(b, value) : buffer_put_string(b, value);
 }
 
-/* RFC 4419, section 3: what was asked for and the group are hashed too. */
+/* RFC 4419, section 3: what was asked for and the group are hashed too. COMPAT: OpenSSH takes a most
+ * of 2^32 - 1 for the sign of the old request, which had only the size wanted. */
 static int put_group(struct buffer *b, const struct ssh_kex *kex, const struct exchange *x)
 {
     uint8_t generator = (uint8_t)kex->modulus->generator; /* moduli.c: one byte */
-    int err = 0;
-    for (size_t i = 0; err == 0 && i < ARRAY_LEN(kex->sizes); i++)
+    bool old = kex->sizes[2] == UINT32_MAX;
+    int err = old ? buffer_put_u32(b, kex->sizes[1]) : 0;
+    for (size_t i = 0; !old && err == 0 && i < ARRAY_LEN(kex->sizes); i++)
         err = buffer_put_u32(b, kex->sizes[i]);
     if (err == 0)
         err = ssh_mpint_put(b, x->kx.prime);

@@ -158,11 +158,16 @@ static int choose_all(struct ssh *s, const struct lists *lists)
 }
 
 /* Pseudo-algorithms in the first list of the first exchange. */
-static int read_markers(struct ssh *s, struct span kex_list)
+static int read_markers(struct ssh *s, struct span kex_list, struct span hostkey_list)
 {
+    static const char *const rsa_z[] = {"rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"};
     struct ssh_kex *kex = &s->kex;
     if (!kex->initial)
         return 0;
+    /* COMPAT: a client that names neither of the first two gets the last. */
+    for (size_t i = ARRAY_LEN(rsa_z); i-- > 0;)
+        if (i == ARRAY_LEN(rsa_z) - 1 || ssh_names_has(hostkey_list, span_z(rsa_z[i])))
+            kex->rsa_signature = ssh_signature_find(span_z(rsa_z[i]));
     kex->wants_ext_info = ssh_names_has(kex_list, span_z("ext-info-c"));
     kex->strict = ssh_names_has(kex_list, span_z("kex-strict-c-v00@openssh.com"));
     if (kex->strict && s->packet.sequence != 0)
@@ -212,7 +217,7 @@ int ssh_kexinit_receive(struct ssh *s, struct cursor *c)
         return ssh_broken(s, ERR_NOMEM);
     if (s->kex.step == SSH_KEX_IDLE)
         ssh_kexinit_send(s);
-    err = read_markers(s, lists.kex);
+    err = read_markers(s, lists.kex, lists.hostkey);
     if (err == 0)
         err = choose_all(s, &lists);
     if (err < 0)

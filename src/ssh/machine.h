@@ -57,7 +57,7 @@ struct ssh_kex {
     uint8_t session_id[CRYPTO_DIGEST_MAX_BYTES];
     size_t session_id_len;
     const struct ssh_hostkey *first_hostkey;   /* of the first exchange */
-    const struct ssh_signature *rsa_signature; /* the one agreed on for RSA, if any */
+    const struct ssh_signature *rsa_signature; /* what RSA keys are proved by */
 };
 
 struct ssh_auth {

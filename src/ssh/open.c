@@ -111,10 +111,30 @@ static int open_forward(struct ssh *s, struct cursor *c, const struct ssh_openin
     return ssh_open_forward(s, opening, &forward);
 }
 
-static int open_tunnel(struct ssh *s, const struct ssh_opening *opening)
+/* OpenSSH's PROTOCOL, section 2.3: the kind of tunnel, and its number, which it does not come to. */
+static int open_tunnel(struct ssh *s, struct cursor *c, const struct ssh_opening *opening)
 {
+    enum { POINT_TO_POINT = 1, ETHERNET = 2 };
+    uint32_t mode = cursor_u32(c);
+    int err = ssh_demand_fields(s, c);
+    if (err < 0)
+        return err;
+    if (mode != POINT_TO_POINT && mode != ETHERNET) {
+        ssh_send_debug(s, "Unsupported tunnel device mode.");
+        return ssh_open_refuse(s, opening, SSH_OPEN_CONNECT_FAILED);
+    }
     ssh_send_debug(s, "Server has rejected tunnel device forwarding");
     return ssh_open_refuse(s, opening, SSH_OPEN_CONNECT_FAILED);
+}
+
+/* OpenSSH's PROTOCOL, section 2.4: no Unix socket has a listener behind it. */
+static int open_streamlocal(struct ssh *s, struct cursor *c, const struct ssh_opening *opening)
+{
+    ssh_names_text(c); /* its path */
+    ssh_names_text(c); /* reserved */
+    cursor_u32(c);
+    int err = ssh_demand_end(s, c);
+    return err < 0 ? err : ssh_open_refuse(s, opening, SSH_OPEN_CONNECT_FAILED);
 }
 
 int ssh_open_receive(struct ssh *s, struct cursor *c)
@@ -132,7 +152,9 @@ int ssh_open_receive(struct ssh *s, struct cursor *c)
     if (span_equal_z(opening.type, "direct-tcpip"))
         return open_forward(s, c, &opening);
     if (span_equal_z(opening.type, "tun@openssh.com"))
-        return open_tunnel(s, &opening);
+        return open_tunnel(s, c, &opening);
+    if (span_equal_z(opening.type, "direct-streamlocal@openssh.com"))
+        return open_streamlocal(s, c, &opening);
     return ssh_open_refuse(s, &opening, SSH_OPEN_CONNECT_FAILED);
 }
 

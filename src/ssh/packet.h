@@ -7,7 +7,7 @@
 #include "ssh/transform.h"
 
 enum {
-    SSH_PACKET_LENGTH_MAX = 256 * 1024, /* packet_length stays below this, as in OpenSSH */
+    SSH_PACKET_LENGTH_MAX = 256 * 1024, /* of packet_length, as in OpenSSH */
     SSH_PACKET_LENGTH_MIN = 5,
     SSH_PACKET_PADDING_MIN = 4,
     SSH_PACKET_PADDING_MAX = 255,
@@ -30,7 +30,7 @@ struct ssh_packet_rules {
 /* OpenSSH's. */
 #define SSH_PACKET_RULES_OPENSSH                                                                  \
     {                                                                                             \
-        .length_min = SSH_PACKET_LENGTH_MIN, .length_max = SSH_PACKET_LENGTH_MAX - 1,             \
+        .length_min = SSH_PACKET_LENGTH_MIN, .length_max = SSH_PACKET_LENGTH_MAX,                 \
         .whole_max = UINT32_MAX, .payload_max = UINT32_MAX, .padding_min = SSH_PACKET_PADDING_MIN \
     }
 

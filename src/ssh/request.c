@@ -7,6 +7,23 @@
 typedef int (*request_parser)(struct ssh *s, struct ssh_channel *channel, struct cursor *c,
                               struct ssh_event_request *request);
 
+/* RFC 4254, section 8. COMPAT: OpenSSH passes over modes with an opcode that it cannot know the size
+ * of, and takes a missing argument for a broken packet: false. */
+static bool check_modes(struct span *modes)
+{
+    enum { OP_END = 0, OP_WITHOUT_SIZE = 160 };
+    struct cursor c = cursor_of(*modes);
+    while (!c.failed && c.rest.len > 0) {
+        uint8_t opcode = cursor_u8(&c);
+        if (opcode >= OP_WITHOUT_SIZE)
+            *modes = span_of(NULL, 0);
+        if (opcode == OP_END || opcode >= OP_WITHOUT_SIZE)
+            return true;
+        cursor_u32(&c);
+    }
+    return !c.failed;
+}
+
 static int parse_pty(struct ssh *s, struct ssh_channel *channel, struct cursor *c,
                      struct ssh_event_request *request)
 {
@@ -19,7 +36,10 @@ static int parse_pty(struct ssh *s, struct ssh_channel *channel, struct cursor *
     request->height_px = cursor_u32(c);
     request->modes = cursor_string(c);
     channel->pty = request->accepted = true;
-    return ssh_demand_end(s, c);
+    int err = ssh_demand_end(s, c);
+    if (err == 0 && !check_modes(&request->modes))
+        return ssh_fault(s, "bad terminal modes");
+    return err;
 }
 
 static int parse_env(struct ssh *s, struct ssh_channel *channel, struct cursor *c,
@@ -71,6 +91,19 @@ static int parse_subsystem(struct ssh *s, struct ssh_channel *channel, struct cu
     return ssh_demand_end(s, c);
 }
 
+/* What OpenSSH lets through to the xauth program. */
+static bool is_xauth_word(struct span text)
+{
+    static const struct span marks = SPAN_LIT(".:/-_");
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.data[i];
+        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        if (!plain && span_find(marks, c, 0) < 0)
+            return false;
+    }
+    return true;
+}
+
 static int parse_x11(struct ssh *s, struct ssh_channel *channel, struct cursor *c,
                      struct ssh_event_request *request)
 {
@@ -78,8 +111,9 @@ static int parse_x11(struct ssh *s, struct ssh_channel *channel, struct cursor *
     request->text = ssh_names_text(c);
     request->value = ssh_names_text(c);
     request->x11_screen = cursor_u32(c);
-    request->accepted = s->profile->x11 && !channel->x11;
-    channel->x11 = true;
+    request->accepted = s->profile->x11 && !channel->x11 && is_xauth_word(request->text) &&
+                        is_xauth_word(request->value);
+    channel->x11 = channel->x11 || request->accepted;
     return ssh_demand_end(s, c);
 }
 
@@ -115,20 +149,29 @@ bool ssh_request_is_signal(struct span name)
     return false;
 }
 
+/* Those that OpenSSH passes on. */
+static bool is_passed_on(struct span name)
+{
+    static const char signals_z[] = "HUP,INT,KILL,QUIT,TERM,USR1,USR2";
+    return ssh_names_has(span_z(signals_z), name);
+}
+
 static int parse_signal(struct ssh *s, struct ssh_channel *channel, struct cursor *c,
                         struct ssh_event_request *request)
 {
+    (void)s;
     request->text = ssh_names_text(c);
-    request->accepted = channel->step == SSH_CHANNEL_RUNNING && !channel->subsystem &&
-                        ssh_request_is_signal(request->text);
-    return ssh_demand_end(s, c);
+    /* COMPAT: what cannot be read is refused, no more. */
+    request->accepted = cursor_end(c) == 0 && channel->step == SSH_CHANNEL_RUNNING &&
+                        !channel->subsystem && is_passed_on(request->text);
+    return 0;
 }
 
 static int parse_break(struct ssh *s, struct ssh_channel *channel, struct cursor *c,
                        struct ssh_event_request *request)
 {
     request->length_ms = cursor_u32(c);
-    request->accepted = channel->pty;
+    request->accepted = channel->pty && channel->step == SSH_CHANNEL_RUNNING;
     return ssh_demand_end(s, c);
 }
 

@@ -126,12 +126,20 @@ static void bless_message(struct ssh_event_error *error)
     error->data_len = 0;
 }
 
+/* COMPAT: what a dying OpenSSH has not written yet is never written. */
+static void finish_silently(struct ssh *s)
+{
+    buffer_clear(&s->sender.out);
+    s->out_first = 0;
+    ssh_finish(s);
+}
+
 int ssh_fault(struct ssh *s, const char *text_z)
 {
     if (s->phase == SSH_PHASE_OVER)
         return SSH_OVER;
     (void)emit_error(s, text_z);
-    ssh_finish(s);
+    finish_silently(s);
     return SSH_OVER;
 }
 
@@ -140,7 +148,7 @@ int ssh_disagree(struct ssh *s, const char *text_z)
     if (s->phase == SSH_PHASE_OVER)
         return SSH_OVER;
     bless_message(emit_error(s, text_z));
-    ssh_finish(s);
+    finish_silently(s);
     return SSH_OVER;
 }
 
