@@ -127,6 +127,7 @@ static int parse_password(struct ssh *s, struct cursor *c, struct ssh_event_auth
         return err;
     bool tried = auth->password.len > 0 && auth->password.len <= s->profile->password_max_bytes;
     s->auth.slow = s->auth.acceptable = tried;
+    s->auth.stray_service = !span_equal_z(auth->service, "ssh-connection");
     return 0;
 }
 
@@ -243,7 +244,7 @@ void ssh_auth_accept(struct ssh *s, bool superuser)
         return;
     }
     auth->answer_due = false;
-    if (!span_equal_z(buffer_span(&auth->service), "ssh-connection")) {
+    if (auth->stray_service) {
         /* COMPAT: OpenSSH's own check of its two halves: such a user cannot have been let in. */
         (void)ssh_disagree(s, "login for an unknown service");
         return;

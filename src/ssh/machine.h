@@ -62,16 +62,17 @@ struct ssh_kex {
 
 struct ssh_auth {
     bool service_accepted;
-    bool answer_due; /* an SSH_EVENT_AUTH waits for the session */
-    bool refusing;   /* the refusal waits for `answer_at_us` */
-    bool accepting;  /* the login does */
-    bool announcing; /* the host keys follow when SUCCESS is out */
-    bool acceptable; /* the request that waits could be accepted */
-    bool slow;       /* PAM's delay applies to its refusal */
-    bool user_known; /* dropbear: a request has fixed the user */
-    bool none_used;  /* the method "none" was tried */
-    bool asks_none;  /* the request that waits is that ... */
-    bool first_none; /* ... and the first: not counted */
+    bool answer_due;    /* an SSH_EVENT_AUTH waits for the session */
+    bool refusing;      /* the refusal waits for `answer_at_us` */
+    bool accepting;     /* the login does */
+    bool announcing;    /* the host keys follow when SUCCESS is out */
+    bool acceptable;    /* the request that waits could be accepted */
+    bool stray_service; /* it is for another service than ours */
+    bool slow;          /* PAM's delay applies to its refusal */
+    bool user_known;    /* dropbear: a request has fixed the user */
+    bool none_used;     /* the method "none" was tried */
+    bool asks_none;     /* the request that waits is that ... */
+    bool first_none;    /* ... and the first: not counted */
     uint32_t attempts, failures;
     struct buffer user, service; /* of the first request */
     int64_t asked_us, answer_at_us;

@@ -1,7 +1,7 @@
 """Many cases at once. A case whose outcome is not what it should be is played again, alone and with
 more patience, before that counts: a busy machine is no difference."""
 import concurrent.futures
-import os
+import itertools
 import pathlib
 import re
 
@@ -9,12 +9,16 @@ from case import read_cases
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[1]
-AT_ONCE = 9  # sshd's MaxStartups begins to drop at ten connections that have not logged in
+RECORDS = HERE / "openssh-9.2p1.records"
+AT_ONCE, PROGRAMS_AT_ONCE = 8, 3  # cases a server: most of their time they wait, but programs work
 PATIENCE = (1.0, 2.0, 4.0)
+AGAIN_MAX = 150  # more than so many have a cause of their own
 
 
-def cases_of(folder):
-    return [case for path in sorted((HERE / folder).glob("*.case")) for case in read_cases(path)]
+def all_cases():
+    cases = [case for path in sorted(HERE.glob("probes/*.case")) for case in read_cases(path)]
+    assert len({case.name for case in cases}) == len(cases), "two cases of one name"
+    return cases
 
 
 def known_differences():
@@ -23,17 +27,26 @@ def known_differences():
     return re.findall(r"^\| `([^`]+)` \| ", text, flags=re.M)
 
 
-def is_known(name):
-    return any(re.fullmatch(re.escape(known).replace(r"\*", ".*"), name)
-               for known in known_differences())
+def is_known(name, known=tuple(known_differences())):
+    return any(re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), name) for pattern in known)
 
 
-def play_all(cases, port, patience=1.0):
-    """The outcomes by name, in no special order of playing."""
-    workers = AT_ONCE if len(cases) > 1 else 1
+def play_at_once(cases, servers, patience, workers):
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        return dict(zip((case.name for case in cases),
-                        pool.map(lambda case: case.play(port, patience), cases)))
+        played = pool.map(lambda pair: pair[0].play(pair[1], patience),
+                          zip(cases, itertools.cycle(servers)))
+        return dict(zip((case.name for case in cases), played))
+
+
+def play_all(cases, servers, patience=1.0):
+    """The outcomes by name; the cases are dealt out to servers that are all alike. Played again,
+    they are played one by one."""
+    if patience > 1:
+        return play_at_once(cases, servers, patience, 1)
+    light = [case for case in cases if not case.runs_program()]
+    heavy = [case for case in cases if case.runs_program()]
+    return (play_at_once(light, servers, patience, AT_ONCE * len(servers))
+            | play_at_once(heavy, servers, patience, PROGRAMS_AT_ONCE * len(servers)))
 
 
 def compare(cases, ours, expected):
@@ -43,13 +56,13 @@ def compare(cases, ours, expected):
     for patience in PATIENCE:
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             wanted = pool.submit(expected, left, patience)
-            got = play_all(left, ours.port, patience)
+            got = play_all(left, ours, patience)
             wanted = wanted.result()
         outcomes |= {case.name: (wanted[case.name], got[case.name]) for case in left}
         left = [case for case in left if wanted[case.name] != got[case.name]
                 and not is_known(case.name)]
-        if len(left) > 60 or os.environ.get("FIDELITY_ONCE"):
-            break  # that is no busy machine
+        if len(left) > AGAIN_MAX:
+            break
     return outcomes
 
 
@@ -58,3 +71,22 @@ def first_difference(wanted, got):
               min(len(wanted), len(got)))
     return "\n".join([*wanted[:at], *(f"- {line}" for line in wanted[at:]),
                       *(f"+ {line}" for line in got[at:])])
+
+
+# ---- Records: outcomes as text, each once, with the names of the cases that have it -----------------
+
+def write_records(outcomes, header):
+    by_lines = {}
+    for name, lines in outcomes.items():
+        by_lines.setdefault(tuple(lines), []).append(name)
+    blocks = ["\n".join([*(f"= {name}" for name in names), *(f"< {line}" for line in lines)])
+              for lines, names in by_lines.items()]
+    RECORDS.write_text("\n\n".join([header, *blocks]) + "\n")
+
+
+def read_records():
+    records = {}
+    for block in RECORDS.read_text().split("\n\n"):
+        lines = [line[2:] for line in block.splitlines() if line.startswith("< ")]
+        records |= {line[2:]: lines for line in block.splitlines() if line.startswith("= ")}
+    return records

@@ -19,10 +19,12 @@ class Case:
     place: str = "tcp"
     options: dict = dataclasses.field(default_factory=dict)
     steps: list = dataclasses.field(default_factory=list)  # (word, rest of the line)
-    answers: list = dataclasses.field(default_factory=list)
 
-    def play(self, port, patience=1.0):
-        return play(self, port, patience)
+    def runs_program(self):
+        return any('"exec"' in rest or '"sftp"' in rest for _, rest in self.steps)
+
+    def play(self, server, patience=1.0):
+        return play(self, server, patience)
 
 
 # ---- Reading -------------------------------------------------------------------------------------
@@ -65,8 +67,6 @@ def read_case(text):
             if word == "at":
                 case.place, _, options = rest.partition(" ")
                 case.options = read_options(options)
-            elif word == "<":
-                case.answers.append(rest)
             else:
                 case.steps.append((word, rest))
         yield case
@@ -152,9 +152,9 @@ def compose(text, client):
 # ---- Playing -------------------------------------------------------------------------------------
 
 class Player:
-    def __init__(self, case, port, patience):
+    def __init__(self, case, server, patience):
         self.case = case
-        self.client = Client(port, Options(**case.options), patience)
+        self.client = Client(server, Options(**case.options), patience)
         self.pending = b""
 
     def flush(self):
@@ -233,6 +233,13 @@ class Player:
         self.client.settle(0.3)
         self.client.note(f"READS {self.client.reads}")
 
+    def do_signed(self, _):
+        """By what algorithm the last message is signed."""
+        self.client.wait(["REQUEST_SUCCESS", "REQUEST_FAILURE"])
+        if self.client.last[:1] == b"\x51":
+            name = Reader(Reader(self.client.last[1:]).string()).string()
+            self.client.note(f"SIGNED {name.decode()}")
+
     def do_proof(self, text):
         """Whether the last message proves that the server has this host key."""
         key = self.client.host_keys[text]
@@ -264,9 +271,9 @@ class Player:
         return client.finish()
 
 
-def play(case, port, patience=1.0):
+def play(case, server, patience=1.0):
     """What a server does in a case: lines of text."""
-    player = Player(case, port, patience)
+    player = Player(case, server, patience)
     try:
         return player.play()
     except Exception as error:  # the case is told apart by it, and the next one is played

@@ -48,8 +48,9 @@ class Options:
 
 
 class Client:
-    def __init__(self, port, options, patience=1.0):
-        self.port, self.options, self.patience = port, options, patience
+    def __init__(self, server, options, patience=1.0):
+        self.port, self.gate, self.waits_for_login = server.port, server.gate, False
+        self.options, self.patience = options, patience
         self.seen, self.recording, self.end = [], True, None
         self.buffer, self.reads, self.last = b"", [], b""
         self.sequence_in = self.sequence_out = 0
@@ -57,7 +58,7 @@ class Client:
         self.inflate = self.deflate = None
         self.server_line = b""
         self.own_kexinit = self.server_kexinit = None
-        self.strict = self.logged_in = self.new_keys_seen = False
+        self.strict = self.logged_in = self.new_keys_seen = self.exchanging = False
         self.session_id, self.host_keys, self.texts = b"", {}, {}
         self.exchange, self.agreed, self.group_hash = None, None, b""
         self.sent_at = self.heard_at = 0.0
@@ -65,11 +66,19 @@ class Client:
     # ---- Bytes ----
 
     def connect(self):
+        self.gate.acquire()
+        self.waits_for_login = True
         self.socket = socket.create_connection(("127.0.0.1", self.port), ANSWER_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def close(self):
         self.socket.close()
+        self.open_gate()
+
+    def open_gate(self):
+        if self.waits_for_login:
+            self.waits_for_login = False
+            self.gate.release()
 
     def write(self, data):
         self.sent_at = time.monotonic()
@@ -181,6 +190,7 @@ class Client:
             self.new_keys_seen = True
         elif number == 52:
             self.logged_in = True
+            self.open_gate()
             if "zlib@openssh.com" in (self.agreed or ()):
                 self.inflate, self.deflate = zlib.decompressobj(), zlib.compressobj(6)
         elif number == 80 and b"hostkeys-00" in payload[:30]:
@@ -245,6 +255,7 @@ class Client:
         payload = (b"\x14" + secrets.token_bytes(16) + b"".join(map(string, options.lists()))
                    + bytes([options.follows]) + u32(options.reserved))
         self.own_kexinit = payload
+        self.exchanging = True
         return payload
 
     def choose(self):
@@ -319,6 +330,7 @@ class Client:
         self.outward = self.direction(cipher, mac, b"ACE")
         if self.strict:
             self.sequence_out = 0
+        self.exchanging = False
         if not self.new_keys_seen and not self.is_seen(21):
             return False
         self.inward, self.new_keys_seen = self.direction(cipher_sc, mac_sc, b"BDF"), False
@@ -379,7 +391,7 @@ class Client:
 
     def mark(self):
         """A request that is answered after all that came before it: nothing more is to come."""
-        if self.logged_in and not self.end and self.outward.__class__ is not ciphers.Plain:
+        if self.logged_in and not self.end and not self.exchanging:
             self.send(b"\x50" + string(b"keepalive@openssh.com") + b"\1")
             self.wait(["REQUEST_FAILURE", "UNIMPLEMENTED"])
 

@@ -1,4 +1,5 @@
 """The two servers: Debian's own sshd in its default configuration, and ours."""
+import contextlib
 import os
 import pathlib
 import select
@@ -7,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -14,6 +16,7 @@ LURED = os.environ.get("LURED", str(ROOT / "build/lured"))
 IMAGE = os.environ.get("LURED_IMAGE", str(ROOT / "build/persona/debian-12.image"))
 SSHD, DEFAULT_CONFIG = "/usr/sbin/sshd", "/usr/share/openssh/sshd_config"
 WAIT_S = 120
+BEFORE_LOGIN = 6  # connections, well below the ten at which MaxStartups begins to drop
 
 # What sshd sees as its /etc/passwd and so on, in a mount namespace of its own: one user, with the
 # number, the shell and the (empty) home that Debian gives the first one.
@@ -24,6 +27,7 @@ for name in passwd shadow group motd; do mount --bind "$1/$name" /etc/$name; don
 mount -t tmpfs none /home
 mkdir -p /home/admin /run/sshd && cp /etc/skel/.[a-z]* /home/admin
 chown -R 1000:1000 /home/admin
+ulimit -n 1024
 shift
 exec "$@"
 """
@@ -46,11 +50,17 @@ def why_not_sshd():
     return ""
 
 
-class RealServer:
+class Server(contextlib.AbstractContextManager):
+    def __exit__(self, *_):
+        self.stop()
+
+
+class RealServer(Server):
     """sshd -D with the sshd_config that Debian's package installs; only port, address, host keys
     and the file of its process number are told on the command line."""
     def __init__(self, *options):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sshd-"))
+        self.gate = threading.Semaphore(BEFORE_LOGIN)
         self.port = free_port()
         self.write_accounts()
         command = ["unshare", "-m", "sh", "-c", START, "sh", self.folder,
@@ -82,10 +92,11 @@ class RealServer:
         shutil.rmtree(self.folder)
 
 
-class OurServer:
+class OurServer(Server):
     """`lured run` with its default configuration."""
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="lured-"))
+        self.gate = threading.Semaphore(BEFORE_LOGIN)
         self.port = free_port()
         (self.folder / "lured.yaml").write_text(f"image: {IMAGE}\n")
         self.errors = open(self.folder / "stderr", "wb")
