@@ -36,7 +36,9 @@ static void fill_from_image(const struct overlay *o, struct inode *i,
     i->mtime_ns = node->mtime_s * SECOND_NS;
     i->atime_ns = i->ctime_ns = i->btime_ns = i->mtime_ns;
     i->base = node->data;
-    i->size = (int64_t)node->data.len;
+    i->packed = node->packed;
+    i->packed_size = node->size;
+    i->size = i->base_bytes = (int64_t)node->size;
     i->entries = node->children;
     i->parent = i->ino == o->fs.root ? i->ino : node->parent;
     if (S_ISDIR(i->mode))
@@ -320,6 +322,7 @@ static void overlay_free(struct fs *fs)
         inode_free(o, (struct inode *)link);
     hash_fini(&o->inodes);
     hash_fini(&o->names);
+    free(o->unpacked.bytes);
     free(o);
 }
 

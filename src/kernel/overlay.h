@@ -12,6 +12,7 @@
 #include "kernel/hash.h"
 
 #include "persona/image.h"
+#include "persona/packed.h"
 
 enum {
     OVERLAY_PAGE = 4096,
@@ -45,7 +46,10 @@ struct inode {
 
     /* A regular file: `base` below `size`, replaced page by page; zeros where neither is. */
     int64_t size;
-    struct span base;
+    struct span base;     /* the image's bytes, or a link's target; empty when they are packed */
+    struct span packed;   /* persona/packed.h; of the file's first `packed_size` bytes */
+    uint64_t packed_size;
+    int64_t base_bytes;   /* how many of the image's bytes still count: fewer once truncated */
     struct page *pages; /* by index */
     size_t page_count, page_room;
 
@@ -57,12 +61,21 @@ struct inode {
     void *object; /* a fifo's or socket's */
 };
 
+/* The block of packed contents that was read last. */
+struct unpacked {
+    const uint8_t *packed; /* of what; NULL: nothing */
+    uint64_t index;
+    size_t len;
+    uint8_t *bytes; /* PERSONA_BLOCK; owned; made when it is first wanted */
+};
+
 struct overlay {
     struct fs fs;                      /* first */
     const struct persona_image *image; /* or NULL */
     struct hash inodes, names;
     uint64_t next_ino;
     int64_t next_cookie;
+    struct unpacked unpacked;
 };
 
 static inline struct overlay *overlay_of(struct fs *fs)

@@ -1,4 +1,5 @@
 /* Contents: the image's bytes in place, and pages that replace them. */
+#include "base/error.h"
 #include "kernel/hardware.h"
 #include "kernel/overlay.h"
 
@@ -36,12 +37,51 @@ static struct page *page_find(const struct inode *i, uint64_t index)
     return found ? &i->pages[place] : NULL;
 }
 
-/* The image's bytes of a page: fewer than a page at the end. */
-static struct span base_page(const struct inode *i, uint64_t index)
+/* The block of packed contents with byte `at`, kept until another is wanted. 0, -EIO, -ENOMEM. */
+static int open_block(struct overlay *o, const struct inode *i, uint64_t at)
 {
-    size_t from = (size_t)index * OVERLAY_PAGE;
-    return index < i->base.len / OVERLAY_PAGE + 1 ? span_slice(i->base, from, from + OVERLAY_PAGE)
-                                                  : (struct span){0};
+    struct unpacked *u = &o->unpacked;
+    uint64_t index = at / PERSONA_BLOCK;
+    if (u->packed == i->packed.data && u->index == index)
+        return 0;
+    u->packed = NULL;
+    if (u->bytes == NULL)
+        u->bytes = malloc(PERSONA_BLOCK);
+    if (u->bytes == NULL)
+        return -ENOMEM;
+    int len = persona_unpack(i->packed, i->packed_size, index, u->bytes);
+    if (len < 0)
+        return len == ERR_NOMEM ? -ENOMEM : -EIO;
+    *u = (struct unpacked){i->packed.data, index, (size_t)len, u->bytes};
+    return 0;
+}
+
+static int read_packed(struct overlay *o, const struct inode *i, uint64_t at, uint8_t *out, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        int error = open_block(o, i, at + done);
+        if (error != 0)
+            return error;
+        size_t from = (size_t)((at + done) % PERSONA_BLOCK);
+        struct span piece = span_slice(span_of(o->unpacked.bytes, o->unpacked.len), from,
+                                       from + (n - done));
+        memcpy(out + done, piece.data, piece.len);
+        done += piece.len;
+    }
+    return 0;
+}
+
+/* The image's bytes from `at` on, zeros where it has none. 0, -EIO, -ENOMEM. */
+static int read_base(struct overlay *o, const struct inode *i, uint64_t at, uint8_t *out, size_t n)
+{
+    uint64_t there = at < (uint64_t)i->base_bytes ? (uint64_t)i->base_bytes - at : 0;
+    size_t k = there < n ? (size_t)there : n;
+    memset(out + k, 0, n - k);
+    if (k > 0 && i->packed.len > 0)
+        return read_packed(o, i, at, out, k);
+    if (k > 0)
+        memcpy(out, i->base.data + at, k);
+    return 0;
 }
 
 static int make_place(struct inode *i)
@@ -69,12 +109,11 @@ static uint8_t *page_own(struct overlay *o, struct inode *i, uint64_t index)
             vfs->hooks.on_limit(vfs->hooks.ctx, "overlay_bytes");
         return NULL;
     }
-    uint8_t *bytes = make_place(i) == 0 ? calloc(1, OVERLAY_PAGE) : NULL;
-    if (bytes == NULL)
+    uint8_t *bytes = make_place(i) == 0 ? malloc(OVERLAY_PAGE) : NULL;
+    if (bytes == NULL || read_base(o, i, index * OVERLAY_PAGE, bytes, OVERLAY_PAGE) != 0) {
+        free(bytes);
         return NULL;
-    struct span base = base_page(i, index);
-    if (base.len > 0)
-        memcpy(bytes, base.data, base.len);
+    }
     memmove(i->pages + place + 1, i->pages + place, (i->page_count - place) * sizeof(*i->pages));
     i->pages[place] = (struct page){.index = index, .bytes = bytes};
     i->page_count++;
@@ -93,40 +132,39 @@ void overlay_drop_pages(struct overlay *o, struct inode *i, uint64_t from)
 
 uint64_t overlay_blocks(const struct inode *i)
 {
-    uint64_t base_pages = (i->base.len + OVERLAY_PAGE - 1) / OVERLAY_PAGE;
+    uint64_t base_pages = ((uint64_t)i->base_bytes + OVERLAY_PAGE - 1) / OVERLAY_PAGE;
     uint64_t pages = base_pages + (i->page_count - place_of(i, base_pages));
     return pages * (OVERLAY_PAGE / 512);
 }
 
-static void copy_page(const struct inode *i, uint64_t index, size_t from, uint8_t *out, size_t n)
+static int copy_page(struct overlay *o, const struct inode *i, uint64_t index, size_t from,
+                     uint8_t *out, size_t n)
 {
     const struct page *own = page_find(i, index);
-    if (own != NULL) {
-        memcpy(out, own->bytes + from, n);
-        return;
-    }
-    struct span base = span_slice(base_page(i, index), from, from + n);
-    if (base.len > 0)
-        memcpy(out, base.data, base.len);
-    memset(out + base.len, 0, n - base.len);
+    if (own == NULL)
+        return read_base(o, i, index * OVERLAY_PAGE + from, out, n);
+    memcpy(out, own->bytes + from, n);
+    return 0;
 }
 
-static int64_t read_inode(const struct inode *i, uint8_t *out, size_t len, int64_t at)
+static int64_t read_inode(struct overlay *o, const struct inode *i, uint8_t *out, size_t len,
+                          int64_t at)
 {
     if (at >= i->size)
         return 0;
     if ((int64_t)len > i->size - at)
         len = (size_t)(i->size - at);
-    if (i->page_count == 0 && at + (int64_t)len <= (int64_t)i->base.len) {
-        if (len > 0)
-            memcpy(out, i->base.data + at, len);
-        return (int64_t)len;
+    if (i->page_count == 0) {
+        int error = read_base(o, i, (uint64_t)at, out, len);
+        return error != 0 ? error : (int64_t)len;
     }
     for (size_t done = 0; done < len;) {
         uint64_t position = (uint64_t)at + done;
         size_t from = position % OVERLAY_PAGE;
         size_t n = OVERLAY_PAGE - from < len - done ? OVERLAY_PAGE - from : len - done;
-        copy_page(i, position / OVERLAY_PAGE, from, out + done, n);
+        int error = copy_page(o, i, position / OVERLAY_PAGE, from, out + done, n);
+        if (error != 0)
+            return error;
         done += n;
     }
     return (int64_t)len;
@@ -177,7 +215,7 @@ int overlay_resize(struct overlay *o, struct inode *i, int64_t size)
     if (error != 0)
         return error;
     if (size < i->size) {
-        i->base = span_slice(i->base, 0, (size_t)size);
+        i->base_bytes = size < i->base_bytes ? size : i->base_bytes;
         overlay_drop_pages(o, i, ((uint64_t)size + OVERLAY_PAGE - 1) / OVERLAY_PAGE);
         struct page *last = page_find(i, (uint64_t)size / OVERLAY_PAGE);
         if (last != NULL)
@@ -201,7 +239,7 @@ static void touch(struct overlay *o, struct inode *i)
 static int64_t file_op_read(struct file *f, struct task *t, void *out, size_t len, int64_t at)
 {
     (void)t;
-    int64_t n = read_inode(f->object, out, len, at);
+    int64_t n = read_inode(overlay_of(f->node.fs), f->object, out, len, at);
     if ((f->flags & O_NOATIME) == 0)
         touch(overlay_of(f->node.fs), f->object);
     return n;
@@ -227,7 +265,8 @@ static int file_op_truncate(struct file *f, int64_t size)
 static enum file_map file_op_map(struct file *f, struct span *bytes)
 {
     const struct inode *i = f->object;
-    if (i->page_count > 0 || (int64_t)i->base.len != i->size || i->size == 0)
+    if (i->page_count > 0 || (int64_t)i->base.len != i->size || i->size == 0 ||
+        i->base_bytes != i->size || (uintptr_t)i->base.data % OVERLAY_PAGE != 0)
         return FILE_MAP_COPY;
     *bytes = i->base;
     return FILE_MAP_SPAN;

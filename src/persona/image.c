@@ -1,6 +1,7 @@
 #include "persona/image.h"
 
 #include "base/error.h"
+#include "persona/packed.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@ enum {
     HEADER_BYTES = 112,
     CHECKSUM_AT = 24,
     COVERED_FROM = 64, /* what the checksum covers begins here */
-    FORMAT_VERSION = 1,
+    FORMAT_VERSION = 2,
     NODE_BYTES = 48,
     ENTRY_BYTES = 12,
     LOOKUP_LINKS_MAX = 40, /* as Linux: MAXSYMLINKS */
@@ -38,7 +39,7 @@ struct raw_node {
     uint32_t mode, uid, gid, links;
     int64_t mtime_s;
     uint64_t first, size;
-    uint32_t parent, zero;
+    uint32_t parent, packed;
 };
 
 struct raw_entry {
@@ -69,7 +70,7 @@ static struct raw_node node_at(const struct persona_image *image, uint32_t ino)
         .first = get_u64(p + 24),
         .size = get_u64(p + 32),
         .parent = get_u32(p + 40),
-        .zero = get_u32(p + 44),
+        .packed = get_u32(p + 44),
     };
 }
 
@@ -159,11 +160,22 @@ static int check_run(const struct persona_image *image, uint32_t dir, const stru
     return 0;
 }
 
+static struct span packed_of(const struct persona_image *image, const struct raw_node *node)
+{
+    return span_of(image->bytes.data + node->first, node->packed);
+}
+
 static int check_contents(const struct persona_image *image, const struct raw_node *node)
 {
+    if (node->packed > 0) {
+        bool there = node->first >= image->contents_at &&
+                     within(node->first, node->packed, image->bytes.len);
+        return there && persona_packed_is_good(packed_of(image, node), node->size) ? 0
+                                                                                  : ERR_MALFORMED;
+    }
     bool good = node->size == 0
                     ? node->first == 0
-                    : node->first % PERSONA_PAGE == 0 && node->first >= image->contents_at &&
+                    : node->first >= image->contents_at &&
                           within(node->first, node->size, image->bytes.len);
     return good ? 0 : ERR_MALFORMED;
 }
@@ -183,8 +195,8 @@ static int check_node(const struct persona_image *image, uint32_t ino, uint64_t 
 {
     struct raw_node node = node_at(image, ino);
     uint32_t type = node.mode & TYPE_MASK;
-    if ((node.mode & ~(uint32_t)(TYPE_MASK | PERMISSIONS)) != 0 || node.zero != 0 ||
-        (type != TYPE_DIR && node.parent != 0))
+    if ((node.mode & ~(uint32_t)(TYPE_MASK | PERMISSIONS)) != 0 ||
+        (type != TYPE_DIR && node.parent != 0) || (type != TYPE_FILE && node.packed != 0))
         return ERR_MALFORMED;
     switch (type) {
     case TYPE_DIR:
@@ -280,10 +292,16 @@ bool persona_image_node(const struct persona_image *image, uint32_t ino, struct 
     switch (node.mode & TYPE_MASK) {
     case TYPE_DIR: out->children = (uint32_t)node.size; break;
     case TYPE_FILE:
-        if (node.size > 0)
+        out->size = node.size;
+        if (node.packed > 0)
+            out->packed = packed_of(image, &node);
+        else if (node.size > 0)
             out->data = span_of(image->bytes.data + node.first, (size_t)node.size);
         break;
-    case TYPE_LINK: out->data = span_of(image->text.data + node.first, (size_t)node.size); break;
+    case TYPE_LINK:
+        out->size = node.size;
+        out->data = span_of(image->text.data + node.first, (size_t)node.size);
+        break;
     case TYPE_CHAR:
     case TYPE_BLOCK:
         out->rdev_major = (uint32_t)node.first;

@@ -2,9 +2,10 @@
  * from Debian's packages and the persona's own files, mapped once and shared by all sessions.
  * Pure: opens no file, reads the bytes it is given and trusts none of them.
  *
- * File contents begin at page boundaries and the image is whole pages, so that the guest's mappings
- * use them in place: from the end of a file's contents to the end of that page there are bytes, and
- * the builder makes them zeros.
+ * Contents of programs and libraries begin at page boundaries and the image is whole pages, so that
+ * the guest's mappings use them in place: from the end of such contents to the end of that page
+ * there are bytes, and the builder makes them zeros. Other contents stand close together, the long
+ * ones packed (persona/packed.h).
  *
  * The format, all numbers little-endian, offsets from the start of the image:
  *
@@ -13,8 +14,9 @@
  *             64  u64 offset, u32 count of nodes        76  u32 count of entries
  *             80  u64 offset of entries                 88  u64 offset, 96 u64 bytes of text
  *            104  u64 offset of the contents (page-aligned; they go on to the end)
- *   node      u32 mode, uid, gid, links; i64 mtime (seconds); u64 first, size; u32 parent, zero
- *             a file: offset and bytes of its contents; a link: of its target in the text;
+ *   node      u32 mode, uid, gid, links; i64 mtime (seconds); u64 first, size; u32 parent, packed
+ *             a file: offset and bytes of its contents, and how many bytes they take packed (0: in
+ *             place); a link: of its target in the text;
  *             a directory: first entry and how many, and the inode above it;
  *             a device: major and minor; a pipe, a socket: zeros
  *   entry     u32 name (its offset in the text), name's bytes, inode
@@ -52,7 +54,9 @@ struct persona_node {
     uint32_t nlink;
     uint32_t rdev_major, rdev_minor; /* devices */
     int64_t mtime_s;
-    struct span data;  /* a file's contents (page-aligned start) or a link's target; else empty */
+    uint64_t size;      /* a file's or a link's bytes */
+    struct span data;   /* a file's contents or a link's target; else empty */
+    struct span packed; /* a file's contents when they are packed (then `data` is empty) */
     uint32_t children; /* a directory: how many entries, without . and .. */
     uint32_t parent;   /* a directory: the inode above it; the root is its own */
 };
