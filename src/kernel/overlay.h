@@ -46,10 +46,10 @@ struct inode {
 
     /* A regular file: `base` below `size`, replaced page by page; zeros where neither is. */
     int64_t size;
-    struct span base;     /* the image's bytes, or a link's target; empty when they are packed */
-    struct span packed;   /* persona/packed.h; of the file's first `packed_size` bytes */
+    struct span base;   /* the image's bytes, or a link's target; empty when they are packed */
+    struct span packed; /* persona/packed.h; of the file's first `packed_size` bytes */
     uint64_t packed_size;
-    int64_t base_bytes;   /* how many of the image's bytes still count: fewer once truncated */
+    int64_t base_bytes; /* how many of the image's bytes still count: fewer once truncated */
     struct page *pages; /* by index */
     size_t page_count, page_room;
 

@@ -56,15 +56,16 @@ static int open_block(struct overlay *o, const struct inode *i, uint64_t at)
     return 0;
 }
 
-static int read_packed(struct overlay *o, const struct inode *i, uint64_t at, uint8_t *out, size_t n)
+static int read_packed(struct overlay *o, const struct inode *i, uint64_t at, uint8_t *out,
+                       size_t n)
 {
     for (size_t done = 0; done < n;) {
         int error = open_block(o, i, at + done);
         if (error != 0)
             return error;
         size_t from = (size_t)((at + done) % PERSONA_BLOCK);
-        struct span piece = span_slice(span_of(o->unpacked.bytes, o->unpacked.len), from,
-                                       from + (n - done));
+        struct span piece =
+            span_slice(span_of(o->unpacked.bytes, o->unpacked.len), from, from + (n - done));
         memcpy(out + done, piece.data, piece.len);
         done += piece.len;
     }

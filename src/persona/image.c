@@ -171,12 +171,11 @@ static int check_contents(const struct persona_image *image, const struct raw_no
         bool there = node->first >= image->contents_at &&
                      within(node->first, node->packed, image->bytes.len);
         return there && persona_packed_is_good(packed_of(image, node), node->size) ? 0
-                                                                                  : ERR_MALFORMED;
+                                                                                   : ERR_MALFORMED;
     }
-    bool good = node->size == 0
-                    ? node->first == 0
-                    : node->first >= image->contents_at &&
-                          within(node->first, node->size, image->bytes.len);
+    bool good = node->size == 0 ? node->first == 0
+                                : node->first >= image->contents_at &&
+                                      within(node->first, node->size, image->bytes.len);
     return good ? 0 : ERR_MALFORMED;
 }
 

@@ -57,8 +57,8 @@ struct persona_node {
     uint64_t size;      /* a file's or a link's bytes */
     struct span data;   /* a file's contents or a link's target; else empty */
     struct span packed; /* a file's contents when they are packed (then `data` is empty) */
-    uint32_t children; /* a directory: how many entries, without . and .. */
-    uint32_t parent;   /* a directory: the inode above it; the root is its own */
+    uint32_t children;  /* a directory: how many entries, without . and .. */
+    uint32_t parent;    /* a directory: the inode above it; the root is its own */
 };
 
 uint32_t persona_image_nodes(const struct persona_image *image); /* inodes are 1 .. this */

@@ -42,7 +42,6 @@ static const struct fact facts[] = {
     {"/usr/bin/awk", 0120777, 0, 0, "/etc/alternatives/awk"},
     {"/etc/alternatives/awk", 0120777, 0, 0, "/usr/bin/mawk"},
     {"/usr/bin/bash", 0100755, 0, 0, NULL},
-    {"/usr/bin/bash-static", 0100755, 0, 0, NULL},
     {"/usr/bin/busybox", 0100755, 0, 0, NULL},
     {"/usr/bin/crontab", 0102755, 0, 101, NULL},
     {"/usr/bin/passwd", 0104755, 0, 0, NULL},

@@ -1,13 +1,15 @@
 /* Runs a program of an image in the kernel, with this process's standard streams as its doors.
  *
- * usage: guest-run [-vxstf] [-u UID] [-c DIR] [-e NAME=VALUE]... [-n INSTRUCTIONS] [-a ARGV0]
- *                  [-h HOSTNAME] [-l SLICE] IMAGE PROGRAM [ARGUMENT]...
+ * usage: guest-run [-vxstfL] [-u UID] [-c DIR] [-e NAME=VALUE]... [-n INSTRUCTIONS] [-a ARGV0]
+ *                  [-h HOSTNAME] [-l SLICE] [-T SECONDS] IMAGE PROGRAM [ARGUMENT]...
  *   -v  events on standard error      -x  system calls too
  *   -s  figures at the end
  *   -t  a terminal instead of pipes (standard input is passed as typed)
- *   -f  a fixed clock and seed: two runs give the same bytes */
-#include "cpu/space.h"
+ *   -f  a fixed seed, and a clock that stands but while all wait: two runs give the same bytes
+ *   -T  the clock's start, in seconds since 1970 (with -f)
+ *   -L  no limits but the host's, for a machine that is being made */
 #include "cpu/cpu.h"
+#include "cpu/space.h"
 #include "kernel/kernel.h"
 #include "kernel/syscalls.h"
 #include "persona/image.h"
@@ -33,14 +35,17 @@ enum {
     ARGS_MAX = 4096,
     CODE_BYTES = 64 << 20,
     SLICE = 2000000,
-    UPTIME_MS = 3 * 86400 * 1000,
+    DAY_MS = 86400 * 1000,
+    UPTIME_MS = 3 * DAY_MS,
+    START_S = 1700000000,
 };
 
 struct options {
-    bool verbose, calls, figures, terminal, fixed;
+    bool verbose, calls, figures, terminal, fixed, unlimited;
     uint32_t uid;
     const char *cwd, *hostname;
     uint64_t instructions, slice;
+    int64_t start_s;
     struct span env[ENV_MAX];
     size_t envc;
     struct span argv[ARGS_MAX];
@@ -52,6 +57,7 @@ struct options {
 struct runner {
     struct options options;
     struct kernel *kernel;
+    int64_t fixed_ms; /* the fixed clock */
     int program;
     bool done, input_ended;
     int status;
@@ -71,7 +77,7 @@ static int64_t now_ms(const struct runner *r)
 {
     struct timespec ts;
     if (r->options.fixed)
-        return INT64_C(1700000000000);
+        return r->fixed_ms;
     clock_gettime(CLOCK_REALTIME, &ts);
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
@@ -212,8 +218,10 @@ static void pump(struct runner *r)
         if (state == KERNEL_IDLE && !moved && !r->done) {
             int64_t left = kernel_deadline(r->kernel) - now_ms(r);
             wait_ms = left > 1000 ? 1000 : left > 0 ? (int)left : 0;
-            if (r->options.fixed && left < INT64_C(86400000))
-                fail("the clock is fixed, and a guest sleeps", EDEADLK);
+            if (r->options.fixed && left > 0 && left < DAY_MS) {
+                r->fixed_ms += left;
+                wait_ms = 0;
+            }
         }
         if (r->done && r->options.terminal)
             break; /* what was left behind has lost its line */
@@ -232,13 +240,16 @@ static void parse(struct options *o, int argc, char **argv)
     int c;
     o->hostname = "guest";
     o->slice = SLICE;
-    while ((c = getopt(argc, argv, "+vxstfu:c:e:n:l:a:h:")) != -1) {
+    o->start_s = START_S;
+    while ((c = getopt(argc, argv, "+vxstfLu:c:e:n:l:a:h:T:")) != -1) {
         switch (c) {
         case 'v': o->verbose = true; break;
         case 'x': o->calls = true; break;
         case 's': o->figures = true; break;
         case 't': o->terminal = true; break;
         case 'f': o->fixed = true; break;
+        case 'L': o->unlimited = true; break;
+        case 'T': o->start_s = strtoll(optarg, NULL, 10); break;
         case 'u': o->uid = (uint32_t)strtoul(optarg, NULL, 10); break;
         case 'c': o->cwd = optarg; break;
         case 'n': o->instructions = strtoull(optarg, NULL, 10); break;
@@ -253,9 +264,10 @@ static void parse(struct options *o, int argc, char **argv)
         }
     }
     if (argc - optind < 2) {
-        fprintf(stderr,
-                "usage: guest-run [-vxstf] [-u UID] [-c DIR] [-e NAME=VALUE] [-n COUNT] [-a ARGV0] "
-                "[-h HOSTNAME] [-l SLICE] IMAGE PROGRAM [ARGUMENT]...\n");
+        fprintf(
+            stderr,
+            "usage: guest-run [-vxstfL] [-u UID] [-c DIR] [-e NAME=VALUE] [-n COUNT] [-a ARGV0] "
+            "[-h HOSTNAME] [-l SLICE] [-T SECONDS] IMAGE PROGRAM [ARGUMENT]...\n");
         exit(125);
     }
     o->image = argv[optind++];
@@ -266,6 +278,17 @@ static void parse(struct options *o, int argc, char **argv)
         o->argv[0] = span_z(name);
 }
 
+static const struct kernel_limits no_limits = {
+    .instructions = UINT64_MAX,
+    .memory_pages = 1 << 20,
+    .processes = 1000,
+    .files = 100000,
+    .overlay_bytes = UINT64_C(1) << 32,
+    .overlay_nodes = 1 << 20,
+    .stream_bytes = 1 << 20,
+    .events = 10000,
+};
+
 static struct kernel *new_kernel(const struct runner *r, const struct persona_image *image,
                                  struct cpu_code *code)
 {
@@ -274,6 +297,8 @@ static struct kernel *new_kernel(const struct runner *r, const struct persona_im
                                    .limits = kernel_limits_default,
                                    .hostname = span_z(r->options.hostname),
                                    .boot_ms = now_ms(r) - UPTIME_MS};
+    if (r->options.unlimited)
+        config.limits = no_limits;
     if (r->options.instructions != 0)
         config.limits.instructions = r->options.instructions;
     if (!r->options.fixed && getrandom(config.seed, sizeof(config.seed), 0) < 0)
@@ -323,6 +348,7 @@ int main(int argc, char **argv)
     struct persona_image *image = NULL;
     struct timespec from;
     parse(&r.options, argc, argv);
+    r.fixed_ms = r.options.start_s * 1000;
     int error = persona_image_open(map_file(r.options.image), &image);
     struct cpu_code *code = cpu_code_new(CODE_BYTES);
     if (error != 0 || code == NULL)
