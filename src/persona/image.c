@@ -108,7 +108,7 @@ static int read_header(struct persona_image *image)
     struct span b = image->bytes;
     if (b.len < HEADER_BYTES || !span_starts_with(b, magic))
         return ERR_MALFORMED;
-    if (get_u32(b.data + 8) != FORMAT_VERSION)
+    if (get_u32(b.data + 8) > FORMAT_VERSION)
         return ERR_VERSION;
     if (get_u32(b.data + 12) != 0 || get_u64(b.data + 16) != b.len || b.len % PERSONA_PAGE != 0 ||
         get_u64(b.data + 56) != 0)

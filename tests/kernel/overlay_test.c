@@ -105,6 +105,31 @@ static void a_written_page_is_the_visitors_own(void **state)
     assert_string_equal(fake->written_z, "/usr/share/large");
 }
 
+static void packed_contents_are_read_written_and_cut_like_others(void **state)
+{
+    struct fake *fake = *state;
+    static uint8_t bytes[70000];
+    struct span span;
+    struct file *f = fake_open(fake, "/usr/share/packed", O_RDWR, NULL);
+    assert_int_equal(file_map(f, &span), FILE_MAP_COPY);
+    assert_int_equal(file_pread(f, NULL, bytes, sizeof(bytes), 60000), sizeof(bytes));
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        assert_int_equal(bytes[i], (60000 + i) % 251);
+    assert_int_equal(file_pread(f, NULL, bytes, 100, 3 * 65536 + 7992), 8);
+    assert_memory_equal(bytes, "the end\n", 8);
+    assert_int_equal(file_pwrite(f, NULL, "XYZ", 3, 65535), 3);
+    assert_int_equal(file_pread(f, NULL, bytes, 5, 65534), 5);
+    assert_memory_equal(bytes + 1, "XYZ", 3);
+    assert_int_equal(bytes[4], 65538 % 251);
+    assert_int_equal(f->ops->truncate(f, 66000), 0);
+    assert_int_equal(f->ops->truncate(f, 140000), 0);
+    assert_int_equal(file_pread(f, NULL, bytes, 2000, 65000), 2000);
+    assert_int_equal(bytes[999], 65999 % 251);
+    for (size_t i = 1000; i < 2000; i++)
+        assert_int_equal(bytes[i], 0);
+    file_drop(f);
+}
+
 static void what_is_cut_off_comes_back_as_zeros(void **state)
 {
     struct fake *fake = *state;
@@ -296,6 +321,7 @@ int main(int argc, char **argv)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(reading_changes_nothing),
         TEST(a_written_page_is_the_visitors_own),
+        TEST(packed_contents_are_read_written_and_cut_like_others),
         TEST(what_is_cut_off_comes_back_as_zeros),
         TEST(holes_cost_nothing),
         TEST(the_quota_of_bytes_is_no_space),

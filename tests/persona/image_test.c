@@ -67,6 +67,42 @@ static void the_page_after_a_files_end_is_zero(void **state)
         assert_int_equal(data.data[i], 0);
 }
 
+static void packed_contents_come_back_block_by_block(void **state)
+{
+    const struct fixture *fx = *state;
+    static uint8_t block[PERSONA_BLOCK];
+    struct persona_node node = node_of(fx, "/usr/share/packed");
+    assert_int_equal(node.size, 3 * PERSONA_BLOCK + 8000);
+    assert_int_equal(node.data.len, 0);
+    assert_true(node.packed.len > PERSONA_BLOCK && node.packed.len < node.size / 2);
+    for (uint64_t i = 0; i < 2; i++) {
+        assert_int_equal(persona_unpack(node.packed, node.size, i, block), PERSONA_BLOCK);
+        for (size_t k = 0; k < PERSONA_BLOCK; k++)
+            assert_int_equal(block[k], (i * PERSONA_BLOCK + k) % 251);
+    }
+    assert_int_equal(persona_unpack(node.packed, node.size, 3, block), 8000);
+    assert_memory_equal(block + 7992, "the end\n", 8);
+}
+
+static void a_damaged_block_is_told_and_a_wrong_table_refused(void **state)
+{
+    const struct fixture *fx = *state;
+    static uint8_t copy[2 * PERSONA_BLOCK], block[PERSONA_BLOCK];
+    struct persona_node node = node_of(fx, "/usr/share/packed");
+    assert_true(node.packed.len < sizeof(copy));
+    memcpy(copy, node.packed.data, node.packed.len);
+    struct span packed = span_of(copy, node.packed.len);
+    copy[16] ^= 0xff; /* the first block's first byte, behind four ends */
+    assert_true(persona_packed_is_good(packed, node.size));
+    assert_int_equal(persona_unpack(packed, node.size, 0, block), ERR_MALFORMED);
+    assert_int_equal(persona_unpack(packed, node.size, 1, block), PERSONA_BLOCK);
+    assert_false(persona_packed_is_good(packed, node.size + PERSONA_BLOCK));
+    assert_false(persona_packed_is_good(packed, 0));
+    assert_false(persona_packed_is_good(span_slice(packed, 0, packed.len - 1), node.size));
+    copy[1] ^= 0xff; /* the first block's end */
+    assert_false(persona_packed_is_good(packed, node.size));
+}
+
 static void hard_links_are_one_inode_and_equal_contents_one_copy(void **state)
 {
     const struct fixture *fx = *state;
@@ -235,6 +271,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(files_have_their_contents_and_modes, &fx),
         cmocka_unit_test_prestate(the_page_after_a_files_end_is_zero, &fx),
+        cmocka_unit_test_prestate(packed_contents_come_back_block_by_block, &fx),
+        cmocka_unit_test_prestate(a_damaged_block_is_told_and_a_wrong_table_refused, &fx),
         cmocka_unit_test_prestate(hard_links_are_one_inode_and_equal_contents_one_copy, &fx),
         cmocka_unit_test_prestate(lookup_follows_links_as_the_kernel_does, &fx),
         cmocka_unit_test_prestate(directories_list_their_names_in_order, &fx),

@@ -4,6 +4,7 @@
 #define TESTS_PERSONA_WALK_IMAGE_H
 
 #include "persona/image.h"
+#include "persona/packed.h"
 
 #include <assert.h>
 #include <sys/stat.h>
@@ -30,6 +31,18 @@ static inline uint64_t walk_directory(const struct persona_image *image,
     return sum;
 }
 
+static inline uint64_t walk_packed(const struct persona_node *node)
+{
+    static uint8_t block[PERSONA_BLOCK];
+    uint64_t sum = 0;
+    for (uint64_t i = 0; i * PERSONA_BLOCK < node->size; i++) {
+        int n = persona_unpack(node->packed, node->size, i, block);
+        assert(n != 0 && n <= PERSONA_BLOCK);
+        sum += n > 0 ? walk_bytes(span_of(block, (size_t)n)) : 1;
+    }
+    return sum;
+}
+
 /* A number that depends on everything that was read. */
 static inline uint64_t walk_image(const struct persona_image *image)
 {
@@ -37,6 +50,8 @@ static inline uint64_t walk_image(const struct persona_image *image)
     for (uint32_t ino = 1; ino <= persona_image_nodes(image); ino++) {
         struct persona_node node;
         assert(persona_image_node(image, ino, &node) && node.nlink > 0);
+        if (node.packed.len > 0)
+            sum += walk_packed(&node);
         sum += walk_bytes(node.data) + node.mode + node.uid + node.gid + node.rdev_minor;
         if (S_ISDIR(node.mode))
             sum += walk_directory(image, &node);
