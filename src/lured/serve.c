@@ -25,6 +25,7 @@ struct serve_connection {
     struct serve_connection *all_next, *all_prev;
     struct serve_connection *run_next, *run_prev; /* in the queue of those that run */
     bool queued;                                  /* is in the queue */
+    uint64_t used;                                /* instructions, about: its place there */
     bool held;                                    /* did not take all of its input */
     bool blocked;                                 /* the recorder did not take all of its records */
     bool marked;                                  /* its service has said how it is to travel */
@@ -57,16 +58,22 @@ static void unqueue_run(struct serve_connection *c)
     c->run_next = c->run_prev = NULL;
 }
 
-/* At the front: it has just heard something, and somebody waits for the answer. */
-static void queue_run(struct serve_connection *c, bool front)
+/* In the order of what they have used. Whoever has waited comes before those that compute, but no
+ * more than SERVE_CREDIT before: no pause, however long, earns more. */
+static void queue_run(struct serve_connection *c)
 {
     struct serve *serve = c->serve;
-    unqueue_run(c);
-    if (c->transport == NULL)
+    if (c->transport == NULL || c->queued)
         return;
+    uint64_t least = serve->used > SERVE_CREDIT ? serve->used - SERVE_CREDIT : 0;
+    if (c->used < least)
+        c->used = least;
+    struct serve_connection *before = serve->last;
+    while (before != NULL && before->used > c->used)
+        before = before->run_prev;
     c->queued = true;
-    c->run_next = front ? serve->first : NULL;
-    c->run_prev = front ? NULL : serve->last;
+    c->run_prev = before;
+    c->run_next = before != NULL ? before->run_next : serve->first;
     *(c->run_prev != NULL ? &c->run_prev->run_next : &serve->first) = c;
     *(c->run_next != NULL ? &c->run_next->run_prev : &serve->last) = c;
     reel_idle_start(&serve->idle);
@@ -79,8 +86,11 @@ static bool on_idle(struct reel_idle *idle)
     if (c == NULL)
         return false;
     unqueue_run(c);
-    if (c->service->run(c->self, SERVE_SLICE, serve_now_us(serve)))
-        queue_run(c, false);
+    serve->used = c->used;
+    bool more = c->service->run(c->self, SERVE_SLICE, serve_now_us(serve));
+    c->used += more ? SERVE_SLICE : SERVE_SLICE / SERVE_SHARE_IDLE;
+    if (more)
+        queue_run(c);
     pump(c);
     return serve->first != NULL;
 }
@@ -166,7 +176,7 @@ static void pump(struct serve_connection *c)
     moved |= pump_records(c);
     /* A guest that waited for room may go on. */
     if (moved && !c->queued)
-        queue_run(c, false);
+        queue_run(c);
     switch (c->service->state(c->self)) {
     case SERVICE_OPEN: break;
     case SERVICE_CLOSE:
@@ -186,7 +196,7 @@ static void pump(struct serve_connection *c)
 /* Something came in: the guests may have work. */
 static void wake(struct serve_connection *c)
 {
-    queue_run(c, true);
+    queue_run(c);
     pump(c);
 }
 

@@ -1,8 +1,7 @@
 /* The one bridge between the protocols' machines and the engine: pumps any struct service
  * (session/service.h) over any transport of reel. Bytes go in and out, time goes in, records go to
- * the recorder's queue, and guests run in slices in the loop's idle time: one slice a turn, those
- * who have just heard something first, the others in a ring, so that nobody's endless loop is felt
- * by another.
+ * the recorder's queue, and guests run in slices in the loop's idle time: one slice a turn, whoever
+ * has used least first, so that nobody's endless loop is felt by another.
  *
  * A connection's state outlives its transport for as long as the recorder has not taken its last
  * records. */
@@ -19,6 +18,11 @@
 
 /* Instructions that one guest runs before others get their turn: half a millisecond. */
 #define SERVE_SLICE UINT64_C(100000)
+/* What a connection that has waited may use before those that compute have their turns again: about
+ * 20 milliseconds. */
+#define SERVE_CREDIT (40 * SERVE_SLICE)
+/* A guest that did not use its slice up counts as having used this part of it. */
+#define SERVE_SHARE_IDLE 4
 /* How often connections that were refused are told, as one event. */
 #define SERVE_SHED_MS INT64_C(1000)
 
@@ -35,7 +39,8 @@ struct serve {
 
     struct reel_idle idle;
     struct serve_connection *all;          /* a list */
-    struct serve_connection *first, *last; /* those with a guest that can run */
+    struct serve_connection *first, *last; /* those with a guest that can run, by what they used */
+    uint64_t used;                         /* by the one that ran last */
     size_t connections;
     uint64_t shed; /* refused since the last event about it */
     struct event_sensor sensor;
