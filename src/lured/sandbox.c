@@ -95,12 +95,26 @@ static int restrict_files(const struct sandbox *s)
     return error;
 }
 
+/* What is asked of an open descriptor: not who gets a signal of it (F_SETOWN, F_SETSIG), nor how large a
+ * pipe is. */
+static int add_fcntl(scmp_filter_ctx filter)
+{
+    static const int commands[] = {F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC};
+    int error = 0;
+    for (size_t i = 0; i < ARRAY_LEN(commands) && error == 0; i++)
+        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+                                 SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
+    return error;
+}
+
 static int add_rules(scmp_filter_ctx filter, enum sandbox_role role)
 {
     int error = 0;
     for (size_t i = 0; i < ARRAY_LEN(ALLOWED) && error == 0; i++)
         if (ALLOWED[i].who == BOTH || role == SANDBOX_RECORDER)
             error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, ALLOWED[i].number, 0);
+    if (error == 0)
+        error = add_fcntl(filter);
     /* Memory may never become code. */
     if (error == 0)
         error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,

@@ -59,6 +59,18 @@ static bool opens_in_folder(struct means *m)
     return openat(m->folder, "file", O_RDONLY | O_CLOEXEC) >= 0;
 }
 
+static bool asks_for_signals_of_a_socket(struct means *m)
+{
+    return fcntl(m->sockets[0], F_SETOWN, getpid()) == 0 ||
+           fcntl(m->sockets[0], F_SETSIG, SIGIO) == 0;
+}
+
+static bool reads_flags_of_a_socket(struct means *m)
+{
+    int flags = fcntl(m->sockets[0], F_GETFL);
+    return flags >= 0 && fcntl(m->sockets[0], F_SETFL, flags) == 0;
+}
+
 static bool creates_in_folder(struct means *m)
 {
     return openat(m->folder, "new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0;
@@ -218,6 +230,8 @@ struct attempt {
 
 static const struct attempt ATTEMPTS[] = {
     {"opens an absolute name", opens_absolute, NO, NO},
+    {"asks for signals of a socket", asks_for_signals_of_a_socket, NO, NO},
+    {"reads and sets flags of a socket", reads_flags_of_a_socket, YES, YES},
     {"opens the current directory", opens_dot, NO, NO},
     {"opens a file of the folder", opens_in_folder, NO, YES},
     {"makes a file in the folder", creates_in_folder, NO, YES},
