@@ -53,7 +53,7 @@ def plain(line, server):
     line = re.sub(r"per second: sent [\d.]+, received [\d.]+", "per second", line)
     line = re.sub(r"\(?\bi\d(/\d)? o\d", "STATE", line)  # of the channel, as the race left it
     line = re.sub(r"raw data (\d+), compressed \d+, factor [\d.]+", r"raw data \1", line)
-    line = re.sub(r"(sent|received) \d+ bytes", r"\1 N bytes", line)
+    line = re.sub(r"(sent|received) \d+(?=,| bytes)", r"\1 N", line)
     return re.sub(r"(pid|fd) \d+", r"\1 N", line)
 
 
