@@ -133,7 +133,7 @@ int ssh_dropbear_channel(struct ssh *s, uint8_t type, struct cursor *c)
 /* COMPAT: a success is told, with the port, whether an answer is wanted or not. */
 static int bind_port(struct ssh *s, struct ssh_event_global *global)
 {
-    global->bound_port = ssh_global_bind(s, global->port);
+    global->bound_port = global->port > PORT_MAX ? 0 : ssh_global_bind(s, global->port);
     global->accepted = global->bound_port != 0;
     if (global->accepted)
         ssh_send_u32(s, SSH_MSG_REQUEST_SUCCESS, global->bound_port);

@@ -50,6 +50,7 @@ class Options:
 class Client:
     def __init__(self, server, options, patience=1.0):
         self.port, self.gate, self.waits_for_login = server.port, server.gate, False
+        self.server = server
         self.options, self.patience = options, patience
         self.seen, self.recording, self.end = [], True, None
         self.buffer, self.reads, self.last = b"", [], b""
@@ -379,7 +380,8 @@ class Client:
         self.send(b"\x32" + string(self.options.user.encode()) + string(b"ssh-connection")
                   + string(b"password") + b"\0" + string(self.options.password.encode()))
         self.wait(["USERAUTH_SUCCESS"])
-        if self.logged_in and not re.match("SSH-2.0-(Cisco-1|TTSSH)", self.options.version):
+        told = self.server.announces and not re.match("SSH-2.0-(Cisco-1|TTSSH)", self.options.version)
+        if self.logged_in and told:
             self.wait(["GLOBAL_REQUEST"])
 
     def open_session(self):

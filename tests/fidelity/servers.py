@@ -16,6 +16,8 @@ LURED = os.environ.get("LURED", str(ROOT / "build/lured"))
 IMAGE = os.environ.get("LURED_IMAGE", str(ROOT / "build/persona/debian-12.image"))
 SSHD, DEFAULT_CONFIG = "/usr/sbin/sshd", "/usr/share/openssh/sshd_config"
 WAIT_S = 120
+DROPBEAR = "/usr/sbin/dropbear"
+BEFORE_LOGIN_DROPBEAR = 3  # it takes five of one address, and notices late that one is gone
 BEFORE_LOGIN = 6  # connections, well below the ten at which MaxStartups begins to drop
 
 # What sshd sees as its /etc/passwd and so on, in a mount namespace of its own: one user, with the
@@ -51,6 +53,8 @@ def why_not_sshd():
 
 
 class Server(contextlib.AbstractContextManager):
+    announces = True  # its host keys, after a login
+
     def __exit__(self, *_):
         self.stop()
 
@@ -92,13 +96,35 @@ class RealServer(Server):
         shutil.rmtree(self.folder)
 
 
-class OurServer(Server):
-    """`lured run` with its default configuration."""
+class RealDropbear(RealServer):
+    """dropbear as it is without options: only port, host keys and the file of its process number are
+    told, and that it stays in the foreground."""
+    announces = False
+
     def __init__(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="lured-"))
-        self.gate = threading.Semaphore(BEFORE_LOGIN)
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="dropbear-"))
+        self.gate = threading.Semaphore(BEFORE_LOGIN_DROPBEAR)
         self.port = free_port()
-        (self.folder / "lured.yaml").write_text(f"image: {IMAGE}\n")
+        self.write_accounts()
+        command = ["unshare", "-m", "sh", "-c", START, "sh", self.folder, DROPBEAR, "-F", "-E",
+                   "-p", f"127.0.0.1:{self.port}", "-P", self.folder / "pid"]
+        for kind in ("rsa", "ecdsa", "ed25519"):
+            key = self.folder / f"host_{kind}"
+            subprocess.run(["dropbearkey", "-t", kind, "-f", key], check=True, capture_output=True)
+            command += ["-r", key]
+        self.errors = open(self.folder / "stderr", "wb")
+        self.process = subprocess.Popen(command, stderr=self.errors, cwd="/")
+        wait_for_port(self.port, self.process)
+
+
+class OurServer(Server):
+    """`lured run` with its default configuration, but for the server it shows."""
+    def __init__(self, profile="openssh-9.2p1"):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="lured-"))
+        self.announces = profile.startswith("openssh")
+        self.gate = threading.Semaphore(BEFORE_LOGIN if self.announces else BEFORE_LOGIN_DROPBEAR)
+        self.port = free_port()
+        (self.folder / "lured.yaml").write_text(f"image: {IMAGE}\nssh:\n  profile: {profile}\n")
         self.errors = open(self.folder / "stderr", "wb")
         self.process = subprocess.Popen(
             [LURED, "run", "--config", self.folder / "lured.yaml", "--data", self.folder / "data",
