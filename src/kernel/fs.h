@@ -6,6 +6,7 @@
 #ifndef KERNEL_FS_H
 #define KERNEL_FS_H
 
+#include "kernel/net.h"
 #include "kernel/vfs.h"
 
 #include <dirent.h>
@@ -116,7 +117,10 @@ struct vfs {
     size_t mount_count;
     struct fs *devpts;
     struct tty *ttys;       /* by number, lowest first */
-    struct socket *sockets; /* that have a name */
+    struct net net;
+    struct socket *sockets; /* all of them, the newest first */
+    struct socket_message *waste; /* messages whose files are to be dropped (socket.c) */
+    bool wasting;
     uint64_t next_object;   /* inode numbers of pipes and sockets */
     unsigned epoll_depth;   /* of epolls that ask epolls, now */
     uint32_t epoll_asked;   /* items, by the outermost of them */

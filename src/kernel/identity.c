@@ -28,12 +28,29 @@ static int read_whole(struct file *f, struct buffer *out)
     return 0;
 }
 
-/* `text` with each `from` replaced by `to`. */
+int identity_read(const struct vfs_at *at, const char *path_z, struct buffer *out)
+{
+    struct file *f = NULL;
+    int err = vfs_open(at, span_z(path_z), O_RDONLY, 0, &f);
+    if (err == 0)
+        err = read_whole(f, out);
+    file_drop(f);
+    return err;
+}
+
+static bool stands_alone(struct span behind)
+{
+    return behind.len == 0 || !((behind.data[0] >= '0' && behind.data[0] <= '9') ||
+                                (behind.data[0] >= 'a' && behind.data[0] <= 'z'));
+}
+
+/* `text` with each `from` that stands alone replaced by `to`. */
 static int replace_all(struct span text, struct span from, struct span to, struct buffer *out)
 {
     int err = 0;
     while (err == 0 && text.len > 0) {
-        bool here = from.len > 0 && span_starts_with(text, from);
+        bool here = from.len > 0 && span_starts_with(text, from) &&
+                    stands_alone(span_slice(text, from.len, text.len));
         err = buffer_put(out, here ? to : span_slice(text, 0, 1));
         text = span_slice(text, here ? from.len : 1, text.len);
     }
@@ -56,7 +73,7 @@ static int write_whole(const struct vfs_at *at, struct file *f, struct span cont
     return vfs_set_times(at->cred, f->node, before.atime_ns, before.mtime_ns, false);
 }
 
-static int rename_in(const struct vfs_at *at, const char *path_z, struct span from, struct span to)
+int identity_replace(const struct vfs_at *at, const char *path_z, struct span from, struct span to)
 {
     struct file *f = NULL;
     struct buffer old;
@@ -79,10 +96,7 @@ static int rename_in(const struct vfs_at *at, const char *path_z, struct span fr
 /* The image's own name: the first line of its /etc/hostname. */
 static struct span name_in_image(const struct vfs_at *at, struct buffer *store)
 {
-    struct file *f = NULL;
-    if (vfs_open(at, span_z("/etc/hostname"), O_RDONLY, 0, &f) == 0)
-        (void)read_whole(f, store);
-    file_drop(f);
+    (void)identity_read(at, "/etc/hostname", store);
     struct span text = buffer_span(store);
     ptrdiff_t end = span_find(text, '\n', 0);
     return end < 0 ? text : span_slice(text, 0, (size_t)end);
@@ -99,7 +113,7 @@ int identity_apply(struct kernel *k)
     if (err == 0)
         name = name_in_image(&at, &store);
     for (size_t i = 0; name.len > 0 && err != -ENOMEM && i < ARRAY_LEN(carriers); i++)
-        err = rename_in(&at, carriers[i], name, span_z(k->hostname_z));
+        err = identity_replace(&at, carriers[i], name, span_z(k->hostname_z));
     if (at.fs != NULL)
         fs_context_drop(at.fs);
     buffer_fini(&store);

@@ -1,7 +1,9 @@
 #include "kernel/events.h"
 #include "kernel/exit.h"
 #include "kernel/identity.h"
+#include "kernel/net.h"
 #include "kernel/program.h"
+#include "kernel/socket.h"
 #include "kernel/vfs.h"
 
 #include "cpu/space.h"
@@ -47,7 +49,8 @@ struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms)
     k->last_pid = FIRST_PID_LOW + (int32_t)(crypto_rng_u32(&k->rng) % FIRST_PID_RANGE);
     k->pool = cpu_pool_new(config->limits.memory_pages);
     k->events = events_new();
-    if (k->pool == NULL || k->events == NULL || vfs_boot(k) != 0 || identity_apply(k) != 0) {
+    if (k->pool == NULL || k->events == NULL || vfs_boot(k) != 0 || identity_apply(k) != 0 ||
+        net_configure(k, config) != 0) {
         kernel_free(k);
         return NULL;
     }
@@ -68,6 +71,8 @@ void kernel_free(struct kernel *k)
     while (k->processes != NULL)
         process_free(k->processes);
     program_free_all(k);
+    if (k->vfs != NULL)
+        socket_forget_all(k->vfs);
     if (k->vfs != NULL)
         vfs_free(k->vfs);
     events_free(k->events);

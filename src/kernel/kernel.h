@@ -36,6 +36,11 @@ struct kernel_config {
     struct span hostname;  /* copied */
     bool foreign_programs; /* programs of other processors than the machine's run too */
     int64_t boot_ms;       /* wall-clock time of the machine's boot */
+    /* The network. Text of IPv4 addresses; empty and zeros: as the image's files have it. */
+    struct span address;                  /* of the machine: the visitor reached it there */
+    uint8_t mac[6];                       /* of its network card */
+    struct span peer_address, peer_local; /* the visitor's own connection, as netstat shows it */
+    uint16_t peer_port, peer_local_port;
 };
 
 /* `now_ms` is wall-clock milliseconds since 1970 here and below. NULL: out of memory. */
@@ -110,6 +115,7 @@ enum kernel_event_type {
     KERNEL_FILE,    /* a file was written and closed, text = path, data = contents (first part) */
     KERNEL_DELETE,  /* a name was removed: text = path */
     KERNEL_CONNECT, /* a connection was tried: text = address, number = port */
+    KERNEL_RESOLVE, /* a name server was asked: text = the name, number = the record's type */
     KERNEL_REFUSED, /* a system call that is not there: number, text = its name */
     KERNEL_LIMIT,   /* a bound was hit: text = its name in kernel_limits */
 };

@@ -1,20 +1,21 @@
-/* The calls of sockets: socket(2) and its kin. */
+/* The calls of sockets: socket(2) and its kin; those that move data are in sys_message.c. */
+#include "kernel/syssocket.h"
+
 #include "kernel/machine.h"
-#include "kernel/socket.h"
-#include "kernel/sysfile.h"
+#include "kernel/netlink.h"
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/if_packet.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-enum { TYPE_MASK = 0xf, LOOPBACK_NET = 127, MESSAGES_MAX = 64 };
+enum { TYPE_MASK = 0xf };
 
-static struct socket *socket_at(const struct task *t, uint64_t fd, struct file **f, int *error)
+struct socket *sys_socket_at(const struct task *t, uint64_t fd, struct file **f, int *error)
 {
     *f = sys_file(t, fd);
     *error = -EBADF;
@@ -27,24 +28,58 @@ static struct socket *socket_at(const struct task *t, uint64_t fd, struct file *
 
 /* ---- Making ---- */
 
+struct kind {
+    int family, type;
+    int protocol;   /* the one beside 0; -1: any */
+    int capability; /* that is needed; -1: none */
+};
+
+static const struct kind kinds[] = {
+    {AF_UNIX, SOCK_STREAM, AF_UNIX, -1},
+    {AF_UNIX, SOCK_DGRAM, AF_UNIX, -1},
+    {AF_UNIX, SOCK_SEQPACKET, AF_UNIX, -1},
+    {AF_UNIX, SOCK_RAW, AF_UNIX, -1}, /* becomes SOCK_DGRAM */
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP, -1},
+    {AF_INET, SOCK_DGRAM, IPPROTO_UDP, -1},
+    {AF_INET, SOCK_DGRAM, IPPROTO_ICMP, -1},
+    {AF_INET, SOCK_RAW, -1, CAP_NET_RAW},
+    {AF_INET6, SOCK_STREAM, IPPROTO_TCP, -1},
+    {AF_INET6, SOCK_DGRAM, IPPROTO_UDP, -1},
+    {AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6, -1},
+    {AF_INET6, SOCK_RAW, -1, CAP_NET_RAW},
+    {AF_NETLINK, SOCK_RAW, -1, -1},
+    {AF_NETLINK, SOCK_DGRAM, -1, -1},
+    {AF_PACKET, SOCK_RAW, -1, CAP_NET_RAW},
+    {AF_PACKET, SOCK_DGRAM, -1, CAP_NET_RAW},
+};
+
+/* The error of the first thing that is not there: the family, the type, the protocol, the right. */
 static int may_make(const struct task *t, int family, int type, int protocol)
 {
-    if (family == AF_UNIX)
-        return type == SOCK_STREAM || type == SOCK_DGRAM || type == SOCK_SEQPACKET
-                   ? (protocol == 0 || protocol == AF_UNIX ? 0 : -EPROTONOSUPPORT)
-                   : -ESOCKTNOSUPPORT;
-    if (family != AF_INET && family != AF_INET6)
-        return -EAFNOSUPPORT;
-    if (type == SOCK_RAW)
-        return creds_capable(&t->creds, CAP_NET_RAW) ? 0 : -EPERM;
-    if (type == SOCK_STREAM)
-        return protocol == 0 || protocol == IPPROTO_TCP ? 0 : -EPROTONOSUPPORT;
-    if (type == SOCK_DGRAM)
-        return protocol == 0 || protocol == IPPROTO_UDP || protocol == IPPROTO_ICMP ||
-                       protocol == IPPROTO_ICMPV6
-                   ? 0
-                   : -EPROTONOSUPPORT;
-    return -ESOCKTNOSUPPORT;
+    int error = -EAFNOSUPPORT;
+    if (type > SOCK_PACKET || family < 0)
+        return type > SOCK_PACKET ? -EINVAL : -EAFNOSUPPORT;
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        const struct kind *k = &kinds[i];
+        if (k->family != family)
+            continue;
+        if (k->type != type) {
+            error = error == -EAFNOSUPPORT ? -ESOCKTNOSUPPORT : error;
+            continue;
+        }
+        if (k->protocol >= 0 && protocol != 0 && protocol != k->protocol) {
+            error = -EPROTONOSUPPORT;
+            continue;
+        }
+        if (k->capability >= 0 && !creds_capable(&t->creds, (unsigned)k->capability))
+            return -EPERM;
+        if (family == AF_NETLINK)
+            return netlink_may_open(protocol);
+        return type == SOCK_RAW && protocol == 0 && family != AF_UNIX && family != AF_PACKET
+                   ? -EPROTONOSUPPORT
+                   : 0;
+    }
+    return error;
 }
 
 static struct socket *make(struct task *t, const uint64_t arg[6], int *error)
@@ -55,6 +90,10 @@ static struct socket *make(struct task *t, const uint64_t arg[6], int *error)
                                                             : may_make(t, family, type, protocol);
     if (*error != 0)
         return NULL;
+    if (family == AF_UNIX && type == SOCK_RAW)
+        type = SOCK_DGRAM;
+    if (protocol == 0 && (family == AF_INET || family == AF_INET6))
+        protocol = type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
     struct socket *s = socket_new(t->fs->vfs, family, type, protocol);
     *error = s != NULL ? 0 : -ENOMEM;
     if (s == NULL)
@@ -83,10 +122,10 @@ int64_t sys_socketpair(struct task *t, const uint64_t arg[6])
 {
     int error = 0;
     int32_t fd[2] = {-1, -1};
-    if ((int32_t)arg[0] != AF_UNIX)
-        return may_make(t, (int32_t)arg[0], (int32_t)arg[1] & TYPE_MASK, 0) == -EAFNOSUPPORT
-                   ? -EAFNOSUPPORT
-                   : -EOPNOTSUPP;
+    if ((int32_t)arg[0] != AF_UNIX) {
+        error = may_make(t, (int32_t)arg[0], (int32_t)arg[1] & TYPE_MASK, (int32_t)arg[2]);
+        return error != 0 ? error : -EOPNOTSUPP;
+    }
     struct socket *a = make(t, arg, &error);
     if (a == NULL)
         return error;
@@ -108,7 +147,7 @@ int64_t sys_socketpair(struct task *t, const uint64_t arg[6])
 
 /* ---- Names ---- */
 
-static int get_name(struct task *t, uint64_t addr, uint64_t len, struct socket_name *out)
+int sys_name_get(struct task *t, uint64_t addr, uint64_t len, struct socket_name *out)
 {
     memset(out, 0, sizeof(*out));
     if ((int32_t)len < 0 || len > sizeof(struct sockaddr_storage))
@@ -117,8 +156,8 @@ static int get_name(struct task *t, uint64_t addr, uint64_t len, struct socket_n
     return task_read(t, addr, out->bytes, out->len);
 }
 
-static int put_name(struct task *t, uint64_t addr, uint64_t len_addr,
-                    const struct socket_name *name, int family)
+int sys_name_put(struct task *t, uint64_t addr, uint64_t len_addr, const struct socket_name *name,
+                 int family)
 {
     uint16_t family16 = (uint16_t)family;
     struct socket_name none = {.len = sizeof(family16)};
@@ -141,30 +180,21 @@ static int put_name(struct task *t, uint64_t addr, uint64_t len_addr,
     return task_write(t, len_addr, &len, sizeof(len));
 }
 
-static int family_of(const struct socket_name *name)
+int sys_name_family(const struct socket_name *name)
 {
     uint16_t family = 0;
     memcpy(&family, name->bytes, sizeof(family));
     return family;
 }
 
-static int check_length(const struct socket *s, const struct socket_name *name)
+int sys_name_check(const struct socket *s, const struct socket_name *name)
 {
-    size_t least = s->family == AF_INET    ? sizeof(struct sockaddr_in)
-                   : s->family == AF_INET6 ? 24
-                                           : sizeof(uint16_t) + 1;
+    size_t least = s->family == AF_INET      ? sizeof(struct sockaddr_in)
+                   : s->family == AF_INET6   ? 24
+                   : s->family == AF_NETLINK ? sizeof(struct sockaddr_nl)
+                   : s->family == AF_PACKET  ? sizeof(struct sockaddr_ll)
+                                             : sizeof(uint16_t) + 1;
     return name->len < least ? -EINVAL : 0;
-}
-
-static uint16_t port_of(const struct socket_name *name)
-{
-    return (uint16_t)(name->bytes[2] << 8 | name->bytes[3]);
-}
-
-static void set_port(struct socket_name *name, uint16_t port)
-{
-    name->bytes[2] = (uint8_t)(port >> 8);
-    name->bytes[3] = (uint8_t)port;
 }
 
 /* The path of a name in the file system; an abstract one (a NUL first) has none. */
@@ -180,7 +210,7 @@ static int bind_path(struct task *t, struct socket *s, const struct socket_name 
     struct walk_found found;
     struct vfs_at at = sys_at(t, NULL);
     struct span path = path_of(name);
-    if (s->listed) {
+    if (s->named) {
         struct file_stat st;
         return vfs_stat(&at, path, false, &st) == 0 ? -EADDRINUSE : -EINVAL;
     }
@@ -203,32 +233,23 @@ static int bind_path(struct task *t, struct socket *s, const struct socket_name 
     return error;
 }
 
-enum { PORT_FIRST = 32768, PORT_LAST = 60999, PORT_PRIVILEGED = 1024 };
-
-/* A free port, from a random one on: a search costs little however many are taken. */
-static void choose_port(const struct socket *s, struct socket_name *name)
+/* A name of five hexadecimal digits, not a file's (unix(7), "Autobind feature"). */
+static int bind_itself(struct socket *s)
 {
+    struct socket_name name = {.len = 8};
     const struct vfs_hooks *hooks = vfs_hooks(s->vfs);
-    uint32_t start = 0, count = PORT_LAST - PORT_FIRST + 1;
+    const uint16_t family = AF_UNIX;
+    uint32_t start = 0;
     hooks->random(hooks->ctx, &start, sizeof(start));
-    for (uint32_t i = 0; i < count; i++) {
-        struct socket_name tried = *name;
-        set_port(&tried, (uint16_t)(PORT_FIRST + (start % count + i) % count));
-        if (socket_find_name(s->vfs, &tried, s->type) == NULL) {
-            *name = tried;
-            return;
-        }
+    memcpy(name.bytes, &family, sizeof(family));
+    for (uint32_t i = 0; i <= 0xfffff; i++) {
+        for (unsigned digit = 0; digit < 5; digit++)
+            name.bytes[3 + digit] =
+                (uint8_t) "0123456789abcdef"[(start + i) >> (4 * (4 - digit)) & 0xf];
+        if (socket_find_name(s->vfs, &name, s->type) == NULL)
+            return socket_bind(s, &name);
     }
-}
-
-static int bind_port(struct task *t, struct socket *s, struct socket_name *name)
-{
-    uint16_t port = port_of(name);
-    if (port != 0 && port < PORT_PRIVILEGED && !creds_capable(&t->creds, CAP_NET_BIND_SERVICE))
-        return -EACCES;
-    if (port == 0)
-        choose_port(s, name);
-    return socket_bind(s, name);
+    return -ENOSPC;
 }
 
 int64_t sys_bind(struct task *t, const uint64_t arg[6])
@@ -236,18 +257,24 @@ int64_t sys_bind(struct task *t, const uint64_t arg[6])
     int error = 0;
     struct file *f = NULL;
     struct socket_name name;
-    struct socket *s = socket_at(t, arg[0], &f, &error);
+    struct socket *s = sys_socket_at(t, arg[0], &f, &error);
     if (s == NULL)
         return error;
-    error = get_name(t, arg[1], arg[2], &name);
+    error = sys_name_get(t, arg[1], arg[2], &name);
     if (error == 0)
-        error = check_length(s, &name);
+        error = sys_name_check(s, &name);
     if (error != 0)
         return error;
-    if (family_of(&name) != s->family)
+    if (sys_name_family(&name) != s->family)
         return s->family == AF_UNIX ? -EINVAL : -EAFNOSUPPORT;
-    if (s->family != AF_UNIX)
-        return bind_port(t, s, &name);
+    if (s->family == AF_NETLINK)
+        return netlink_bind(t, s, &name);
+    if (socket_is_inet(s))
+        return socket_inet_bind(t, s, &name);
+    if (s->family == AF_PACKET)
+        return 0;
+    if (name.len == sizeof(uint16_t))
+        return bind_itself(s);
     return name.bytes[2] == 0 ? socket_bind(s, &name) : bind_path(t, s, &name);
 }
 
@@ -255,18 +282,19 @@ int64_t sys_listen(struct task *t, const uint64_t arg[6])
 {
     int error = 0;
     struct file *f = NULL;
-    struct socket *s = socket_at(t, arg[0], &f, &error);
+    struct socket *s = sys_socket_at(t, arg[0], &f, &error);
     if (s == NULL)
         return error;
-    if (s->type == SOCK_DGRAM || s->type == SOCK_RAW)
+    if (s->type != SOCK_STREAM && s->type != SOCK_SEQPACKET)
         return -EOPNOTSUPP;
-    if (s->connected || (s->family == AF_UNIX && !s->listed))
+    if (s->connected || s->due_ns != 0 || (s->family == AF_UNIX && !s->named))
         return -EINVAL;
-    if (!s->listed) {
-        struct socket_name name = {.len = s->family == AF_INET ? 16 : 28};
-        uint16_t family = (uint16_t)s->family;
-        memcpy(name.bytes, &family, sizeof(family));
-        error = bind_port(t, s, &name);
+    if (!s->named) {
+        static const uint8_t any4[4];
+        struct net_ip any = s->family == AF_INET ? net_ip4(any4) : (struct net_ip){{0}};
+        struct socket_name name;
+        socket_name_of(s->family, &any, 0, &name);
+        error = socket_inet_bind(t, s, &name);
     }
     s->listening = error == 0;
     s->backlog = (uint32_t)arg[1] < SOCKET_BACKLOG_MAX ? (uint32_t)arg[1] : SOCKET_BACKLOG_MAX;
@@ -275,53 +303,15 @@ int64_t sys_listen(struct task *t, const uint64_t arg[6])
 
 /* ---- Connecting ---- */
 
-static bool is_loopback(const struct socket_name *name)
-{
-    static const uint8_t own6[16] = {[15] = 1};
-    if (family_of(name) == AF_INET)
-        return name->bytes[4] == LOOPBACK_NET || memcmp(name->bytes + 4, "\0\0\0\0", 4) == 0;
-    return memcmp(name->bytes + 8, own6, sizeof(own6)) == 0;
-}
-
-static int put_hextets(char *out, size_t size, const uint8_t a[16])
-{
-    int n = 0;
-    for (size_t i = 0; i < 8; i++)
-        n += snprintf(out + n, size - (size_t)n, "%s%x", i > 0 ? ":" : "",
-                      a[2 * i] << 8 | a[2 * i + 1]);
-    return n;
-}
-
-static void tell_connect(struct task *t, const struct socket_name *name)
-{
-    char text[48];
-    const uint8_t *a = name->bytes + 4;
-    int n = family_of(name) == AF_INET
-                ? snprintf(text, sizeof(text), "%u.%u.%u.%u", a[0], a[1], a[2], a[3])
-                : put_hextets(text, sizeof(text), name->bytes + 8);
-    const struct kernel_event event = {
-        .type = KERNEL_CONNECT, .text = span_of(text, (size_t)n), .number = port_of(name)};
-    kernel_emit(t->kernel, t, &event);
-}
-
-static int connect_inet(struct task *t, struct socket *s, const struct socket_name *name)
-{
-    if (!is_loopback(name)) {
-        if (s->type == SOCK_STREAM || port_of(name) != 0)
-            tell_connect(t, name);
-        return -ENETUNREACH;
-    }
-    if (s->type != SOCK_STREAM)
-        return 0; /* nobody is there, which only a send would show */
-    struct socket *listener = socket_find_name(s->vfs, name, s->type);
-    return listener != NULL ? socket_connect(s, listener) : -ECONNREFUSED;
-}
-
-static int find_path(struct task *t, struct socket *s, const struct socket_name *name,
-                     struct socket **out)
+int sys_name_find(struct task *t, const struct socket *s, const struct socket_name *name,
+                  struct socket **out)
 {
     struct walk_found found;
     struct vfs_at at = sys_at(t, NULL);
+    if (name->bytes[2] == 0) { /* not a file's */
+        *out = socket_find_name(s->vfs, name, s->type);
+        return *out != NULL ? 0 : -ECONNREFUSED;
+    }
     int error = walk(&at, path_of(name), WALK_FOLLOW, &found);
     if (error != 0)
         return error;
@@ -342,20 +332,53 @@ static int find_path(struct task *t, struct socket *s, const struct socket_name 
 static int connect_unix(struct task *t, struct socket *s, const struct socket_name *name)
 {
     struct socket *other = NULL;
-    int error = 0;
-    if (name->bytes[2] == 0) {
-        other = socket_find_name(s->vfs, name, s->type);
-        error = other != NULL ? 0 : -ECONNREFUSED;
-    } else {
-        error = find_path(t, s, name, &other);
-    }
+    int error = sys_name_find(t, s, name, &other);
     if (error != 0)
         return error;
     if (s->type != SOCK_DGRAM)
         return socket_connect(s, other);
+    if (other->peer != NULL && other->peer != s)
+        return -EPERM;
+    socket_part(s);
+    s->peer = other;
+    s->connected = true;
     s->peer_name = *name;
-    if (other->peer == NULL)
-        socket_join(s, other); /* one sender at a time */
+    return 0;
+}
+
+/* A far host: the caller sleeps until the answer is there, or comes back for it. */
+static int64_t wait_far(struct task *t, struct file *f, struct socket *s)
+{
+    if (s->due_ns > kernel_monotonic_ns(t->kernel)) {
+        if ((f->flags & O_NONBLOCK) != 0)
+            return t->restart.begun ? -EINPROGRESS : -EALREADY;
+        task_wait_until(t, s->due_ns);
+        return task_wait(t, s);
+    }
+    s->due_ns = 0;
+    s->peer_name.len = 0;
+    return -s->due_error;
+}
+
+static int64_t connect_by(struct task *t, struct file *f, struct socket *s,
+                          const struct socket_name *name)
+{
+    if (s->family == AF_UNIX)
+        return connect_unix(t, s, name);
+    int error = socket_inet_connect(t, s, name);
+    if (error != -EINPROGRESS)
+        return error;
+    t->restart.begun = true;
+    return wait_far(t, f, s);
+}
+
+/* AF_UNSPEC: a datagram socket is free again. */
+static int64_t disconnect(struct socket *s)
+{
+    socket_part(s);
+    s->connected = false;
+    s->due_ns = 0;
+    s->peer_name.len = 0;
     return 0;
 }
 
@@ -364,38 +387,43 @@ int64_t sys_connect(struct task *t, const uint64_t arg[6])
     int error = 0;
     struct file *f = NULL;
     struct socket_name name;
-    struct socket *s = socket_at(t, arg[0], &f, &error);
+    struct socket *s = sys_socket_at(t, arg[0], &f, &error);
     if (s == NULL)
         return error;
-    error = get_name(t, arg[1], arg[2], &name);
-    if (error == 0 && name.len >= 2 && family_of(&name) == AF_UNSPEC)
-        return 0;
+    error = sys_name_get(t, arg[1], arg[2], &name);
+    if (error == 0 && name.len >= 2 && sys_name_family(&name) == AF_UNSPEC)
+        return disconnect(s);
     if (error == 0)
-        error = check_length(s, &name);
+        error = sys_name_check(s, &name);
     if (error != 0)
         return error;
-    if (family_of(&name) != s->family)
+    if (sys_name_family(&name) != s->family)
         return s->family == AF_UNIX ? -EINVAL : -EAFNOSUPPORT;
-    if (s->connected && s->type != SOCK_DGRAM)
+    if (s->family == AF_NETLINK || s->family == AF_PACKET)
+        return s->family == AF_NETLINK ? 0 : -EOPNOTSUPP;
+    bool stream = s->type == SOCK_STREAM || s->type == SOCK_SEQPACKET;
+    if (s->due_ns != 0)
+        return wait_far(t, f, s);
+    if (s->connected && stream)
         return -EISCONN;
     if (s->listening)
         return s->family == AF_UNIX ? -EINVAL : -EISCONN;
-    error = s->family == AF_UNIX ? connect_unix(t, s, &name) : connect_inet(t, s, &name);
-    return error == -EAGAIN && (f->flags & O_NONBLOCK) == 0 ? task_wait_any(t) : error;
+    int64_t result = connect_by(t, f, s, &name);
+    return result == -EAGAIN && (f->flags & O_NONBLOCK) == 0 ? task_wait_any(t) : result;
 }
 
 static int64_t accept_from(struct task *t, const uint64_t arg[6], uint64_t flags)
 {
     int error = 0;
     struct file *f = NULL;
-    struct socket *s = socket_at(t, arg[0], &f, &error);
+    struct socket *s = sys_socket_at(t, arg[0], &f, &error);
     if (s == NULL)
         return error;
     if ((flags & ~(uint64_t)(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0 || !s->listening)
-        return s->type == SOCK_DGRAM ? -EOPNOTSUPP : -EINVAL;
+        return s->type != SOCK_STREAM && s->type != SOCK_SEQPACKET ? -EOPNOTSUPP : -EINVAL;
     struct socket *next = s->first_waiting;
     if (next == NULL)
-        return sys_wait_file(t, f);
+        return sys_wait_socket(t, f, s->receive_timeout_ns, 0);
     s->first_waiting = next->next_waiting;
     next->next_waiting = NULL;
     s->waiting--;
@@ -404,7 +432,7 @@ static int64_t accept_from(struct task *t, const uint64_t arg[6], uint64_t flags
     int64_t fd = install(t, next, flags);
     if (fd < 0)
         return fd;
-    error = put_name(t, arg[1], arg[2], &peer, s->family);
+    error = sys_name_put(t, arg[1], arg[2], &peer, s->family);
     if (error != 0)
         fd_table_close(t->files, fd);
     return error != 0 ? error : fd;
@@ -424,30 +452,34 @@ int64_t sys_getsockname(struct task *t, const uint64_t arg[6])
 {
     int error = 0;
     struct file *f = NULL;
-    const struct socket *s = socket_at(t, arg[0], &f, &error);
-    return s != NULL ? put_name(t, arg[1], arg[2], &s->name, s->family) : error;
+    const struct socket *s = sys_socket_at(t, arg[0], &f, &error);
+    return s != NULL ? sys_name_put(t, arg[1], arg[2], &s->name, s->family) : error;
 }
 
 int64_t sys_getpeername(struct task *t, const uint64_t arg[6])
 {
     int error = 0;
     struct file *f = NULL;
-    const struct socket *s = socket_at(t, arg[0], &f, &error);
+    const struct socket *s = sys_socket_at(t, arg[0], &f, &error);
     if (s == NULL)
         return error;
-    return s->peer != NULL ? put_name(t, arg[1], arg[2], &s->peer_name, s->family) : -ENOTCONN;
+    bool is_known =
+        s->peer != NULL || (socket_is_inet(s) && s->connected && s->type != SOCK_STREAM);
+    return is_known ? sys_name_put(t, arg[1], arg[2], &s->peer_name, s->family) : -ENOTCONN;
 }
 
 int64_t sys_shutdown(struct task *t, const uint64_t arg[6])
 {
     int error = 0;
     struct file *f = NULL;
-    struct socket *s = socket_at(t, arg[0], &f, &error);
+    struct socket *s = sys_socket_at(t, arg[0], &f, &error);
     if (s == NULL)
         return error;
     if ((uint32_t)arg[1] > SHUT_RDWR)
         return -EINVAL;
-    if (!s->connected)
+    if (!s->connected && !(s->type == SOCK_DGRAM && s->family == AF_UNIX))
+        return -ENOTCONN;
+    if (s->connected && s->peer == NULL && s->type == SOCK_STREAM && socket_is_inet(s))
         return -ENOTCONN;
     s->read_shut = s->read_shut || (uint32_t)arg[1] != SHUT_WR;
     s->write_shut = s->write_shut || (uint32_t)arg[1] != SHUT_RD;
@@ -455,295 +487,4 @@ int64_t sys_shutdown(struct task *t, const uint64_t arg[6])
     if (s->peer != NULL)
         vfs_wake(s->vfs, s->peer);
     return 0;
-}
-
-/* ---- Sending and receiving ---- */
-
-/* Bytes to an address without a connection: only sockets of this machine can be reached. */
-static int64_t send_to(struct task *t, struct socket *s, const struct socket_name *name,
-                       const void *bytes, size_t len)
-{
-    struct socket *other = NULL;
-    int error = check_length(s, name);
-    if (error != 0)
-        return error;
-    if (s->family != AF_UNIX) {
-        error = connect_inet(t, s, name);
-        if (error != 0)
-            return error;
-        other = socket_find_name(s->vfs, name, s->type);
-        if (other == NULL) /* refused, but only a later call would tell */
-            return (int64_t)len;
-    } else if (name->bytes[2] == 0) {
-        other = socket_find_name(s->vfs, name, s->type);
-    } else {
-        error = find_path(t, s, name, &other);
-    }
-    if (error != 0 || other == NULL)
-        return error != 0 ? error : -ECONNREFUSED;
-    struct socket *kept = s->peer;
-    bool was = s->connected;
-    s->peer = other;
-    int64_t n = socket_send(s, bytes, len);
-    s->peer = kept;
-    s->connected = was;
-    return n;
-}
-
-static int64_t send_bytes(struct task *t, struct file *f, const void *bytes, size_t len,
-                          const struct socket_name *to, uint64_t flags)
-{
-    struct socket *s = socket_of(f);
-    bool named = to->len > 0 && s->type != SOCK_STREAM && s->peer == NULL;
-    int64_t n = named ? send_to(t, s, to, bytes, len) : socket_send(s, bytes, len);
-    if (n == -EPIPE && (flags & MSG_NOSIGNAL) == 0)
-        signal_raise_task(t, SIGPIPE);
-    if (n == -EAGAIN && (flags & MSG_DONTWAIT) == 0)
-        return sys_wait_file(t, f);
-    return n;
-}
-
-static int64_t receive_bytes(struct task *t, struct file *f, void *out, size_t len, uint64_t flags,
-                             size_t *full)
-{
-    int64_t n = socket_receive(socket_of(f), out, len, (flags & MSG_PEEK) != 0, full);
-    if (n == -EAGAIN && (flags & MSG_DONTWAIT) == 0)
-        return sys_wait_file(t, f);
-    if (n >= 0 && (flags & MSG_TRUNC) != 0 && socket_of(f)->type != SOCK_STREAM)
-        return (int64_t)*full;
-    return n;
-}
-
-int64_t sys_sendto(struct task *t, const uint64_t arg[6])
-{
-    uint8_t bytes[SYS_CHUNK];
-    int error = 0;
-    struct file *f = NULL;
-    struct socket_name to = {0};
-    size_t len = arg[2] < sizeof(bytes) ? (size_t)arg[2] : sizeof(bytes);
-    if (socket_at(t, arg[0], &f, &error) == NULL)
-        return error;
-    if (arg[4] != 0)
-        error = get_name(t, arg[4], arg[5], &to);
-    if (error == 0)
-        error = task_read(t, arg[1], bytes, len);
-    return error != 0 ? error : send_bytes(t, f, bytes, len, &to, arg[3]);
-}
-
-int64_t sys_recvfrom(struct task *t, const uint64_t arg[6])
-{
-    uint8_t bytes[SYS_CHUNK];
-    int error = 0;
-    struct file *f = NULL;
-    size_t full = 0, len = arg[2] < sizeof(bytes) ? (size_t)arg[2] : sizeof(bytes);
-    const struct socket *s = socket_at(t, arg[0], &f, &error);
-    if (s == NULL)
-        return error;
-    int64_t n = receive_bytes(t, f, bytes, len, arg[3], &full);
-    if (n < 0)
-        return n;
-    size_t got = (size_t)n < len ? (size_t)n : len;
-    if (task_write(t, arg[1], bytes, got) != 0)
-        return -EFAULT;
-    error = put_name(t, arg[4], arg[5], &s->peer_name, s->family);
-    return error != 0 ? error : n;
-}
-
-/* struct msghdr of x86-64. */
-struct message {
-    uint64_t name;
-    uint32_t name_len, pad;
-    uint64_t iov, iov_count;
-    uint64_t control, control_len;
-    uint32_t flags, pad2;
-};
-
-struct pieces {
-    struct task_iov iov[TASK_IOV_MAX];
-    int64_t total;
-};
-
-static int64_t get_message(struct task *t, uint64_t addr, struct message *m, struct pieces *p)
-{
-    if (task_read(t, addr, m, sizeof(*m)) != 0)
-        return -EFAULT;
-    if (m->iov_count > TASK_IOV_MAX)
-        return -EMSGSIZE;
-    p->total = task_read_iov(t, m->iov, m->iov_count, p->iov);
-    return p->total < 0 ? p->total : 0;
-}
-
-/* Copies between bytes and the message's pieces; returns how many there were. */
-static int64_t copy_pieces(struct task *t, const struct message *m, const struct pieces *p,
-                           uint8_t *bytes, size_t len, bool to_guest)
-{
-    size_t done = 0;
-    for (uint64_t i = 0; i < m->iov_count && done < len; i++) {
-        size_t n = p->iov[i].len < len - done ? (size_t)p->iov[i].len : len - done;
-        int error = to_guest ? task_write(t, p->iov[i].base, bytes + done, n)
-                             : task_read(t, p->iov[i].base, bytes + done, n);
-        if (error != 0)
-            return error;
-        done += n;
-    }
-    return (int64_t)done;
-}
-
-static int64_t send_one(struct task *t, struct file *f, uint64_t addr, uint64_t flags)
-{
-    uint8_t bytes[SYS_CHUNK];
-    struct message m;
-    struct pieces p;
-    struct socket_name to = {0};
-    int64_t error = get_message(t, addr, &m, &p);
-    if (error == 0 && m.name != 0)
-        error = get_name(t, m.name, m.name_len, &to);
-    if (error != 0)
-        return error;
-    int64_t n = copy_pieces(t, &m, &p, bytes, sizeof(bytes), false);
-    return n < 0 ? n : send_bytes(t, f, bytes, (size_t)n, &to, flags);
-}
-
-static int64_t receive_one(struct task *t, struct file *f, uint64_t addr, uint64_t flags)
-{
-    uint8_t bytes[SYS_CHUNK];
-    struct message m;
-    struct pieces p;
-    size_t full = 0;
-    const struct socket *s = socket_of(f);
-    int64_t error = get_message(t, addr, &m, &p);
-    if (error != 0)
-        return error;
-    size_t len = (size_t)p.total < sizeof(bytes) ? (size_t)p.total : sizeof(bytes);
-    int64_t n = receive_bytes(t, f, bytes, len, flags, &full);
-    if (n < 0)
-        return n;
-    error = copy_pieces(t, &m, &p, bytes, (size_t)n < len ? (size_t)n : len, true);
-    if (error < 0)
-        return error;
-    uint32_t name_len = (uint32_t)s->peer_name.len;
-    if (m.name != 0) {
-        uint32_t room = m.name_len < name_len ? m.name_len : name_len;
-        if (task_write(t, m.name, s->peer_name.bytes, room) != 0)
-            return -EFAULT;
-    }
-    m.name_len = name_len;
-    m.control_len = 0;
-    m.flags = s->type != SOCK_STREAM && full > len ? MSG_TRUNC : 0;
-    return task_write(t, addr, &m, sizeof(m)) != 0 ? -EFAULT : n;
-}
-
-int64_t sys_sendmsg(struct task *t, const uint64_t arg[6])
-{
-    int error = 0;
-    struct file *f = NULL;
-    return socket_at(t, arg[0], &f, &error) != NULL ? send_one(t, f, arg[1], arg[2]) : error;
-}
-
-int64_t sys_recvmsg(struct task *t, const uint64_t arg[6])
-{
-    int error = 0;
-    struct file *f = NULL;
-    return socket_at(t, arg[0], &f, &error) != NULL ? receive_one(t, f, arg[1], arg[2]) : error;
-}
-
-/* sendmmsg and recvmmsg: the same, many times; each struct mmsghdr ends with the count. */
-static int64_t many(struct task *t, const uint64_t arg[6],
-                    int64_t (*one)(struct task *, struct file *, uint64_t, uint64_t))
-{
-    enum { MMSG_BYTES = 64, MMSG_COUNT_AT = 56 };
-    int error = 0;
-    struct file *f = NULL;
-    uint64_t count = (uint32_t)arg[2] < MESSAGES_MAX ? (uint32_t)arg[2] : MESSAGES_MAX;
-    if (socket_at(t, arg[0], &f, &error) == NULL)
-        return error;
-    for (uint64_t i = 0; i < count; i++) {
-        uint64_t addr = arg[1] + i * MMSG_BYTES;
-        int64_t n = one(t, f, addr, i > 0 ? arg[3] | MSG_DONTWAIT : arg[3]);
-        uint32_t n32 = (uint32_t)n;
-        if (n >= 0 && task_write(t, addr + MMSG_COUNT_AT, &n32, sizeof(n32)) != 0)
-            n = -EFAULT;
-        if (n < 0)
-            return i > 0 ? (int64_t)i : n;
-    }
-    return (int64_t)count;
-}
-
-int64_t sys_sendmmsg(struct task *t, const uint64_t arg[6])
-{
-    return many(t, arg, send_one);
-}
-
-int64_t sys_recvmmsg(struct task *t, const uint64_t arg[6])
-{
-    return many(t, arg, receive_one);
-}
-
-/* ---- Options ---- */
-
-int64_t sys_setsockopt(struct task *t, const uint64_t arg[6])
-{
-    int error = 0;
-    struct file *f = NULL;
-    const struct socket *s = socket_at(t, arg[0], &f, &error);
-    uint32_t level = (uint32_t)arg[1];
-    if (s == NULL)
-        return error;
-    if (s->family == AF_UNIX && level != SOL_SOCKET)
-        return -EOPNOTSUPP;
-    return 0;
-}
-
-static int64_t option_of(const struct socket *s, uint32_t name, int32_t value[3], size_t *len)
-{
-    *len = sizeof(int32_t);
-    switch (name) {
-    case SO_TYPE: value[0] = s->type; return 0;
-    case SO_DOMAIN: value[0] = s->family; return 0;
-    case SO_PROTOCOL: value[0] = s->protocol; return 0;
-    case SO_ACCEPTCONN: value[0] = s->listening; return 0;
-    case SO_SNDBUF:
-    case SO_RCVBUF: value[0] = SOCKET_BYTES; return 0;
-    case SO_PEERCRED:
-        *len = 3 * sizeof(int32_t);
-        value[0] = s->peer_pid;
-        value[1] = (int32_t)s->peer_uid;
-        value[2] = (int32_t)s->peer_gid;
-        return 0;
-    case SO_LINGER: *len = 2 * sizeof(int32_t); return 0;
-    case SO_ERROR:
-    case SO_REUSEADDR:
-    case SO_KEEPALIVE:
-    case SO_BROADCAST:
-    case SO_PASSCRED:
-    case SO_REUSEPORT: return 0;
-    default: return -ENOPROTOOPT;
-    }
-}
-
-int64_t sys_getsockopt(struct task *t, const uint64_t arg[6])
-{
-    int error = 0;
-    struct file *f = NULL;
-    int32_t value[3] = {0, 0, 0};
-    uint32_t room = 0;
-    size_t len = sizeof(int32_t);
-    const struct socket *s = socket_at(t, arg[0], &f, &error);
-    if (s == NULL)
-        return error;
-    if (task_read(t, arg[4], &room, sizeof(room)) != 0)
-        return -EFAULT;
-    if ((int32_t)room < 0)
-        return -EINVAL;
-    if ((uint32_t)arg[1] == SOL_SOCKET) {
-        int64_t unknown = option_of(s, (uint32_t)arg[2], value, &len);
-        if (unknown != 0)
-            return unknown;
-    } else if (s->family == AF_UNIX) {
-        return -EOPNOTSUPP;
-    }
-    uint32_t told = (uint32_t)len < room ? (uint32_t)len : room;
-    if (task_write(t, arg[3], value, told) != 0)
-        return -EFAULT;
-    return task_write(t, arg[4], &told, sizeof(told));
 }

@@ -38,6 +38,13 @@ void identity_draw(struct identity *identity, int64_t born_ms)
                    NAMES[name % ARRAY_LEN(NAMES)], name / 256 % 99 + 1);
     uint32_t days = UP_DAYS_LEAST + crypto_rng_u32(&rng) % UP_DAYS_RANGE;
     identity->boot_ms = born_ms - (int64_t)days * DAY_MS - crypto_rng_u32(&rng) % DAY_MS;
+    uint32_t place = crypto_rng_u32(&rng), card = crypto_rng_u32(&rng);
+    (void)snprintf(identity->address_z, sizeof(identity->address_z), "10.%u.%u.%u", place & 0xff,
+                   place >> 8 & 0xff, 2 + (place >> 16) % 250);
+    const uint8_t mac[] = {
+        0x52, 0x54, 0, (uint8_t)card, (uint8_t)(card >> 8), (uint8_t)(card >> 16)}; /* QEMU's */
+    for (size_t i = 0; i < sizeof(mac); i++)
+        identity->mac[i] = mac[i];
     crypto_rng_wipe(&rng);
 }
 

@@ -10,14 +10,17 @@
 
 #define IDENTITY_UUID_SIZE     37 /* 8-4-4-4-12 hex digits and a NUL */
 #define IDENTITY_HOSTNAME_SIZE 65
+#define IDENTITY_ADDRESS_SIZE  16 /* a.b.c.d and a NUL */
 #define IDENTITY_KEYS          SSH_HOSTKEY_TYPES
 
 struct identity {
     uint8_t seed[CRYPTO_RNG_SEED_BYTES];
     char uuid_z[IDENTITY_UUID_SIZE];
     char hostname_z[IDENTITY_HOSTNAME_SIZE];
-    int64_t boot_ms;                   /* wall clock */
-    struct buffer keys[IDENTITY_KEYS]; /* PEM, by enum ssh_hostkey_type */
+    int64_t boot_ms;                       /* wall clock */
+    char address_z[IDENTITY_ADDRESS_SIZE]; /* of the machine, where a visitor's tells none */
+    uint8_t mac[6];                        /* of its network card */
+    struct buffer keys[IDENTITY_KEYS];     /* PEM, by enum ssh_hostkey_type */
 };
 
 /* Reads what is there and draws what is not. `data` is the data directory; the profile says how the

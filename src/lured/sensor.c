@@ -122,6 +122,8 @@ static int make_host(struct sensor *s)
         .sensor_uuid = s->name.uuid,
         .hostname = span_z(world->identity.hostname_z),
         .boot_ms = world->identity.boot_ms,
+        .address = span_z(world->identity.address_z),
+        .mac = world->identity.mac,
     };
     s->host = s->code == NULL ? NULL : session_host_new(&config);
     return s->host == NULL ? -ENOMEM : 0;

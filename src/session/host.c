@@ -23,6 +23,7 @@ struct session_host *session_host_new(const struct session_config *config)
     if (config->limits.kernel.instructions == 0)
         host->config.limits.kernel = kernel_limits_default;
     host->config.hostname = arena_copy(&host->arena, config->hostname);
+    host->config.address = arena_copy(&host->arena, config->address);
     host->sensor.name = arena_copy(&host->arena, config->sensor_name);
     host->sensor.uuid = arena_copy(&host->arena, config->sensor_uuid);
     host->suite = crypto_suite_new();

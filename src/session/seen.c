@@ -91,6 +91,20 @@ static void on_connect(struct session_connection *c, const struct kernel_event *
     session_put(c, &e);
 }
 
+/* The type of a record, RFC 1035, section 3.2.2, as people write it. */
+static void on_resolve(struct session_connection *c, const struct kernel_event *k)
+{
+    static const char *const types[] = {
+        [1] = "A",   [2] = "NS",   [5] = "CNAME", [6] = "SOA", [12] = "PTR",
+        [15] = "MX", [16] = "TXT", [28] = "AAAA", [33] = "SRV"};
+    struct event e = session_event(c, EVENT_NAME_ASKED);
+    bool known = k->number >= 0 && k->number < (int64_t)ARRAY_LEN(types) && types[k->number];
+    event_text(&e, FIELD_NAME, k->text);
+    event_text_z(&e, FIELD_TYPE, known ? types[k->number] : "other");
+    event_number(&e, FIELD_PID, k->pid);
+    session_put(c, &e);
+}
+
 static void on_refused(struct session_connection *c, const struct kernel_event *k)
 {
     struct event e = session_event(c, EVENT_SYSCALL_REFUSED);
@@ -117,6 +131,7 @@ void session_seen(struct session_connection *c, const struct kernel_event *event
     case KERNEL_FILE: on_file(c, event); break;
     case KERNEL_DELETE: on_delete(c, event); break;
     case KERNEL_CONNECT: on_connect(c, event); break;
+    case KERNEL_RESOLVE: on_resolve(c, event); break;
     case KERNEL_REFUSED: on_refused(c, event); break;
     case KERNEL_LIMIT: on_limit(c, event); break;
     }

@@ -31,6 +31,8 @@ struct session_config {
     struct span sensor_name, sensor_uuid; /* copied */
     struct span hostname;                 /* copied */
     int64_t boot_ms;                      /* wall-clock time of the machine's boot */
+    struct span address; /* copied: the machine's, when visitors come over loopback */
+    const uint8_t *mac;  /* 6 bytes, borrowed: of its network card; NULL: the image's */
 };
 
 /* NULL: out of memory. */

@@ -1,0 +1,36 @@
+/* What the calls of sockets (sys_socket.c, sys_message.c, sys_sockopt.c) share. */
+#ifndef KERNEL_SYSSOCKET_H
+#define KERNEL_SYSSOCKET_H
+
+#include "kernel/socket.h"
+#include "kernel/sysfile.h"
+
+/* The socket behind a descriptor, and its description; NULL and *error: -EBADF, -ENOTSOCK. */
+struct socket *sys_socket_at(const struct task *t, uint64_t fd, struct file **f, int *error);
+
+/* A struct sockaddr of the guest. 0, -EINVAL, -EFAULT. */
+int sys_name_get(struct task *t, uint64_t addr, uint64_t len, struct socket_name *out);
+/* A name to the guest, cut to the room that *len_addr says; an empty one is the family's own. */
+int sys_name_put(struct task *t, uint64_t addr, uint64_t len_addr, const struct socket_name *name,
+                 int family);
+int sys_name_family(const struct socket_name *name);
+int sys_name_check(const struct socket *s, const struct socket_name *name); /* its length */
+/* The AF_UNIX socket that a name means. 0, -ECONNREFUSED, -EPROTOTYPE, or the path's error. */
+int sys_name_find(struct task *t, const struct socket *s, const struct socket_name *name,
+                  struct socket **out);
+
+/* The answer to -EAGAIN of an operation on a socket: that, or the task is parked, at most for
+ * `timeout_ns` (0: for ever), and until `s` has a message that is on its way. */
+int64_t sys_wait_socket(struct task *t, struct file *f, int64_t timeout_ns, uint64_t flags);
+
+/* Options that change what other calls do (sys_sockopt.c). */
+enum sys_option {
+    OPTION_REUSEADDR,
+    OPTION_REUSEPORT,
+    OPTION_PASSCRED,
+    OPTION_TIMESTAMP,
+    OPTION_RECVTTL,
+    OPTION_NO_CHECK,
+};
+
+#endif
