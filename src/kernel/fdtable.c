@@ -1,6 +1,7 @@
 #include "kernel/fdtable.h"
 
 #include "kernel/file.h"
+#include "kernel/lock.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -51,12 +52,21 @@ struct fd_table *fd_table_hold(struct fd_table *table)
     return table;
 }
 
+/* A process that closes any descriptor of a file loses its record locks there (fcntl(2)). */
+static void closed(const struct fd_table *table, struct file *f)
+{
+    if (f->vfs->locks != NULL)
+        lock_forget(f->vfs, f->node, table);
+    file_drop(f);
+}
+
 void fd_table_drop(struct fd_table *table)
 {
     if (table == NULL || --table->holders > 0)
         return;
     for (int fd = 0; fd < table->size; fd++)
-        file_drop(table->slots[fd].file);
+        if (table->slots[fd].file != NULL)
+            closed(table, table->slots[fd].file);
     free(table->slots);
     free(table);
 }
@@ -120,7 +130,8 @@ int fd_table_set(struct fd_table *table, struct file *f, int fd, uint64_t limit,
     }
     struct file *old = table->slots[fd].file;
     table->slots[fd] = (struct slot){.file = f, .close_on_exec = close_on_exec};
-    file_drop(old);
+    if (old != NULL)
+        closed(table, old);
     return fd;
 }
 
@@ -130,7 +141,7 @@ int fd_table_close(struct fd_table *table, int64_t fd)
     if (f == NULL)
         return -EBADF;
     table->slots[fd] = (struct slot){0};
-    file_drop(f);
+    closed(table, f);
     return 0;
 }
 

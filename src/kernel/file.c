@@ -1,6 +1,7 @@
 #include "kernel/file.h"
 
 #include "kernel/fs.h"
+#include "kernel/lock.h"
 #include "kernel/task.h"
 
 #include <errno.h>
@@ -50,6 +51,8 @@ void file_drop(struct file *f)
         f->holders = 1; /* the hook may read it */
         vfs->hooks.on_written(vfs->hooks.ctx, f);
     }
+    if (vfs->locks != NULL)
+        lock_forget(vfs, f->node, f);
     if (f->ops != NULL && f->ops->close != NULL)
         f->ops->close(f);
     vnode_drop(f->node);

@@ -13,9 +13,11 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+struct lock;
 struct mount;
 struct socket;
 struct tty;
+struct xattr;
 
 /* What a new inode is made of. */
 struct fs_new {
@@ -75,6 +77,8 @@ struct fs_ops {
     void (*drop)(struct fs *fs, uint64_t ino);
     /* Where a fifo or socket keeps its object; NULL when the inode was never held. */
     void **(*object)(struct fs *fs, uint64_t ino);
+    /* The list of its extended attributes (xattr.h), NULL: no memory. The inode is held. */
+    struct xattr **(*attributes)(struct fs *fs, uint64_t ino);
     void (*free)(struct fs *fs);
 };
 
@@ -121,6 +125,8 @@ struct vfs {
     struct socket *sockets; /* all of them, the newest first */
     struct socket_message *waste; /* messages whose files are to be dropped (socket.c) */
     bool wasting;
+    struct lock *locks; /* of all files, by start */
+    uint32_t lock_count;
     uint64_t next_object;   /* inode numbers of pipes and sockets */
     unsigned epoll_depth;   /* of epolls that ask epolls, now */
     uint32_t epoll_asked;   /* items, by the outermost of them */

@@ -50,5 +50,7 @@ const struct hardware hardware_default = {
     .disk_available = 9238940,
     .disk_inodes = 2555904,
     .disk_inodes_free = 2528269,
+    .max_locked = 257806336,
+    .max_processes = 7719,
     .threads = 93,
 };

@@ -22,6 +22,7 @@ struct hardware {
     uint32_t idle_percent;       /* of all CPUs since boot */
     /* The root disk, in blocks of 4096 bytes and in inodes. */
     uint64_t disk_blocks, disk_free, disk_available, disk_inodes, disk_inodes_free;
+    uint64_t max_locked, max_processes; /* RLIMIT_MEMLOCK; RLIMIT_NPROC and SIGPENDING */
     uint32_t threads; /* threads of the processes that seem to run */
 };
 

@@ -251,17 +251,19 @@ static int request(struct task *t, struct socket *s, const struct nlmsghdr *head
     bool is_dump = c.is_dump;
     buffer_init(&out, ANSWER_MAX);
     int error = answer(&c);
-    if (error != 0) {
+    bool acknowledged = error != 0 || (!is_dump && (header->nlmsg_flags & NLM_F_ACK) != 0);
+    if (error != 0)
+        buffer_clear(&out);
+    else if (is_dump)
+        put_done(&c);
+    int lost = deliver_all(s, buffer_span(&out));
+    if (acknowledged && lost == 0) { /* a message of its own */
         buffer_clear(&out);
         put_error(&c, error);
-    } else if (is_dump) {
-        put_done(&c);
-    } else if ((header->nlmsg_flags & NLM_F_ACK) != 0) {
-        put_error(&c, 0);
+        lost = deliver_all(s, buffer_span(&out));
     }
-    error = deliver_all(s, buffer_span(&out));
     buffer_fini(&out);
-    return error;
+    return lost;
 }
 
 /* ---- The socket ---- */

@@ -2,6 +2,7 @@
 
 #include "kernel/hardware.h"
 #include "kernel/mount.h"
+#include "kernel/xattr.h"
 
 #include <errno.h>
 #include <linux/fs.h>
@@ -76,6 +77,7 @@ static void inode_free(struct overlay *o, struct inode *i)
     if (S_ISFIFO(i->mode) && i->object != NULL)
         pipe_forget(i->object);
     hash_remove(&o->inodes, &i->link);
+    xattr_free(i->attributes);
     free(i->pages);
     free(i->target);
     free(i);
@@ -314,6 +316,12 @@ static void **object_of(struct fs *fs, uint64_t ino)
     return i != NULL ? &i->object : NULL;
 }
 
+static struct xattr **attributes_of(struct fs *fs, uint64_t ino)
+{
+    struct inode *i = overlay_inode(overlay_of(fs), ino);
+    return i != NULL ? &i->attributes : NULL;
+}
+
 static void overlay_free(struct fs *fs)
 {
     struct overlay *o = overlay_of(fs);
@@ -345,6 +353,7 @@ static const struct fs_ops overlay_ops = {
     .hold = hold,
     .drop = drop,
     .object = object_of,
+    .attributes = attributes_of,
     .free = overlay_free,
 };
 

@@ -58,6 +58,7 @@ struct inode {
     struct name *first_name, *last_name;
 
     char *target; /* a new symbolic link: owned, base is its span */
+    struct xattr *attributes; /* owned */
     void *object; /* a fifo's or socket's */
 };
 

@@ -164,6 +164,17 @@ static const struct file_ops pipe_ops = {
     .reopen = pipe_reopen,
 };
 
+bool pipe_is(const struct file *f)
+{
+    return f->ops == &pipe_ops;
+}
+
+struct span pipe_peek(const struct file *f)
+{
+    const struct pipe *p = f->object;
+    return buffer_span(&p->bytes);
+}
+
 static void opened(struct pipe *p, uint32_t flags)
 {
     if ((flags & O_ACCMODE) != O_WRONLY) {

@@ -24,6 +24,10 @@ int pipe_door_in(struct vfs *vfs, struct pipe **door, struct file **end);
 int pipe_door_out(struct vfs *vfs, size_t max, struct pipe **door, struct file **end);
 void pipe_door_close(struct pipe *door); /* the outside is gone: EOF, or EPIPE. Takes NULL */
 
+bool pipe_is(const struct file *f);
+/* What waits in it; borrowed until the next change. */
+struct span pipe_peek(const struct file *f);
+
 size_t pipe_put(struct pipe *door, struct span bytes); /* what was taken */
 void pipe_put_end(struct pipe *door);                  /* end of file after what is in it */
 struct span pipe_out(struct pipe *door);               /* borrowed until the next kernel call */

@@ -3,6 +3,7 @@
 #include "kernel/exec.h"
 #include "kernel/exit.h"
 #include "kernel/fdtable.h"
+#include "kernel/hardware.h"
 #include "kernel/pipe.h"
 #include "kernel/tty.h"
 #include "kernel/vfs.h"
@@ -18,7 +19,6 @@ enum {
     OPEN_FILES_SOFT = 1024, /* as sshd's children have them on Debian 12 */
     OPEN_FILES_HARD = 1048576,
     STACK_SOFT = 8 << 20,
-    LOCKED_MEMORY = 1 << 26,
     MESSAGE_QUEUES = 819200,
 };
 
@@ -26,18 +26,18 @@ enum {
 
 static void default_limits(struct process *p)
 {
-    uint64_t processes = p->kernel->limits.processes;
+    const struct hardware *h = &hardware_default;
     for (int i = 0; i < RLIM_NLIMITS; i++)
         p->limits[i] = (struct rlimit64){RLIM64_INFINITY, RLIM64_INFINITY};
     p->limits[RLIMIT_STACK].rlim_cur = STACK_SOFT;
     p->limits[RLIMIT_CORE].rlim_cur = 0;
     p->limits[RLIMIT_NOFILE] = (struct rlimit64){OPEN_FILES_SOFT, OPEN_FILES_HARD};
-    p->limits[RLIMIT_MEMLOCK] = (struct rlimit64){LOCKED_MEMORY, LOCKED_MEMORY};
+    p->limits[RLIMIT_MEMLOCK] = (struct rlimit64){h->max_locked, h->max_locked};
     p->limits[RLIMIT_MSGQUEUE] = (struct rlimit64){MESSAGE_QUEUES, MESSAGE_QUEUES};
     p->limits[RLIMIT_NICE] = p->limits[RLIMIT_RTPRIO] = (struct rlimit64){0, 0};
     /* What a machine of this size allows; kernel_limits.processes is met before it. */
-    uint64_t most = processes > 7000 ? processes : 7000;
-    p->limits[RLIMIT_NPROC] = p->limits[RLIMIT_SIGPENDING] = (struct rlimit64){most, most};
+    p->limits[RLIMIT_NPROC] = p->limits[RLIMIT_SIGPENDING] =
+        (struct rlimit64){h->max_processes, h->max_processes};
 }
 
 static void set_creds(struct creds *c, const struct kernel_spawn *spawn)

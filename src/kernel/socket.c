@@ -267,7 +267,8 @@ static void take_bytes(struct socket *s, struct socket_message *m, size_t n)
 /* A stream goes on in the next message when that came from the same sender without more. */
 static bool goes_on(const struct socket_message *next, const struct socket_about *about)
 {
-    return next != NULL && next->about.right_count == 0 && next->about.pid == about->pid &&
+    return next != NULL && about->right_count == 0 && next->about.right_count == 0 &&
+           next->about.pid == about->pid &&
            next->about.uid == about->uid;
 }
 

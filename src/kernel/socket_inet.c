@@ -143,10 +143,10 @@ int socket_inet_bind(struct task *t, struct socket *s, const struct socket_name 
     uint16_t port = 0;
     struct socket_name full = *name;
     socket_ip_of(name, &ip, &port);
-    if (s->named)
-        return -EINVAL;
     if (!net_ip_is_any(&ip) && !net_is_own(&s->vfs->net, &ip))
         return -EADDRNOTAVAIL;
+    if (s->named)
+        return -EINVAL;
     if (s->type == SOCK_RAW)
         return socket_bind(s, &full);
     if (port != 0 && port < PORT_PRIVILEGED && !creds_capable(&t->creds, CAP_NET_BIND_SERVICE))

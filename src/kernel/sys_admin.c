@@ -1,5 +1,6 @@
 /* What administers the machine or looks into others: answered as far as a visitor can see. */
 #include "kernel/exit.h"
+#include "kernel/fdtable.h"
 #include "kernel/syscalls.h"
 
 #include <errno.h>
@@ -26,10 +27,10 @@ enum {
 int64_t sys_syslog(struct task *t, const uint64_t arg[6])
 {
     int action = (int)arg[0];
-    if (action < 0 || action > LOG_SIZE_BUFFER)
-        return -EINVAL;
     if (!creds_capable(&t->creds, CAP_SYSLOG))
         return -EPERM;
+    if (action < 0 || action > LOG_SIZE_BUFFER)
+        return -EINVAL;
     if ((action == LOG_READ_ALL || action == LOG_READ_CLEAR) && (arg[1] == 0 || (int)arg[2] < 0))
         return -EINVAL;
     if (action == LOG_CONSOLE_LEVEL && ((int)arg[2] < 1 || (int)arg[2] > 8))
@@ -171,9 +172,7 @@ int64_t sys_unshare(struct task *t, const uint64_t arg[6])
 
 int64_t sys_setns(struct task *t, const uint64_t arg[6])
 {
-    (void)t;
-    (void)arg;
-    return -EPERM;
+    return fd_table_find(t->files, (int32_t)arg[0]) != NULL ? -EINVAL : -EBADF;
 }
 
 /* ---- More of scheduling ---- */

@@ -1,5 +1,4 @@
-/* Changing what inodes say of themselves: chmod, chown, times, truncate; and extended attributes,
- * of which there are none. */
+/* Changing what inodes say of themselves: chmod, chown, times, truncate. */
 #include "kernel/sysfile.h"
 
 #include <errno.h>
@@ -276,82 +275,4 @@ int64_t sys_fadvise64(struct task *t, const uint64_t arg[6])
 int64_t sys_readahead(struct task *t, const uint64_t arg[6])
 {
     return check_fd(t, arg[0], true);
-}
-
-/* ---- Extended attributes ---- */
-
-static int64_t no_attribute(struct task *t, uint64_t path, bool follow, int64_t answer)
-{
-    struct walk_found found;
-    int error = sys_walk(t, HERE, path, follow, false, &found);
-    if (error != 0)
-        return error;
-    walk_done(&found);
-    return answer;
-}
-
-static int64_t no_attribute_open(struct task *t, uint64_t fd, int64_t answer)
-{
-    int64_t error = check_fd(t, fd, false);
-    return error != 0 ? error : answer;
-}
-
-int64_t sys_getxattr(struct task *t, const uint64_t arg[6])
-{
-    return no_attribute(t, arg[0], true, -ENODATA);
-}
-
-int64_t sys_lgetxattr(struct task *t, const uint64_t arg[6])
-{
-    return no_attribute(t, arg[0], false, -ENODATA);
-}
-
-int64_t sys_fgetxattr(struct task *t, const uint64_t arg[6])
-{
-    return no_attribute_open(t, arg[0], -ENODATA);
-}
-
-int64_t sys_listxattr(struct task *t, const uint64_t arg[6])
-{
-    return no_attribute(t, arg[0], true, 0);
-}
-
-int64_t sys_llistxattr(struct task *t, const uint64_t arg[6])
-{
-    return no_attribute(t, arg[0], false, 0);
-}
-
-int64_t sys_flistxattr(struct task *t, const uint64_t arg[6])
-{
-    return no_attribute_open(t, arg[0], 0);
-}
-
-int64_t sys_setxattr(struct task *t, const uint64_t arg[6])
-{
-    return no_attribute(t, arg[0], true, -EOPNOTSUPP);
-}
-
-int64_t sys_lsetxattr(struct task *t, const uint64_t arg[6])
-{
-    return no_attribute(t, arg[0], false, -EOPNOTSUPP);
-}
-
-int64_t sys_fsetxattr(struct task *t, const uint64_t arg[6])
-{
-    return no_attribute_open(t, arg[0], -EOPNOTSUPP);
-}
-
-int64_t sys_removexattr(struct task *t, const uint64_t arg[6])
-{
-    return no_attribute(t, arg[0], true, -ENODATA);
-}
-
-int64_t sys_lremovexattr(struct task *t, const uint64_t arg[6])
-{
-    return no_attribute(t, arg[0], false, -ENODATA);
-}
-
-int64_t sys_fremovexattr(struct task *t, const uint64_t arg[6])
-{
-    return no_attribute_open(t, arg[0], -ENODATA);
 }

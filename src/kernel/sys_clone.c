@@ -4,6 +4,7 @@
 #include "kernel/fdtable.h"
 #include "kernel/lines.h"
 #include "kernel/mm.h"
+#include "kernel/pidfd.h"
 #include "kernel/syscalls.h"
 #include "kernel/vfs.h"
 
@@ -16,15 +17,16 @@ struct clone {
     uint64_t flags;
     uint64_t stack; /* the new stack pointer; 0: the same */
     uint64_t parent_tid, child_tid, tls;
+    uint64_t pidfd; /* where its descriptor is told (CLONE_PIDFD) */
     int exit_signal;
 };
 
-/* Namespaces, pid descriptors and cgroups are not there. */
+/* Namespaces and cgroups are not there. */
 #define CLONE_KNOWN                                                                             \
     (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_VFORK | CLONE_PARENT |           \
      CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | \
      CLONE_DETACHED | CLONE_UNTRACED | CLONE_CHILD_SETTID | CLONE_IO | CLONE_PTRACE |           \
-     CLONE_CLEAR_SIGHAND)
+     CLONE_CLEAR_SIGHAND | CLONE_PIDFD)
 #define CLONE_NAMESPACES                                                                          \
     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | \
      CLONE_NEWNET)
@@ -40,6 +42,8 @@ static int check(const struct task *t, const struct clone *c)
     if ((c->flags & CLONE_SIGHAND) != 0 && (c->flags & CLONE_VM) == 0)
         return -EINVAL;
     if ((c->flags & CLONE_SIGHAND) != 0 && (c->flags & CLONE_CLEAR_SIGHAND) != 0)
+        return -EINVAL;
+    if ((c->flags & CLONE_PIDFD) != 0 && (c->flags & (CLONE_THREAD | CLONE_DETACHED)) != 0)
         return -EINVAL;
     return 0;
 }
@@ -150,6 +154,15 @@ static int make(struct task *t, const struct clone *c, struct task **out)
     return 0;
 }
 
+static int make_handle(struct task *t, int32_t *fd, struct file **out)
+{
+    int error = pidfd_new(t, 0, 0, out);
+    if (error == 0)
+        *fd = (int32_t)fd_table_add(t->files, *out, 0, process_limit(t->process, RLIMIT_NOFILE),
+                                    true);
+    return error != 0 ? error : *fd < 0 ? *fd : 0;
+}
+
 static int64_t run_clone(struct task *t, const struct clone *c)
 {
     struct kernel *k = t->kernel;
@@ -164,9 +177,21 @@ static int64_t run_clone(struct task *t, const struct clone *c)
     if (over_process_limit(t))
         return -EAGAIN;
     kernel_charge(k, KERNEL_FORK_COST);
-    error = make(t, c, &child);
-    if (error != 0)
+    struct file *handle = NULL; /* made first: a process cannot be taken back */
+    int32_t fd = -1;
+    if ((c->flags & CLONE_PIDFD) != 0)
+        error = make_handle(t, &fd, &handle);
+    if (error == 0)
+        error = make(t, c, &child);
+    if (error != 0) {
+        if (fd >= 0)
+            fd_table_close(t->files, fd);
         return error;
+    }
+    if (handle != NULL) {
+        pidfd_set(handle, child->process->pid);
+        task_write(t, c->pidfd, &fd, sizeof(fd));
+    }
     if ((c->flags & CLONE_PARENT_SETTID) != 0)
         task_write_u32(t, c->parent_tid, (uint32_t)child->tid);
     if ((c->flags & CLONE_CHILD_SETTID) != 0)
@@ -184,10 +209,13 @@ int64_t sys_clone(struct task *t, const uint64_t arg[6])
                       .exit_signal = (int)(arg[0] & CSIGNAL),
                       .stack = arg[1],
                       .parent_tid = arg[2],
+                      .pidfd = arg[2],
                       .child_tid = arg[3],
                       .tls = arg[4]};
     if (c.exit_signal > SIGNAL_MAX)
         return -EINVAL;
+    if ((c.flags & (CLONE_PIDFD | CLONE_PARENT_SETTID)) == (CLONE_PIDFD | CLONE_PARENT_SETTID))
+        return -EINVAL; /* both would be told at one place */
     return run_clone(t, &c);
 }
 
@@ -228,6 +256,7 @@ int64_t sys_clone3(struct task *t, const uint64_t arg[6])
                       .exit_signal = (int)a.exit_signal,
                       .stack = a.stack + a.stack_size,
                       .parent_tid = a.parent_tid,
+                      .pidfd = a.pidfd,
                       .child_tid = a.child_tid,
                       .tls = a.tls};
     return run_clone(t, &c);

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
-#include <sys/file.h>
 
 struct vfs_at sys_at(struct task *t, struct file *dir)
 {
@@ -166,29 +165,6 @@ int64_t sys_dup3(struct task *t, const uint64_t arg[6])
 
 /* ---- fcntl ---- */
 
-/* Whoever asks is alone: no lock is ever in the way, within one process's life. */
-static int64_t lock_command(struct task *t, const struct file *f, uint64_t command, uint64_t arg)
-{
-    struct {
-        int16_t type, whence;
-        int32_t pad;
-        int64_t start, len;
-        int32_t pid, pad2;
-    } lock;
-    if (task_read(t, arg, &lock, sizeof(lock)) != 0)
-        return -EFAULT;
-    if (lock.type != F_RDLCK && lock.type != F_WRLCK && lock.type != F_UNLCK)
-        return -EINVAL;
-    if (command == F_GETLK || command == F_OFD_GETLK) {
-        lock.type = F_UNLCK;
-        return task_write(t, arg, &lock, sizeof(lock));
-    }
-    uint32_t access = f->flags & O_ACCMODE;
-    bool wrong = (lock.type == F_RDLCK && access == O_WRONLY) ||
-                 (lock.type == F_WRLCK && access == O_RDONLY);
-    return wrong ? -EBADF : 0;
-}
-
 static int64_t set_flags(struct file *f, uint32_t flags)
 {
     const uint32_t may = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
@@ -233,7 +209,7 @@ int64_t sys_fcntl(struct task *t, const uint64_t arg[6])
     case F_SETLKW:
     case F_OFD_GETLK:
     case F_OFD_SETLK:
-    case F_OFD_SETLKW: return lock_command(t, f, command, arg[2]);
+    case F_OFD_SETLKW: return sys_lock_command(t, f, command, arg[2]);
     case F_SETOWN: f->owner = (int32_t)arg[2]; return 0;
     case F_GETOWN: return f->owner;
     case F_SETSIG:
@@ -244,18 +220,6 @@ int64_t sys_fcntl(struct task *t, const uint64_t arg[6])
     case F_SETPIPE_SZ: return is_pipe(f) ? PIPE_BYTES : -EBADF;
     default: return -EINVAL;
     }
-}
-
-enum { LOCK_MAND_ = 32 };
-
-int64_t sys_flock(struct task *t, const uint64_t arg[6])
-{
-    uint64_t how = arg[1] & ~(uint64_t)LOCK_NB;
-    if ((arg[1] & LOCK_MAND_) != 0)
-        return 0; /* once there were such locks */
-    if (sys_file(t, arg[0]) == NULL)
-        return -EBADF;
-    return how == LOCK_SH || how == LOCK_EX || how == LOCK_UN ? 0 : -EINVAL;
 }
 
 int64_t sys_ioctl(struct task *t, const uint64_t arg[6])

@@ -329,10 +329,3 @@ int64_t sys_copy_file_range(struct task *t, const uint64_t arg[6])
     moved = place_put(t, arg[1], in_at, moved);
     return place_put(t, arg[3], out_at, moved);
 }
-
-int64_t sys_splice(struct task *t, const uint64_t arg[6])
-{
-    if (sys_file(t, arg[0]) == NULL || sys_file(t, arg[2]) == NULL)
-        return -EBADF;
-    return -EINVAL; /* the caller falls back to read and write */
-}

@@ -140,8 +140,10 @@ static const struct option *find_option(const struct socket *s, int level, int n
 }
 
 /* What an unknown option, or a level that the socket does not have, is answered with. */
-static int64_t unknown(const struct socket *s, int level)
+static int64_t unknown(const struct socket *s, int level, bool asked)
 {
+    if (socket_is_inet(s) && asked && !has_level(s, level))
+        return -EOPNOTSUPP;
     if (has_level(s, level) || level == SOL_NETLINK)
         return -ENOPROTOOPT;
     return s->family == AF_UNIX ? -EOPNOTSUPP : -ENOPROTOOPT;
@@ -203,7 +205,7 @@ int64_t sys_setsockopt(struct task *t, const uint64_t arg[6])
                                                                   : 0;
     const struct option *o = find_option(s, level, name);
     if (o == NULL)
-        return unknown(s, level);
+        return unknown(s, level, false);
     if (o->kind != KIND_ANY && (uint32_t)arg[4] < sizeof(value))
         return -EINVAL;
     if (o->kind != KIND_ANY && task_read(t, arg[3], &value, sizeof(value)) != 0)
@@ -264,7 +266,7 @@ static int64_t get_value(struct socket *s, int level, int name, int32_t value[4]
         return 0;
     }
     if (o == NULL)
-        return level == SOL_SOCKET ? get_plain(s, name, value, len) : unknown(s, level);
+        return level == SOL_SOCKET ? get_plain(s, name, value, len) : unknown(s, level, true);
     if (o->kind != KIND_ANY)
         value[0] = (s->value_set >> o->place & 1) != 0 ? s->value[o->place] : o->first;
     return 0;

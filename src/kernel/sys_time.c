@@ -169,7 +169,9 @@ int64_t sys_clock_settime(struct task *t, const uint64_t arg[6])
 
 int64_t sys_settimeofday(struct task *t, const uint64_t arg[6])
 {
-    (void)arg;
+    struct timeval wanted;
+    if (arg[0] != 0 && task_read(t, arg[0], &wanted, sizeof(wanted)) != 0)
+        return -EFAULT;
     return may_set(t);
 }
 

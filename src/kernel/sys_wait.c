@@ -1,5 +1,7 @@
 /* wait4(2), waitid(2), exit(2), exit_group(2). */
 #include "kernel/exit.h"
+#include "kernel/fdtable.h"
+#include "kernel/pidfd.h"
 #include "kernel/sys_time.h"
 #include "kernel/syscalls.h"
 
@@ -149,6 +151,13 @@ int64_t sys_waitid(struct task *t, const uint64_t arg[6])
         .parent = t->process, .type = (int)arg[0], .id = (int32_t)arg[1], .options = options};
     if ((options & ~known) != 0 || (options & (WEXITED | WSTOPPED | WCONTINUED)) == 0)
         return -EINVAL;
+    if (w.type == P_PIDFD) {
+        const struct file *f = w.id >= 0 ? fd_table_find(t->files, w.id) : NULL;
+        if (f == NULL || pidfd_pid(f) < 0)
+            return w.id < 0 ? -EINVAL : -EBADF;
+        w.type = P_PID;
+        w.id = pidfd_pid(f);
+    }
     if ((w.type != P_ALL && w.type != P_PID && w.type != P_PGID) ||
         (w.type == P_PID && w.id <= 0) || (w.type == P_PGID && w.id < 0))
         return -EINVAL;

@@ -43,6 +43,9 @@ int64_t sys_timespec_ns(struct task *t, uint64_t addr, int64_t *out);
 int64_t sys_mask_for_call(struct task *t, uint64_t addr, uint64_t size);
 int sys_anonymous_stat(struct file *f, struct file_stat *out); /* of anon_inode:[...] */
 
+/* The lock commands of fcntl (sys_lock.c): F_GETLK ... F_OFD_SETLKW. */
+int64_t sys_lock_command(struct task *t, struct file *f, uint64_t command, uint64_t addr);
+
 /* The status flags that stay with a description, of those open(2) was given. */
 uint32_t sys_status_flags(uint32_t flags);
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -221,12 +222,45 @@ static int open_found(const struct vfs_at *at, struct walk_found *found, uint32_
     return error;
 }
 
+/* O_TMPFILE: a file of the directory's file system that has had its name for this call only. */
+static int open_nameless(const struct vfs_at *at, struct span path, uint32_t flags, uint32_t mode,
+                         struct file **out)
+{
+    struct walk_found dir;
+    char name[24]; /* as ext4 shows it: the inode's number */
+    if ((wanted(flags) & W_OK) == 0)
+        return -EINVAL;
+    int error = walk(at, path, (flags & O_NOFOLLOW) == 0 ? WALK_FOLLOW : 0, &dir);
+    if (error != 0)
+        return error;
+    if (!S_ISDIR(dir.stat.mode) || dir.node.fs == NULL)
+        error = -ENOTDIR;
+    else if (dir.node.fs->ops->make == NULL || dir.node.fs->ops->unlink == NULL)
+        error = -EOPNOTSUPP;
+    if (error != 0)
+        goto out;
+    struct walk_found new = {.dir = dir.node};
+    new.name_len = (size_t)snprintf(name, sizeof(name), "#%llu",
+                                    (unsigned long long)dir.node.fs->vfs->next_object++);
+    span_copy_z(span_of(name, new.name_len), new.name, sizeof(new.name));
+    const struct fs_new wanted_new = {.mode = S_IFREG | (mode & 07777)};
+    error = vfs_make_at(at, &new, &wanted_new);
+    if (error != 0)
+        goto out;
+    error = vfs_open_node(at, new.node, new.dir, walk_name(&new),
+                          flags & ~(uint32_t)(O_CREAT | O_EXCL | O_TMPFILE), out);
+    (void)new.dir.fs->ops->unlink(new.dir.fs, new.dir.ino, walk_name(&new));
+out:
+    walk_done(&dir);
+    return error;
+}
+
 int vfs_open(const struct vfs_at *at, struct span path, uint32_t flags, uint32_t mode,
              struct file **out)
 {
     struct walk_found found;
     if ((flags & O_TMPFILE) == O_TMPFILE)
-        return -EOPNOTSUPP;
+        return open_nameless(at, path, flags, mode, out);
     if ((flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
         flags &= ~(uint32_t)O_DIRECTORY; /* Linux 6.1 makes a file then */
     if ((flags & O_PATH) != 0)
