@@ -75,7 +75,7 @@ static void join(struct vfs *vfs, struct lock *new)
 {
     for (struct lock **place = &vfs->locks; *place != NULL;) {
         const struct lock *l = *place;
-        bool beside = l->kind == new->kind && vnode_is_same(l->node, new->node) &&
+        bool beside = l->kind == new->kind &&vnode_is_same(l->node, new->node) &&
                       l->owner == new->owner && l->exclusive == new->exclusive &&
                       (l->end == new->start || l->start == new->end);
         if (!beside) {

@@ -57,9 +57,9 @@ struct inode {
     uint32_t entries; /* a directory: names in it, without . and .. */
     struct name *first_name, *last_name;
 
-    char *target; /* a new symbolic link: owned, base is its span */
+    char *target;             /* a new symbolic link: owned, base is its span */
     struct xattr *attributes; /* owned */
-    void *object; /* a fifo's or socket's */
+    void *object;             /* a fifo's or socket's */
 };
 
 /* The block of packed contents that was read last. */

@@ -268,8 +268,7 @@ static void take_bytes(struct socket *s, struct socket_message *m, size_t n)
 static bool goes_on(const struct socket_message *next, const struct socket_about *about)
 {
     return next != NULL && about->right_count == 0 && next->about.right_count == 0 &&
-           next->about.pid == about->pid &&
-           next->about.uid == about->uid;
+           next->about.pid == about->pid && next->about.uid == about->uid;
 }
 
 int64_t socket_receive(struct socket *s, void *out, size_t len, bool peek,

@@ -221,10 +221,8 @@ int64_t sys_sched_setattr(struct task *t, const uint64_t arg[6])
     if (of == NULL)
         return -ESRCH;
     bool realtime = a.policy == SCHED_FIFO || a.policy == SCHED_RR;
-    bool plain = a.policy == SCHED_OTHER || a.policy == SCHED_BATCH ||
-                 a.policy == SCHED_IDLE;
-    if ((!realtime && !plain) || (realtime ? a.priority < 1 || a.priority > 99
-                                           : a.priority != 0))
+    bool plain = a.policy == SCHED_OTHER || a.policy == SCHED_BATCH || a.policy == SCHED_IDLE;
+    if ((!realtime && !plain) || (realtime ? a.priority < 1 || a.priority > 99 : a.priority != 0))
         return -EINVAL;
     bool root = creds_capable(&t->creds, CAP_SYS_NICE);
     if (!root && (realtime || a.nice < of->nice))

@@ -136,8 +136,8 @@ static int64_t move(struct task *t, struct task *other, const struct ends *e, co
         n = n < m ? n : m;
         n = n < sizeof(bytes) ? n : sizeof(bytes);
         uint64_t near = e->local[i].base + at, far = e->remote[j].base + there;
-        int error = writes ? task_read(t, near, bytes, (size_t)n)
-                           : task_read(other, far, bytes, (size_t)n);
+        int error =
+            writes ? task_read(t, near, bytes, (size_t)n) : task_read(other, far, bytes, (size_t)n);
         if (error == 0)
             error = writes ? task_write(other, far, bytes, (size_t)n)
                            : task_write(t, near, bytes, (size_t)n);

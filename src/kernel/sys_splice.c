@@ -116,8 +116,8 @@ int64_t sys_tee(struct task *t, const uint64_t arg[6])
     int64_t error = end_get(t, arg[0], 0, &in);
     if (error == 0)
         error = end_get(t, arg[1], 0, &out);
-    if (error == 0 && ((in.f->flags & O_ACCMODE) == O_WRONLY ||
-                       (out.f->flags & O_ACCMODE) == O_RDONLY))
+    if (error == 0 &&
+        ((in.f->flags & O_ACCMODE) == O_WRONLY || (out.f->flags & O_ACCMODE) == O_RDONLY))
         error = -EBADF;
     if (error == 0 && (!in.is_pipe || !out.is_pipe || in.f->object == out.f->object))
         error = -EINVAL;

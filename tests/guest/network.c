@@ -129,14 +129,22 @@ static void bad_messages(void)
 static void kinds(void)
 {
     static const int all[][3] = {
-        {AF_UNIX, SOCK_STREAM, 0},     {AF_UNIX, SOCK_SEQPACKET, 0},
-        {AF_UNIX, SOCK_DGRAM, 5},      {AF_UNIX, SOCK_RDM, 0},
-        {AF_INET, SOCK_STREAM, 6},     {AF_INET, SOCK_STREAM, 17},
-        {AF_INET, SOCK_DGRAM, 17},     {AF_INET, SOCK_DGRAM, 6},
-        {AF_INET, SOCK_SEQPACKET, 0},  {AF_INET6, SOCK_STREAM, 0},
-        {AF_NETLINK, SOCK_RAW, 0},     {AF_NETLINK, SOCK_DGRAM, 4},
-        {AF_NETLINK, SOCK_STREAM, 0},  {99, SOCK_STREAM, 0},
-        {AF_INET, 12, 0},              {AF_INET, SOCK_STREAM | 0x100, 0},
+        {AF_UNIX, SOCK_STREAM, 0},
+        {AF_UNIX, SOCK_SEQPACKET, 0},
+        {AF_UNIX, SOCK_DGRAM, 5},
+        {AF_UNIX, SOCK_RDM, 0},
+        {AF_INET, SOCK_STREAM, 6},
+        {AF_INET, SOCK_STREAM, 17},
+        {AF_INET, SOCK_DGRAM, 17},
+        {AF_INET, SOCK_DGRAM, 6},
+        {AF_INET, SOCK_SEQPACKET, 0},
+        {AF_INET6, SOCK_STREAM, 0},
+        {AF_NETLINK, SOCK_RAW, 0},
+        {AF_NETLINK, SOCK_DGRAM, 4},
+        {AF_NETLINK, SOCK_STREAM, 0},
+        {99, SOCK_STREAM, 0},
+        {AF_INET, 12, 0},
+        {AF_INET, SOCK_STREAM | 0x100, 0},
     };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         int fd = socket(all[i][0], all[i][1], all[i][2]);
@@ -204,9 +212,8 @@ static void options(void)
 
 static struct sockaddr_in at_port(uint16_t port)
 {
-    return (struct sockaddr_in){.sin_family = AF_INET,
-                                .sin_port = port,
-                                .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = port, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 }
 
 static uint16_t port_of(int fd)
