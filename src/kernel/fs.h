@@ -120,16 +120,16 @@ struct vfs {
     struct fs *mounts[VFS_MOUNTS_MAX]; /* [0] is "/" */
     size_t mount_count;
     struct fs *devpts;
-    struct tty *ttys;       /* by number, lowest first */
+    struct tty *ttys; /* by number, lowest first */
     struct net net;
-    struct socket *sockets; /* all of them, the newest first */
+    struct socket *sockets;       /* all of them, the newest first */
     struct socket_message *waste; /* messages whose files are to be dropped (socket.c) */
     bool wasting;
     struct lock *locks; /* of all files, by start */
     uint32_t lock_count;
-    uint64_t next_object;   /* inode numbers of pipes and sockets */
-    unsigned epoll_depth;   /* of epolls that ask epolls, now */
-    uint32_t epoll_asked;   /* items, by the outermost of them */
+    uint64_t next_object; /* inode numbers of pipes and sockets */
+    unsigned epoll_depth; /* of epolls that ask epolls, now */
+    uint32_t epoll_asked; /* items, by the outermost of them */
 };
 
 #define FS_DEV(major, minor)                                         \

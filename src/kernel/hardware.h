@@ -23,7 +23,7 @@ struct hardware {
     /* The root disk, in blocks of 4096 bytes and in inodes. */
     uint64_t disk_blocks, disk_free, disk_available, disk_inodes, disk_inodes_free;
     uint64_t max_locked, max_processes; /* RLIMIT_MEMLOCK; RLIMIT_NPROC and SIGPENDING */
-    uint32_t threads; /* threads of the processes that seem to run */
+    uint32_t threads;                   /* threads of the processes that seem to run */
 };
 
 /* The machine of personas/debian-12. */
