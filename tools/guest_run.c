@@ -64,7 +64,8 @@ struct runner {
     struct termios saved;
     bool raw;
     size_t most_frames;
-    double slowest_ms; /* of all runs of a slice */
+    double slowest_ms;        /* of all runs of a slice: the host's CPU time */
+    const char *slowest_call; /* the last of that slice */
 };
 
 static void fail(const char *what, int error)
@@ -87,6 +88,13 @@ static double ms_since(const struct timespec *from)
     struct timespec to;
     clock_gettime(CLOCK_MONOTONIC, &to);
     return (double)(to.tv_sec - from->tv_sec) * 1e3 + (double)(to.tv_nsec - from->tv_nsec) / 1e6;
+}
+
+static double cpu_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
 static struct span map_file(const char *path)
@@ -126,6 +134,15 @@ static void print_call(const struct task *t, int64_t result)
         fprintf(stderr, ") waits\n");
     else
         fprintf(stderr, ") = %" PRId64 " at %" PRIu64 "\n", result, t->kernel->instructions);
+}
+
+static const char *last_call = "none";
+
+static void note_call(const struct task *t, int64_t result)
+{
+    const char *name = syscall_name(t->call_number);
+    (void)result;
+    last_call = name != NULL ? name : "?";
 }
 
 static void pull_events(struct runner *r)
@@ -205,11 +222,13 @@ static bool is_over(const struct runner *r)
 static void pump(struct runner *r)
 {
     while (!is_over(r)) {
-        struct timespec from;
-        clock_gettime(CLOCK_MONOTONIC, &from);
+        double from_ms = cpu_ms();
         enum kernel_state state = kernel_run(r->kernel, r->options.slice, now_ms(r));
-        double ms = ms_since(&from);
-        r->slowest_ms = ms > r->slowest_ms ? ms : r->slowest_ms;
+        double ms = cpu_ms() - from_ms;
+        if (ms > r->slowest_ms) {
+            r->slowest_ms = ms;
+            r->slowest_call = last_call;
+        }
         size_t frames = cpu_pool_used(r->kernel->pool);
         r->most_frames = frames > r->most_frames ? frames : r->most_frames;
         bool moved = push_out(r);
@@ -306,6 +325,8 @@ static struct kernel *new_kernel(const struct runner *r, const struct persona_im
     struct kernel *k = kernel_new(&config, now_ms(r));
     if (k == NULL)
         fail("kernel_new", ENOMEM);
+    if (r->options.figures)
+        k->trace = note_call;
     if (r->options.calls)
         k->trace = print_call;
     return k;
@@ -337,9 +358,10 @@ static void spawn(struct runner *r)
 
 static void figures(const struct runner *r, const struct timespec *from)
 {
-    fprintf(stderr,
-            "%" PRIu64 " instructions, %.2f ms, at most %zu frames used, slowest slice %.2f ms\n",
-            r->kernel->instructions, ms_since(from), r->most_frames, r->slowest_ms);
+    fprintf(
+        stderr,
+        "%" PRIu64 " instructions, %.2f ms, at most %zu frames used, slowest slice %.2f ms (%s)\n",
+        r->kernel->instructions, ms_since(from), r->most_frames, r->slowest_ms, r->slowest_call);
 }
 
 int main(int argc, char **argv)

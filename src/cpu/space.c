@@ -58,6 +58,12 @@ void cpu_space_free(struct cpu_space *space)
     free(space);
 }
 
+size_t cpu_space_shrink(struct cpu_space *space, bool *done)
+{
+    enum { LEAVES = 16 };
+    return cpu_table_shrink(&space->table, LEAVES, done);
+}
+
 static int share_pages_of(struct cpu_space *space, uint64_t number)
 {
     for (unsigned i = 0; i < CPU_LEAF_PAGES; i++) {
@@ -344,12 +350,16 @@ int cpu_space_move(struct cpu_space *space, uint64_t from, uint64_t to, uint64_t
         return -EINVAL;
     if (own_range(space, from, len) < 0 || own_range(space, to, len) < 0)
         return -ENOMEM;
-    for (uint64_t offset = 0; offset < len; offset += CPU_PAGE_BYTES) {
-        struct cpu_leaf *source = cpu_table_find(&space->table, cpu_leaf_number(from + offset));
-        struct cpu_leaf *target = cpu_table_find(&space->table, cpu_leaf_number(to + offset));
-        struct cpu_entry *moved = &source->entry[cpu_leaf_index(from + offset)];
-        cpu_leaf_set(space->pool, target, cpu_leaf_index(to + offset), *moved);
-        *moved = (struct cpu_entry){0};
+    for (struct part p = {0}; next_part(&p, from, from + len);) {
+        struct cpu_leaf *source = cpu_table_find(&space->table, p.number), *target = NULL;
+        for (unsigned i = 0; i < p.count; i++) {
+            uint64_t at = to + (p.addr - from) + i * (uint64_t)CPU_PAGE_BYTES;
+            struct cpu_entry *moved = &source->entry[p.first + i];
+            if (!target || cpu_leaf_index(at) == 0)
+                target = cpu_table_find(&space->table, cpu_leaf_number(at));
+            cpu_leaf_set(space->pool, target, cpu_leaf_index(at), *moved);
+            *moved = (struct cpu_entry){0};
+        }
     }
     space->exec_epoch++;
     tlb_clear_range(space, from, len);

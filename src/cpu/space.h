@@ -31,6 +31,10 @@ struct cpu_space;
 struct cpu_space *cpu_space_new(struct cpu_pool *pool);
 void cpu_space_free(struct cpu_space *space);
 
+/* A piece of the work of cpu_space_free, which must follow: a large space takes long. How many pages
+ * went; `*done` says that cpu_space_free has nothing left to do. */
+size_t cpu_space_shrink(struct cpu_space *space, bool *done);
+
 /* What fork does: the same contents, pages shared until one side writes. NULL: out of memory. */
 struct cpu_space *cpu_space_clone(struct cpu_space *space);
 

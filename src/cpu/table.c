@@ -21,6 +21,23 @@ void cpu_table_fini(struct cpu_table *t)
     cpu_table_init(t, t->pool);
 }
 
+size_t cpu_table_shrink(struct cpu_table *t, size_t leaves, bool *done)
+{
+    enum { SLOTS_A_LEAF = 64 }; /* looked at, at most, for each leaf that may go */
+    size_t pages = 0, last = t->shrunk + leaves * SLOTS_A_LEAF;
+    for (; t->shrunk < t->cap && t->shrunk < last && leaves > 0; t->shrunk++) {
+        struct cpu_slot *slot = &t->slots[t->shrunk];
+        if (!slot->leaf)
+            continue;
+        pages += slot->leaf->refs == 1 ? CPU_LEAF_PAGES : 1;
+        leaves -= slot->leaf->refs == 1;
+        cpu_leaf_unref(t->pool, slot->leaf);
+        slot->leaf = NULL;
+    }
+    *done = t->shrunk == t->cap;
+    return pages;
+}
+
 static size_t home(const struct cpu_table *t, uint64_t number)
 {
     return (size_t)((number * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (t->cap - 1);

@@ -7,8 +7,8 @@
 
 enum {
     CPU_LEAF_PAGES = 64,
-    CPU_MAPPED = 16, /* in cpu_entry.access beside enum cpu_access: there is a page */
-    CPU_LEAVES_MAX = 1 << 17,
+    CPU_MAPPED = 16,          /* in cpu_entry.access beside enum cpu_access: there is a page */
+    CPU_LEAVES_MAX = 1 << 15, /* 8 GiB of addresses */
 };
 
 struct cpu_entry {
@@ -32,10 +32,14 @@ struct cpu_table {
     struct cpu_slot *slots; /* open addressing; a power of two, at most half full */
     size_t cap;
     size_t used;
+    size_t shrunk; /* slots that cpu_table_shrink has emptied */
 };
 
 void cpu_table_init(struct cpu_table *t, struct cpu_pool *pool);
 void cpu_table_fini(struct cpu_table *t);
+/* A part of cpu_table_fini, which must follow: drops at most so many leaves, and says how many pages
+ * went with them. `*done` says that none is left. */
+size_t cpu_table_shrink(struct cpu_table *t, size_t leaves, bool *done);
 /* Makes `to` (initialised, empty) name the same leaves. 0 or -ENOMEM. */
 int cpu_table_clone(struct cpu_table *to, const struct cpu_table *from);
 

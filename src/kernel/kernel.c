@@ -1,6 +1,7 @@
 #include "kernel/events.h"
 #include "kernel/exit.h"
 #include "kernel/identity.h"
+#include "kernel/mm.h"
 #include "kernel/net.h"
 #include "kernel/program.h"
 #include "kernel/socket.h"
@@ -70,6 +71,8 @@ void kernel_free(struct kernel *k)
     }
     while (k->processes != NULL)
         process_free(k->processes);
+    while (!mm_bury(k))
+        ;
     program_free_all(k);
     if (k->vfs != NULL)
         socket_forget_all(k->vfs);

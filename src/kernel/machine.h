@@ -17,18 +17,19 @@ struct vfs; /* vfs.h: the tree of files, with the overlay */
 struct cpu_pool;
 struct program; /* program.h */
 struct events;  /* events.h */
+struct mm;      /* mm.h */
 
 enum {
-    KERNEL_PROGRAMS_MAX = 64,     /* program numbers at once */
-    KERNEL_HOSTNAME_MAX = 64,     /* __NEW_UTS_LEN */
-    KERNEL_PID_MAX = 4194304,     /* Debian's kernel.pid_max on 64 bits */
-    KERNEL_QUANTUM = 20000,       /* instructions a task runs before the next one's turn */
-    KERNEL_INSTRUCTIONS_US = 200, /* how many make the guest's clock go on by 1 us within a run */
-    KERNEL_CALL_COST = 200,       /* instructions that a system call counts for */
-    KERNEL_PIECE_BYTES = 1 << 20, /* moved at once; more in the task's next turn (task_go_on) */
-    KERNEL_FORK_COST = 4000,      /* of a new task */
-    KERNEL_EXEC_COST = 20000,     /* of a new program */
-    KERNEL_COPY_BYTES = 8,        /* bytes copied that count as one instruction */
+    KERNEL_PROGRAMS_MAX = 64,       /* program numbers at once */
+    KERNEL_HOSTNAME_MAX = 64,       /* __NEW_UTS_LEN */
+    KERNEL_PID_MAX = 4194304,       /* Debian's kernel.pid_max on 64 bits */
+    KERNEL_QUANTUM = 20000,         /* instructions a task runs before the next one's turn */
+    KERNEL_INSTRUCTIONS_US = 200,   /* how many make the guest's clock go on by 1 us within a run */
+    KERNEL_CALL_COST = 200,         /* instructions that a system call counts for */
+    KERNEL_PIECE_BYTES = 256 << 10, /* moved at once; more in the task's next turn (task_go_on) */
+    KERNEL_FORK_COST = 4000,        /* of a new task */
+    KERNEL_EXEC_COST = 20000,       /* of a new program */
+    KERNEL_COPY_BYTES = 8,          /* bytes copied that count as one instruction */
 };
 
 struct kernel {
@@ -61,7 +62,8 @@ struct kernel {
     /* For debugging: told of each system call's answer. NULL: nobody. */
     void (*trace)(const struct task *t, int64_t result);
     bool foreign_programs;
-    bool over; /* the instructions are used up: everything was killed */
+    bool over;        /* the instructions are used up: everything was killed */
+    struct mm *dying; /* memories without a holder, given back before a guest runs again */
 };
 
 /* Nanoseconds since 1970, and since boot. */

@@ -10,7 +10,9 @@
 
 enum {
     COPY_BYTES = 16 * CPU_PAGE_BYTES, /* of a file at a time */
-    PAGES_CHARGED = 4,                /* changed in the table for the cost of one instruction */
+    PAGE_COST = 4,                    /* instructions: a page changed in the table */
+    FRAME_COST = 16,                  /* given back */
+    PAGES_SHARED = 16,                /* by a fork, for the cost of one instruction */
     FIRST_AREAS = 32,
 };
 
@@ -36,7 +38,7 @@ static bool range_ok(const struct mm *mm, uint64_t addr, uint64_t *len)
 /* Long ranges are work for the kernel: the guest's slice pays for it. */
 static void charge_pages(const struct mm *mm, uint64_t bytes)
 {
-    kernel_charge(mm->kernel, bytes / CPU_PAGE_BYTES / PAGES_CHARGED);
+    kernel_charge(mm->kernel, bytes / CPU_PAGE_BYTES * PAGE_COST);
 }
 
 /* ---- The list ---- */
@@ -182,7 +184,7 @@ struct mm *mm_clone(struct mm *mm)
     copy->refs = 1;
     copy->cap = mm->count;
     copy->areas = malloc((mm->count + 1) * sizeof(*copy->areas));
-    charge_pages(mm, mm->pages * CPU_PAGE_BYTES);
+    kernel_charge(mm->kernel, mm->pages / PAGES_SHARED);
     copy->space = cpu_space_clone(mm->space);
     if (copy->areas == NULL || copy->space == NULL) {
         free(copy->areas);
@@ -230,13 +232,46 @@ void mm_drop(struct mm *mm)
 {
     if (mm == NULL || --mm->refs > 0)
         return;
-    for (size_t i = 0; i < mm->count; i++)
-        write_back(mm, &mm->areas[i], mm->areas[i].start, mm->areas[i].end);
-    erase(mm, 0, mm->count);
-    file_drop(mm->exe);
-    cpu_space_free(mm->space);
-    free(mm->areas);
-    free(mm);
+    mm->next = mm->kernel->dying;
+    mm->kernel->dying = mm;
+}
+
+/* A piece of the end. False: there is more. */
+static bool bury_piece(struct mm *mm)
+{
+    bool done = false;
+    if (mm->written < mm->count) {
+        const struct mm_area *area = &mm->areas[mm->written];
+        uint64_t from = area->start + mm->written_bytes;
+        uint64_t n = mm_piece(mm, from, area->end - from);
+        write_back(mm, area, from, from + n);
+        mm->written_bytes += n;
+        if (from + n == area->end) {
+            mm->written++;
+            mm->written_bytes = 0;
+        }
+        return false;
+    }
+    size_t pages = cpu_space_shrink(mm->space, &done);
+    kernel_charge(mm->kernel, pages * FRAME_COST);
+    return done;
+}
+
+bool mm_bury(struct kernel *k)
+{
+    uint64_t charged = k->charged;
+    while (k->dying != NULL && k->charged - charged < KERNEL_QUANTUM) {
+        struct mm *mm = k->dying;
+        if (!bury_piece(mm))
+            continue;
+        k->dying = mm->next;
+        erase(mm, 0, mm->count);
+        file_drop(mm->exe);
+        cpu_space_free(mm->space);
+        free(mm->areas);
+        free(mm);
+    }
+    return k->dying == NULL;
 }
 
 /* ---- Places ---- */
@@ -331,8 +366,36 @@ static int fill(struct mm *mm, const struct mm_area *area)
     return error;
 }
 
+uint64_t mm_piece(const struct mm *mm, uint64_t addr, uint64_t len)
+{
+    size_t i = area_index(mm, addr);
+    if (i == mm->count || mm->areas[i].start >= addr + len)
+        return len;
+    const struct mm_area *area = &mm->areas[i];
+    if (area->start > addr)
+        return area->start - addr;
+    uint64_t most = area->file != NULL ? MM_FILE_PIECE_BYTES : MM_PIECE_BYTES;
+    if (len > area->end - addr)
+        len = area->end - addr;
+    return len < most ? len : most;
+}
+
+int mm_fill(struct mm *mm, uint64_t addr, uint64_t len)
+{
+    const struct mm_area *area = mm_find(mm, addr);
+    if (area == NULL)
+        return 0;
+    struct mm_area part = *area;
+    part.offset += has_offset(area) ? addr - area->start : 0;
+    part.start = addr;
+    part.end = len < area->end - addr ? addr + len : area->end;
+    return fill(mm, &part);
+}
+
 static bool over_limits(const struct mm *mm, const struct mm_request *r, uint64_t len)
 {
+    if (mm->pages + len / CPU_PAGE_BYTES > MM_PAGES_MAX)
+        return true;
     /* Linux's heuristic overcommit: only what could never be had is refused at once. */
     if (len / CPU_PAGE_BYTES > mm->kernel->limits.memory_pages && (r->access & CPU_WRITE) != 0)
         return true;
@@ -365,6 +428,10 @@ static int place(struct mm *mm, const struct mm_request *r, uint64_t addr, uint6
         file_hold(area.file);
     insert(mm, area_index(mm, addr), &area);
     mm->pages += len / CPU_PAGE_BYTES;
+    if (r->filled != NULL) {
+        *r->filled = mm_piece(mm, addr, len);
+        area.end = addr + *r->filled;
+    }
     error = fill(mm, &area);
     if (error != 0) {
         mm_unmap(mm, addr, len);

@@ -12,6 +12,7 @@ struct file; /* file.h */
 
 enum {
     MM_AREAS_MAX = 8192,
+    MM_PAGES_MAX = 1 << 21,     /* 8 GiB of addresses: what cpu/space.h can hold */
     MM_AUXV_MAX = 24,           /* pairs of words */
     MM_STACK_GUARD_PAGES = 256, /* stack_guard_gap */
     MM_MIN_ADDR = 65536,        /* vm.mmap_min_addr */
@@ -45,9 +46,12 @@ struct mm {
     uint64_t code_start, code_end, data_start, data_end;
     uint64_t arg_start, arg_end, env_start, env_end;
     uint64_t auxv[2 * MM_AUXV_MAX];
-    size_t auxv_count; /* words */
-    uint64_t readline; /* address of bash's readline, or 0 */
-    struct file *exe;  /* held: /proc/PID/exe */
+    size_t auxv_count;      /* words */
+    uint64_t readline;      /* address of bash's readline, or 0 */
+    struct file *exe;       /* held: /proc/PID/exe */
+    struct mm *next;        /* of kernel.dying */
+    size_t written;         /* areas of a dying one that are written back ... */
+    uint64_t written_bytes; /* ... and so much of the next */
 };
 
 /* An empty one, with one holder. NULL: out of memory. */
@@ -55,8 +59,11 @@ struct mm *mm_new(struct kernel *k, const struct abi *abi);
 /* What fork makes. NULL: out of memory. */
 struct mm *mm_clone(struct mm *mm);
 void mm_hold(struct mm *mm);
-/* The last holder's drop writes shared file mappings back and frees all. */
+/* The last holder's drop hands it to mm_bury. */
 void mm_drop(struct mm *mm);
+/* Gives back what has no holder any more: shared mappings of files are written back, all is freed. As
+ * much as a turn pays for; true when nothing is left. */
+bool mm_bury(struct kernel *k);
 
 struct mm_request {
     uint64_t addr; /* a hint, or the place when fixed */
@@ -69,6 +76,8 @@ struct mm_request {
     struct file *file;                        /* borrowed; the area holds it for itself */
     uint64_t offset;                          /* whole pages */
     uint64_t address_space_limit, data_limit; /* RLIMIT_AS, RLIMIT_DATA; 0: not checked */
+    uint64_t *filled; /* unless NULL: pages are made for a first piece, of so many bytes; mm_fill
+                         makes the others */
 };
 
 /* The address, or -ENOMEM, -EINVAL, -EEXIST, or the file's error. */
@@ -81,9 +90,18 @@ int mm_discard(struct mm *mm, uint64_t addr, uint64_t len);
 /* msync: shared mappings of files are written back. -ENOMEM when a part is not mapped. */
 int mm_sync(struct mm *mm, uint64_t addr, uint64_t len);
 
+/* Long ranges are worked on in pieces, so that no call holds the machine up. How many bytes from
+ * `addr` on make one: at most `len`; a hole is one. */
+enum { MM_PIECE_BYTES = 32 << 20, MM_FILE_PIECE_BYTES = 256 << 10 };
+uint64_t mm_piece(const struct mm *mm, uint64_t addr, uint64_t len);
+/* The pages of a piece of a mapping, anew. 0 or as mm_map. */
+int mm_fill(struct mm *mm, uint64_t addr, uint64_t len);
+
 enum { MM_REMAP_MAYMOVE = 1, MM_REMAP_FIXED = 2, MM_REMAP_DONTUNMAP = 4 };
+enum { MM_MOVE_BYTES_MAX = 256 << 20 }; /* -ENOMEM: more cannot be moved at once */
+/* What is new is filled from `*filled` on by mm_fill, when that is less than `new_len`. */
 int64_t mm_remap(struct mm *mm, uint64_t addr, uint64_t old_len, uint64_t new_len, unsigned flags,
-                 uint64_t new_addr, uint64_t address_space_limit);
+                 uint64_t new_addr, uint64_t address_space_limit, uint64_t *filled);
 
 /* The break after the call: `addr` when it could be set, else as before. */
 uint64_t mm_brk(struct mm *mm, uint64_t addr, uint64_t data_limit, uint64_t address_space_limit);

@@ -25,26 +25,31 @@ static struct mm_request like(const struct mm_area *area, uint64_t addr, uint64_
 
 /* Longer where it stands, when the place behind is free. */
 static int64_t extend(struct mm *mm, const struct mm_area *area, uint64_t addr, uint64_t old_len,
-                      uint64_t new_len)
+                      uint64_t new_len, uint64_t *filled)
 {
-    uint64_t end = addr + old_len;
+    uint64_t end = addr + old_len, first = 0;
     if (area->end != end || new_len > mm->space_end - addr)
         return -ENOMEM;
     const struct mm_area *next = area + 1;
     if (next < mm->areas + mm->count && next->start < addr + new_len)
         return -ENOMEM;
     struct mm_request r = like(area, end, new_len - old_len, end - area->start);
+    r.filled = &first;
     int64_t mapped = mm_map(mm, &r);
+    *filled = old_len + first;
     return mapped < 0 ? mapped : (int64_t)addr;
 }
 
 static int64_t move(struct mm *mm, const struct mm_area *area, uint64_t addr, uint64_t old_len,
-                    uint64_t new_len, uint64_t to, bool keep_old)
+                    uint64_t new_len, uint64_t to, bool keep_old, uint64_t *filled)
 {
     uint64_t kept = old_len < new_len ? old_len : new_len;
     struct mm_request r = like(area, to, new_len, addr - area->start);
+    if (kept > MM_MOVE_BYTES_MAX)
+        return -ENOMEM;
     if (r.file != NULL)
         file_hold(r.file); /* the old area may go before the new one is there */
+    r.filled = filled;
     int64_t mapped = mm_map(mm, &r);
     int error = mapped < 0 ? (int)mapped : 0;
     if (error == 0)
@@ -52,6 +57,8 @@ static int64_t move(struct mm *mm, const struct mm_area *area, uint64_t addr, ui
     file_drop(r.file);
     if (error != 0)
         return error;
+    if (*filled < kept)
+        *filled = kept;
     if (keep_old) {
         struct mm_request again = like(area, addr, old_len, 0);
         again.file = NULL;
@@ -88,8 +95,9 @@ static int64_t check(const struct mm *mm, uint64_t addr, uint64_t old_len, uint6
 }
 
 int64_t mm_remap(struct mm *mm, uint64_t addr, uint64_t old_len, uint64_t new_len, unsigned flags,
-                 uint64_t new_addr, uint64_t address_space_limit)
+                 uint64_t new_addr, uint64_t address_space_limit, uint64_t *filled)
 {
+    *filled = UINT64_MAX;
     if (old_len > mm->space_end || new_len > mm->space_end)
         return -EINVAL;
     old_len = page_up(old_len);
@@ -112,12 +120,12 @@ int64_t mm_remap(struct mm *mm, uint64_t addr, uint64_t old_len, uint64_t new_le
     if (address_space_limit != 0 && mm->pages + more > address_space_limit / CPU_PAGE_BYTES)
         return -ENOMEM;
     if (stays) {
-        int64_t in_place = extend(mm, found, addr, old_len, new_len);
+        int64_t in_place = extend(mm, found, addr, old_len, new_len, filled);
         if (in_place >= 0 || (flags & MM_REMAP_MAYMOVE) == 0)
             return in_place < 0 ? -ENOMEM : in_place;
     }
     uint64_t to = (flags & MM_REMAP_FIXED) != 0 ? new_addr : mm_find_gap(mm, new_len, false);
     if (to == 0)
         return -ENOMEM;
-    return move(mm, &area, addr, old_len, new_len, to, (flags & MM_REMAP_DONTUNMAP) != 0);
+    return move(mm, &area, addr, old_len, new_len, to, (flags & MM_REMAP_DONTUNMAP) != 0, filled);
 }

@@ -74,6 +74,7 @@ static void execute_call(struct task *t)
     kernel_charge(t->kernel, KERNEL_CALL_COST);
     t->wait_deadline_ns = INT64_MAX;
     t->restart_code = 0;
+    t->restart.whole = false;
     int64_t result = run_call(t);
     if (t->kernel->trace != NULL)
         t->kernel->trace(t, result);
@@ -261,7 +262,7 @@ static bool settle(struct task *t)
 {
     if (t->in_call && t->restart_code == 0)
         execute_call(t);
-    while (t->state == TASK_READY && task_signal_pending(t)) {
+    while (t->state == TASK_READY && !t->restart.whole && task_signal_pending(t)) {
         signal_deliver(t);
         if (t->state == TASK_READY && !t->in_call)
             mask_back(t);
@@ -318,6 +319,11 @@ enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms)
     while (!k->over && k->instructions < end) {
         if (events_full(k))
             break;
+        uint64_t charged = k->charged;
+        bool buried = mm_bury(k);
+        clock_advance(k, k->charged - charged);
+        if (!buried)
+            continue;
         wake_sleepers(k);
         struct task *t = pick(k);
         if (t == NULL)
@@ -329,5 +335,5 @@ enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms)
         if (k->instructions >= k->limits.instructions)
             give_up(k);
     }
-    return !k->over && (pick(k) != NULL) ? KERNEL_BUSY : KERNEL_IDLE;
+    return !k->over && (pick(k) != NULL || k->dying != NULL) ? KERNEL_BUSY : KERNEL_IDLE;
 }

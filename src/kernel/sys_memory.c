@@ -64,10 +64,103 @@ static int64_t map_type(uint64_t flags, bool *shared)
     }
 }
 
+/* ---- Long ranges, in pieces ---- */
+
+typedef int (*range_work)(struct mm *mm, uint64_t addr, uint64_t len, unsigned access);
+
+static int unmap(struct mm *mm, uint64_t addr, uint64_t len, unsigned access)
+{
+    (void)access;
+    return mm_unmap(mm, addr, len);
+}
+
+static int discard(struct mm *mm, uint64_t addr, uint64_t len, unsigned access)
+{
+    (void)access;
+    return mm_discard(mm, addr, len);
+}
+
+static int sync_range(struct mm *mm, uint64_t addr, uint64_t len, unsigned access)
+{
+    (void)access;
+    return mm_sync(mm, addr, len);
+}
+
+static int fill(struct mm *mm, uint64_t addr, uint64_t len, unsigned access)
+{
+    (void)access;
+    return mm_fill(mm, addr, len);
+}
+
+/* As much as a turn pays for, from t->restart.done on; the rest in the next. 0 at the end. */
+static int64_t in_pieces(struct task *t, uint64_t addr, uint64_t len, range_work work,
+                         unsigned access)
+{
+    uint64_t done = t->restart.done, charged = t->kernel->charged;
+    int error = 0;
+    while (error == 0 && done < len && t->kernel->charged - charged < KERNEL_QUANTUM) {
+        uint64_t n = mm_piece(t->mm, addr + done, len - done);
+        error = work(t->mm, addr + done, n, access);
+        done += n;
+    }
+    if (error != 0)
+        return error;
+    return done < len ? task_continue(t, done) : 0;
+}
+
+/* The same where holes are passed over, and told in the end. */
+static int64_t over_holes(struct task *t, uint64_t addr, uint64_t len, range_work work)
+{
+    for (;;) {
+        int64_t result = in_pieces(t, addr, len, work, 0);
+        if (result != -ENOMEM)
+            return result == 0 && t->restart.mark != 0 ? -ENOMEM : result;
+        t->restart.mark = 1;
+        t->restart.done += mm_piece(t->mm, addr + t->restart.done, len - t->restart.done);
+    }
+}
+
+/* The range as pages; false when it is none. */
+static bool is_range(const struct task *t, uint64_t addr, uint64_t *len)
+{
+    if ((addr & page_mask) != 0 || *len > t->mm->space_end)
+        return false;
+    *len = (*len + page_mask) & ~page_mask;
+    return addr <= t->mm->space_end && *len <= t->mm->space_end - addr;
+}
+
+/* A mapping of which pages up to t->restart.done are made. What cannot be made whole goes again. */
+static int64_t finish_map(struct task *t, uint64_t addr, uint64_t len)
+{
+    static char failed;
+    int64_t result = 0;
+    if (t->restart.object != &failed) {
+        result = in_pieces(t, addr, len, fill, 0);
+        if (result == SYS_WAIT || result == 0)
+            return result == 0 ? (int64_t)addr : result;
+        t->restart.object = &failed;
+        t->restart.done = 0;
+    }
+    result = in_pieces(t, addr, len, unmap, 0);
+    return result == SYS_WAIT ? result : -ENOMEM;
+}
+
+static int64_t begin_finish(struct task *t, int64_t addr, uint64_t len, uint64_t filled)
+{
+    t->restart.begun = true;
+    t->restart.mark = (uint64_t)addr;
+    t->restart.done = filled;
+    return finish_map(t, (uint64_t)addr, len);
+}
+
+/* ---- The calls ---- */
+
 int64_t sys_mmap(struct task *t, const uint64_t arg[6])
 {
-    uint64_t flags = arg[3];
+    uint64_t flags = arg[3], len = (arg[1] + page_mask) & ~page_mask, filled = 0;
     bool shared = false;
+    if (t->restart.begun)
+        return finish_map(t, t->restart.mark, len);
     struct mm_request r = {.addr = arg[0],
                            .len = arg[1],
                            .access = access_of(arg[2]),
@@ -94,12 +187,20 @@ int64_t sys_mmap(struct task *t, const uint64_t arg[6])
         return error;
     if (shared)
         r.access |= CPU_SHARED;
-    return mm_map(t->mm, &r);
+    /* What a long one replaces goes first, in pieces. */
+    if (r.fixed && !r.noreplace && is_range(t, r.addr, &len) && r.addr >= MM_MIN_ADDR)
+        error = in_pieces(t, r.addr, len, unmap, 0);
+    if (error != 0)
+        return error;
+    r.filled = &filled;
+    int64_t addr = mm_map(t->mm, &r);
+    return addr < 0 ? addr : begin_finish(t, addr, len, filled);
 }
 
 int64_t sys_munmap(struct task *t, const uint64_t arg[6])
 {
-    return mm_unmap(t->mm, arg[0], arg[1]);
+    uint64_t len = arg[1];
+    return !is_range(t, arg[0], &len) || len == 0 ? -EINVAL : in_pieces(t, arg[0], len, unmap, 0);
 }
 
 int64_t sys_mprotect(struct task *t, const uint64_t arg[6])
@@ -107,9 +208,10 @@ int64_t sys_mprotect(struct task *t, const uint64_t arg[6])
     uint64_t grows = PROT_GROWSDOWN | PROT_GROWSUP;
     if ((arg[0] & page_mask) != 0 || (arg[2] & ~((uint64_t)KNOWN_PROT | grows)) != 0)
         return -EINVAL;
-    if (arg[1] == 0)
-        return 0;
-    return mm_protect(t->mm, arg[0], arg[1], access_of(arg[2]));
+    uint64_t len = arg[1];
+    if (!is_range(t, arg[0], &len))
+        return -ENOMEM;
+    return in_pieces(t, arg[0], len, mm_protect, access_of(arg[2]));
 }
 
 int64_t sys_brk(struct task *t, const uint64_t arg[6])
@@ -120,17 +222,30 @@ int64_t sys_brk(struct task *t, const uint64_t arg[6])
 
 int64_t sys_mremap(struct task *t, const uint64_t arg[6])
 {
-    return mm_remap(t->mm, arg[0], arg[1], arg[2], (unsigned)arg[3], arg[4],
-                    limit_of(t, RLIMIT_AS));
+    uint64_t old_len = arg[1], new_len = arg[2], filled = 0;
+    if (t->restart.begun)
+        return finish_map(t, t->restart.mark, (new_len + page_mask) & ~page_mask);
+    bool valid = is_range(t, arg[0], &old_len) && is_range(t, arg[0], &new_len);
+    const struct mm_area *area = valid ? mm_find(t->mm, arg[0]) : NULL;
+    /* A long one that becomes shorter where it is. */
+    if (area != NULL && arg[0] + old_len <= area->end && new_len > 0 && new_len < old_len &&
+        (arg[3] & ~(uint64_t)MM_REMAP_MAYMOVE) == 0) {
+        int64_t result = in_pieces(t, arg[0] + new_len, old_len - new_len, unmap, 0);
+        return result != 0 ? result : (int64_t)arg[0];
+    }
+    int64_t addr = mm_remap(t->mm, arg[0], arg[1], arg[2], (unsigned)arg[3], arg[4],
+                            limit_of(t, RLIMIT_AS), &filled);
+    return addr < 0 || filled >= new_len ? addr : begin_finish(t, addr, new_len, filled);
 }
 
 int64_t sys_madvise(struct task *t, const uint64_t arg[6])
 {
-    if ((arg[0] & page_mask) != 0 || arg[1] > t->mm->space_end)
+    uint64_t len = arg[1];
+    if (!is_range(t, arg[0], &len))
         return -EINVAL;
     switch ((int)arg[2]) {
     case MADV_DONTNEED:
-    case MADV_REMOVE: return arg[1] == 0 ? 0 : mm_discard(t->mm, arg[0], arg[1]);
+    case MADV_REMOVE: return over_holes(t, arg[0], len, discard);
     case MADV_NORMAL:
     case MADV_RANDOM:
     case MADV_SEQUENTIAL:
@@ -156,7 +271,8 @@ int64_t sys_msync(struct task *t, const uint64_t arg[6])
     if ((arg[2] & ~known) != 0 || (arg[0] & page_mask) != 0 ||
         (arg[2] & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
         return -EINVAL;
-    return arg[1] == 0 ? 0 : mm_sync(t->mm, arg[0], arg[1]);
+    uint64_t len = arg[1];
+    return is_range(t, arg[0], &len) ? over_holes(t, arg[0], len, sync_range) : -ENOMEM;
 }
 
 static bool is_covered(const struct task *t, uint64_t start, uint64_t len)
@@ -210,7 +326,10 @@ int64_t sys_mincore(struct task *t, const uint64_t arg[6])
     if (!is_covered(t, arg[0], pages * CPU_PAGE_BYTES))
         return -ENOMEM;
     memset(there, 1, sizeof(there));
-    for (uint64_t done = 0; done < pages;) {
+    uint64_t charged = t->kernel->charged;
+    for (uint64_t done = t->restart.done; done < pages;) {
+        if (t->kernel->charged - charged >= KERNEL_QUANTUM)
+            return task_continue(t, done);
         size_t n = pages - done < sizeof(there) ? (size_t)(pages - done) : sizeof(there);
         if (task_write(t, arg[2] + done, there, n) != 0)
             return -EFAULT;

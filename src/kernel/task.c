@@ -300,6 +300,13 @@ int64_t task_go_on(struct task *t, uint64_t done)
     return task_signal_pending(t) ? (int64_t)done : SYS_WAIT;
 }
 
+int64_t task_continue(struct task *t, uint64_t done)
+{
+    t->restart.done = done;
+    t->restart.whole = true;
+    return SYS_WAIT;
+}
+
 void task_wait_until(struct task *t, int64_t deadline_ns)
 {
     t->wait_deadline_ns = deadline_ns;

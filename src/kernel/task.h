@@ -74,6 +74,7 @@ struct restart {
     uint64_t done;       /* bytes moved so far, or whatever the handler counts */
     uint64_t mark;       /* the handler's own */
     void *object;        /* the handler's own; nothing frees it */
+    bool whole;          /* it goes on to its end: no signal cuts it here (task_continue) */
 };
 
 struct task {
@@ -190,6 +191,8 @@ int64_t task_wait_any(struct task *t);
  * in the task's next turn with t->restart.done; or `done`, its answer, when a signal is there to be
  * handled. */
 int64_t task_go_on(struct task *t, uint64_t done);
+/* The same for a call that cannot answer with a part: signals wait until it has ended. */
+int64_t task_continue(struct task *t, uint64_t done);
 /* Call before task_wait: the latest time to be woken (CLOCK_MONOTONIC nanoseconds). The handler
  * itself compares with kernel_monotonic_ns: there is no "timed out" flag. */
 void task_wait_until(struct task *t, int64_t deadline_ns);

@@ -425,6 +425,29 @@ static void a_long_call_is_done_in_pieces(void **state)
     close_machine(&m);
 }
 
+/* What a call costs is charged; however long its ranges are, one turn of it stays below a millisecond's
+ * worth of instructions. */
+static void no_call_holds_the_machine_up(void **state)
+{
+    (void)state;
+    enum { SLICE = 1000, TURN_MAX = 160000 };
+    static const char *const cases_z[] = {"reserve", "protect", "remap", "discard",
+                                          "mincore", "fork",    "shared"};
+    for (size_t i = 0; i < ARRAY_LEN(cases_z); i++) {
+        struct machine m;
+        open_machine(&m, &kernel_limits_default);
+        assert_int_equal(spawn(&m, "/bin/guest-stalls", cases_z[i]), 0);
+        while (m.done == 0) {
+            uint64_t before = m.kernel->instructions;
+            kernel_run(m.kernel, SLICE, m.now_ms);
+            pull(&m);
+            if (m.kernel->instructions - before > TURN_MAX)
+                fail_msg("%s: %d instructions", cases_z[i], (int)(m.kernel->instructions - before));
+        }
+        close_machine(&m);
+    }
+}
+
 static void used_up_instructions_kill_everything(void **state)
 {
     (void)state;
@@ -497,6 +520,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_full_disk_is_told),
         cmocka_unit_test(nested_watches_end),
         cmocka_unit_test(a_long_call_is_done_in_pieces),
+        cmocka_unit_test(no_call_holds_the_machine_up),
         cmocka_unit_test(used_up_instructions_kill_everything),
         cmocka_unit_test(events_that_are_not_pulled_stop_the_guests),
         cmocka_unit_test(the_machine_is_freed_in_the_middle_of_anything),
