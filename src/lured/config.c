@@ -4,7 +4,6 @@
 #include "base/error.h"
 #include "ssh/profile.h"
 
-#include <cyaml/cyaml.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -100,7 +99,7 @@ static const char *(*const CHECKS[])(const char *value_z) = {
     [CHECK_PROFILE] = check_profile,
 };
 
-/* Digits alone: the library takes -4 for a large number, and 0x10 for sixteen. */
+/* Digits alone: neither signs nor 0x10. */
 static bool number_of(const char *value_z, uint64_t *out)
 {
     size_t len = strlen(value_z);
@@ -152,9 +151,31 @@ static int check_value(const struct row *row, const char *value_z, char why_z[CO
     return ERR_MALFORMED;
 }
 
-/* ---- The walk: every key and value is looked at before any is taken, with its line at hand. ---- */
+static int replace_text(char **at, const char *value_z)
+{
+    char *copy_z = strdup(value_z);
+    if (copy_z == NULL)
+        return ERR_NOMEM;
+    free(*at);
+    *at = copy_z;
+    return 0;
+}
+
+static int set_value(struct config *config, const struct row *row, const char *value_z,
+                     char why_z[CONFIG_WHY_SIZE])
+{
+    int error = check_value(row, value_z, why_z);
+    if (error == 0 && row->kind == KIND_NUMBER)
+        (void)number_of(value_z, number_at(config, row));
+    if (error == 0 && row->kind == KIND_TEXT)
+        error = replace_text(text_at(config, row), value_z);
+    return error;
+}
+
+/* ---- The walk over the file: every key and value with its line at hand. ---- */
 
 struct walk {
+    struct config *config;
     yaml_document_t *document;
     const char *file_z;
     char *why_z;
@@ -241,9 +262,9 @@ static int walk_pair(struct walk *w, const yaml_node_t *mapping, const yaml_node
     if (value->type != YAML_SCALAR_NODE || strlen(scalar_z(value)) != value->data.scalar.length)
         return refuse(w, value, section_z, row->key_z,
                       row->kind == KIND_NUMBER ? "expected a number" : "expected a text");
-    if (check_value(row, scalar_z(value), why_z) < 0)
-        return refuse(w, value, section_z, row->key_z, why_z);
-    return 0;
+    int error = set_value(w->config, row, scalar_z(value), why_z);
+    return error == 0 || error == ERR_NOMEM ? error
+                                            : refuse(w, value, section_z, row->key_z, why_z);
 }
 
 static int walk_mapping(struct walk *w, const yaml_node_t *mapping, const char *section_z)
@@ -257,7 +278,6 @@ static int walk_mapping(struct walk *w, const yaml_node_t *mapping, const char *
     return 0;
 }
 
-/* 1: good; 0: the file says nothing; negative: refused. */
 static int walk_document(struct walk *w)
 {
     const yaml_node_t *root = yaml_document_get_root_node(w->document);
@@ -268,8 +288,7 @@ static int walk_document(struct walk *w)
                        root->start_mark.line + 1);
         return ERR_MALFORMED;
     }
-    int error = walk_mapping(w, root, "");
-    return error < 0 ? error : 1;
+    return walk_mapping(w, root, "");
 }
 
 static int refuse_yaml(const yaml_parser_t *parser, const char *file_z, char *why_z)
@@ -294,7 +313,7 @@ static int check_end(yaml_parser_t *parser, const char *file_z, char *why_z)
     return root != NULL ? ERR_MALFORMED : 0;
 }
 
-static int check_text(const char *file_z, struct span text, char *why_z)
+static int read_text(struct config *config, const char *file_z, struct span text, char *why_z)
 {
     yaml_parser_t parser;
     yaml_document_t document;
@@ -305,135 +324,49 @@ static int check_text(const char *file_z, struct span text, char *why_z)
     if (!yaml_parser_load(&parser, &document)) {
         result = refuse_yaml(&parser, file_z, why_z);
     } else {
-        struct walk walk = {&document, file_z, why_z};
+        struct walk walk = {config, &document, file_z, why_z};
         result = walk_document(&walk);
         yaml_document_delete(&document);
-        if (result >= 0)
-            result = check_end(&parser, file_z, why_z) < 0 ? ERR_MALFORMED : result;
+        if (result == 0)
+            result = check_end(&parser, file_z, why_z);
     }
     yaml_parser_delete(&parser);
     return result;
 }
 
-/* ---- Taking the values: libcyaml, by a schema made of the same rows. ---- */
-
-#define FIELDS_MAX (ARRAY_LEN(ROWS) + 1)
-
-/* All members are in the one struct: a section is a mapping that begins where the struct does. */
-struct schema {
-    cyaml_schema_field_t top[FIELDS_MAX];
-    cyaml_schema_field_t below[FIELDS_MAX + ARRAY_LEN(ROWS)];
-    cyaml_schema_value_t value;
-};
-
-static cyaml_schema_field_t field_of(const struct row *row)
+/* A copy with texts of its own. 0 or ERR_NOMEM, and then nothing is left of it. */
+static int copy_config(struct config *to, const struct config *from)
 {
-    cyaml_schema_field_t field = {.key = row->key_z, .data_offset = (uint32_t)row->offset};
-    field.value.flags = CYAML_FLAG_OPTIONAL;
-    if (row->kind == KIND_NUMBER) {
-        field.value.type = CYAML_UINT;
-        field.value.data_size = sizeof(uint64_t);
-    } else {
-        field.value.type = CYAML_STRING;
-        field.value.flags |= CYAML_FLAG_POINTER;
-        field.value.data_size = sizeof(char);
-        field.value.string.max = CONFIG_TEXT_MAX;
-    }
-    return field;
-}
-
-static cyaml_schema_field_t section_of(const char *key_z, const cyaml_schema_field_t *fields)
-{
-    cyaml_schema_field_t field = {.key = key_z};
-    field.value.type = CYAML_MAPPING;
-    field.value.flags = CYAML_FLAG_OPTIONAL;
-    field.value.data_size = sizeof(struct config);
-    field.value.mapping.fields = fields;
-    return field;
-}
-
-/* Rows of one section stand together in config.def. */
-static void schema_init(struct schema *schema)
-{
-    size_t top = 0;
-    size_t below = 0;
-    const char *section_z = "";
-    *schema = (struct schema){0};
+    *to = *from;
+    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++)
+        if (ROWS[i].kind == KIND_TEXT)
+            *text_at(to, &ROWS[i]) = NULL;
     for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
         const struct row *row = &ROWS[i];
-        if (strcmp(row->section_z, section_z) != 0) {
-            below += below > 0; /* an empty field ends the section before */
-            schema->top[top++] = section_of(row->section_z, &schema->below[below]);
-            section_z = row->section_z;
+        if (row->kind == KIND_TEXT && replace_text(text_at(to, row), *text_at(from, row)) < 0) {
+            config_fini(to);
+            return ERR_NOMEM;
         }
-        if (section_z[0] == '\0')
-            schema->top[top++] = field_of(row);
-        else
-            schema->below[below++] = field_of(row);
     }
-    schema->value.type = CYAML_MAPPING;
-    schema->value.flags = CYAML_FLAG_POINTER;
-    schema->value.data_size = sizeof(struct config);
-    schema->value.mapping.fields = schema->top;
-}
-
-static void ignore_log(cyaml_log_t level, void *context, const char *format_z, va_list args)
-{
-    (void)level;
-    (void)context;
-    (void)format_z;
-    (void)args;
-}
-
-static int replace_text(char **at, const char *value_z)
-{
-    char *copy_z = strdup(value_z);
-    if (copy_z == NULL)
-        return ERR_NOMEM;
-    free(*at);
-    *at = copy_z;
     return 0;
-}
-
-/* Moves over what the file sets. A number of 0 is not set, or set to the default of those that may
- * be 0. */
-static void take_set(struct config *config, struct config *from)
-{
-    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
-        const struct row *row = &ROWS[i];
-        if (row->kind == KIND_NUMBER) {
-            if (*number_at(from, row) != 0)
-                *number_at(config, row) = *number_at(from, row);
-        } else if (*text_at(from, row) != NULL) {
-            free(*text_at(config, row));
-            *text_at(config, row) = *text_at(from, row);
-            *text_at(from, row) = NULL;
-        }
-    }
 }
 
 int config_read(struct config *config, const char *file_z, struct span text,
                 char why_z[CONFIG_WHY_SIZE])
 {
-    int result = check_text(file_z, text, why_z);
-    if (result <= 0) {
-        if (result == ERR_NOMEM)
-            (void)snprintf(why_z, CONFIG_WHY_SIZE, "%.150s: out of memory", file_z);
-        return result;
+    struct config next;
+    int error = copy_config(&next, config);
+    if (error == 0) {
+        error = read_text(&next, file_z, text, why_z);
+        struct config *old = error == 0 ? config : &next;
+        struct config gone = *old;
+        if (error == 0)
+            *config = next;
+        config_fini(&gone);
     }
-    const cyaml_config_t settings = {
-        .log_fn = ignore_log, .mem_fn = cyaml_mem, .log_level = CYAML_LOG_ERROR};
-    struct schema schema;
-    schema_init(&schema);
-    cyaml_data_t *data = NULL;
-    cyaml_err_t error = cyaml_load_data(text.data, text.len, &settings, &schema.value, &data, NULL);
-    if (error != CYAML_OK) {
-        (void)snprintf(why_z, CONFIG_WHY_SIZE, "%.150s: %.100s", file_z, cyaml_strerror(error));
-        return error == CYAML_ERR_OOM ? ERR_NOMEM : ERR_MALFORMED;
-    }
-    take_set(config, data);
-    (void)cyaml_free(&settings, &schema.value, data, 0);
-    return 0;
+    if (error == ERR_NOMEM)
+        (void)snprintf(why_z, CONFIG_WHY_SIZE, "%.150s: out of memory", file_z);
+    return error;
 }
 
 static int read_all(const char *file_z, struct buffer *out)
@@ -508,12 +441,7 @@ int config_set(struct config *config, const char *name_z, const char *value_z,
                        row->section_z[0] != '\0' ? "." : "", row->key_z);
         if (strcmp(full_z, name_z) != 0)
             continue;
-        int error = check_value(row, value_z, why_z);
-        if (error == 0 && row->kind == KIND_NUMBER)
-            (void)number_of(value_z, number_at(config, row));
-        if (error == 0 && row->kind == KIND_TEXT)
-            error = replace_text(text_at(config, row), value_z);
-        return error;
+        return set_value(config, row, value_z, why_z);
     }
     (void)snprintf(why_z, CONFIG_WHY_SIZE, "there is no key \"%.100s\"", name_z);
     return ERR_MALFORMED;

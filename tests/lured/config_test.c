@@ -56,6 +56,16 @@ static void nothing_said_means_the_defaults(void **state)
     assert_string_equal(config->user, "nobody");
 }
 
+static void a_zero_is_taken_where_the_default_is_another(void **state)
+{
+    struct config *config = *state;
+    assert_int_equal(config->ssh_waits, 1);
+    assert_good(config, "ssh:\n  waits: 0\n");
+    assert_int_equal(config->ssh_waits, 0);
+    assert_good(config, "ssh:\n  waits: 1\n");
+    assert_int_equal(config->ssh_waits, 1);
+}
+
 static void values_are_taken_and_others_stay(void **state)
 {
     struct config *config = *state;
@@ -244,11 +254,17 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(nothing_said_means_the_defaults),     TEST(values_are_taken_and_others_stay),
-        TEST(what_is_wrong_is_said_with_its_line), TEST(syntax_and_endpoints_are_refused_too),
-        TEST(a_refused_file_changes_nothing),      TEST(a_file_that_is_not_there_is_said),
-        TEST(options_are_checked_like_the_file),   TEST(what_is_printed_reads_back),
-        TEST(documentation_shows_the_keys),        TEST(documentation_shows_the_profiles),
+        TEST(nothing_said_means_the_defaults),
+        TEST(values_are_taken_and_others_stay),
+        TEST(what_is_wrong_is_said_with_its_line),
+        TEST(syntax_and_endpoints_are_refused_too),
+        TEST(a_refused_file_changes_nothing),
+        TEST(a_file_that_is_not_there_is_said),
+        TEST(options_are_checked_like_the_file),
+        TEST(what_is_printed_reads_back),
+        TEST(a_zero_is_taken_where_the_default_is_another),
+        TEST(documentation_shows_the_keys),
+        TEST(documentation_shows_the_profiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
