@@ -123,7 +123,7 @@ static void close_others(const struct supervisor *s, enum child_role role, int l
     size_t n = 5;
     if (s->empty_root >= 0)
         keep[n++] = s->empty_root;
-    const int dirs[] = {s->dirs.log, s->dirs.open, s->dirs.tty, s->dirs.artefacts};
+    const int dirs[] = {s->dirs.log, s->dirs.tty, s->dirs.artefacts};
     for (size_t i = 0; role == CHILD_RECORDER && i < ARRAY_LEN(dirs); i++)
         keep[n++] = dirs[i];
     for (size_t i = 0; role == CHILD_SENSOR && i < s->sensor.port_count; i++)
@@ -383,7 +383,7 @@ static int open_dirs(struct supervisor *s)
     int error = record_dirs_open(&s->dirs, s->data);
     if (error < 0)
         return complain(s->config->data, error);
-    const int dirs[] = {s->dirs.log, s->dirs.open, s->dirs.tty, s->dirs.artefacts};
+    const int dirs[] = {s->dirs.log, s->dirs.tty, s->dirs.artefacts};
     for (size_t i = 0; i < ARRAY_LEN(dirs) && s->user != NULL; i++)
         if (fchown(dirs[i], s->user->pw_uid, s->user->pw_gid) < 0)
             return complain(s->config->data, -errno);
@@ -518,7 +518,7 @@ int supervisor_main(const struct config *config)
         return 1;
     s->config = config;
     s->data = s->lock = s->empty_root = -1;
-    s->dirs = (struct record_dirs){-1, -1, -1, -1};
+    s->dirs = (struct record_dirs){-1, -1, -1};
     int error = open_all(s);
     if (error == 0)
         error = start_children(s);

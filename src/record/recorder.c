@@ -30,6 +30,11 @@ static struct recorder *of_retry(struct reel_timer *timer)
     return (struct recorder *)((char *)timer - offsetof(struct recorder, retry));
 }
 
+static struct recorder *of_rest(struct reel_timer *timer)
+{
+    return (struct recorder *)((char *)timer - offsetof(struct recorder, rest));
+}
+
 static struct recorder *of_idle(struct reel_idle *idle)
 {
     return (struct recorder *)((char *)idle - offsetof(struct recorder, idle));
@@ -44,6 +49,13 @@ static void tell(struct recorder *recorder, const char *what_z, int error)
         recorder->on_trouble(recorder, line_z);
 }
 
+static void stop_reading(struct recorder *recorder)
+{
+    reel_timer_stop(&recorder->rest);
+    if (recorder->fd >= 0)
+        reel_watch_stop(&recorder->watch);
+}
+
 /* A write failed: no more is read until it has succeeded. */
 static void stall(struct recorder *recorder, int error)
 {
@@ -51,8 +63,7 @@ static void stall(struct recorder *recorder, int error)
         tell(recorder, "cannot write, will try again", error);
     recorder->error = error;
     recorder->stalled = true;
-    if (recorder->fd >= 0)
-        reel_watch_stop(&recorder->watch);
+    stop_reading(recorder);
     reel_timer_start(&recorder->retry, RECORD_RETRY_MS * REEL_MS);
 }
 
@@ -61,7 +72,6 @@ static void send_ack(struct recorder *recorder)
     uint8_t memory[FRAME_HEAD_SIZE];
     struct buffer ack;
     buffer_init(&ack, sizeof(memory));
-    recorder->ack_owed = true;
     if (frame_put_ack(&ack, record_store_number(recorder->store)) == 0) {
         struct span bytes = buffer_span(&ack);
         ssize_t n = send(recorder->fd, bytes.data, bytes.len, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -69,6 +79,15 @@ static void send_ack(struct recorder *recorder)
         recorder->ack_owed = n < 0 && errno == EAGAIN;
     }
     buffer_fini(&ack);
+}
+
+/* One answer for all that has been taken, once it is safe. 0 or -errno. */
+static int acknowledge(struct recorder *recorder)
+{
+    int error = recorder->ack_owed ? record_store_save(recorder->store) : 0;
+    if (error == 0 && recorder->ack_owed && recorder->fd >= 0)
+        send_ack(recorder);
+    return error;
 }
 
 static int take_frame(struct recorder *recorder, const struct frame *f)
@@ -89,7 +108,6 @@ static void take_frames(struct recorder *recorder)
 {
     struct frame f;
     int64_t n = 0;
-    bool any = false;
     while ((n = frame_read(buffer_span(&recorder->in), &f)) > 0) {
         int error = take_frame(recorder, &f);
         if (error == ERR_MALFORMED) {
@@ -101,11 +119,12 @@ static void take_frames(struct recorder *recorder)
             break;
         }
         recorder->error = 0;
-        any = true;
+        recorder->ack_owed = true;
         buffer_take(&recorder->in, (size_t)n);
     }
-    if (any && recorder->fd >= 0)
-        send_ack(recorder);
+    int error = acknowledge(recorder);
+    if (error < 0)
+        stall(recorder, error);
     if (n < 0) {
         /* Not our sensor any more: what it says is not worth a record, that it says it is. */
         tell(recorder, "the sensor sends what is no frame", (int)n);
@@ -120,8 +139,8 @@ static void begin(struct recorder *recorder);
 /* The sensor is gone and all it sent is written: its sessions end. */
 static void finish(struct recorder *recorder)
 {
+    stop_reading(recorder);
     if (recorder->fd >= 0) {
-        reel_watch_stop(&recorder->watch);
         (void)close(recorder->fd);
         recorder->fd = -1;
     }
@@ -136,15 +155,17 @@ static void finish(struct recorder *recorder)
     begin(recorder);
 }
 
-/* Reads what is there. A reset only says that our last answers were not read: what was sent before
- * it is still in the socket. */
-static void read_frames(struct recorder *recorder)
+/* Reads what is there, and takes it together. A reset only says that our last answers were not read:
+ * what was sent before it is still in the socket. How many bytes. */
+static size_t read_frames(struct recorder *recorder)
 {
-    for (int i = 0; i < READS_MAX && !recorder->stalled && !recorder->ended; i++) {
+    size_t sum = 0;
+    bool more = true;
+    for (int i = 0; i < READS_MAX && more && !recorder->stalled && !recorder->ended; i++) {
         uint8_t *room = buffer_reserve(&recorder->in, READ_SIZE);
         if (room == NULL) {
             stall(recorder, ERR_NOMEM);
-            return;
+            return sum;
         }
         ssize_t n = read(recorder->fd, room, READ_SIZE);
         if (n < 0 && (errno == EINTR || errno == ECONNRESET))
@@ -155,26 +176,51 @@ static void read_frames(struct recorder *recorder)
             recorder->ended = true;
         else
             buffer_commit(&recorder->in, (size_t)n);
+        more = n == READ_SIZE;
+        sum += n > 0 ? (size_t)n : 0;
         take_frames(recorder);
     }
     if (recorder->ended && !recorder->stalled)
         finish(recorder);
+    return sum;
+}
+
+/* Reads, and lets what comes next gather for a moment: it waits in the socket, which outlives the
+ * sensor. Not when there was so much that it does not fit there. */
+static void read_some(struct recorder *recorder)
+{
+    int fd = recorder->fd;
+    size_t n = read_frames(recorder);
+    if (!reel_timer_is_active(&recorder->sync))
+        reel_timer_start(&recorder->sync, RECORD_SYNC_MS * REEL_MS);
+    if (record_store_has_idle_work(recorder->store))
+        reel_idle_start(&recorder->idle);
+    if (n > 0 && n < READ_SIZE && fd == recorder->fd && !recorder->stalled) {
+        stop_reading(recorder);
+        reel_timer_start(&recorder->rest, RECORD_REST_MS * REEL_MS);
+    }
 }
 
 static void on_readable(struct reel_watch *watch, uint32_t events)
 {
     (void)events;
-    struct recorder *recorder = of_watch(watch);
-    read_frames(recorder);
-    if (!reel_timer_is_active(&recorder->sync))
-        reel_timer_start(&recorder->sync, RECORD_SYNC_MS * REEL_MS);
-    reel_idle_start(&recorder->idle);
+    read_some(of_watch(watch));
 }
 
 static int watch(struct recorder *recorder)
 {
     return reel_watch_start(&recorder->watch, recorder->reactor, recorder->fd, EPOLLIN,
                             on_readable);
+}
+
+static void on_rested(struct reel_timer *timer)
+{
+    struct recorder *recorder = of_rest(timer);
+    int fd = recorder->fd;
+    read_some(recorder);
+    bool rests = reel_timer_is_active(&recorder->rest);
+    if (!rests && fd == recorder->fd && !recorder->stalled && watch(recorder) < 0)
+        stall(recorder, ERR_NOMEM);
 }
 
 /* The next sensor, if there is one. */
@@ -213,8 +259,7 @@ static void on_sync(struct reel_timer *timer)
     int error = record_store_sync(recorder->store);
     if (error < 0 && error != recorder->error)
         tell(recorder, "cannot bring the log to the disk", error);
-    if (recorder->ack_owed && recorder->fd >= 0)
-        send_ack(recorder);
+    (void)acknowledge(recorder);
 }
 
 static bool on_idle(struct reel_idle *idle)
@@ -232,8 +277,11 @@ int recorder_init(struct recorder *recorder, struct reel_reactor *r, struct reco
     int error = reel_timer_init(&recorder->sync, r, on_sync);
     if (error == 0)
         error = reel_timer_init(&recorder->retry, r, on_retry);
+    if (error == 0)
+        error = reel_timer_init(&recorder->rest, r, on_rested);
     if (error < 0) {
         reel_timer_fini(&recorder->sync);
+        reel_timer_fini(&recorder->retry);
         return error;
     }
     reel_idle_init(&recorder->idle, r, on_idle);
@@ -246,10 +294,10 @@ void recorder_fini(struct recorder *recorder)
     reel_timer_fini(&recorder->sync);
     reel_timer_fini(&recorder->retry);
     reel_idle_stop(&recorder->idle);
-    if (recorder->fd >= 0) {
-        reel_watch_stop(&recorder->watch);
+    stop_reading(recorder);
+    reel_timer_fini(&recorder->rest);
+    if (recorder->fd >= 0)
         (void)close(recorder->fd);
-    }
     if (recorder->next_fd >= 0)
         (void)close(recorder->next_fd);
     if (recorder->stalled)

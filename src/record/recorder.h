@@ -12,6 +12,9 @@
 /* How long to wait before a write that failed is tried again. */
 #define RECORD_RETRY_MS 500
 
+/* How long frames gather in the socket, to be written and acknowledged together. */
+#define RECORD_REST_MS 20
+
 struct recorder {
     /* Something to tell the owner of the machine: one line without its end. May be NULL. */
     void (*on_trouble)(struct recorder *recorder, const char *line_z);
@@ -20,7 +23,7 @@ struct recorder {
     struct reel_reactor *reactor;
     struct record_store *store;
     struct reel_watch watch; /* the sensor's socket */
-    struct reel_timer sync, retry;
+    struct reel_timer sync, retry, rest;
     struct reel_idle idle;
     int fd;      /* of the sensor; -1: none */
     int next_fd; /* of the sensor that follows; -1: none */
@@ -28,7 +31,7 @@ struct recorder {
     bool hello;    /* the sensor has said who it is */
     bool ended;    /* the sensor will send no more */
     bool stalled;  /* a write failed: to be tried again */
-    bool ack_owed; /* an acknowledgement could not be sent */
+    bool ack_owed; /* something was taken since the last acknowledgement */
     int error;     /* of the write that failed last, told once */
 };
 

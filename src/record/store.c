@@ -3,9 +3,9 @@
 #include "base/cursor.h"
 #include "base/error.h"
 #include "record/origin.h"
+#include "record/roster.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define STATE_NAME  "state"
+#define ROSTER_NAME "sessions"
 #define KEYLOG_NAME "ssh.keys"
 #define STATE_MAGIC UINT64_C(0x6c75726564303101) /* "lured01", 1 */
 #define STATE_SIZE  48
@@ -26,20 +27,22 @@ struct gap {
 };
 
 struct record_store {
-    int log, open, tty, artefacts; /* folders, borrowed */
+    int log, tty, artefacts; /* folders, borrowed */
     int state;
     struct record_options options;
     struct record_segment segment;
     struct record_casts casts;
+    struct record_roster roster;
     struct buffer line;
     uint64_t boot;   /* of the sensor that wrote last; 0: none */
     uint64_t number; /* the highest that is written */
+    bool unsaved;    /* the state in the file is older */
     struct gap gap;
 };
 
 /* ---- The state: rewritten in place, so that it needs no space on a full disk. ---- */
 
-static int state_save(const struct record_store *s)
+static int state_save(struct record_store *s)
 {
     struct buffer text;
     buffer_init(&text, STATE_SIZE);
@@ -52,6 +55,7 @@ static int state_save(const struct record_store *s)
     struct span span = buffer_span(&text);
     if (error == 0 && pwrite(s->state, span.data, span.len, 0) != (ssize_t)span.len)
         error = errno != 0 ? -errno : -EIO;
+    s->unsaved = error < 0;
     buffer_fini(&text);
     return error;
 }
@@ -93,12 +97,11 @@ static void close_fd(int *fd)
 
 int record_dirs_open(struct record_dirs *dirs, int data)
 {
-    *dirs = (struct record_dirs){-1, -1, -1, -1};
+    *dirs = (struct record_dirs){-1, -1, -1};
     dirs->log = record_dir_open(data, "log");
     dirs->tty = record_dir_open(data, "tty");
     dirs->artefacts = record_dir_open(data, "artefacts");
-    dirs->open = dirs->log < 0 ? dirs->log : record_dir_open(dirs->log, "open");
-    const int all[] = {dirs->log, dirs->tty, dirs->artefacts, dirs->open};
+    const int all[] = {dirs->log, dirs->tty, dirs->artefacts};
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
         if (all[i] < 0) {
             record_dirs_close(dirs);
@@ -111,7 +114,6 @@ int record_dirs_open(struct record_dirs *dirs, int data)
 void record_dirs_close(struct record_dirs *dirs)
 {
     close_fd(&dirs->log);
-    close_fd(&dirs->open);
     close_fd(&dirs->tty);
     close_fd(&dirs->artefacts);
 }
@@ -124,11 +126,10 @@ struct record_store *record_store_open(const struct record_dirs *dirs,
     if (s == NULL)
         return NULL;
     s->log = dirs->log;
-    s->open = dirs->open;
     s->tty = dirs->tty;
     s->artefacts = dirs->artefacts;
     s->state = -1;
-    s->segment.file.fd = -1;
+    s->segment.file.fd = s->roster.fd = -1;
     s->options = *options;
     if (s->options.segment_max == 0)
         s->options.segment_max = RECORD_SEGMENT_MAX;
@@ -137,6 +138,8 @@ struct record_store *record_store_open(const struct record_dirs *dirs,
     buffer_init(&s->line, FRAME_MAX);
     record_casts_init(&s->casts, s->tty, s->options.cast_max);
     *error = record_segment_open(&s->segment, s->log, s->options.segment_max);
+    if (*error == 0)
+        *error = record_roster_open(&s->roster, s->log, ROSTER_NAME);
     if (*error == 0)
         *error = state_open(s);
     if (*error < 0) {
@@ -153,6 +156,7 @@ void record_store_close(struct record_store *store)
     if (store->state >= 0)
         (void)record_store_sync(store);
     record_casts_fini(&store->casts);
+    record_roster_close(&store->roster);
     record_segment_close(&store->segment);
     buffer_fini(&store->line);
     close_fd(&store->state);
@@ -217,11 +221,11 @@ void record_store_gap(struct record_store *store, uint64_t records, uint64_t byt
 
 /* ---- Sessions that are open ---- */
 
-static int read_origin(struct record_store *s, const char *session_z, struct record_origin *origin)
+static int read_origin(struct record_store *s, struct span session, struct record_origin *origin)
 {
     struct buffer line;
-    buffer_init(&line, EVENT_LINE_MAX);
-    int error = record_file_read(s->open, session_z, &line);
+    buffer_init(&line, RECORD_ROSTER_SLOT);
+    int error = record_roster_line(&s->roster, session, &line);
     if (error == 0)
         error = record_origin_read(buffer_span(&line), origin);
     buffer_fini(&line);
@@ -232,7 +236,7 @@ static int lose_session(struct record_store *s, const char *session_z, const cha
                         int64_t now_us)
 {
     struct record_origin origin = {0};
-    if (read_origin(s, session_z, &origin) < 0) {
+    if (read_origin(s, span_z(session_z), &origin) < 0) {
         /* Torn by a crash: there is no connection in the log that it could be the end of. */
         origin = (struct record_origin){.origin.session = span_z(session_z), .start_us = now_us};
         origin.origin.protocol = span_z("-");
@@ -246,25 +250,15 @@ static int lose_session(struct record_store *s, const char *session_z, const cha
         event_duration(&closed, duration_us / 1000);
         error = write_own(s, &closed, s->number + 1);
     }
-    if (error == 0 && unlinkat(s->open, session_z, 0) < 0)
-        error = -errno;
-    return error;
+    return error == 0 ? record_roster_remove(&s->roster, span_z(session_z)) : error;
 }
 
 int record_store_lose(struct record_store *store, const char *reason_z, int64_t now_us)
 {
-    int again = openat(store->open, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = again < 0 ? NULL : fdopendir(again);
-    if (d == NULL) {
-        int error = -errno;
-        close_fd(&again);
-        return error;
-    }
     int error = 0;
-    for (struct dirent *entry = readdir(d); entry != NULL && error == 0; entry = readdir(d))
-        if (frame_session_is_good(span_z(entry->d_name)))
-            error = lose_session(store, entry->d_name, reason_z, now_us);
-    (void)closedir(d);
+    const char *session_z = NULL;
+    while (error == 0 && (session_z = record_roster_any_z(&store->roster)) != NULL)
+        error = lose_session(store, session_z, reason_z, now_us);
     if (error == 0)
         error = settle_gap(store, store->number + 1, now_us);
     if (error == 0)
@@ -301,17 +295,10 @@ int record_store_hello(struct record_store *store, uint64_t boot, int64_t now_us
 
 /* ---- Frames ---- */
 
-static void session_name(struct span session, char out_z[FRAME_SESSION_MAX + 1])
-{
-    size_t len = span_copy_z(session, out_z, FRAME_SESSION_MAX + 1);
-    assert(len <= FRAME_SESSION_MAX);
-}
-
 static int take_event(struct record_store *s, const struct frame *f)
 {
     const struct frame_event *e = &f->event;
-    char session_z[FRAME_SESSION_MAX + 1];
-    session_name(e->session, session_z);
+    bool named = e->session.len > 0;
     buffer_clear(&s->line);
     int error = buffer_printf(&s->line, "{\"id\":%" PRIu64 ",", f->number);
     if (error == 0)
@@ -319,12 +306,12 @@ static int take_event(struct record_store *s, const struct frame *f)
     if (error == 0)
         error = buffer_put_z(&s->line, "\n");
     /* First the note that the session is open: without its line in the log it is lost, not missed. */
-    if (error == 0 && e->type == EVENT_SESSION_CONNECT && session_z[0] != '\0')
-        error = record_file_replace(s->open, session_z, buffer_span(&s->line), false);
+    if (error == 0 && e->type == EVENT_SESSION_CONNECT && named)
+        error = record_roster_add(&s->roster, e->session, buffer_span(&s->line));
     if (error == 0)
         error = record_segment_append(&s->segment, buffer_span(&s->line));
-    if (error == 0 && e->type == EVENT_SESSION_CLOSED && session_z[0] != '\0')
-        (void)unlinkat(s->open, session_z, 0);
+    if (error == 0 && e->type == EVENT_SESSION_CLOSED && named)
+        (void)record_roster_remove(&s->roster, e->session);
     return error;
 }
 
@@ -332,13 +319,11 @@ static int take_event(struct record_store *s, const struct frame *f)
 static void say_cast_gap(struct record_store *s, const struct frame *f, struct span session,
                          const struct record_cast_gap *gap, int64_t now_us)
 {
-    char session_z[FRAME_SESSION_MAX + 1];
     struct record_origin origin;
     const struct gap said = {.records = gap->records, .bytes = gap->bytes, .error = -EFBIG};
     if (gap->records == 0 || (f->kind == FRAME_TTY_DATA && !gap->first))
         return;
-    session_name(session, session_z);
-    bool known = read_origin(s, session_z, &origin) == 0;
+    bool known = read_origin(s, session, &origin) == 0;
     const char *reason_z = f->kind == FRAME_TTY_DATA ? "the recording of a terminal is full"
                                                      : "beyond the end of a full recording";
     if (write_gap(s, known ? &origin.origin : NULL, said, reason_z, f->number, now_us) < 0)
@@ -425,13 +410,26 @@ int record_store_take(struct record_store *store, const struct frame *frame, int
     if (frame->kind != FRAME_EVENT && store->number < frame->number)
         (void)settle_gap(store, frame->number, now_us);
     store->number = frame->number;
-    return state_save(store);
+    store->unsaved = true;
+    return 0;
+}
+
+int record_store_save(struct record_store *store)
+{
+    return store->unsaved ? state_save(store) : 0;
 }
 
 int record_store_sync(struct record_store *store)
 {
+    int error = record_store_save(store);
     record_casts_sync(&store->casts);
-    return record_file_sync(&store->segment.file);
+    int synced = record_file_sync(&store->segment.file);
+    return error < 0 ? error : synced;
+}
+
+bool record_store_has_idle_work(const struct record_store *store)
+{
+    return store->segment.zip_wanted;
 }
 
 bool record_store_idle(struct record_store *store)

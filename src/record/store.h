@@ -2,13 +2,13 @@
  *
  *     log/events.json           the log (record/segment.h)
  *     log/state                 the highest frame number that is written, and from which sensor
- *     log/open/SESSION          the first event of each session that has not ended
+ *     log/sessions              the first event of each session that has not ended (record/roster.h)
  *     log/ssh.keys              secrets of SSH connections for Wireshark, if they are wanted
  *     tty/SESSION-NUMBER.cast   recordings of terminals (record/cast.h)
  *     artefacts/SHA256          files that attackers brought
  *
- * Frames are taken one by one. What is taken is with the kernel, so it outlives this process; it is
- * on the disk after record_store_sync, at most RECORD_SYNC_MS later. */
+ * Frames are taken one by one. What is taken and saved is with the kernel, so it outlives this process;
+ * it is on the disk after record_store_sync, at most RECORD_SYNC_MS later. */
 #ifndef RECORD_STORE_H
 #define RECORD_STORE_H
 
@@ -29,7 +29,7 @@ struct record_options {
 
 /* The directory's folders, each by its descriptor: all that the recorder may touch. */
 struct record_dirs {
-    int log, open, tty, artefacts;
+    int log, tty, artefacts;
 };
 
 /* Opens them, and makes what is missing. 0 or -errno, and then none is open. */
@@ -60,13 +60,17 @@ int record_store_lose(struct record_store *store, const char *reason_z, int64_t 
  * say): nothing was written; to be tried again with the same frame. */
 int record_store_take(struct record_store *store, const struct frame *frame, int64_t now_us);
 
+/* After the frames that came together: what was taken may be acknowledged. 0 or -errno. */
+int record_store_save(struct record_store *store);
+
 /* So much could not be written and is given up: said by a lured.record.gap as soon as possible. */
 void record_store_gap(struct record_store *store, uint64_t records, uint64_t bytes, int error);
 
 /* Brings all that was taken to the disk. 0 or -errno. */
 int record_store_sync(struct record_store *store);
 
-/* Compresses a little of the closed segments. True: there is more. */
+/* Compresses a little of the closed segments. True: there is more. Before it, whether there may be any. */
+bool record_store_has_idle_work(const struct record_store *store);
 bool record_store_idle(struct record_store *store);
 
 #endif
