@@ -99,9 +99,11 @@ static void print_row(const char *name_z, const double *us, double crypto_us)
 void mode_cpu(const struct mode_options *o)
 {
     struct host hosts[COLUMNS];
+    /* The time that the real server would take is no work, and only wakes us up more often. */
+    static const char CONFIG_Z[] = "ssh:\n  waits: 0\n";
     bool there[COLUMNS] = {
-        host_start_lured(&hosts[0], "without guests", o->bare_z, o->image_z, ""),
-        host_start_lured(&hosts[1], "lured", o->lured_z, o->image_z, ""),
+        host_start_lured(&hosts[0], "without guests", o->bare_z, o->image_z, CONFIG_Z),
+        host_start_lured(&hosts[1], "lured", o->lured_z, o->image_z, CONFIG_Z),
         host_start_sshd(&hosts[2]),
     };
     double crypto_us = bare_crypto_us(o->ring.suite);

@@ -1,7 +1,8 @@
 #include "events/event.h"
 
+#include "events/json.h"
+
 #include <assert.h>
-#include <string.h>
 
 static const struct event_row EVENT_ROWS[] = {
 #define EVENT(symbol, id, required, optional, message, when) \
@@ -11,7 +12,8 @@ static const struct event_row EVENT_ROWS[] = {
 };
 
 static const struct event_field_row FIELD_ROWS[] = {
-#define FIELD(symbol, name, kind, what) [FIELD_##symbol] = {name, EVENT_##kind, what},
+#define FIELD(symbol, name, kind, what) \
+    [FIELD_##symbol] = {name, EVENT_##kind, what, SPAN_LIT(name), SPAN_LIT(JSON_KEY(name))},
 #include "events/fields.def"
 #undef FIELD
 };
@@ -29,14 +31,14 @@ const struct event_field_row *event_field_row(enum event_field field)
 }
 
 /* Is `word` one of the blank-parted words of the list? */
-static bool has_word(const char *list_z, const char *word_z)
+static bool has_word(const char *list_z, struct span word)
 {
-    size_t len = strlen(word_z);
     for (const char *at = list_z; *at != '\0'; at += *at == ' ') {
-        size_t n = strcspn(at, " ");
-        if (n == len && memcmp(at, word_z, n) == 0)
+        const char *from = at;
+        while (*at != ' ' && *at != '\0')
+            at++;
+        if (span_equal(word, span_of(from, (size_t)(at - from))))
             return true;
-        at += n;
     }
     return false;
 }
@@ -59,8 +61,8 @@ static bool is_given(const struct event *e, enum event_field field)
 static struct event_value *add(struct event *e, enum event_field field)
 {
     const struct event_row *row = event_row(e->type);
-    const char *name_z = event_field_row(field)->name_z;
-    assert(has_word(row->required_z, name_z) || has_word(row->optional_z, name_z));
+    struct span name = event_field_row(field)->name;
+    assert(has_word(row->required_z, name) || has_word(row->optional_z, name));
     assert(!is_given(e, field) && e->count < EVENT_VALUES_MAX);
     struct event_value *v = &e->values[e->count++];
     v->field = field;
@@ -111,11 +113,9 @@ bool event_is_complete(const struct event *e)
     const char *required_z = event_row(e->type)->required_z;
     size_t given = 0;
     for (size_t i = 0; i < e->count; i++)
-        given += has_word(required_z, event_field_row(e->values[i].field)->name_z);
+        given += has_word(required_z, event_field_row(e->values[i].field)->name);
     size_t wanted = 0;
-    for (const char *at = required_z; *at != '\0'; at += *at == ' ') {
-        at += strcspn(at, " ");
-        wanted++;
-    }
+    for (const char *at = required_z; *at != '\0'; at++)
+        wanted += at[1] == ' ' || at[1] == '\0';
     return given == wanted;
 }

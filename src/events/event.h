@@ -91,6 +91,7 @@ struct event_field_row {
     const char *name_z;
     enum event_kind kind;
     const char *what_z;
+    struct span name, key; /* the name; as it stands in JSON: quoted, with its colon */
 };
 const struct event_field_row *event_field_row(enum event_field field);
 

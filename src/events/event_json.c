@@ -2,8 +2,6 @@
 #include "events/json.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 /* The value as it is written: cut where the event has become too large. */
@@ -75,16 +73,9 @@ static void view_init(struct view *view, const struct event *e)
 static const struct shown *view_find(const struct view *view, struct span name)
 {
     for (size_t i = 0; i < view->event->count; i++)
-        if (span_equal_z(name, event_field_row(view->event->values[i].field)->name_z))
+        if (span_equal(name, event_field_row(view->event->values[i].field)->name))
             return &view->shown[i];
     return NULL;
-}
-
-static void put_number_part(struct json *j, int64_t value)
-{
-    char text_z[24];
-    int n = snprintf(text_z, sizeof(text_z), "%" PRId64, value);
-    json_part(j, span_of(text_z, (size_t)n));
 }
 
 /* One of an event's own values, inside the message. */
@@ -95,7 +86,7 @@ static void put_value_part(struct json *j, const struct shown *s)
     case EVENT_TEXT: json_part(j, text); break;
     case EVENT_ASCII: json_part_ascii(j, text); break;
     case EVENT_NUMBER:
-    case EVENT_SECONDS: put_number_part(j, s->value->number); break;
+    case EVENT_SECONDS: json_number_part(j, s->value->number); break;
     case EVENT_BOOL: json_part(j, span_z(s->value->number != 0 ? "true" : "false")); break;
     case EVENT_LIST:
         for (size_t i = 0; i < s->len; i++) {
@@ -118,9 +109,9 @@ static void put_origin_part(struct json *j, const struct event_origin *o, struct
     else if (o != NULL && span_equal_z(name, "dst_ip"))
         json_part(j, o->dst_ip);
     else if (o != NULL && span_equal_z(name, "src_port"))
-        put_number_part(j, o->src_port);
+        json_number_part(j, o->src_port);
     else if (o != NULL && span_equal_z(name, "dst_port"))
-        put_number_part(j, o->dst_port);
+        json_number_part(j, o->dst_port);
     else
         json_part(j, span_z("-"));
 }
@@ -147,10 +138,35 @@ static void put_message(struct json *j, const struct view *view)
     json_quote_close(j);
 }
 
-static void put_member_text(struct json *j, const char *name_z, struct span text)
+/* Members that every event has. */
+#define KEY(symbol, name) static const struct span KEY_##symbol = SPAN_LIT(JSON_KEY(name))
+KEY(ID, "id");
+KEY(EVENTID, "eventid");
+KEY(TIMESTAMP, "timestamp");
+KEY(SESSION, "session");
+KEY(PROTOCOL, "protocol");
+KEY(SRC_IP, "src_ip");
+KEY(SRC_PORT, "src_port");
+KEY(DST_IP, "dst_ip");
+KEY(DST_PORT, "dst_port");
+KEY(LATE, "late");
+KEY(MESSAGE, "message");
+KEY(SENSOR, "sensor");
+KEY(UUID, "uuid");
+#undef KEY
+
+static void put_member_text(struct json *j, struct span key, struct span text)
 {
-    json_name(j, name_z);
+    json_key(j, key);
     json_text(j, text);
+}
+
+static bool has_field(const struct event *e, enum event_field field)
+{
+    for (size_t i = 0; i < e->count; i++)
+        if (e->values[i].field == field)
+            return true;
+    return false;
 }
 
 static void put_origin(struct json *j, const struct view *view)
@@ -158,26 +174,26 @@ static void put_origin(struct json *j, const struct view *view)
     const struct event_origin *o = view->event->origin;
     if (o == NULL)
         return;
-    put_member_text(j, "session", o->session);
-    put_member_text(j, "protocol", o->protocol);
-    put_member_text(j, "src_ip", o->src_ip);
-    json_name(j, "src_port");
+    put_member_text(j, KEY_SESSION, o->session);
+    put_member_text(j, KEY_PROTOCOL, o->protocol);
+    put_member_text(j, KEY_SRC_IP, o->src_ip);
+    json_key(j, KEY_SRC_PORT);
     json_number(j, o->src_port);
     /* A forward's destination is the event's own: one JSON object has each name once. */
-    if (view_find(view, span_z("dst_ip")) == NULL) {
-        put_member_text(j, "dst_ip", o->dst_ip);
-        json_name(j, "dst_port");
+    if (!has_field(view->event, FIELD_DST_IP)) {
+        put_member_text(j, KEY_DST_IP, o->dst_ip);
+        json_key(j, KEY_DST_PORT);
         json_number(j, o->dst_port);
     }
     if (o->late) {
-        json_name(j, "late");
+        json_key(j, KEY_LATE);
         json_bool(j, true);
     }
 }
 
 static void put_value(struct json *j, const struct shown *s)
 {
-    json_name(j, event_field_row(s->value->field)->name_z);
+    json_key(j, event_field_row(s->value->field)->key);
     switch (s->kind) {
     case EVENT_TEXT:
     case EVENT_ASCII:
@@ -197,13 +213,21 @@ static void put_value(struct json *j, const struct shown *s)
     }
 }
 
+static void put_length(struct json *j, struct span name, size_t full)
+{
+    char name_z[64];
+    size_t n = span_copy_z(name, name_z, sizeof(name_z));
+    (void)span_copy_z(span_z("_length"), name_z + n, sizeof(name_z) - n);
+    json_name(j, name_z);
+    json_number(j, (int64_t)full);
+}
+
 /* A cut is said right after the value, and "truncated" once. */
 static void put_values(struct json *j, const struct view *view)
 {
     bool truncated = false;
     for (size_t i = 0; i < view->event->count; i++) {
         const struct shown *s = &view->shown[i];
-        char name_z[64];
         put_value(j, s);
         if (s->len == s->full)
             continue;
@@ -212,10 +236,7 @@ static void put_values(struct json *j, const struct view *view)
             json_bool(j, true);
         }
         truncated = true;
-        (void)snprintf(name_z, sizeof(name_z), "%s_length",
-                       event_field_row(s->value->field)->name_z);
-        json_name(j, name_z);
-        json_number(j, (int64_t)s->full);
+        put_length(j, event_field_row(s->value->field)->name, s->full);
     }
 }
 
@@ -225,22 +246,23 @@ int event_write_json(const struct event *e, const struct event_sensor *sensor, u
     assert(event_is_complete(e));
     struct view view;
     char time_z[EVENT_TIME_SIZE];
+    const struct event_row *row = event_row(e->type);
     struct json j = json_begin(out);
     view_init(&view, e);
     event_time_text(e->time_us, time_z);
     json_open(&j, '{');
     if (id != 0) {
-        json_name(&j, "id");
+        json_key(&j, KEY_ID);
         json_number(&j, (int64_t)id);
     }
-    put_member_text(&j, "eventid", span_z(event_row(e->type)->id_z));
-    put_member_text(&j, "timestamp", span_z(time_z));
+    put_member_text(&j, KEY_EVENTID, span_z(row->id_z));
+    put_member_text(&j, KEY_TIMESTAMP, span_z(time_z));
     put_origin(&j, &view);
     put_values(&j, &view);
-    json_name(&j, "message");
+    json_key(&j, KEY_MESSAGE);
     put_message(&j, &view);
-    put_member_text(&j, "sensor", sensor->name);
-    put_member_text(&j, "uuid", sensor->uuid);
+    put_member_text(&j, KEY_SENSOR, sensor->name);
+    put_member_text(&j, KEY_UUID, sensor->uuid);
     json_close(&j, '}');
     if (j.error == 0)
         j.error = buffer_put_z(out, "\n");
@@ -280,8 +302,22 @@ void event_time_text(int64_t time_us, char out_z[EVENT_TIME_SIZE])
             break;
         day -= length;
     }
-    (void)snprintf(out_z, EVENT_TIME_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", (int)year,
-                   month + 1, (int)day + 1, (int)(in_day / INT64_C(3600000000)),
-                   (int)(in_day / 60000000 % 60), (int)(in_day / 1000000 % 60),
-                   (int)(in_day % 1000000));
+    const struct {
+        int64_t value;
+        size_t width;
+        char end; /* what follows it */
+    } parts[] = {
+        {year, 4, '-'},
+        {month + 1, 2, '-'},
+        {day + 1, 2, 'T'},
+        {in_day / INT64_C(3600000000), 2, ':'},
+        {in_day / 60000000 % 60, 2, ':'},
+        {in_day / 1000000 % 60, 2, '.'},
+        {in_day % 1000000, 6, 'Z'},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        out_z += json_digits((uint64_t)parts[i].value, parts[i].width, out_z);
+        *out_z++ = parts[i].end;
+    }
+    *out_z = '\0';
 }

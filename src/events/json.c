@@ -1,6 +1,5 @@
 #include "events/json.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 struct json json_begin(struct buffer *out)
@@ -21,65 +20,106 @@ static void put(struct json *j, struct span bytes)
         j->error = buffer_put(j->out, bytes);
 }
 
-static void put_format(struct json *j, const char *format_z, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void put_format(struct json *j, const char *format_z, ...)
-{
-    va_list args;
-    va_start(args, format_z);
-    if (j->error == 0)
-        j->error = buffer_vprintf(j->out, format_z, args);
-    va_end(args);
-}
-
 static void put_z(struct json *j, const char *text_z)
 {
     put(j, span_z(text_z));
+}
+
+static void put_byte_of(struct json *j, char byte)
+{
+    put(j, span_of(&byte, 1));
 }
 
 /* Before each value: the comma that parts it from the one before. */
 static void part_values(struct json *j)
 {
     if (j->comma)
-        put_z(j, ",");
+        put_byte_of(j, ',');
     j->comma = true;
 }
 
 void json_open(struct json *j, char bracket)
 {
     part_values(j);
-    put(j, span_of(&bracket, 1));
+    put_byte_of(j, bracket);
     j->comma = false;
 }
 
 void json_close(struct json *j, char bracket)
 {
-    put(j, span_of(&bracket, 1));
+    put_byte_of(j, bracket);
     j->comma = true;
+}
+
+/* All of it at once: there are dozens in each line. */
+void json_key(struct json *j, struct span key)
+{
+    size_t comma = j->comma ? 1 : 0;
+    uint8_t *room = j->error < 0 ? NULL : buffer_reserve(j->out, comma + key.len);
+    if (room == NULL) {
+        put(j, key); /* which fails as well, and says why */
+        return;
+    }
+    room[0] = ',';
+    memcpy(room + comma, key.data, key.len);
+    buffer_commit(j->out, comma + key.len);
+    j->comma = false;
 }
 
 void json_name(struct json *j, const char *name_z)
 {
     part_values(j);
-    put_z(j, "\"");
+    put_byte_of(j, '"');
     put_z(j, name_z);
     put_z(j, "\":");
     j->comma = false;
 }
 
+size_t json_digits(uint64_t value, size_t width, char out[JSON_DIGITS_MAX])
+{
+    char last[JSON_DIGITS_MAX];
+    size_t n = 0;
+    do {
+        last[n++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0 || n < width);
+    for (size_t i = 0; i < n; i++)
+        out[i] = last[n - 1 - i];
+    return n;
+}
+
+static void put_digits(struct json *j, uint64_t value, size_t width)
+{
+    char digits[JSON_DIGITS_MAX];
+    put(j, span_of(digits, json_digits(value, width, digits)));
+}
+
+/* The minus of a negative number; how large it is without. */
+static uint64_t put_sign(struct json *j, int64_t value)
+{
+    if (value < 0)
+        put_byte_of(j, '-');
+    return value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+}
+
+void json_number_part(struct json *j, int64_t value)
+{
+    put_digits(j, put_sign(j, value), 1);
+}
+
 void json_number(struct json *j, int64_t value)
 {
     part_values(j);
-    put_format(j, "%" PRId64, value);
+    json_number_part(j, value);
 }
 
 void json_seconds(struct json *j, int64_t value_ms)
 {
-    uint64_t magnitude = value_ms < 0 ? 0 - (uint64_t)value_ms : (uint64_t)value_ms;
     part_values(j);
-    put_format(j, "%s%" PRIu64 ".%03" PRIu64, value_ms < 0 ? "-" : "", magnitude / 1000,
-               magnitude % 1000);
+    uint64_t magnitude = put_sign(j, value_ms);
+    put_digits(j, magnitude / 1000, 1);
+    put_byte_of(j, '.');
+    put_digits(j, magnitude % 1000, 3);
 }
 
 void json_bool(struct json *j, bool value)
@@ -91,12 +131,12 @@ void json_bool(struct json *j, bool value)
 void json_quote_open(struct json *j)
 {
     part_values(j);
-    put_z(j, "\"");
+    put_byte_of(j, '"');
 }
 
 void json_quote_close(struct json *j)
 {
-    put_z(j, "\"");
+    put_byte_of(j, '"');
 }
 
 void json_text(struct json *j, struct span text)

@@ -24,6 +24,10 @@ void json_close(struct json *j, char bracket);
 /* "name": of the next member. Names are ours and need no escapes. */
 void json_name(struct json *j, const char *name_z);
 
+/* The same of a name that was written before, with its quotes and colon. */
+void json_key(struct json *j, struct span key);
+#define JSON_KEY(name) "\"" name "\":"
+
 void json_number(struct json *j, int64_t value);
 void json_seconds(struct json *j, int64_t value_ms);
 void json_bool(struct json *j, bool value);
@@ -32,6 +36,13 @@ void json_text(struct json *j, struct span text);
 /* A string made of parts: quote, any parts, quote. */
 void json_quote_open(struct json *j);
 void json_quote_close(struct json *j);
+
+/* A number inside a string. */
+void json_number_part(struct json *j, int64_t value);
+
+/* Decimal digits of the value, zeros in front up to the width (at most JSON_DIGITS_MAX). How many. */
+#define JSON_DIGITS_MAX 20
+size_t json_digits(uint64_t value, size_t width, char out[JSON_DIGITS_MAX]);
 
 /* Bytes inside a string: UTF-8 is kept (as \u escapes), any other byte becomes the four characters
  * \xNN, as Python's backslashreplace writes them. */
