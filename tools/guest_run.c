@@ -10,6 +10,7 @@
  *   -L  no limits but the host's, for a machine that is being made */
 #include "cpu/cpu.h"
 #include "cpu/space.h"
+#include "kernel/abi.h"
 #include "kernel/kernel.h"
 #include "kernel/syscalls.h"
 #include "persona/image.h"
@@ -126,7 +127,8 @@ static void print_event(const struct kernel_event *e)
 
 static void print_call(const struct task *t, int64_t result)
 {
-    const char *name = syscall_name(t->call_number);
+    const char *name = abi_is_foreign(t->call_abi) ? abi_call_name(t->call_abi, t->call_number)
+                                                   : syscall_name(t->call_number);
     fprintf(stderr, "%d %s(%#" PRIx64, t->tid, name != NULL ? name : "?", t->call_arg[0]);
     for (size_t i = 1; i < ARRAY_LEN(t->call_arg); i++)
         fprintf(stderr, ", %#" PRIx64, t->call_arg[i]);
@@ -315,6 +317,7 @@ static struct kernel *new_kernel(const struct runner *r, const struct persona_im
                                    .code = code,
                                    .limits = kernel_limits_default,
                                    .hostname = span_z(r->options.hostname),
+                                   .foreign_programs = true,
                                    .boot_ms = now_ms(r) - UPTIME_MS};
     if (r->options.unlimited)
         config.limits = no_limits;

@@ -1,5 +1,6 @@
 #include "kernel/abi.h"
 
+#include "cpu/mips.h"
 #include "cpu/x86.h"
 #include "kernel/mm.h"
 #include "kernel/sigframe.h"
@@ -60,7 +61,32 @@ const struct abi abi_i386 = {
     .frame_pop = sigframe_i386_pop,
 };
 
-static const struct abi *const abis[] = {&abi_x86_64, &abi_i386};
+/* o32: the words of a call behind the fourth lie on the stack, above room for the first four. */
+static void mips_more_args(struct task *t, uint64_t raw[ABI_RAW_ARGS])
+{
+    uint64_t sp = t->cpu->ops->sp(t->cpu);
+    for (unsigned i = 4; i < ABI_RAW_ARGS; i++) {
+        uint32_t word = 0;
+        (void)task_read_u32(t, sp + 4 * i, &word); /* most calls have no more: then it is 0 */
+        raw[i] = word;
+    }
+}
+
+/* Both byte orders. Linux tells no platform, and no capabilities before release 6. */
+#define MIPS_ABI                                                                                   \
+    .family = ABI_MIPS, .elf_class = ELFCLASS32, .elf_machine = EM_MIPS, .aligned64 = true,        \
+    .word_bytes = 4, .set_bytes = 16, .space_end = 0x7fff8000, .dyn_base = 0x55550000,             \
+    .map_gap = UINT64_C(0x8800000), .stack_random_bits = 11, .map_random_bits = 8,                 \
+    .dyn_random_bits = 8, .brk_random_bytes = 0x00800000, .machine_z = "mips",                     \
+    .frame_push = sigframe_mips_push, .frame_pop = sigframe_mips_pop, .more_args = mips_more_args, \
+    .prepare = sigframe_mips_prepare
+
+const struct abi abi_mips = {
+    .name_z = "mips", .cpu = &mips_be_ops, .elf_data = ELFDATA2MSB, .big_endian = true, MIPS_ABI};
+const struct abi abi_mipsel = {
+    .name_z = "mipsel", .cpu = &mips_le_ops, .elf_data = ELFDATA2LSB, MIPS_ABI};
+
+static const struct abi *const abis[] = {&abi_x86_64, &abi_i386, &abi_mips, &abi_mipsel};
 
 const struct abi *abi_find(struct span header)
 {

@@ -59,7 +59,7 @@ struct abi {
     int (*prepare)(struct mm *mm);
 };
 
-extern const struct abi abi_x86_64, abi_i386;
+extern const struct abi abi_x86_64, abi_i386, abi_mips, abi_mipsel;
 
 /* True for what is not x86-64's own interface. */
 static inline bool abi_is_foreign(const struct abi *abi)

@@ -47,6 +47,7 @@ struct mm {
     uint64_t arg_start, arg_end, env_start, env_end;
     uint64_t auxv[2 * MM_AUXV_MAX];
     size_t auxv_count;      /* words */
+    uint64_t trampoline;    /* where handlers return to, when the kernel gives it (MIPS); else 0 */
     uint64_t readline;      /* address of bash's readline, or 0 */
     struct file *exe;       /* held: /proc/PID/exe */
     struct mm *next;        /* of kernel.dying */

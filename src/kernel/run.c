@@ -143,6 +143,24 @@ static void page_fault(struct task *t, const struct cpu_trap *trap)
     fault(t, SIGSEGV, area ? SEGV_ACCERR : SEGV_MAPERR, trap->addr, TRAP_PAGE);
 }
 
+/* x86 has an interrupt for it, which is not the program's to take. */
+static void overflow(struct task *t, uint64_t pc)
+{
+    if (t->cpu->ops->family == CPU_FAMILY_X86)
+        fault(t, SIGSEGV, SI_KERNEL, 0, TRAP_OVERFLOW);
+    else
+        fault(t, SIGFPE, FPE_INTOVF, pc, TRAP_OVERFLOW);
+}
+
+/* Elsewhere than on x86 it is an address of the kernel's. */
+static void protection(struct task *t, const struct cpu_trap *trap)
+{
+    if (t->cpu->ops->family == CPU_FAMILY_X86)
+        fault(t, SIGSEGV, SI_KERNEL, 0, TRAP_PROTECT);
+    else
+        fault(t, SIGBUS, BUS_ADRERR, trap->addr, TRAP_PROTECT);
+}
+
 /* The frames are used up: what the out-of-memory killer does, to the one that asked. */
 static void out_of_memory(struct task *t)
 {
@@ -164,10 +182,10 @@ static void stopped(struct task *t, enum cpu_stop stop, const struct cpu_trap *t
     case CPU_STOP_ILLEGAL: fault(t, SIGILL, ILL_ILLOPN, pc, TRAP_ILLEGAL); break;
     case CPU_STOP_DIVIDE: fault(t, SIGFPE, FPE_INTDIV, pc, TRAP_DIVIDE); break;
     case CPU_STOP_BREAK: fault(t, SIGTRAP, SI_KERNEL, 0, TRAP_BREAK); break;
-    case CPU_STOP_PROTECT: fault(t, SIGSEGV, SI_KERNEL, 0, TRAP_PROTECT); break;
+    case CPU_STOP_PROTECT: protection(t, trap); break;
     case CPU_STOP_FLOAT: fault(t, SIGFPE, FPE_FLTINV, pc, TRAP_FLOAT); break;
     case CPU_STOP_SYSCALL32: call_32(t); break;
-    case CPU_STOP_OVERFLOW: fault(t, SIGSEGV, SI_KERNEL, 0, TRAP_OVERFLOW); break;
+    case CPU_STOP_OVERFLOW: overflow(t, pc); break;
     case CPU_STOP_BOUND: fault(t, SIGSEGV, SI_KERNEL, 0, TRAP_BOUND); break;
     case CPU_STOP_ALIGN: fault(t, SIGBUS, BUS_ADRALN, trap->addr, TRAP_ALIGN); break;
     case CPU_STOP_NOMEM: out_of_memory(t); break;
