@@ -49,6 +49,7 @@ void cpu_space_free(struct cpu_space *space)
     if (!space)
         return;
     cpu_table_fini(&space->table);
+    cpu_space_set_maker(space, NULL);
     if (space->next)
         space->next->prev = space->prev;
     if (space->prev)
@@ -104,6 +105,7 @@ struct cpu_space *cpu_space_clone(struct cpu_space *space)
         return NULL;
     }
     clone->has_shared = space->has_shared;
+    cpu_space_set_maker(clone, space->maker);
     cpu_tlb_clear(space->tlb.write); /* what was ours alone is not any more */
     return clone;
 }

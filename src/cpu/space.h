@@ -50,6 +50,27 @@ int cpu_space_protect(struct cpu_space *space, uint64_t addr, uint64_t len, unsi
 int cpu_space_move(struct cpu_space *space, uint64_t from, uint64_t to, uint64_t len);
 bool cpu_space_is_mapped(const struct cpu_space *space, uint64_t addr, uint64_t len);
 
+/* ---- Snapshots: pages that are like somebody else's ---- */
+
+/* Who makes pages when they are first touched. Counted: each space that has such pages, and its
+ * clones, are holders; the last one frees it. */
+struct cpu_maker {
+    unsigned refs;
+    /* The contents of the page for which cpu_space_give_page was given `like`. */
+    void (*make)(const struct cpu_maker *maker, const uint8_t *like, uint8_t page[CPU_PAGE_BYTES]);
+    void (*free)(struct cpu_maker *maker);
+};
+/* The space holds it from now on (one at most in its life). */
+void cpu_space_set_maker(struct cpu_space *space, struct cpu_maker *maker);
+struct cpu_maker *cpu_space_maker(const struct cpu_space *space); /* NULL: none */
+/* The mapped page at `addr` has from now on the bytes `like` (which nobody changes, and which live
+ * as long as the maker), copied when it is written; `made`: what the maker makes of them. 0,
+ * -EFAULT, -ENOMEM. */
+int cpu_space_give_page(struct cpu_space *space, uint64_t addr, const uint8_t *like, bool made);
+/* Every page that has bytes of its own, with its address, in no order. */
+typedef void (*cpu_space_page_fn)(void *context, uint64_t addr, const uint8_t *bytes);
+void cpu_space_each_own(const struct cpu_space *space, cpu_space_page_fn fn, void *context);
+
 /* The kernel's copies from and to the guest. 0, or -EFAULT when a byte is not mapped or the
  * protection forbids it (bytes before it may have been copied). */
 int cpu_space_read(struct cpu_space *space, uint64_t addr, void *out, size_t len);

@@ -32,7 +32,8 @@ int cpu_space_give_frame(struct cpu_space *space, struct cpu_leaf *leaf, unsigne
         return -ENOMEM;
     uint8_t *data = space->pool->frames[frame].data;
     memcpy(data, e.host, CPU_PAGE_BYTES);
-    cpu_leaf_set(space->pool, leaf, index, (struct cpu_entry){data, frame, e.access});
+    e = (struct cpu_entry){data, frame, e.access & ~(unsigned)CPU_LENT};
+    cpu_leaf_set(space->pool, leaf, index, e);
     return 0;
 }
 
@@ -46,13 +47,31 @@ uint64_t cpu_space_exec_epoch(const struct cpu_space *space)
     return space->exec_epoch;
 }
 
-static const struct cpu_entry *find_entry(const struct cpu_space *space, uint64_t addr)
+/* What is still to be made gets its frame: for all that share the leaf, for whom it is the same. */
+static int make_page(struct cpu_space *space, struct cpu_leaf *leaf, unsigned index)
+{
+    struct cpu_entry e = leaf->entry[index];
+    uint32_t frame = cpu_pool_take(space->pool);
+    if (!frame)
+        return -ENOMEM;
+    uint8_t *data = space->pool->frames[frame].data;
+    space->maker->make(space->maker, e.host, data);
+    e = (struct cpu_entry){data, frame, e.access & ~(unsigned)(CPU_TO_MAKE | CPU_LENT)};
+    cpu_leaf_set(space->pool, leaf, index, e);
+    return 0;
+}
+
+/* The entry of a mapped page, its contents made. 0, -EFAULT, -ENOMEM. */
+static int find_entry(struct cpu_space *space, uint64_t addr, const struct cpu_entry **entry)
 {
     if (addr >= CPU_SPACE_END)
-        return NULL;
-    const struct cpu_leaf *leaf = cpu_table_find(&space->table, cpu_leaf_number(addr));
+        return -EFAULT;
+    struct cpu_leaf *leaf = cpu_table_find(&space->table, cpu_leaf_number(addr));
     const struct cpu_entry *e = leaf ? &leaf->entry[cpu_leaf_index(addr)] : NULL;
-    return e && (e->access & CPU_MAPPED) ? e : NULL;
+    if (!e || !(e->access & CPU_MAPPED))
+        return -EFAULT;
+    *entry = e;
+    return e->access & CPU_TO_MAKE ? make_page(space, leaf, cpu_leaf_index(addr)) : 0;
 }
 
 /* True when a write to the page is seen by nobody but those who share it on purpose. */
@@ -76,9 +95,10 @@ static uint64_t granules_of(uint64_t addr, unsigned n)
 int cpu_space_open_for_write(struct cpu_space *space, uint64_t addr, unsigned n, uint8_t **host)
 {
     uint64_t page = addr - addr % CPU_PAGE_BYTES;
-    const struct cpu_entry *e = find_entry(space, addr);
-    if (!e)
-        return -EFAULT;
+    const struct cpu_entry *e;
+    int rc = find_entry(space, addr, &e);
+    if (rc < 0)
+        return rc;
     if (!may_write_in_place(space, addr, e)) {
         struct cpu_leaf *leaf = cpu_table_own(&space->table, cpu_leaf_number(addr), false);
         if (!leaf)
@@ -103,9 +123,10 @@ int cpu_space_translate(struct cpu_space *space, uint64_t addr, unsigned n, unsi
                         uint8_t **host)
 {
     assert(n > 0 && addr % CPU_PAGE_BYTES + n <= CPU_PAGE_BYTES);
-    const struct cpu_entry *e = find_entry(space, addr);
-    if (!e)
-        return -EFAULT;
+    const struct cpu_entry *e;
+    int rc = find_entry(space, addr, &e);
+    if (rc < 0)
+        return rc;
     /* As on the processor itself: what may be written or executed may be read. */
     unsigned allowed = e->access & (access == CPU_READ ? (unsigned)CPU_ANY_ACCESS : access);
     if (!allowed)
@@ -117,13 +138,30 @@ int cpu_space_translate(struct cpu_space *space, uint64_t addr, unsigned n, unsi
     return 0;
 }
 
+/* Decoded code is kept by the place of its bytes, which therefore must not go with the maker. */
+static int own_lent(struct cpu_space *space, uint64_t addr, const struct cpu_entry **e)
+{
+    struct cpu_leaf *leaf = cpu_table_own(&space->table, cpu_leaf_number(addr), false);
+    if (!leaf || cpu_space_give_frame(space, leaf, cpu_leaf_index(addr)) < 0)
+        return -ENOMEM;
+    cpu_tlb_clear_page(space->tlb.read, addr - addr % CPU_PAGE_BYTES);
+    *e = &leaf->entry[cpu_leaf_index(addr)];
+    return 0;
+}
+
 int cpu_space_code_page(struct cpu_space *space, uint64_t addr, struct cpu_code_page *out)
 {
-    const struct cpu_entry *e = find_entry(space, addr);
-    if (!e)
-        return -EFAULT;
+    const struct cpu_entry *e;
+    int rc = find_entry(space, addr, &e);
+    if (rc < 0)
+        return rc;
     if (!(e->access & CPU_EXEC))
         return -EACCES;
+    if (e->access & CPU_LENT) {
+        rc = own_lent(space, addr, &e);
+        if (rc < 0)
+            return rc;
+    }
     *out = (struct cpu_code_page){.host = e->host, .frame = e->frame};
     if (e->frame) {
         out->pool = space->pool;
@@ -230,4 +268,53 @@ int64_t cpu_space_read_z(struct cpu_space *space, uint64_t addr, char *out_z, si
             return (int64_t)(done - 1);
     }
     return -ENAMETOOLONG;
+}
+
+/* ---- Snapshots ---- */
+
+void cpu_space_set_maker(struct cpu_space *space, struct cpu_maker *maker)
+{
+    if (maker)
+        maker->refs++;
+    if (space->maker && --space->maker->refs == 0)
+        space->maker->free(space->maker);
+    space->maker = maker;
+}
+
+struct cpu_maker *cpu_space_maker(const struct cpu_space *space)
+{
+    return space->maker;
+}
+
+int cpu_space_give_page(struct cpu_space *space, uint64_t addr, const uint8_t *like, bool made)
+{
+    const struct cpu_entry *old;
+    assert(addr % CPU_PAGE_BYTES == 0 && (!made || space->maker));
+    int rc = find_entry(space, addr, &old);
+    if (rc < 0)
+        return rc;
+    struct cpu_leaf *leaf = cpu_table_own(&space->table, cpu_leaf_number(addr), false);
+    if (!leaf)
+        return -ENOMEM;
+    /* Entries with frame 0 are never written through. */
+    struct cpu_entry e = leaf->entry[cpu_leaf_index(addr)];
+    e.host = (uint8_t *)like;
+    e.frame = 0;
+    e.access |= made ? (unsigned)(CPU_LENT | CPU_TO_MAKE) : (unsigned)CPU_LENT;
+    space->exec_epoch += (e.access & CPU_EXEC) != 0;
+    cpu_leaf_set(space->pool, leaf, cpu_leaf_index(addr), e);
+    cpu_tlb_clear_page(space->tlb.read, addr);
+    cpu_tlb_clear_page(space->tlb.write, addr);
+    return 0;
+}
+
+void cpu_space_each_own(const struct cpu_space *space, cpu_space_page_fn fn, void *context)
+{
+    for (size_t i = 0; i < space->table.cap; i++) {
+        const struct cpu_slot *slot = &space->table.slots[i];
+        for (unsigned p = 0; slot->leaf && p < CPU_LEAF_PAGES; p++)
+            if (slot->leaf->entry[p].frame)
+                fn(context, slot->number * CPU_LEAF_BYTES + p * (uint64_t)CPU_PAGE_BYTES,
+                   slot->leaf->entry[p].host);
+    }
 }

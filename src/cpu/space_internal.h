@@ -13,6 +13,7 @@ struct cpu_space {
     struct cpu_table table;
     struct cpu_pool *pool;
     uint64_t exec_epoch;
+    struct cpu_maker *maker;       /* of entries with CPU_TO_MAKE; held; NULL: there are none */
     bool has_shared;               /* something was mapped CPU_SHARED */
     struct cpu_space *next, *prev; /* in the pool's list */
 };

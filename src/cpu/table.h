@@ -8,6 +8,8 @@
 enum {
     CPU_LEAF_PAGES = 64,
     CPU_MAPPED = 16,          /* in cpu_entry.access beside enum cpu_access: there is a page */
+    CPU_TO_MAKE = 32,         /* its contents are still to be made of those at `host` */
+    CPU_LENT = 64,            /* the bytes at `host` are the maker's: they may go when it goes */
     CPU_LEAVES_MAX = 1 << 15, /* 8 GiB of addresses */
 };
 

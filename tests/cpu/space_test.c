@@ -469,6 +469,56 @@ static void a_clone_without_memory_is_refused(void **state)
     put(m->space, base, 1);
 }
 
+/* ---- Pages like somebody else's ---- */
+
+struct counting_maker {
+    struct cpu_maker base;
+    unsigned made, freed;
+};
+
+static void make_odd(const struct cpu_maker *maker, const uint8_t *like, uint8_t *page)
+{
+    struct counting_maker *m = (struct counting_maker *)(uintptr_t)maker;
+    memcpy(page, like, CPU_PAGE_BYTES);
+    page[0] |= 1;
+    m->made++;
+}
+
+static void count_free(struct cpu_maker *maker)
+{
+    ((struct counting_maker *)maker)->freed++;
+}
+
+static void given_pages_are_made_once_when_they_are_touched(void **state)
+{
+    static uint8_t like[2 * CPU_PAGE_BYTES] __attribute__((aligned(8)));
+    struct counting_maker maker = {.base = {.make = make_odd, .free = count_free}};
+    struct machine *m = *state;
+    memset(like, 0x40, sizeof(like));
+    map(m->space, base, 2, RW);
+    cpu_space_set_maker(m->space, &maker.base);
+    assert_int_equal(cpu_space_give_page(m->space, base, like, true), 0);
+    assert_int_equal(cpu_space_give_page(m->space, base + PAGE, like + PAGE, false), 0);
+    assert_int_equal(cpu_space_give_page(m->space, base + 2 * PAGE, like, false), -EFAULT);
+    struct cpu_space *clone = cpu_space_clone(m->space);
+    assert_non_null(clone);
+    assert_int_equal(cpu_pool_used(m->pool), 0);
+    assert_int_equal(get(m->space, base), 0x40404041);
+    assert_int_equal(get(m->space, base + PAGE), 0x40404040);
+    assert_int_equal(maker.made, 1);
+    assert_int_equal(cpu_pool_used(m->pool), 1);
+    put(m->space, base, 7);
+    put(m->space, base + PAGE, 8);
+    assert_int_equal(get(clone, base), 0x40404041);
+    assert_int_equal(get(clone, base + PAGE), 0x40404040);
+    assert_int_equal(maker.made, 1); /* for both: they shared it */
+    assert_int_equal(like[PAGE], 0x40);
+    cpu_space_free(clone);
+    assert_int_equal(maker.freed, 0);
+    cpu_space_set_maker(m->space, NULL);
+    assert_int_equal(maker.freed, 1);
+}
+
 int main(void)
 {
 #define SPACE_TEST(name) cmocka_unit_test_setup_teardown(name, machine_open, machine_close)
@@ -499,6 +549,7 @@ int main(void)
         SPACE_TEST(reserving_much_costs_little),
         SPACE_TEST(scattered_pages_are_charged),
         SPACE_TEST(a_clone_without_memory_is_refused),
+        SPACE_TEST(given_pages_are_made_once_when_they_are_touched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
