@@ -6,6 +6,7 @@
 #include "kernel/fdtable.h"
 #include "kernel/lines.h"
 #include "kernel/load.h"
+#include "kernel/snapshot.h"
 #include "kernel/stack.h"
 #include "kernel/timer.h"
 #include "kernel/vfs.h"
@@ -145,6 +146,7 @@ static int resolve(struct exec *x)
             return 0;
         if (depth == EXEC_SCRIPT_DEPTH)
             return -ELOOP;
+        x->is_script = true;
         int error = script_args(&x->args, interp, argument, path);
         if (error != 0)
             return error;
@@ -307,6 +309,16 @@ static void tell(const struct exec *x)
     kernel_emit(t->kernel, t, &event);
 }
 
+/* The new program goes on from a snapshot of it, if there is one. */
+static int clone_start(struct exec *x)
+{
+    int error = x->snapshot != NULL ? snapshot_clone(x->snapshot, x) : 0;
+    if (error != -EDOM)
+        return error;
+    x->snapshot = NULL; /* its memory lies where a clone's cannot: it runs */
+    return 0;
+}
+
 /* The old program is over: nothing can fail into it any more. */
 static int change(struct exec *x, struct load *load, const struct ids *ids)
 {
@@ -346,7 +358,7 @@ static int change(struct exec *x, struct load *load, const struct ids *ids)
     t->mm = mm;
     cpu->ops->start(cpu, load->start, (uint64_t)sp);
     lines_probe(t);
-    return 0;
+    return clone_start(x);
 }
 
 static int commit(struct exec *x, struct load *load, const struct ids *ids)
@@ -370,6 +382,8 @@ static int commit(struct exec *x, struct load *load, const struct ids *ids)
     forget(t);
     remember(x);
     tell(x);
+    if (x->snapshot != NULL)
+        snapshot_finish(x->snapshot, t);
     return 0;
 }
 
@@ -387,6 +401,8 @@ int exec_run(struct exec *x)
     load.file = x->file;
     if (error == 0)
         error = load_open(&load, x->task);
+    if (error == 0)
+        x->snapshot = snapshot_find(x, ids.secure);
     if (error == 0)
         error = commit(x, &load, &ids);
     load_fini(&load);

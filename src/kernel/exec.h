@@ -27,6 +27,8 @@ struct exec {
     struct file *file;             /* opened by the caller; passes to exec_run */
     struct span path;              /* as given: comm and AT_EXECFN */
     struct exec_strings args, env; /* owned by the caller */
+    bool is_script;                /* exec_run's own, as all below: a `#!` line was followed */
+    struct snapshot *snapshot;     /* that it is a clone of; NULL: none */
 };
 
 /* Replaces the task's program. 0; or -errno with the task unchanged. When the old memory is gone

@@ -127,6 +127,7 @@ struct vfs {
     bool wasting;
     struct lock *locks; /* of all files, by start */
     uint32_t lock_count;
+    uint64_t changes;     /* grows with every change of an overlay's names or inodes */
     uint64_t next_object; /* inode numbers of pipes and sockets */
     unsigned epoll_depth; /* of epolls that ask epolls, now */
     uint32_t epoll_asked; /* items, by the outermost of them */

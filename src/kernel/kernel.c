@@ -39,6 +39,7 @@ struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms)
     k->image = config->image;
     k->code = config->code;
     k->foreign_programs = config->foreign_programs;
+    k->snapshots = config->snapshots;
     k->limits = config->limits;
     k->boot_ns = config->boot_ms * NS_PER_MS;
     k->now_ns = now_ms * NS_PER_MS;
@@ -55,6 +56,7 @@ struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms)
         kernel_free(k);
         return NULL;
     }
+    k->changes_at_boot = vfs_changes(k->vfs);
     return k;
 }
 

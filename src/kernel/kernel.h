@@ -15,6 +15,15 @@ struct persona_image;
 struct cpu_code;
 struct kernel;
 
+/* Starts of programs that were learned once and are cloned (snapshot.h), for all machines of the
+ * process. At most about `max_bytes`; what was not used for the longest time is given up. */
+struct kernel_snapshots;
+struct kernel_snapshots *kernel_snapshots_new(size_t max_bytes); /* NULL: out of memory */
+void kernel_snapshots_free(struct kernel_snapshots *snapshots);  /* every kernel must be gone */
+/* Learns, when there is something to learn, for about so many instructions. True: there is more to
+ * do. For when nobody waits. */
+bool kernel_snapshots_work(struct kernel_snapshots *snapshots, uint64_t budget);
+
 /* Bounds of one machine, by name. A guest that hits one sees what Linux would answer. */
 struct kernel_limits {
     uint64_t instructions;  /* in all; then every process is killed and KERNEL_LIMIT told */
@@ -31,6 +40,8 @@ extern const struct kernel_limits kernel_limits_default;
 struct kernel_config {
     const struct persona_image *image; /* borrowed, process lifetime */
     struct cpu_code *code;             /* decoded code, shared by all machines of the process */
+    struct kernel_snapshots
+        *snapshots; /* borrowed like these; NULL: every program runs from its start */
     struct kernel_limits limits;
     uint8_t seed[CRYPTO_RNG_SEED_BYTES];
     struct span hostname;  /* copied */

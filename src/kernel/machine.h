@@ -35,6 +35,7 @@ enum {
 struct kernel {
     const struct persona_image *image;
     struct cpu_code *code;
+    struct kernel_snapshots *snapshots; /* or NULL */
     struct cpu_pool *pool;
     struct kernel_limits limits;
     struct crypto_rng rng;
@@ -52,8 +53,9 @@ struct kernel {
     uint32_t process_count;    /* tasks that count against limits.processes */
     int32_t last_pid;
 
-    struct vfs *vfs;     /* everything about files, machine-wide: owned, made by vfs_new */
-    uint32_t files_open; /* open descriptions, against limits.files */
+    struct vfs *vfs;          /* everything about files, machine-wide: owned, made by vfs_new */
+    uint64_t changes_at_boot; /* vfs_changes, once the machine was made */
+    uint32_t files_open;      /* open descriptions, against limits.files */
     struct program *programs[KERNEL_PROGRAMS_MAX];
     struct events *events;
     struct abi_window window; /* of the foreign call that is being executed */
@@ -62,6 +64,10 @@ struct kernel {
     /* For debugging: told of each system call's answer. NULL: nobody. */
     void (*trace)(const struct task *t, int64_t result);
     bool foreign_programs;
+    /* For snapshots: asked after each finished call whether to leave kernel_run there. NULL: no. */
+    bool (*pause)(struct task *t);
+    void *pauser;     /* whose it is */
+    bool paused;      /* until it is cleared, kernel_run does nothing */
     bool over;        /* the instructions are used up: everything was killed */
     struct mm *dying; /* memories without a holder, given back before a guest runs again */
 };

@@ -194,3 +194,8 @@ void vfs_free(struct vfs *vfs)
     }
     free(vfs);
 }
+
+uint64_t vfs_changes(const struct vfs *vfs)
+{
+    return vfs->changes;
+}

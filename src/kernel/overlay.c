@@ -92,6 +92,7 @@ void overlay_forget(struct overlay *o, struct inode *i)
 int overlay_charge_node(struct overlay *o)
 {
     struct vfs *vfs = o->fs.vfs;
+    vfs->changes++;
     if (vfs->quota.nodes >= vfs->quota.nodes_max) {
         if (vfs->hooks.on_limit != NULL)
             vfs->hooks.on_limit(vfs->hooks.ctx, "overlay_nodes");
@@ -103,6 +104,7 @@ int overlay_charge_node(struct overlay *o)
 
 int overlay_keep(struct overlay *o, struct inode *i)
 {
+    o->fs.vfs->changes++;
     if (i->kept)
         return 0;
     int error = overlay_charge_node(o);

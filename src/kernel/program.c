@@ -24,20 +24,27 @@ enum {
 
 /* ---- Starting ---- */
 
-static void default_limits(struct process *p)
+static void default_limits(struct rlimit64 limits[RLIM_NLIMITS])
 {
     const struct hardware *h = &hardware_default;
     for (int i = 0; i < RLIM_NLIMITS; i++)
-        p->limits[i] = (struct rlimit64){RLIM64_INFINITY, RLIM64_INFINITY};
-    p->limits[RLIMIT_STACK].rlim_cur = STACK_SOFT;
-    p->limits[RLIMIT_CORE].rlim_cur = 0;
-    p->limits[RLIMIT_NOFILE] = (struct rlimit64){OPEN_FILES_SOFT, OPEN_FILES_HARD};
-    p->limits[RLIMIT_MEMLOCK] = (struct rlimit64){h->max_locked, h->max_locked};
-    p->limits[RLIMIT_MSGQUEUE] = (struct rlimit64){MESSAGE_QUEUES, MESSAGE_QUEUES};
-    p->limits[RLIMIT_NICE] = p->limits[RLIMIT_RTPRIO] = (struct rlimit64){0, 0};
+        limits[i] = (struct rlimit64){RLIM64_INFINITY, RLIM64_INFINITY};
+    limits[RLIMIT_STACK].rlim_cur = STACK_SOFT;
+    limits[RLIMIT_CORE].rlim_cur = 0;
+    limits[RLIMIT_NOFILE] = (struct rlimit64){OPEN_FILES_SOFT, OPEN_FILES_HARD};
+    limits[RLIMIT_MEMLOCK] = (struct rlimit64){h->max_locked, h->max_locked};
+    limits[RLIMIT_MSGQUEUE] = (struct rlimit64){MESSAGE_QUEUES, MESSAGE_QUEUES};
+    limits[RLIMIT_NICE] = limits[RLIMIT_RTPRIO] = (struct rlimit64){0, 0};
     /* What a machine of this size allows; kernel_limits.processes is met before it. */
-    p->limits[RLIMIT_NPROC] = p->limits[RLIMIT_SIGPENDING] =
+    limits[RLIMIT_NPROC] = limits[RLIMIT_SIGPENDING] =
         (struct rlimit64){h->max_processes, h->max_processes};
+}
+
+bool program_has_default_limits(const struct process *p)
+{
+    struct rlimit64 limits[RLIM_NLIMITS];
+    default_limits(limits);
+    return memcmp(limits, p->limits, sizeof(limits)) == 0;
 }
 
 static void set_creds(struct creds *c, const struct kernel_spawn *spawn)
@@ -66,7 +73,7 @@ static struct task *new_leader(struct kernel *k, const struct kernel_spawn *spaw
     p->exit_signal = SIGCHLD;
     p->session = session_new(p->pid);
     p->actions = signal_table_new();
-    default_limits(p);
+    default_limits(p->limits);
     if (p->session != NULL && p->actions != NULL)
         t = task_new(p, p->pid);
     if (t == NULL) {

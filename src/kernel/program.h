@@ -16,6 +16,9 @@ struct program {
 /* A process became a zombie: KERNEL_DONE if it is a program's own. */
 void program_process_ended(struct kernel *k, struct process *p);
 
+/* Its resource limits are those that a program is started with. */
+bool program_has_default_limits(const struct process *p);
+
 /* The visitor is gone altogether. */
 void program_free_all(struct kernel *k);
 

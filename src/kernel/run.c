@@ -102,6 +102,8 @@ static void begin_call(struct task *t, const struct abi *abi, const struct cpu_c
         abi->more_args(t, t->call_arg);
     t->restart = (struct restart){.begun = false};
     execute_call(t);
+    if (t->kernel->pause != NULL && t->state == TASK_READY && !t->in_call)
+        t->kernel->paused = t->kernel->pause(t);
 }
 
 static void own_call(struct task *t)
@@ -294,7 +296,7 @@ static void run_task(struct task *t, uint64_t quantum)
 {
     struct kernel *k = t->kernel;
     uint64_t done = 0;
-    while (done < quantum && !events_full(k)) {
+    while (done < quantum && !k->paused && !events_full(k)) {
         uint64_t used = 0, charged = k->charged;
         struct cpu_trap trap = {0, 0, false};
         if (settle(t)) {
@@ -334,7 +336,7 @@ enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms)
     uint64_t end = k->instructions + budget;
     if (now_ms > k->now_ns / NS_PER_MS)
         k->now_ns = now_ms * NS_PER_MS;
-    while (!k->over && k->instructions < end) {
+    while (!k->over && !k->paused && k->instructions < end) {
         if (events_full(k))
             break;
         uint64_t charged = k->charged;

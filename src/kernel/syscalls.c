@@ -27,19 +27,24 @@ const char *syscall_name(uint64_t number)
     return number < ARRAY_LEN(names) ? names[number] : NULL;
 }
 
+void syscall_tell_refused(struct task *t, uint64_t number, const char *name_z)
+{
+    struct kernel_event event = {.type = KERNEL_REFUSED,
+                                 .program = t->process->program,
+                                 .number = (int64_t)number,
+                                 .text = span_z(name_z)};
+    uint64_t *word = &t->process->refused[number % SYSCALL_REFUSED_WORDS];
+    if (*word != number + 1) { /* a loop of them is told once */
+        *word = number + 1;
+        kernel_emit(t->kernel, t, &event);
+    }
+}
+
 int64_t syscall_refuse(struct task *t)
 {
     bool foreign = abi_is_foreign(t->call_abi);
-    const char *name_z =
-        foreign ? abi_call_name(t->call_abi, t->call_number) : syscall_name(t->call_number);
-    struct kernel_event event = {.type = KERNEL_REFUSED,
-                                 .program = t->process->program,
-                                 .number = (int64_t)t->call_number,
-                                 .text = span_z(name_z)};
-    uint64_t *word = &t->process->refused[t->call_number % SYSCALL_REFUSED_WORDS];
-    if (*word != t->call_number + 1) { /* a loop of them is told once */
-        *word = t->call_number + 1;
-        kernel_emit(t->kernel, t, &event);
-    }
+    syscall_tell_refused(t, t->call_number,
+                         foreign ? abi_call_name(t->call_abi, t->call_number)
+                                 : syscall_name(t->call_number));
     return -ENOSYS;
 }

@@ -47,6 +47,9 @@ const struct vfs_hooks *vfs_hooks(const struct vfs *vfs);
 /* The same, with the kernel's own limits, image and hooks: makes k->vfs. 0 or -ENOMEM. */
 int vfs_boot(struct kernel *k);
 
+/* Grows with every change of files: equal numbers mean that nothing was changed in between. */
+uint64_t vfs_changes(const struct vfs *vfs);
+
 /* Where a process stands: root, current directory, umask. Shared by threads (CLONE_FS). */
 struct fs_context {
     struct vfs *vfs;

@@ -24,8 +24,10 @@
 
 /* Decoded code of the guests, shared by all machines. */
 #define CODE_BYTES_MAX ((size_t)256 * 1024 * 1024)
-#define MIB            (UINT64_C(1) << 20)
-#define PAGE           4096
+/* Starts of programs that were learned. */
+#define SNAPSHOT_BYTES_MAX ((size_t)64 * 1024 * 1024)
+#define MIB                (UINT64_C(1) << 20)
+#define PAGE               4096
 
 struct sensor {
     const struct sensor_start *start;
@@ -33,6 +35,7 @@ struct sensor {
     struct ssh_profile profile;
     struct ssh_server *ssh_server;
     struct cpu_code *code;
+    struct kernel_snapshots *snapshots;
     struct session_host *host;
 
     struct reel_reactor *reactor;
@@ -111,9 +114,11 @@ static int make_host(struct sensor *s)
     if (error < 0)
         return error;
     s->code = cpu_code_new(CODE_BYTES_MAX);
+    s->snapshots = kernel_snapshots_new(SNAPSHOT_BYTES_MAX);
     const struct session_config config = {
         .image = world->image,
         .code = s->code,
+        .snapshots = s->snapshots,
         .ssh_server = s->ssh_server,
         .startups_limited = world->config->ssh_max_startups != 0,
         .policy = world->policy,
@@ -125,7 +130,7 @@ static int make_host(struct sensor *s)
         .address = span_z(world->identity.address_z),
         .mac = world->identity.mac,
     };
-    s->host = s->code == NULL ? NULL : session_host_new(&config);
+    s->host = s->code == NULL || s->snapshots == NULL ? NULL : session_host_new(&config);
     return s->host == NULL ? -ENOMEM : 0;
 }
 
@@ -281,6 +286,7 @@ static int open_reactor(struct sensor *s)
     int error = serve_init(&s->serve, s->reactor, &s->client, &s->name, random);
     s->serve.context = s;
     s->serve.on_empty = on_empty;
+    s->serve.snapshots = s->snapshots;
     s->serve.connections_max = s->start->world->config->limits_sessions;
     for (size_t i = 0; i < s->start->port_count; i++)
         serve_port_init(&s->ports[i], &s->serve, s->start->ports[i].service,
@@ -305,6 +311,7 @@ static void sensor_free(struct sensor *s)
         reel_reactor_free(s->reactor);
     }
     session_host_free(s->host);
+    kernel_snapshots_free(s->snapshots);
     cpu_code_free(s->code);
     ssh_server_free(s->ssh_server);
     free(s);

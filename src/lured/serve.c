@@ -1,5 +1,7 @@
 #include "lured/serve.h"
 
+#include "kernel/kernel.h"
+
 #include <netinet/in.h>
 #include <reel/address.h>
 #include <reel/transport.h>
@@ -84,7 +86,7 @@ static bool on_idle(struct reel_idle *idle)
     struct serve *serve = (struct serve *)((char *)idle - offsetof(struct serve, idle));
     struct serve_connection *c = serve->first;
     if (c == NULL)
-        return false;
+        return serve->snapshots != NULL && kernel_snapshots_work(serve->snapshots, SERVE_SLICE);
     unqueue_run(c);
     serve->used = c->used;
     bool more = c->service->run(c->self, SERVE_SLICE, serve_now_us(serve));
@@ -92,7 +94,7 @@ static bool on_idle(struct reel_idle *idle)
     if (more)
         queue_run(c);
     pump(c);
-    return serve->first != NULL;
+    return serve->first != NULL || serve->snapshots != NULL;
 }
 
 /* ---- The doors ---- */

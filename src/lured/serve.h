@@ -38,6 +38,7 @@ struct serve {
     void *context;                         /* the owner's */
 
     struct reel_idle idle;
+    struct kernel_snapshots *snapshots;    /* learned from when no guest wants to run; NULL: none */
     struct serve_connection *all;          /* a list */
     struct serve_connection *first, *last; /* those with a guest that can run, by what they used */
     uint64_t used;                         /* by the one that ran last */

@@ -187,6 +187,7 @@ static bool have_kernel(struct session_connection *c)
     struct kernel_config config = {
         .image = host->image,
         .code = host->code,
+        .snapshots = host->snapshots,
         .limits = host->limits.kernel,
         .hostname = host->hostname,
         .boot_ms = host->boot_ms,

@@ -1,0 +1,425 @@
+/* The store of snapshots: what a start is known by, and whether a snapshot of it may be used. */
+#include "kernel/snapshot.h"
+
+#include "kernel/fdtable.h"
+#include "kernel/fs.h"
+#include "kernel/hash.h"
+#include "kernel/program.h"
+
+#include "cpu/x86.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MISSES_BEFORE = 2, /* a start is learned when it comes again */
+    STANDARD_FILES = 3,
+};
+
+struct kernel_snapshots {
+    struct snapshot *all; /* newest first */
+    size_t count, bytes, max_bytes;
+    uint64_t clock;
+    struct snapshot *pupil; /* being learned; in `all` */
+    struct snapshot_lesson *lesson;
+};
+
+/* ---- Life ---- */
+
+struct kernel_snapshots *kernel_snapshots_new(size_t max_bytes)
+{
+    struct kernel_snapshots *store = calloc(1, sizeof(*store));
+    if (store != NULL)
+        store->max_bytes = max_bytes;
+    return store;
+}
+
+void snapshot_program_fini(struct snapshot_program *p)
+{
+    for (size_t i = 0; i < p->file_count; i++)
+        free(p->files[i]);
+    free(p->files);
+    for (size_t i = 0; i < p->check_count; i++)
+        free(p->checks[i].path_z);
+    free(p->checks);
+    free(p->areas);
+    free(p->patches.list);
+    free(p->pages);
+    free(p->page_bytes);
+    free(p->stack);
+    free(p->state);
+    memset(p, 0, sizeof(*p));
+}
+
+void snapshot_start_free(struct snapshot_start *start)
+{
+    if (start == NULL)
+        return;
+    exec_strings_free(&start->args);
+    exec_strings_free(&start->env);
+    free(start->path_z);
+    free(start->cwd_z);
+    free(start);
+}
+
+void snapshot_drop(struct snapshot *s)
+{
+    if (--s->refs > 0)
+        return;
+    snapshot_program_fini(&s->program);
+    snapshot_start_free(s->start);
+    free((void *)s->key.data);
+    free(s);
+}
+
+static void forget(struct kernel_snapshots *store, struct snapshot *s)
+{
+    struct snapshot **link = &store->all;
+    while (*link != s)
+        link = &(*link)->next;
+    *link = s->next;
+    store->count--;
+    store->bytes -= s->program.bytes;
+    snapshot_drop(s);
+}
+
+void kernel_snapshots_free(struct kernel_snapshots *store)
+{
+    if (store == NULL)
+        return;
+    snapshot_lesson_free(store->lesson);
+    while (store->all != NULL)
+        forget(store, store->all);
+    free(store);
+}
+
+/* True when `s` is to go rather than `than`: what is not a snapshot yet first, so that many
+ * different starts do not push out those that come again; then what was not used for longest. */
+static bool goes_first(const struct snapshot *s, const struct snapshot *than)
+{
+    if (than == NULL)
+        return true;
+    bool is_ready = s->state == SNAPSHOT_READY, other_is_ready = than->state == SNAPSHOT_READY;
+    return is_ready != other_is_ready ? other_is_ready : s->used < than->used;
+}
+
+/* Room for one more of so many bytes. */
+static void make_room(struct kernel_snapshots *store, size_t bytes)
+{
+    while (store->count >= SNAPSHOT_ENTRIES_MAX || store->bytes + bytes > store->max_bytes) {
+        struct snapshot *first = NULL;
+        for (struct snapshot *s = store->all; s != NULL; s = s->next)
+            if (s != store->pupil && goes_first(s, first))
+                first = s;
+        if (first == NULL)
+            return;
+        forget(store, first);
+    }
+}
+
+/* ---- What a start is known by ---- */
+
+/* The value of NAME=value when it is one whose digits may be others. */
+static bool is_free(struct span var, enum snapshot_text *which, struct span *value)
+{
+    static const struct {
+        enum snapshot_text which;
+        struct span name;
+    } vars[] = {{SNAPSHOT_CLIENT, SPAN_LIT("SSH_CLIENT=")},
+                {SNAPSHOT_CONNECTION, SPAN_LIT("SSH_CONNECTION=")},
+                {SNAPSHOT_SESSION, SPAN_LIT("XDG_SESSION_ID=")}};
+    for (size_t i = 0; i < ARRAY_LEN(vars); i++) {
+        if (var.len > vars[i].name.len &&
+            span_equal(span_slice(var, 0, vars[i].name.len), vars[i].name)) {
+            *which = vars[i].which;
+            *value = span_slice(var, vars[i].name.len, var.len);
+            return true;
+        }
+    }
+    return false;
+}
+
+void snapshot_texts_find(struct span text[SNAPSHOT_TEXTS], const struct exec_strings *env)
+{
+    const char *p = (const char *)env->data;
+    for (size_t i = 0; i < env->count; i++) {
+        struct span var = span_z(p), value;
+        enum snapshot_text which;
+        if (is_free(var, &which, &value))
+            text[which] = value;
+        p += var.len + 1;
+    }
+}
+
+/* Where digits stand matters to the start, which digits they are does not. */
+static int put_digits(struct buffer *out, struct span text)
+{
+    int rc = 0;
+    for (size_t i = 0; i < text.len && rc == 0; i++) {
+        uint8_t c = text.data[i];
+        rc = buffer_put_u8(out, c >= '0' && c <= '9' ? '0' : c);
+    }
+    return rc;
+}
+
+static int put_env(struct buffer *out, const struct exec_strings *env)
+{
+    const char *p = (const char *)env->data;
+    int rc = 0;
+    for (size_t i = 0; i < env->count && rc == 0; i++) {
+        struct span var = span_z(p), value;
+        enum snapshot_text which;
+        p += var.len + 1;
+        if (is_free(var, &which, &value)) {
+            rc = buffer_put(out, span_slice(var, 0, var.len - value.len));
+            rc = rc != 0 ? rc : put_digits(out, value);
+        } else {
+            rc = buffer_put(out, var);
+        }
+        rc = rc != 0 ? rc : buffer_put_u8(out, 0);
+    }
+    return rc;
+}
+
+static unsigned digits(int32_t n)
+{
+    unsigned count = 1;
+    for (; n >= 10; n /= 10)
+        count++;
+    return count;
+}
+
+static bool is_spawned(const struct exec *x)
+{
+    const struct process *p = x->task->process;
+    return x->task->cpu == NULL && p->session != NULL && p->session->tty == NULL;
+}
+
+/* Everything that may make a difference, one thing after another. 0, or an error: too long. */
+static int put_key(struct buffer *out, const struct exec *x, struct span cwd)
+{
+    const struct task *t = x->task;
+    const struct kernel *k = t->kernel;
+    bool spawned = is_spawned(x);
+    const uint64_t facts[] = {
+        (uint64_t)(uintptr_t)k->image,
+        (uint64_t)k->boot_ns,
+        spawned,
+        spawned ? digits(t->process->pid) : 0,
+        spawned ? digits(process_ppid(t->process)) : 0,
+        x->args.count,
+        x->env.count,
+    };
+    int rc = 0;
+    for (size_t i = 0; i < ARRAY_LEN(facts) && rc == 0; i++)
+        rc = buffer_put_u64(out, facts[i]);
+    rc = rc != 0 ? rc : buffer_put(out, span_of((const uint8_t *)&t->creds, sizeof(t->creds)));
+    rc = rc != 0 ? rc : buffer_put_string(out, span_z(k->hostname_z));
+    rc = rc != 0 ? rc : buffer_put_string(out, x->path);
+    rc = rc != 0 ? rc : buffer_put_string(out, cwd);
+    rc = rc != 0 ? rc : buffer_put(out, span_of(x->args.data, x->args.len));
+    return rc != 0 ? rc : put_env(out, &x->env);
+}
+
+/* ---- Whether it holds here ---- */
+
+void snapshot_look(struct task *t, struct snapshot_check *check)
+{
+    const struct vfs_at at = {.fs = t->fs, .cred = &t->creds, .task = t};
+    memset(&check->stat, 0, sizeof(check->stat));
+    check->error = vfs_stat(&at, span_z(check->path_z), check->follow, &check->stat);
+    if (check->error != 0)
+        memset(&check->stat, 0, sizeof(check->stat));
+    check->stat.atime_ns = 0;
+}
+
+static bool files_are_as_learned(struct task *t, const struct snapshot_program *p)
+{
+    if (vfs_changes(t->kernel->vfs) == t->kernel->changes_at_boot)
+        return true;
+    for (size_t i = 0; i < p->check_count; i++) {
+        struct snapshot_check now = {.path_z = p->checks[i].path_z, .follow = p->checks[i].follow};
+        snapshot_look(t, &now);
+        if (now.error != p->checks[i].error ||
+            memcmp(&now.stat, &p->checks[i].stat, sizeof(now.stat)) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Descriptors below three are there, no others that the start could meet. */
+static bool files_are_standard(const struct task *t)
+{
+    for (int fd = 0; fd < STANDARD_FILES; fd++)
+        if (fd_table_find(t->files, fd) == NULL)
+            return false;
+    int next = fd_table_next(t->files, STANDARD_FILES);
+    return next < 0;
+}
+
+static bool is_usual(const struct exec *x, bool secure)
+{
+    const struct task *t = x->task;
+    const struct process *p = t->process;
+    struct fs *root = t->kernel->vfs->mounts[0];
+    return !secure && !x->is_script && x->path.len > 0 && x->path.data[0] == '/' &&
+           x->file->node.fs == root && t->fs->root.fs == root && t->fs->root.ino == root->root &&
+           p->personality == 0 && p->threads == 1 && files_are_standard(t) &&
+           program_has_default_limits(p);
+}
+
+/* ---- Finding ---- */
+
+static char *copy_strings(struct exec_strings *to, const struct exec_strings *from)
+{
+    *to = *from;
+    to->cap = from->len + 1;
+    to->data = malloc(to->cap);
+    if (to->data != NULL && from->len > 0)
+        memcpy(to->data, from->data, from->len);
+    return (char *)to->data;
+}
+
+static struct snapshot_start *start_of(const struct exec *x, struct span cwd)
+{
+    const struct task *t = x->task;
+    const struct kernel *k = t->kernel;
+    struct snapshot_start *start = calloc(1, sizeof(*start));
+    if (start == NULL)
+        return NULL;
+    start->image = k->image;
+    start->code = k->code;
+    start->limits = k->limits;
+    memcpy(start->hostname_z, k->hostname_z, sizeof(start->hostname_z));
+    start->boot_ns = k->boot_ns;
+    start->now_ns = k->now_ns;
+    start->creds = t->creds;
+    start->is_spawned = is_spawned(x);
+    start->pid = t->process->pid;
+    start->ppid = process_ppid(t->process);
+    start->path_z = kernel_copy_z(x->path);
+    start->cwd_z = kernel_copy_z(cwd);
+    char *args = copy_strings(&start->args, &x->args), *env = copy_strings(&start->env, &x->env);
+    if (args == NULL || env == NULL || start->path_z == NULL || start->cwd_z == NULL) {
+        snapshot_start_free(start);
+        return NULL;
+    }
+    return start;
+}
+
+static struct snapshot *add(struct kernel_snapshots *store, struct span key, uint64_t hash)
+{
+    make_room(store, 0);
+    struct snapshot *s = calloc(1, sizeof(*s));
+    uint8_t *copy = malloc(key.len);
+    if (s == NULL || copy == NULL || store->count >= SNAPSHOT_ENTRIES_MAX) {
+        free(s);
+        free(copy);
+        return NULL;
+    }
+    memcpy(copy, key.data, key.len);
+    *s = (struct snapshot){
+        .next = store->all, .refs = 1, .hash = hash, .key = span_of(copy, key.len)};
+    store->all = s;
+    store->count++;
+    return s;
+}
+
+static struct snapshot *lookup(struct kernel_snapshots *store, const struct exec *x,
+                               struct span cwd)
+{
+    struct buffer key;
+    buffer_init(&key, SNAPSHOT_KEY_MAX);
+    struct snapshot *s = NULL;
+    if (put_key(&key, x, cwd) == 0) {
+        uint64_t hash = hash_bytes(0, buffer_span(&key));
+        for (s = store->all; s != NULL; s = s->next)
+            if (s->hash == hash && span_equal(s->key, buffer_span(&key)))
+                break;
+        if (s == NULL)
+            s = add(store, buffer_span(&key), hash);
+    }
+    buffer_fini(&key);
+    return s;
+}
+
+struct snapshot *snapshot_find(const struct exec *x, bool secure)
+{
+    struct task *t = x->task;
+    struct kernel_snapshots *store = t->kernel->snapshots;
+    char cwd_z[VFS_PATH_MAX];
+    if (store == NULL || !is_usual(x, secure))
+        return NULL;
+    int64_t len = vfs_path_of(t->kernel->vfs, t->fs->root, t->fs->cwd, cwd_z, sizeof(cwd_z));
+    if (len < 0)
+        return NULL;
+    struct span cwd = span_of(cwd_z, (size_t)len);
+    struct snapshot *s = lookup(store, x, cwd);
+    if (s == NULL)
+        return NULL;
+    s->used = ++store->clock;
+    if (s->state == SNAPSHOT_WANTED && ++s->misses >= MISSES_BEFORE && s->start == NULL)
+        s->start = start_of(x, cwd);
+    if (s->state != SNAPSHOT_READY || !files_are_as_learned(t, &s->program))
+        return NULL;
+    return s;
+}
+
+/* ---- Learning ---- */
+
+static struct snapshot *next_pupil(const struct kernel_snapshots *store)
+{
+    struct snapshot *s = store->all;
+    while (s != NULL && (s->state != SNAPSHOT_WANTED || s->start == NULL))
+        s = s->next;
+    return s;
+}
+
+/* How far it went with the same program and other arguments or users. */
+static size_t hint_for(const struct kernel_snapshots *store, const struct snapshot *pupil)
+{
+    const struct snapshot *best = NULL;
+    for (const struct snapshot *s = store->all; s != NULL; s = s->next)
+        if (s->state == SNAPSHOT_READY && strcmp(s->program.files[0], pupil->start->path_z) == 0 &&
+            (best == NULL || s->used > best->used))
+            best = s;
+    return best != NULL ? best->program.calls : 0;
+}
+
+static void end_lesson(struct kernel_snapshots *store, int result,
+                       const struct snapshot_program *program)
+{
+    struct snapshot *s = store->pupil;
+    snapshot_lesson_free(store->lesson);
+    snapshot_start_free(s->start);
+    store->lesson = NULL;
+    s->start = NULL;
+    s->state = SNAPSHOT_NONE;
+    if (result == 0) {
+        make_room(store, program->bytes);
+        s->program = *program;
+        s->state = SNAPSHOT_READY;
+        store->bytes += program->bytes;
+    }
+    store->pupil = NULL;
+}
+
+bool kernel_snapshots_work(struct kernel_snapshots *store, uint64_t budget)
+{
+    struct snapshot_program program;
+    if (store->lesson == NULL) {
+        store->pupil = next_pupil(store);
+        if (store->pupil == NULL)
+            return false;
+        store->lesson = snapshot_lesson_new(store->pupil->start, hint_for(store, store->pupil));
+        if (store->lesson == NULL)
+            end_lesson(store, -ENOMEM, NULL);
+        return true;
+    }
+    int result = snapshot_lesson_run(store->lesson, budget, &program);
+    if (result != 1)
+        end_lesson(store, result, &program);
+    return true;
+}

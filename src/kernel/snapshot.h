@@ -1,0 +1,258 @@
+/* Snapshots: the state of a program some way into its life, kept once and cloned by exec, instead
+ * of computing the same again for every visitor.
+ *
+ * What a program has done before it looks at anything new is a function of few inputs: where its
+ * parts lie, random bytes, its process number, the time, the digits of the peer's address. A
+ * snapshot is learned from several runs of the same start with different inputs (snapshot_learn.c):
+ * every word that differs between them must be explained by an input (snapshot_explain.c), in live
+ * memory, registers and kernel tables alike, and the explanation must give each of the runs byte by
+ * byte. Otherwise an earlier point is tried, or there is no snapshot. Only what lies below the
+ * stack's red zone may differ: it is dead, and a signal would write over it at any time.
+ *
+ * A clone (snapshot_clone.c) is of the same program, with the same arguments, environment,
+ * credentials and directory; only the digits of SSH_CLIENT, SSH_CONNECTION and XDG_SESSION_ID may be
+ * others. Files that the start looked at must be as they were. */
+#ifndef KERNEL_SNAPSHOT_H
+#define KERNEL_SNAPSHOT_H
+
+#include "kernel/exec.h"
+#include "kernel/mm.h"
+#include "kernel/signal.h"
+#include "kernel/vfs.h"
+
+enum {
+    SNAPSHOT_ENTRIES_MAX = 512,          /* learned or to be learned */
+    SNAPSHOT_KEY_MAX = 8192,             /* bytes of arguments, environment, ... */
+    SNAPSHOT_PATCHES_MAX = 65536,        /* words of one snapshot that depend on inputs */
+    SNAPSHOT_PAGES_MAX = 1024,           /* changed pages of one */
+    SNAPSHOT_STACK_MAX = 131072,         /* bytes of stack below the first frame */
+    SNAPSHOT_AREAS_MAX = 256,            /* mappings */
+    SNAPSHOT_FILES_MAX = 64,             /* that are mapped */
+    SNAPSHOT_CHECKS_MAX = 512,           /* names looked up */
+    SNAPSHOT_CALLS_MAX = 2048,           /* system calls of the start */
+    SNAPSHOT_INSTRUCTIONS_MAX = 8000000, /* of the start */
+    SNAPSHOT_MEMORY_MAX = 1024,          /* frames of a machine that learns */
+    SNAPSHOT_RANDOMS = 4,                /* getrandom calls */
+    SNAPSHOT_TIMES = 6,                  /* looks at the clock */
+    SNAPSHOT_REFUSALS = 4,               /* calls that are not there */
+};
+
+/* ---- Inputs (snapshot_explain.c) ---- */
+
+enum snapshot_symbol {
+    SNAPSHOT_ZERO,
+    SNAPSHOT_PROGRAM, /* its lowest address; here and below: addresses */
+    SNAPSHOT_MAPPINGS,
+    SNAPSHOT_HEAP,
+    SNAPSHOT_FRAME, /* the stack pointer at the start */
+    SNAPSHOT_STACK, /* the stack's top */
+    SNAPSHOT_ADDRESSES,
+
+    SNAPSHOT_CANARY = SNAPSHOT_ADDRESSES, /* as glibc takes them from AT_RANDOM */
+    SNAPSHOT_GUARD,
+    SNAPSHOT_PID,
+    SNAPSHOT_PPID,
+    SNAPSHOT_RANDOM,
+    SNAPSHOT_SECONDS = SNAPSHOT_RANDOM + SNAPSHOT_RANDOMS,
+    SNAPSHOT_PARTS = SNAPSHOT_SECONDS + SNAPSHOT_TIMES, /* micro- or nanoseconds */
+    SNAPSHOT_SYMBOLS = SNAPSHOT_PARTS + SNAPSHOT_TIMES,
+};
+
+enum snapshot_text {
+    SNAPSHOT_CLIENT,     /* the value of SSH_CLIENT */
+    SNAPSHOT_CONNECTION, /* of SSH_CONNECTION */
+    SNAPSHOT_SESSION,    /* of XDG_SESSION_ID */
+    SNAPSHOT_PID_TEXT,   /* decimal */
+    SNAPSHOT_PPID_TEXT,
+    SNAPSHOT_TEXTS,
+};
+
+struct snapshot_inputs {
+    uint64_t value[SNAPSHOT_SYMBOLS];
+    struct span text[SNAPSHOT_TEXTS]; /* borrowed */
+};
+
+/* How a few bytes come from the inputs. */
+enum snapshot_form {
+    SNAPSHOT_ADD,     /* the symbol + addend */
+    SNAPSHOT_HIGH,    /* the upper half of that, 4 bytes */
+    SNAPSHOT_MANGLED, /* that, as PTR_MANGLE of glibc makes it */
+    SNAPSHOT_ROTATED, /* the same before there is a guard */
+    SNAPSHOT_LINKED,  /* that, as PROTECT_PTR of glibc makes it for the place where it stands */
+    SNAPSHOT_PAGE,    /* the number of the symbol's page + addend */
+    SNAPSHOT_WORDS,   /* the number of words up to the symbol + addend */
+    SNAPSHOT_XOR,     /* the symbol ^ addend */
+    SNAPSHOT_SEED,    /* of bash's random numbers: time `addend`'s, processes, an address */
+    SNAPSHOT_TEXT,    /* bytes of a text from `addend` on */
+};
+
+struct snapshot_patch {
+    uint32_t at;     /* first byte, counted from the piece's start */
+    uint8_t form;    /* enum snapshot_form */
+    uint8_t symbol;  /* or the text's number */
+    uint8_t skip;    /* of the eight bytes (least significant first): the first that is meant */
+    uint8_t len;     /* how many */
+    uint64_t addend; /* SNAPSHOT_SEED: the time's number in the upper half */
+};
+
+struct snapshot_patches {
+    struct snapshot_patch *list; /* owned */
+    size_t count, room;
+};
+
+/* The same piece of memory as one run has it. */
+struct snapshot_view {
+    const uint8_t *bytes;
+    uint64_t addr; /* of the first byte: a multiple of 8 */
+    const struct snapshot_inputs *inputs;
+};
+
+/* Appends the patches that make any of the views of the first one. `len` is a multiple of 8; words
+ * that lie before `dead` need no explanation. 0, -EDOM (something is not explained), -ENOMEM,
+ * -E2BIG. */
+int snapshot_explain(const struct snapshot_view *views, size_t count, size_t len, size_t dead,
+                     struct snapshot_patches *out);
+/* Makes the bytes, which are those of the first view, what they are with these inputs. */
+void snapshot_patch_bytes(const struct snapshot_patch *patches, size_t count,
+                          const struct snapshot_inputs *inputs, uint64_t addr, uint8_t *bytes);
+
+/* ---- One snapshot ---- */
+
+struct snapshot_area {
+    uint64_t offset, len; /* start, counted from the symbol */
+    uint8_t symbol;
+    unsigned access, access_max;
+    enum mm_kind kind;
+    int file; /* index of snapshot_program.files; -1: anonymous */
+    uint64_t file_offset;
+};
+
+struct snapshot_page {
+    uint64_t offset; /* from the symbol */
+    uint8_t symbol;
+    uint32_t patch_first, patch_count;
+};
+
+/* A name that was looked up, and what was there. */
+struct snapshot_check {
+    char *path_z; /* owned */
+    bool follow;
+    int error; /* 0: `stat` */
+    struct file_stat stat;
+};
+
+/* What the kernel keeps of a program, as words that can be explained. */
+enum snapshot_fact {
+    SNAPSHOT_CLEAR_TID,
+    SNAPSHOT_ROBUST_LIST,
+    SNAPSHOT_BLOCKED,
+    SNAPSHOT_BREAK,
+    SNAPSHOT_FACTS,
+};
+
+struct snapshot_program {
+    struct snapshot_patches patches; /* of all pieces, one after another */
+    char **files;                    /* paths of what is mapped; [0] is the program itself */
+    size_t file_count;
+    struct snapshot_area *areas;
+    size_t area_count;
+    struct snapshot_page *pages;
+    uint8_t *page_bytes; /* owned, a page each */
+    size_t page_count;
+    uint8_t *stack; /* owned: the bytes below the first frame */
+    size_t stack_bytes;
+    uint32_t stack_patch_first, stack_patch_count;
+    uint8_t *state; /* owned: of the processor */
+    size_t state_bytes;
+    uint32_t state_patch_first, state_patch_count;
+    uint64_t facts[SNAPSHOT_FACTS];
+    uint32_t facts_patch_first, facts_patch_count;
+    struct signal_action actions[SIGNAL_MAX];
+    uint32_t actions_patch_first, actions_patch_count;
+    struct snapshot_check *checks;
+    size_t check_count;
+    size_t calls;                          /* that the start makes */
+    uint64_t instructions, charged;        /* what the start has cost */
+    uint64_t objects;                      /* numbers of sockets that it used up */
+    int64_t time_after_ns[SNAPSHOT_TIMES]; /* its looks at the clock, since the start */
+    bool time_in_us[SNAPSHOT_TIMES];
+    unsigned times, randoms;
+    uint64_t refusals[SNAPSHOT_REFUSALS]; /* numbers of calls that are not there */
+    unsigned refusal_count;
+    bool is_spawned; /* learned as one: signals are set as well */
+    size_t bytes;    /* of memory, all of it */
+};
+void snapshot_program_fini(struct snapshot_program *p);
+
+enum snapshot_state { SNAPSHOT_WANTED, SNAPSHOT_READY, SNAPSHOT_NONE };
+
+struct snapshot {
+    struct snapshot *next;
+    unsigned refs;       /* the store, and each clone's memory */
+    uint64_t hash, used; /* when it was found last */
+    struct span key;     /* owned */
+    enum snapshot_state state;
+    unsigned misses;
+    struct snapshot_start *start; /* how to run it, while it is wanted */
+    struct snapshot_program program;
+};
+void snapshot_drop(struct snapshot *s);
+
+/* All that a run of the same start needs: owned copies. */
+struct snapshot_start {
+    const struct persona_image *image;
+    struct cpu_code *code;
+    struct kernel_limits limits;
+    char hostname_z[KERNEL_HOSTNAME_MAX + 1];
+    int64_t boot_ns, now_ns;
+    struct exec_strings args, env;
+    char *path_z, *cwd_z;
+    struct creds creds;
+    bool is_spawned; /* by kernel_spawn with pipes: what it looks at of that is known */
+    int32_t pid, ppid;
+};
+void snapshot_start_free(struct snapshot_start *start);
+
+/* ---- Finding and cloning ---- */
+
+/* The snapshot for what is about to be executed; NULL: it must run (and may be learned). */
+struct snapshot *snapshot_find(const struct exec *x, bool secure);
+
+/* Makes the new program's memory and processor, which exec has just set up for the task, what they
+ * are at the snapshot. 0; -EDOM with nothing changed: it must run; -errno with both in pieces. */
+int snapshot_clone(struct snapshot *s, const struct exec *x);
+/* What a clone's memory was made with. NULL: it is no clone. */
+const struct snapshot_inputs *snapshot_inputs_of(const struct mm *mm);
+/* How many system calls a real start would have made by now; 0: it is no clone. */
+size_t snapshot_calls_of(const struct mm *mm);
+/* And the rest of the task, once it is the new program. */
+void snapshot_finish(struct snapshot *s, struct task *t);
+
+/* ---- Learning ---- */
+
+struct snapshot_lesson;
+/* `start` is borrowed. `hint`: the calls of another snapshot of the same program; 0: there is none. */
+struct snapshot_lesson *snapshot_lesson_new(const struct snapshot_start *start, size_t hint);
+void snapshot_lesson_free(struct snapshot_lesson *lesson);
+/* Goes on for about so many instructions. 1: there is more to do; 0: *out is the program; -errno:
+ * there is no snapshot of it. */
+int snapshot_lesson_run(struct snapshot_lesson *lesson, uint64_t budget,
+                        struct snapshot_program *out);
+
+/* ---- Shared by the files ---- */
+
+enum {
+    SNAPSHOT_NUMBER_BYTES = 12,
+    SNAPSHOT_REACH = 16 << 20, /* all that counts from an address lies so near to it */
+};
+/* The number in decimal, in the caller's memory. */
+struct span snapshot_number_text(int32_t number, char out_z[SNAPSHOT_NUMBER_BYTES]);
+/* Sets the addresses and secrets from the new program's memory, before its first instruction. 0, -EFAULT,
+ * or -EDOM: they lie so that a carry may come (SNAPSHOT_HIGH). */
+int snapshot_inputs_read(struct snapshot_inputs *inputs, const struct mm *mm, uint64_t sp);
+/* The texts in the environment: SNAPSHOT_CLIENT to SNAPSHOT_SESSION. */
+void snapshot_texts_find(struct span text[SNAPSHOT_TEXTS], const struct exec_strings *env);
+/* What `path_z` names now, as a check keeps it. */
+void snapshot_look(struct task *t, struct snapshot_check *check);
+
+#endif

@@ -1,0 +1,307 @@
+/* Making a new program what it would have become. Its memory is mapped as its own start would have
+ * mapped it; pages that depend on the inputs are made when they are touched. */
+#include "kernel/snapshot.h"
+
+#include "kernel/fs.h"
+#include "kernel/syscalls.h"
+
+#include "cpu/x86.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    NS_PER_S = 1000000000,
+    NS_PER_US = 1000,
+};
+
+/* What makes the pages of one clone, and of what it forks. */
+struct maker {
+    struct cpu_maker base; /* first */
+    struct snapshot *snapshot;
+    struct snapshot_inputs inputs;
+    uint8_t text[]; /* of the inputs */
+};
+
+/* ---- Inputs ---- */
+
+static bool has_carry(uint64_t addr)
+{
+    uint32_t low = (uint32_t)addr;
+    return addr > UINT32_MAX && (low < SNAPSHOT_REACH || low > UINT32_MAX - SNAPSHOT_REACH);
+}
+
+int snapshot_inputs_read(struct snapshot_inputs *in, const struct mm *mm, uint64_t sp)
+{
+    uint64_t random[2], at = 0;
+    for (size_t i = 0; i + 1 < mm->auxv_count; i += 2)
+        if (mm->auxv[i] == AT_RANDOM)
+            at = mm->auxv[i + 1];
+    if (cpu_space_read(mm->space, at, random, sizeof(random)) != 0)
+        return -EFAULT;
+    in->value[SNAPSHOT_PROGRAM] = mm->code_start;
+    in->value[SNAPSHOT_MAPPINGS] = mm->mmap_top;
+    in->value[SNAPSHOT_HEAP] = mm->brk_start;
+    in->value[SNAPSHOT_FRAME] = sp;
+    in->value[SNAPSHOT_STACK] = mm->stack_top;
+    in->value[SNAPSHOT_CANARY] = random[0] & ~UINT64_C(0xff);
+    in->value[SNAPSHOT_GUARD] = random[1];
+    for (int i = SNAPSHOT_PROGRAM; i < SNAPSHOT_ADDRESSES; i++)
+        if (has_carry(in->value[i]))
+            return -EDOM;
+    return 0;
+}
+
+static void inputs_of_task(struct snapshot_inputs *in, const struct snapshot_program *p,
+                           struct task *t)
+{
+    struct kernel *k = t->kernel;
+    in->value[SNAPSHOT_PID] = (uint64_t)t->process->pid;
+    in->value[SNAPSHOT_PPID] = (uint64_t)process_ppid(t->process);
+    for (unsigned i = 0; i < p->randoms; i++)
+        crypto_rng_bytes(&k->rng, &in->value[SNAPSHOT_RANDOM + i], sizeof(uint64_t));
+    for (unsigned i = 0; i < p->times; i++) {
+        int64_t ns = k->now_ns + p->time_after_ns[i];
+        int64_t part = ns % NS_PER_S;
+        in->value[SNAPSHOT_SECONDS + i] = (uint64_t)(ns / NS_PER_S);
+        in->value[SNAPSHOT_PARTS + i] = (uint64_t)(p->time_in_us[i] ? part / NS_PER_US : part);
+    }
+}
+
+struct span snapshot_number_text(int32_t number, char out_z[SNAPSHOT_NUMBER_BYTES])
+{
+    int n = snprintf(out_z, SNAPSHOT_NUMBER_BYTES, "%d", number);
+    return span_of(out_z, (size_t)n);
+}
+
+/* ---- The maker ---- */
+
+static void make_page(const struct cpu_maker *base, const uint8_t *like, uint8_t *page)
+{
+    const struct maker *m = (const struct maker *)base;
+    const struct snapshot_program *p = &m->snapshot->program;
+    const struct snapshot_page *of = &p->pages[(size_t)(like - p->page_bytes) / CPU_PAGE_BYTES];
+    memcpy(page, like, CPU_PAGE_BYTES);
+    snapshot_patch_bytes(p->patches.list + of->patch_first, of->patch_count, &m->inputs,
+                         m->inputs.value[of->symbol] + of->offset, page);
+}
+
+static void free_maker(struct cpu_maker *base)
+{
+    struct maker *m = (struct maker *)base;
+    snapshot_drop(m->snapshot);
+    free(m);
+}
+
+/* One reference, the caller's. */
+static struct maker *new_maker(struct snapshot *s, const struct snapshot_inputs *inputs)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < SNAPSHOT_TEXTS; i++)
+        bytes += inputs->text[i].len;
+    struct maker *m = malloc(sizeof(*m) + bytes);
+    if (m == NULL)
+        return NULL;
+    m->base = (struct cpu_maker){.refs = 1, .make = make_page, .free = free_maker};
+    m->snapshot = s;
+    s->refs++;
+    m->inputs = *inputs;
+    uint8_t *to = m->text;
+    for (int i = 0; i < SNAPSHOT_TEXTS; i++) {
+        struct span *text = &m->inputs.text[i];
+        if (text->len > 0)
+            memcpy(to, text->data, text->len);
+        text->data = to;
+        to += text->len;
+    }
+    return m;
+}
+
+static const struct maker *maker_of(const struct mm *mm)
+{
+    return (const struct maker *)cpu_space_maker(mm->space);
+}
+
+const struct snapshot_inputs *snapshot_inputs_of(const struct mm *mm)
+{
+    const struct maker *m = maker_of(mm);
+    return m != NULL ? &m->inputs : NULL;
+}
+
+size_t snapshot_calls_of(const struct mm *mm)
+{
+    const struct maker *m = maker_of(mm);
+    return m != NULL ? m->snapshot->program.calls : 0;
+}
+
+/* ---- Memory ---- */
+
+struct work {
+    struct snapshot *snapshot;
+    const struct exec *x;
+    struct mm *mm;
+    const struct maker *maker;
+    struct file *files[SNAPSHOT_FILES_MAX];
+};
+
+static int open_files(struct work *w)
+{
+    const struct snapshot_program *p = &w->snapshot->program;
+    const struct vfs_at at = {.fs = w->x->task->fs, .cred = &w->x->task->creds, .task = w->x->task};
+    int error = 0;
+    w->files[0] = file_hold(w->x->file);
+    for (size_t i = 1; i < p->file_count && error == 0; i++)
+        error = vfs_open(&at, span_z(p->files[i]), O_RDONLY | O_CLOEXEC, 0, &w->files[i]);
+    return error;
+}
+
+static void drop_files(struct work *w)
+{
+    for (size_t i = 0; i < w->snapshot->program.file_count; i++)
+        file_drop(w->files[i]);
+}
+
+static int map_area(const struct work *w, const struct snapshot_area *a)
+{
+    const struct mm_request r = {.addr = w->maker->inputs.value[a->symbol] + a->offset,
+                                 .len = a->len,
+                                 .access = a->access,
+                                 .access_max = a->access_max,
+                                 .fixed = true,
+                                 .kind = a->kind,
+                                 .file = a->file >= 0 ? w->files[a->file] : NULL,
+                                 .offset = a->file_offset};
+    int64_t mapped = mm_map(w->mm, &r);
+    return mapped < 0 ? (int)mapped : 0;
+}
+
+/* Everything but the stack, which stays as exec has made it. */
+static int map_areas(const struct work *w)
+{
+    const struct snapshot_program *p = &w->snapshot->program;
+    uint64_t stack = w->mm->areas[w->mm->count - 1].start;
+    int error = mm_unmap(w->mm, MM_MIN_ADDR, stack - MM_MIN_ADDR);
+    for (size_t i = 0; i < p->area_count && error == 0; i++)
+        error = map_area(w, &p->areas[i]);
+    return error;
+}
+
+static int give_pages(const struct work *w)
+{
+    const struct snapshot_program *p = &w->snapshot->program;
+    int error = 0;
+    for (size_t i = 0; i < p->page_count && error == 0; i++) {
+        const struct snapshot_page *page = &p->pages[i];
+        error =
+            cpu_space_give_page(w->mm->space, w->maker->inputs.value[page->symbol] + page->offset,
+                                p->page_bytes + i * CPU_PAGE_BYTES, page->patch_count > 0);
+    }
+    return error;
+}
+
+static int write_stack(const struct work *w)
+{
+    const struct snapshot_program *p = &w->snapshot->program;
+    uint8_t *bytes = malloc(p->stack_bytes + 1);
+    if (bytes == NULL)
+        return -ENOMEM;
+    uint64_t addr = w->maker->inputs.value[SNAPSHOT_FRAME] - p->stack_bytes;
+    memcpy(bytes, p->stack, p->stack_bytes);
+    snapshot_patch_bytes(p->patches.list + p->stack_patch_first, p->stack_patch_count,
+                         &w->maker->inputs, addr, bytes);
+    int error = cpu_space_poke(w->mm->space, addr, bytes, p->stack_bytes);
+    free(bytes);
+    return error;
+}
+
+static int set_state(const struct work *w, struct cpu *cpu)
+{
+    const struct snapshot_program *p = &w->snapshot->program;
+    uint8_t *state = malloc(p->state_bytes);
+    if (state == NULL)
+        return -ENOMEM;
+    memcpy(state, p->state, p->state_bytes);
+    snapshot_patch_bytes(p->patches.list + p->state_patch_first, p->state_patch_count,
+                         &w->maker->inputs, 0, state);
+    int error = cpu->ops->load(cpu, state);
+    free(state);
+    return error;
+}
+
+static void facts_of(const struct snapshot_program *p, const struct snapshot_inputs *inputs,
+                     uint64_t facts[SNAPSHOT_FACTS])
+{
+    memcpy(facts, p->facts, sizeof(p->facts));
+    snapshot_patch_bytes(p->patches.list + p->facts_patch_first, p->facts_patch_count, inputs, 0,
+                         (uint8_t *)facts);
+}
+
+int snapshot_clone(struct snapshot *s, const struct exec *x)
+{
+    struct mm *mm = x->task->mm;
+    struct cpu *cpu = x->task->cpu;
+    struct snapshot_inputs inputs = {0};
+    uint64_t facts[SNAPSHOT_FACTS];
+    char pid_z[SNAPSHOT_NUMBER_BYTES], ppid_z[SNAPSHOT_NUMBER_BYTES];
+    snapshot_texts_find(inputs.text, &x->env);
+    int error = snapshot_inputs_read(&inputs, mm, cpu->ops->sp(cpu));
+    if (error != 0)
+        return error;
+    inputs_of_task(&inputs, &s->program, x->task);
+    inputs.text[SNAPSHOT_PID_TEXT] = snapshot_number_text(x->task->process->pid, pid_z);
+    inputs.text[SNAPSHOT_PPID_TEXT] = snapshot_number_text(process_ppid(x->task->process), ppid_z);
+    struct maker *maker = new_maker(s, &inputs);
+    if (maker == NULL)
+        return -ENOMEM;
+    uint64_t charged = x->task->kernel->charged; /* the snapshot's own cost is charged instead */
+    struct work w = {.snapshot = s, .x = x, .mm = mm, .maker = maker};
+    cpu_space_set_maker(mm->space, &maker->base);
+    error = open_files(&w);
+    if (error == 0)
+        error = map_areas(&w);
+    if (error == 0)
+        error = give_pages(&w);
+    if (error == 0)
+        error = write_stack(&w);
+    if (error == 0)
+        error = set_state(&w, cpu);
+    facts_of(&s->program, &maker->inputs, facts);
+    mm->brk_end = facts[SNAPSHOT_BREAK];
+    x->task->kernel->charged = charged;
+    drop_files(&w);
+    if (--maker->base.refs == 0)
+        free_maker(&maker->base);
+    return error;
+}
+
+/* ---- The rest ---- */
+
+static void set_signals(const struct snapshot_program *p, const struct snapshot_inputs *inputs,
+                        struct task *t, const uint64_t facts[SNAPSHOT_FACTS])
+{
+    struct signal_action *actions = t->process->actions->action;
+    memcpy(actions, p->actions, sizeof(p->actions));
+    snapshot_patch_bytes(p->patches.list + p->actions_patch_first, p->actions_patch_count, inputs,
+                         0, (uint8_t *)actions);
+    t->signals.blocked = facts[SNAPSHOT_BLOCKED];
+}
+
+void snapshot_finish(struct snapshot *s, struct task *t)
+{
+    const struct snapshot_program *p = &s->program;
+    const struct snapshot_inputs *inputs = snapshot_inputs_of(t->mm);
+    uint64_t facts[SNAPSHOT_FACTS];
+    facts_of(p, inputs, facts);
+    t->clear_tid = facts[SNAPSHOT_CLEAR_TID];
+    t->robust_list = facts[SNAPSHOT_ROBUST_LIST];
+    if (p->is_spawned)
+        set_signals(p, inputs, t, facts);
+    for (unsigned i = 0; i < p->refusal_count; i++)
+        syscall_tell_refused(t, p->refusals[i], syscall_name(p->refusals[i]));
+    t->kernel->vfs->next_object += p->objects;
+    t->user_instructions += p->instructions;
+    kernel_charge(t->kernel, p->instructions + p->charged);
+}

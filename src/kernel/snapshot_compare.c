@@ -1,0 +1,421 @@
+/* Comparing the runs of a lesson piece by piece: pages, stack, registers, what the kernel keeps. */
+#include "kernel/snapshot_lesson.h"
+
+#include "kernel/fdtable.h"
+#include "kernel/fs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RED_ZONE = 128 };
+
+struct comparison {
+    struct lesson_run *runs;
+    struct snapshot_program *out;
+    struct snapshot_view views[LESSON_RUNS];
+};
+
+/* Explains a piece of which each run has a copy of its own. */
+static int explain(struct comparison *c, uint8_t *const bytes[LESSON_RUNS],
+                   const uint64_t addr[LESSON_RUNS], size_t len, size_t dead, uint32_t *first,
+                   uint32_t *count)
+{
+    for (unsigned i = 0; i < LESSON_RUNS; i++)
+        c->views[i] =
+            (struct snapshot_view){bytes[i], addr != NULL ? addr[i] : 0, &c->runs[i].inputs};
+    *first = (uint32_t)c->out->patches.count;
+    int error = snapshot_explain(c->views, LESSON_RUNS, len, dead, &c->out->patches);
+    *count = (uint32_t)c->out->patches.count - *first;
+    return error;
+}
+
+/* ---- The address that something counts from ---- */
+
+static bool is_near(uint64_t distance)
+{
+    return distance + SNAPSHOT_REACH < 2 * (uint64_t)SNAPSHOT_REACH;
+}
+
+/* Which symbol the addresses of all runs are equally far from. */
+static int find_symbol(const struct comparison *c, const uint64_t addr[LESSON_RUNS],
+                       uint8_t *symbol, uint64_t *offset)
+{
+    for (uint8_t s = 0; s < SNAPSHOT_ADDRESSES; s++) {
+        bool same = s != SNAPSHOT_FRAME;
+        uint64_t distance = addr[0] - c->runs[0].inputs.value[s];
+        for (unsigned i = 1; i < LESSON_RUNS && same; i++)
+            same = addr[i] - c->runs[i].inputs.value[s] == distance;
+        if (same && (s == SNAPSHOT_ZERO || is_near(distance))) {
+            *symbol = s;
+            *offset = distance;
+            return 0;
+        }
+    }
+    return -EDOM;
+}
+
+/* ---- Mappings ---- */
+
+static const struct mm *mm_of(const struct comparison *c, unsigned run)
+{
+    return c->runs[run].task->mm;
+}
+
+/* The index of the file among those to be opened; its path is the same in all runs. */
+static int file_index(struct comparison *c, size_t area)
+{
+    char path_z[VFS_PATH_MAX + 16], other_z[VFS_PATH_MAX + 16];
+    struct snapshot_program *p = c->out;
+    struct file *f = mm_of(c, 0)->areas[area].file;
+    if (f == NULL)
+        return -1;
+    for (size_t i = 0; i < area; i++)
+        if (mm_of(c, 0)->areas[i].file == f)
+            return p->areas[i].file;
+    if (f == mm_of(c, 0)->exe)
+        return 0;
+    if (p->file_count == SNAPSHOT_FILES_MAX || file_path(f, path_z, sizeof(path_z)) < 0)
+        return -EDOM;
+    for (unsigned i = 1; i < LESSON_RUNS; i++) {
+        struct file *other = mm_of(c, i)->areas[area].file;
+        if (other == NULL || file_path(other, other_z, sizeof(other_z)) < 0 ||
+            strcmp(path_z, other_z) != 0)
+            return -EDOM;
+    }
+    char *copy = kernel_copy_z(span_z(path_z));
+    if (copy == NULL)
+        return -ENOMEM;
+    p->files[p->file_count] = copy;
+    return (int)p->file_count++;
+}
+
+static bool areas_are_alike(const struct mm_area *a, const struct mm_area *b)
+{
+    return a->end - a->start == b->end - b->start && a->access == b->access &&
+           a->access_max == b->access_max && a->kind == b->kind &&
+           (a->file == NULL) == (b->file == NULL) && a->offset == b->offset &&
+           a->share_id == b->share_id;
+}
+
+static int compare_area(struct comparison *c, size_t n)
+{
+    const struct mm_area *first = &mm_of(c, 0)->areas[n];
+    struct snapshot_area *area = &c->out->areas[n];
+    uint64_t starts[LESSON_RUNS];
+    for (unsigned i = 0; i < LESSON_RUNS; i++) {
+        if (!areas_are_alike(&mm_of(c, i)->areas[n], first))
+            return -EDOM;
+        starts[i] = mm_of(c, i)->areas[n].start;
+    }
+    if (first->share_id != 0 || first->kind == MM_STACK ||
+        (first->access & (CPU_SHARED | CPU_WRITE)) == (CPU_SHARED | CPU_WRITE))
+        return -EDOM;
+    *area = (struct snapshot_area){.len = first->end - first->start,
+                                   .access = first->access,
+                                   .access_max = first->access_max,
+                                   .kind = first->kind,
+                                   .file_offset = first->offset};
+    c->out->area_count = n + 1;
+    area->file = file_index(c, n);
+    if (area->file < -1)
+        return area->file;
+    return find_symbol(c, starts, &area->symbol, &area->offset);
+}
+
+/* All but the last one, which is the stack. */
+static int compare_areas(struct comparison *c)
+{
+    size_t count = mm_of(c, 0)->count;
+    int error = 0;
+    for (unsigned i = 1; i < LESSON_RUNS; i++)
+        if (mm_of(c, i)->count != count)
+            return -EDOM;
+    if (count < 2 || count > SNAPSHOT_AREAS_MAX || mm_of(c, 0)->areas[count - 1].kind != MM_STACK)
+        return -EDOM;
+    c->out->areas = calloc(count, sizeof(*c->out->areas));
+    c->out->files = calloc(SNAPSHOT_FILES_MAX, sizeof(*c->out->files));
+    if (c->out->areas == NULL || c->out->files == NULL)
+        return -ENOMEM;
+    c->out->file_count = 1;
+    c->out->files[0] = kernel_copy_z(c->runs[0].path);
+    if (c->out->files[0] == NULL)
+        return -ENOMEM;
+    for (size_t n = 0; n + 1 < count && error == 0; n++)
+        error = compare_area(c, n);
+    return error;
+}
+
+/* ---- Pages ---- */
+
+static int read_page(const struct comparison *c, unsigned run, uint64_t addr, uint8_t *bytes)
+{
+    int error = cpu_space_read(mm_of(c, run)->space, addr, bytes, CPU_PAGE_BYTES);
+    return error == -EFAULT ? -EDOM : error;
+}
+
+static int compare_page(struct comparison *c, const uint64_t addr[LESSON_RUNS],
+                        uint8_t *const bytes[LESSON_RUNS])
+{
+    struct snapshot_program *p = c->out;
+    int error = 0;
+    for (unsigned i = 0; i < LESSON_RUNS && error == 0; i++)
+        error = read_page(c, i, addr[i], bytes[i]);
+    if (error != 0)
+        return error;
+    struct snapshot_page *page = &p->pages[p->page_count];
+    error = find_symbol(c, addr, &page->symbol, &page->offset);
+    if (error == 0)
+        error = explain(c, bytes, addr, CPU_PAGE_BYTES, 0, &page->patch_first, &page->patch_count);
+    if (error == 0)
+        memcpy(p->page_bytes + p->page_count++ * CPU_PAGE_BYTES, bytes[0], CPU_PAGE_BYTES);
+    return error;
+}
+
+/* Which pages of an area any run has changed, as bits. */
+struct changed {
+    const struct mm_area *area;
+    uint8_t *pages;
+};
+
+static void mark(void *context, uint64_t addr, const uint8_t *bytes)
+{
+    struct changed *changed = context;
+    (void)bytes;
+    if (addr >= changed->area->start && addr < changed->area->end)
+        changed->pages[(addr - changed->area->start) / CPU_PAGE_BYTES] = 1;
+}
+
+static int compare_area_pages(struct comparison *c, size_t n, uint8_t *const bytes[LESSON_RUNS])
+{
+    uint64_t len = c->out->areas[n].len, addr[LESSON_RUNS];
+    struct changed changed = {.pages = calloc(len / CPU_PAGE_BYTES, 1)};
+    int error = changed.pages != NULL ? 0 : -ENOMEM;
+    for (unsigned i = 0; i < LESSON_RUNS && error == 0; i++) {
+        changed.area = &mm_of(c, i)->areas[n];
+        cpu_space_each_own(mm_of(c, i)->space, mark, &changed);
+    }
+    for (uint64_t at = 0; at < len && error == 0; at += CPU_PAGE_BYTES) {
+        if (!changed.pages[at / CPU_PAGE_BYTES])
+            continue;
+        for (unsigned i = 0; i < LESSON_RUNS; i++)
+            addr[i] = mm_of(c, i)->areas[n].start + at;
+        error = c->out->page_count < SNAPSHOT_PAGES_MAX ? compare_page(c, addr, bytes) : -E2BIG;
+    }
+    free(changed.pages);
+    return error;
+}
+
+/* Room for a copy of `len` bytes of each run. */
+static int copies_new(uint8_t *bytes[LESSON_RUNS], size_t len)
+{
+    uint8_t *all = calloc(LESSON_RUNS, len + 8);
+    if (all == NULL)
+        return -ENOMEM;
+    for (unsigned i = 0; i < LESSON_RUNS; i++)
+        bytes[i] = all + i * len;
+    return 0;
+}
+
+static int compare_pages(struct comparison *c)
+{
+    struct snapshot_program *p = c->out;
+    uint8_t *bytes[LESSON_RUNS] = {NULL};
+    p->pages = calloc(SNAPSHOT_PAGES_MAX, sizeof(*p->pages));
+    p->page_bytes = malloc((size_t)SNAPSHOT_PAGES_MAX * CPU_PAGE_BYTES);
+    int error =
+        p->pages != NULL && p->page_bytes != NULL ? copies_new(bytes, CPU_PAGE_BYTES) : -ENOMEM;
+    for (size_t n = 0; n < p->area_count && error == 0; n++)
+        error = compare_area_pages(c, n, bytes);
+    free(bytes[0]);
+    if (error != 0)
+        return error;
+    /* To what is needed: less can always be had. */
+    uint8_t *less = realloc(p->page_bytes, p->page_count * CPU_PAGE_BYTES + 1);
+    struct snapshot_page *fewer = realloc(p->pages, (p->page_count + 1) * sizeof(*p->pages));
+    p->page_bytes = less != NULL ? less : p->page_bytes;
+    p->pages = fewer != NULL ? fewer : p->pages;
+    return 0;
+}
+
+/* ---- Stack ---- */
+
+static void find_low(void *context, uint64_t addr, const uint8_t *bytes)
+{
+    struct changed *changed = context;
+    uint64_t *low = (uint64_t *)(void *)changed->pages;
+    (void)bytes;
+    if (addr >= changed->area->start && addr < *low)
+        *low = addr;
+}
+
+/* How much of the stack below the first frame the run has touched. */
+static uint64_t depth(const struct comparison *c, unsigned run)
+{
+    const struct mm *mm = mm_of(c, run);
+    uint64_t frame = c->runs[run].inputs.value[SNAPSHOT_FRAME], low = frame;
+    struct changed changed = {.area = &mm->areas[mm->count - 1], .pages = (uint8_t *)&low};
+    cpu_space_each_own(mm->space, find_low, &changed);
+    return frame - low;
+}
+
+/* Above the first frame everything is as exec has put it, and the stack has not grown. */
+static bool above_is_untouched(const struct lesson_run *run)
+{
+    uint64_t frame = run->inputs.value[SNAPSHOT_FRAME];
+    uint8_t *now = malloc(run->above_bytes);
+    bool same = now != NULL &&
+                cpu_space_read(run->task->mm->space, frame, now, run->above_bytes) == 0 &&
+                memcmp(now, run->above, run->above_bytes) == 0;
+    free(now);
+    return same;
+}
+
+static int compare_stack(struct comparison *c)
+{
+    struct snapshot_program *p = c->out;
+    uint8_t *bytes[LESSON_RUNS] = {NULL};
+    uint64_t addr[LESSON_RUNS], len = 0;
+    for (unsigned i = 0; i < LESSON_RUNS; i++) {
+        uint64_t own = depth(c, i);
+        len = own > len ? own : len;
+        if (!above_is_untouched(&c->runs[i]))
+            return -EDOM;
+    }
+    const struct task *t = c->runs[0].task;
+    uint64_t frame = c->runs[0].inputs.value[SNAPSHOT_FRAME], sp = t->cpu->ops->sp(t->cpu);
+    if (len > SNAPSHOT_STACK_MAX || sp > frame || frame - sp + RED_ZONE > len)
+        return -EDOM;
+    int error = copies_new(bytes, len);
+    for (unsigned i = 0; i < LESSON_RUNS && error == 0; i++) {
+        addr[i] = c->runs[i].inputs.value[SNAPSHOT_FRAME] - len;
+        error = cpu_space_read(mm_of(c, i)->space, addr[i], bytes[i], len);
+    }
+    if (error == 0)
+        error = explain(c, bytes, addr, len, (size_t)(len - (frame - sp) - RED_ZONE),
+                        &p->stack_patch_first, &p->stack_patch_count);
+    p->stack_bytes = len;
+    p->stack = bytes[0]; /* with the others' behind it: cut off */
+    uint8_t *less = bytes[0] != NULL ? realloc(bytes[0], len + 1) : NULL;
+    p->stack = less != NULL ? less : p->stack;
+    return error == -EFAULT ? -EDOM : error;
+}
+
+/* ---- The rest ---- */
+
+/* What nobody can build on behind a system call: r11 is destroyed by it, and compilers count the
+ * flags as destroyed, too. They hold the parity of some address. */
+static void hide_flags(struct x86_state *s, const struct x86_state *like)
+{
+    s->reg[X86_R11] = like->reg[X86_R11];
+    s->rflags = like->rflags;
+}
+
+static int compare_state(struct comparison *c)
+{
+    struct snapshot_program *p = c->out;
+    uint8_t *bytes[LESSON_RUNS] = {NULL};
+    struct x86_state first, state;
+    p->state_bytes = sizeof(state);
+    int error = copies_new(bytes, p->state_bytes);
+    for (unsigned i = 0; i < LESSON_RUNS && error == 0; i++) {
+        const struct cpu *cpu = c->runs[i].task->cpu;
+        if (cpu->ops != &x86_64_ops)
+            return -EDOM;
+        cpu->ops->save(cpu, &state);
+        if (i == 0)
+            first = state;
+        hide_flags(&state, &first);
+        memcpy(bytes[i], &state, sizeof(state));
+    }
+    if (error == 0)
+        error = explain(c, bytes, NULL, p->state_bytes, 0, &p->state_patch_first,
+                        &p->state_patch_count);
+    p->state = bytes[0];
+    return error;
+}
+
+static int compare_facts(struct comparison *c)
+{
+    struct snapshot_program *p = c->out;
+    uint64_t facts[LESSON_RUNS][SNAPSHOT_FACTS];
+    uint8_t *bytes[LESSON_RUNS], *actions[LESSON_RUNS];
+    for (unsigned i = 0; i < LESSON_RUNS; i++) {
+        const struct task *t = c->runs[i].task;
+        if (t->signals.stack_size != 0 || t->signals.pending.set != 0 ||
+            t->process->pending.set != 0 || !(fd_table_next(t->files, 3) < 0))
+            return -EDOM;
+        facts[i][SNAPSHOT_CLEAR_TID] = t->clear_tid;
+        facts[i][SNAPSHOT_ROBUST_LIST] = t->robust_list;
+        facts[i][SNAPSHOT_BLOCKED] = t->signals.blocked;
+        facts[i][SNAPSHOT_BREAK] = t->mm->brk_end;
+        bytes[i] = (uint8_t *)facts[i];
+        actions[i] = (uint8_t *)t->process->actions->action;
+    }
+    memcpy(p->facts, facts[0], sizeof(p->facts));
+    memcpy(p->actions, actions[0], sizeof(p->actions));
+    int error =
+        explain(c, bytes, NULL, sizeof(p->facts), 0, &p->facts_patch_first, &p->facts_patch_count);
+    return error != 0 ? error
+                      : explain(c, actions, NULL, sizeof(p->actions), 0, &p->actions_patch_first,
+                                &p->actions_patch_count);
+}
+
+/* What it has cost, looked up and used up: as in the first run. */
+static int take_notes(struct comparison *c)
+{
+    struct snapshot_program *p = c->out;
+    struct lesson_run *run = &c->runs[0];
+    struct lesson_watch *w = &run->watch;
+    const struct kernel *k = run->kernel;
+    for (unsigned i = 1; i < LESSON_RUNS; i++) {
+        const struct lesson_watch *other = &c->runs[i].watch;
+        if (other->check_count != w->check_count || other->times != w->times ||
+            other->randoms != w->randoms || other->refusal_count != w->refusal_count)
+            return -EDOM;
+    }
+    for (size_t i = 0; i < p->file_count; i++) {
+        int error = lesson_watch_name(w, p->files[i], true);
+        if (error != 0)
+            return error;
+    }
+    p->checks = w->checks;
+    p->check_count = w->check_count;
+    w->checks = NULL;
+    w->check_count = 0;
+    p->times = w->times;
+    p->randoms = w->randoms;
+    memcpy(p->time_after_ns, w->time_after_ns, sizeof(p->time_after_ns));
+    memcpy(p->time_in_us, w->time_in_us, sizeof(p->time_in_us));
+    memcpy(p->refusals, w->refusals, sizeof(p->refusals));
+    p->refusal_count = w->refusal_count;
+    p->objects = k->vfs->next_object - w->start_objects;
+    p->instructions = run->task->user_instructions;
+    p->charged = k->instructions - p->instructions;
+    return 0;
+}
+
+static size_t bytes_of(const struct snapshot_program *p)
+{
+    return p->patches.room * sizeof(*p->patches.list) + p->area_count * sizeof(*p->areas) +
+           p->page_count * (sizeof(*p->pages) + CPU_PAGE_BYTES) + p->stack_bytes +
+           p->state_bytes * LESSON_RUNS + p->check_count * sizeof(*p->checks);
+}
+
+int lesson_compare(struct lesson_run *runs, struct snapshot_program *out)
+{
+    struct comparison c = {.runs = runs, .out = out};
+    int error = compare_areas(&c);
+    if (error == 0)
+        error = compare_facts(&c);
+    if (error == 0)
+        error = compare_state(&c);
+    if (error == 0)
+        error = compare_stack(&c);
+    if (error == 0)
+        error = compare_pages(&c);
+    if (error == 0)
+        error = take_notes(&c);
+    out->bytes = bytes_of(out);
+    return error;
+}

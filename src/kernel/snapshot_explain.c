@@ -1,0 +1,327 @@
+/* What a word is made of. Each question is asked of all runs at once: an address plus a constant, a
+ * pointer hidden by glibc, a random number, the time, a piece of a text. */
+#include "kernel/snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CELL = 4, /* bytes looked at at once */
+    WORD = 8,
+    ROTATION = 17,   /* 2 * sizeof(void *) + 1, sysdeps/x86_64/pointer_guard.h */
+    LINK_SHIFT = 12, /* PROTECT_PTR, malloc.c */
+    WORD_SHIFT = 3,
+    PAGE_SHIFT = 12,
+    REST_PAGES = 16, /* that the half of an address that is not there may be away */
+    PATCHES_FIRST = 1024,
+};
+
+static uint64_t rotate_left(uint64_t v, unsigned n)
+{
+    return v << n | v >> (64 - n);
+}
+
+/* ---- From inputs to bytes ---- */
+
+static uint32_t seed_of(const struct snapshot_patch *p, const struct snapshot_inputs *in)
+{
+    unsigned time = (unsigned)(p->addend >> 32);
+    uint64_t v = in->value[SNAPSHOT_SECONDS + time] ^ in->value[SNAPSHOT_PARTS + time] ^
+                 in->value[SNAPSHOT_PID] ^ in->value[SNAPSHOT_PPID];
+    return (uint32_t)v ^ ((uint32_t)in->value[p->symbol] + (uint32_t)p->addend);
+}
+
+static uint64_t value_of(const struct snapshot_patch *p, const struct snapshot_inputs *in,
+                         uint64_t addr)
+{
+    uint64_t sum = in->value[p->symbol] + p->addend;
+    switch ((enum snapshot_form)p->form) {
+    case SNAPSHOT_ADD: return sum;
+    case SNAPSHOT_HIGH: return sum >> 32;
+    case SNAPSHOT_MANGLED: return rotate_left(sum ^ in->value[SNAPSHOT_GUARD], ROTATION);
+    case SNAPSHOT_ROTATED: return rotate_left(sum, ROTATION);
+    case SNAPSHOT_LINKED: return (addr + p->at - p->skip) >> LINK_SHIFT ^ sum;
+    case SNAPSHOT_WORDS: return (in->value[p->symbol] >> WORD_SHIFT) + p->addend;
+    case SNAPSHOT_PAGE: return (in->value[p->symbol] >> LINK_SHIFT) + p->addend;
+    case SNAPSHOT_XOR: return in->value[p->symbol] ^ p->addend;
+    case SNAPSHOT_SEED: return seed_of(p, in);
+    case SNAPSHOT_TEXT: break;
+    }
+    return 0;
+}
+
+static void patch_one(const struct snapshot_patch *p, const struct snapshot_inputs *in,
+                      uint64_t addr, uint8_t *to)
+{
+    if (p->form == SNAPSHOT_TEXT) {
+        memcpy(to, in->text[p->symbol].data + p->addend, p->len);
+        return;
+    }
+    uint64_t value = value_of(p, in, addr);
+    memcpy(to, (const uint8_t *)&value + p->skip, p->len);
+}
+
+void snapshot_patch_bytes(const struct snapshot_patch *patches, size_t count,
+                          const struct snapshot_inputs *inputs, uint64_t addr, uint8_t *bytes)
+{
+    for (size_t i = 0; i < count; i++)
+        patch_one(&patches[i], inputs, addr, bytes + patches[i].at);
+}
+
+/* ---- From bytes to inputs ---- */
+
+struct question {
+    const struct snapshot_view *views;
+    size_t count, len;
+    struct snapshot_patches *out;
+};
+
+static bool is_right(const struct question *q, const struct snapshot_patch *p)
+{
+    uint8_t made[WORD];
+    for (size_t i = 0; i < q->count; i++) {
+        patch_one(p, q->views[i].inputs, q->views[i].addr, made);
+        if (memcmp(made, q->views[i].bytes + p->at, p->len) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool is_same(const struct question *q, size_t at, size_t len)
+{
+    for (size_t i = 1; i < q->count; i++)
+        if (memcmp(q->views[i].bytes + at, q->views[0].bytes + at, len) != 0)
+            return false;
+    return true;
+}
+
+static uint64_t word_at(const struct snapshot_view *v, size_t at)
+{
+    uint64_t word;
+    memcpy(&word, v->bytes + at, sizeof(word));
+    return word;
+}
+
+/* The words of all views, as what stands in them would be if the form were the one asked about. */
+static uint64_t unhidden(const struct question *q, size_t i, size_t at, enum snapshot_form form)
+{
+    const struct snapshot_view *v = &q->views[i];
+    uint64_t word = word_at(v, at);
+    switch (form) {
+    case SNAPSHOT_MANGLED:
+        return rotate_left(word, 64 - ROTATION) ^ v->inputs->value[SNAPSHOT_GUARD];
+    case SNAPSHOT_ROTATED: return rotate_left(word, 64 - ROTATION);
+    case SNAPSHOT_LINKED: return (v->addr + at) >> LINK_SHIFT ^ word;
+    default: return word;
+    }
+}
+
+/* An address, open or hidden. */
+static bool find_address(const struct question *q, size_t at, struct snapshot_patch *p)
+{
+    static const uint8_t forms[] = {SNAPSHOT_ADD, SNAPSHOT_MANGLED, SNAPSHOT_LINKED,
+                                    SNAPSHOT_ROTATED};
+    *p = (struct snapshot_patch){.at = (uint32_t)at, .len = WORD};
+    for (size_t f = 0; f < ARRAY_LEN(forms); f++) {
+        p->form = forms[f];
+        for (p->symbol = 0; p->symbol < SNAPSHOT_ADDRESSES; p->symbol++) {
+            p->addend = unhidden(q, 0, at, (enum snapshot_form)p->form) -
+                        q->views[0].inputs->value[p->symbol];
+            if (is_right(q, p))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* What is left over when pages or words are counted. Every symbol is a multiple of 16. */
+static bool find_quotient(const struct question *q, size_t at, struct snapshot_patch *p)
+{
+    static const struct {
+        uint8_t form, shift, symbols;
+    } quotients[] = {{SNAPSHOT_PAGE, LINK_SHIFT, SNAPSHOT_FRAME},
+                     {SNAPSHOT_WORDS, WORD_SHIFT, SNAPSHOT_ADDRESSES}};
+    *p = (struct snapshot_patch){.at = (uint32_t)at, .len = WORD};
+    for (size_t i = 0; i < ARRAY_LEN(quotients); i++) {
+        p->form = quotients[i].form;
+        for (p->symbol = 1; p->symbol < quotients[i].symbols; p->symbol++) {
+            p->addend = word_at(&q->views[0], at) -
+                        (q->views[0].inputs->value[p->symbol] >> quotients[i].shift);
+            if (is_right(q, p))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool find_value(const struct question *q, size_t at, unsigned len, struct snapshot_patch *p)
+{
+    *p = (struct snapshot_patch){.at = (uint32_t)at,
+                                 .form = SNAPSHOT_XOR,
+                                 .symbol = SNAPSHOT_ADDRESSES,
+                                 .len = (uint8_t)len};
+    for (; p->symbol < SNAPSHOT_SYMBOLS; p->symbol++)
+        if (is_right(q, p))
+            return true;
+    if (len < WORD)
+        return false;
+    p->symbol = SNAPSHOT_GUARD; /* a hash of it that is a constant's */
+    p->addend = word_at(&q->views[0], at) ^ q->views[0].inputs->value[SNAPSHOT_GUARD];
+    return is_right(q, p);
+}
+
+/* An address in the heap of which the first two bytes are not there: its page, from how the sums
+ * carry. The runs' heaps begin at all sixteen pages of 64 KiB, so only one page is right. */
+static bool find_carried(const struct question *q, size_t word, struct snapshot_patch *p)
+{
+    uint64_t low = (UINT64_C(1) << p->skip * 8) - 1;
+    uint64_t base = (unhidden(q, 0, word, (enum snapshot_form)p->form) & ~low) -
+                    (q->views[0].inputs->value[p->symbol] & ~low);
+    for (int i = -REST_PAGES; i <= REST_PAGES; i++) {
+        p->addend = base + ((uint64_t)(int64_t)i << PAGE_SHIFT);
+        if (is_right(q, p))
+            return true;
+    }
+    return false;
+}
+
+/* The end of an address or a list's link, of which the first bytes were written over. */
+static bool find_rest(const struct question *q, size_t at, struct snapshot_patch *p)
+{
+    static const uint8_t forms[] = {SNAPSHOT_LINKED, SNAPSHOT_ADD};
+    size_t word = at / WORD * WORD;
+    *p = (struct snapshot_patch){.form = SNAPSHOT_LINKED};
+    for (uint8_t skip = at == word ? 1 : CELL; skip < WORD; skip++) {
+        p->skip = skip;
+        p->at = (uint32_t)(word + skip);
+        p->len = (uint8_t)(WORD - skip);
+        p->form = SNAPSHOT_LINKED;
+        p->symbol = SNAPSHOT_ZERO;
+        p->addend = 0;
+        if (word + WORD > q->len || !is_same(q, at, word + skip - at))
+            return false;
+        if (is_right(q, p))
+            return true;
+        p->symbol = SNAPSHOT_HEAP;
+        for (size_t f = 0; f < ARRAY_LEN(forms) && skip <= 2; f++) {
+            p->form = forms[f];
+            if (find_carried(q, word, p))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* The beginning of an address, of which the last bytes were written over. */
+static bool find_beginning(const struct question *q, size_t at, struct snapshot_patch *p)
+{
+    *p = (struct snapshot_patch){.at = (uint32_t)at, .form = SNAPSHOT_ADD};
+    for (p->len = WORD - 1; p->len > CELL; p->len--) {
+        uint64_t mask = ~UINT64_C(0) >> (WORD - p->len) * 8;
+        for (p->symbol = 1; p->symbol < SNAPSHOT_ADDRESSES; p->symbol++) {
+            p->addend = (word_at(&q->views[0], at) - q->views[0].inputs->value[p->symbol]) & mask;
+            if (is_right(q, p) && is_same(q, at + p->len, (size_t)(WORD - p->len)))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool find_half(const struct question *q, size_t at, struct snapshot_patch *p)
+{
+    uint32_t half;
+    memcpy(&half, q->views[0].bytes + at, sizeof(half));
+    *p = (struct snapshot_patch){.at = (uint32_t)at, .form = SNAPSHOT_ADD, .len = CELL};
+    for (; p->symbol < SNAPSHOT_ADDRESSES; p->symbol++) {
+        p->addend = (uint32_t)(half - (uint32_t)q->views[0].inputs->value[p->symbol]);
+        if (is_right(q, p))
+            return true;
+    }
+    p->form = SNAPSHOT_SEED;
+    p->symbol = SNAPSHOT_PROGRAM;
+    for (uint64_t time = 0; time < SNAPSHOT_TIMES; time++) {
+        p->addend = time << 32;
+        uint32_t addend = (half ^ seed_of(p, q->views[0].inputs) ^
+                           (uint32_t)q->views[0].inputs->value[SNAPSHOT_PROGRAM]) -
+                          (uint32_t)q->views[0].inputs->value[SNAPSHOT_PROGRAM];
+        p->addend |= addend;
+        if (is_right(q, p))
+            return true;
+    }
+    /* Pieces are never so near to 4 GiB that a carry could come (snapshot_inputs_read). */
+    p->form = SNAPSHOT_HIGH;
+    p->addend = 0;
+    for (p->symbol = 1; p->symbol < SNAPSHOT_ADDRESSES; p->symbol++)
+        if (is_right(q, p))
+            return true;
+    return false;
+}
+
+/* Bytes of a text: those of the cell that it covers when it begins `shift` bytes after the cell. */
+static bool find_text(const struct question *q, size_t at, struct snapshot_patch *p)
+{
+    for (unsigned n = 0; n < SNAPSHOT_TEXTS; n++) {
+        ptrdiff_t len = (ptrdiff_t)q->views[0].inputs->text[n].len;
+        for (ptrdiff_t shift = CELL - 1; len > 0 && shift > -len; shift--) {
+            ptrdiff_t from = shift > 0 ? shift : 0, to = len + shift < CELL ? len + shift : CELL;
+            *p = (struct snapshot_patch){.at = (uint32_t)(at + (size_t)from),
+                                         .form = SNAPSHOT_TEXT,
+                                         .symbol = (uint8_t)n,
+                                         .len = (uint8_t)(to - from),
+                                         .addend = (uint64_t)(from - shift)};
+            if (is_right(q, p) && is_same(q, at, (size_t)from) &&
+                is_same(q, at + (size_t)to, (size_t)(CELL - to)))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool find(const struct question *q, size_t at, struct snapshot_patch *p)
+{
+    bool whole = at + WORD <= q->len;
+    return (whole && find_address(q, at, p)) || (whole && find_quotient(q, at, p)) ||
+           (whole && find_value(q, at, WORD, p)) || (whole && find_beginning(q, at, p)) ||
+           find_value(q, at, CELL, p) || find_half(q, at, p) || find_rest(q, at, p) ||
+           find_text(q, at, p);
+}
+
+static int put(struct snapshot_patches *out, const struct snapshot_patch *p)
+{
+    if (out->count == SNAPSHOT_PATCHES_MAX)
+        return -E2BIG;
+    if (out->count == out->room) {
+        size_t room = out->room != 0 ? out->room * 2 : PATCHES_FIRST;
+        struct snapshot_patch *list = realloc(out->list, room * sizeof(*list));
+        if (list == NULL)
+            return -ENOMEM;
+        out->list = list;
+        out->room = room;
+    }
+    out->list[out->count++] = *p;
+    return 0;
+}
+
+int snapshot_explain(const struct snapshot_view *views, size_t count, size_t len, size_t dead,
+                     struct snapshot_patches *out)
+{
+    const struct question q = {.views = views, .count = count, .len = len, .out = out};
+    struct snapshot_patch p;
+    for (size_t at = 0; at < len;) {
+        if (is_same(&q, at, CELL)) {
+            at += CELL;
+        } else if (find(&q, at, &p)) {
+            int error = put(out, &p);
+            if (error != 0)
+                return error;
+            at = at < p.at ? (p.at + p.len + CELL - 1) / CELL * CELL
+                           : at + (p.len + CELL - 1) / CELL * CELL;
+        } else if (at + CELL <= dead) {
+            at += CELL;
+        } else {
+            return -EDOM;
+        }
+    }
+    return 0;
+}
