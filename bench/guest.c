@@ -193,7 +193,7 @@ static const struct row rows[] = {
     {"true", &true_job},
     {"bash -c 'echo hi'", &echo_job},
     {"bash -c 'uname -a'", &uname_job},
-    {"bash -c 'cat | grep | wc'", &pipe_job},
+    {"bash -c, cat, grep and wc in a pipe", &pipe_job},
     {"bash at its prompt", &plain_job},
     {"login shell at its prompt", &login_job},
 };
