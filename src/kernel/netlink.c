@@ -10,6 +10,8 @@
 
 enum {
     ANSWER_MAX = 131072, /* bytes of one answer */
+    REQUESTS_MAX = 64,   /* taken of one send; those behind are lost, as in a full socket */
+    REQUEST_COST = 5000, /* instructions: a request walks whole tables */
     PART_BYTES = 16384,  /* of a dump that come with one read */
     ALIGN = 4,
 };
@@ -308,9 +310,10 @@ int64_t netlink_send(struct task *t, struct socket *s, struct span bytes)
         return -EADDRINUSE;
     if (s->protocol == NETLINK_KOBJECT_UEVENT)
         return -ECONNREFUSED;
-    while (rest.len >= sizeof(struct nlmsghdr)) {
+    for (int taken = 0; rest.len >= sizeof(struct nlmsghdr) && taken < REQUESTS_MAX; taken++) {
         struct nlmsghdr h;
         memcpy(&h, rest.data, sizeof(h));
+        kernel_charge(t->kernel, REQUEST_COST);
         if (h.nlmsg_len < sizeof(h) || h.nlmsg_len > rest.len)
             break;
         struct span body = span_slice(rest, sizeof(h), h.nlmsg_len);
