@@ -290,5 +290,6 @@ int64_t abi_execute(struct task *t, const struct abi_call *call)
     abi_window_reset(t);
     int64_t result =
         call->handler != NULL ? abi_run(t, call->handler, call->arg, raw) : call->special(t, raw);
+    abi_window_reset(t); /* outside of a foreign call nothing is there */
     return abi_result(t->call_abi, result);
 }
