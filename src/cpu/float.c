@@ -47,10 +47,11 @@ static uint64_t largest(const struct cpu_float_format *fmt, bool sign)
     return infinity(fmt, sign) - 1;
 }
 
-/* All ones but the first bit of the fraction. */
-static uint64_t default_nan(const struct cpu_float_format *fmt)
+/* MIPS: all ones but the first bit of the fraction; ARM: that bit alone. */
+static uint64_t default_nan(const struct cpu_float *env, const struct cpu_float_format *fmt)
 {
-    return infinity(fmt, false) | fraction_mask(fmt) >> 1;
+    uint64_t others = fraction_mask(fmt) >> 1;
+    return infinity(fmt, false) | (env->rules == CPU_FLOAT_ARM ? others + 1 : others);
 }
 
 uint64_t cpu_float_one(const struct cpu_float_format *fmt)
@@ -58,13 +59,18 @@ uint64_t cpu_float_one(const struct cpu_float_format *fmt)
     return (uint64_t)fmt->bias << fmt->fraction;
 }
 
-static struct parts unpack(const struct cpu_float_format *fmt, uint64_t bits)
+static struct parts unpack(struct cpu_float *env, const struct cpu_float_format *fmt, uint64_t bits)
 {
     uint64_t exp = bits >> fmt->fraction & exp_max(fmt), frac = bits & fraction_mask(fmt);
     struct parts p = {.sign = bits >> (fmt->width - 1) & 1, .frac = frac};
     if (exp == exp_max(fmt)) {
         bool first = frac >> (fmt->fraction - 1);
-        p.class = frac == 0 ? INFINITE : first ? SIGNALLING_NAN : QUIET_NAN;
+        bool signals = first == (env->rules == CPU_FLOAT_MIPS);
+        p.class = frac == 0 ? INFINITE : signals ? SIGNALLING_NAN : QUIET_NAN;
+        return p;
+    }
+    if (exp == 0 && frac != 0 && env->flush && env->rules == CPU_FLOAT_ARM) {
+        env->flags |= CPU_FLOAT_DENORMAL;
         return p;
     }
     if (exp == 0 && frac == 0)
@@ -110,16 +116,18 @@ static uint64_t overflow(struct cpu_float *env, const struct cpu_float_format *f
     return away ? infinity(fmt, sign) : largest(fmt, sign);
 }
 
-/* Below the smallest normal number. Tiny is what is so also after rounding without a limit. */
+/* Below the smallest normal number. Tiny is, by MIPS' rules, what is so also after rounding without a
+ * limit. */
 static uint64_t pack_small(struct cpu_float *env, const struct cpu_float_format *fmt,
                            const struct parts *p)
 {
     unsigned drop = 63 - fmt->fraction;
     uint64_t unit = UINT64_C(1) << drop;
     uint64_t carried = p->frac + rounding_of(env, p->sign, p->frac, unit);
-    bool tiny = p->exp < -fmt->bias || carried >= p->frac;
+    bool arm = env->rules == CPU_FLOAT_ARM;
+    bool tiny = arm || p->exp < -fmt->bias || carried >= p->frac;
     if (env->flush && tiny) {
-        env->flags |= CPU_FLOAT_UNDERFLOW | CPU_FLOAT_INEXACT;
+        env->flags |= CPU_FLOAT_UNDERFLOW | (arm ? 0u : CPU_FLOAT_INEXACT);
         return signed_bits(fmt, p->sign, 0);
     }
     uint64_t frac = shift_jam(p->frac, 1 - fmt->bias - p->exp);
@@ -167,7 +175,7 @@ static struct parts normal(bool sign, int exp, wide value)
 static uint64_t invalid(struct cpu_float *env, const struct cpu_float_format *fmt)
 {
     env->flags |= CPU_FLOAT_INVALID;
-    return default_nan(fmt);
+    return default_nan(env, fmt);
 }
 
 static bool is_nan(const struct parts *p)
@@ -175,12 +183,22 @@ static bool is_nan(const struct parts *p)
     return p->class >= QUIET_NAN;
 }
 
+static uint64_t quieted(const struct cpu_float_format *fmt, const struct parts *nan)
+{
+    return infinity(fmt, nan->sign) | nan->frac | UINT64_C(1) << (fmt->fraction - 1);
+}
+
 /* The result when one of them is a NaN: the first, unless one signals. */
 static uint64_t nan_of(struct cpu_float *env, const struct cpu_float_format *fmt,
                        const struct parts *a, const struct parts *b)
 {
-    if (a->class == SIGNALLING_NAN || b->class == SIGNALLING_NAN)
-        return invalid(env, fmt);
+    bool signals = a->class == SIGNALLING_NAN || b->class == SIGNALLING_NAN;
+    if (signals)
+        env->flags |= CPU_FLOAT_INVALID;
+    if (env->default_nan || (signals && env->rules == CPU_FLOAT_MIPS))
+        return default_nan(env, fmt);
+    if (signals)
+        return quieted(fmt, a->class == SIGNALLING_NAN ? a : b);
     const struct parts *nan = is_nan(a) ? a : b;
     return infinity(fmt, nan->sign) | nan->frac;
 }
@@ -228,14 +246,14 @@ static uint64_t add_parts(struct cpu_float *env, const struct cpu_float_format *
 uint64_t cpu_float_add(struct cpu_float *env, const struct cpu_float_format *fmt, uint64_t a,
                        uint64_t b)
 {
-    struct parts x = unpack(fmt, a), y = unpack(fmt, b);
+    struct parts x = unpack(env, fmt, a), y = unpack(env, fmt, b);
     return add_parts(env, fmt, &x, &y);
 }
 
 uint64_t cpu_float_sub(struct cpu_float *env, const struct cpu_float_format *fmt, uint64_t a,
                        uint64_t b)
 {
-    struct parts x = unpack(fmt, a), y = unpack(fmt, b);
+    struct parts x = unpack(env, fmt, a), y = unpack(env, fmt, b);
     if (!is_nan(&y))
         y.sign = !y.sign;
     return add_parts(env, fmt, &x, &y);
@@ -244,7 +262,7 @@ uint64_t cpu_float_sub(struct cpu_float *env, const struct cpu_float_format *fmt
 uint64_t cpu_float_mul(struct cpu_float *env, const struct cpu_float_format *fmt, uint64_t a,
                        uint64_t b)
 {
-    struct parts x = unpack(fmt, a), y = unpack(fmt, b);
+    struct parts x = unpack(env, fmt, a), y = unpack(env, fmt, b);
     bool sign = x.sign != y.sign;
     if (is_nan(&x) || is_nan(&y))
         return nan_of(env, fmt, &x, &y);
@@ -262,7 +280,7 @@ uint64_t cpu_float_mul(struct cpu_float *env, const struct cpu_float_format *fmt
 uint64_t cpu_float_div(struct cpu_float *env, const struct cpu_float_format *fmt, uint64_t a,
                        uint64_t b)
 {
-    struct parts x = unpack(fmt, a), y = unpack(fmt, b);
+    struct parts x = unpack(env, fmt, a), y = unpack(env, fmt, b);
     bool sign = x.sign != y.sign;
     if (is_nan(&x) || is_nan(&y))
         return nan_of(env, fmt, &x, &y);
@@ -300,11 +318,11 @@ static uint64_t root(wide value, bool *exact)
 
 uint64_t cpu_float_sqrt(struct cpu_float *env, const struct cpu_float_format *fmt, uint64_t a)
 {
-    struct parts x = unpack(fmt, a);
+    struct parts x = unpack(env, fmt, a);
     if (is_nan(&x))
         return nan_of(env, fmt, &x, &x);
     if (x.class == ZERO)
-        return a;
+        return signed_bits(fmt, x.sign, 0);
     if (x.sign)
         return invalid(env, fmt);
     if (x.class == INFINITE)
@@ -315,31 +333,48 @@ uint64_t cpu_float_sqrt(struct cpu_float *env, const struct cpu_float_format *fm
     return round_pack(env, fmt, &p);
 }
 
+/* A NaN of another format: the fraction's highest bits stay; nothing must not become an infinity. */
+static uint64_t convert_nan(struct cpu_float *env, const struct cpu_float_format *from,
+                            const struct cpu_float_format *to, struct parts *nan)
+{
+    bool signals = nan->class == SIGNALLING_NAN;
+    if (signals)
+        env->flags |= CPU_FLOAT_INVALID;
+    if (env->default_nan || (signals && env->rules == CPU_FLOAT_MIPS))
+        return default_nan(env, to);
+    nan->frac = to->fraction > from->fraction ? nan->frac << (to->fraction - from->fraction)
+                                              : nan->frac >> (from->fraction - to->fraction);
+    if (env->rules == CPU_FLOAT_ARM)
+        return quieted(to, nan);
+    return nan->frac ? infinity(to, nan->sign) | nan->frac : default_nan(env, to);
+}
+
 uint64_t cpu_float_convert(struct cpu_float *env, const struct cpu_float_format *from,
                            const struct cpu_float_format *to, uint64_t a)
 {
-    struct parts x = unpack(from, a);
+    struct parts x = unpack(env, from, a);
     switch (x.class) {
     case ZERO: return signed_bits(to, x.sign, 0);
     case INFINITE: return infinity(to, x.sign);
     case NUMBER: return round_pack(env, to, &x);
-    case SIGNALLING_NAN: return invalid(env, to);
-    case QUIET_NAN: break;
+    default: return convert_nan(env, from, to, &x);
     }
-    /* The fraction's highest bits stay; nothing must not become an infinity. */
-    uint64_t frac = to->fraction > from->fraction ? x.frac << (to->fraction - from->fraction)
-                                                  : x.frac >> (from->fraction - to->fraction);
-    return frac ? infinity(to, x.sign) | frac : default_nan(to);
+}
+
+uint64_t cpu_float_from_fixed(struct cpu_float *env, const struct cpu_float_format *fmt,
+                              int64_t value, unsigned fraction_bits)
+{
+    if (value == 0)
+        return 0;
+    uint64_t magnitude = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    struct parts p = normal(value < 0, 127 - (int)fraction_bits, magnitude);
+    return round_pack(env, fmt, &p);
 }
 
 uint64_t cpu_float_from_int(struct cpu_float *env, const struct cpu_float_format *fmt,
                             int64_t value)
 {
-    if (value == 0)
-        return 0;
-    uint64_t magnitude = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    struct parts p = normal(value < 0, 127, magnitude);
-    return round_pack(env, fmt, &p);
+    return cpu_float_from_fixed(env, fmt, value, 0);
 }
 
 /* The magnitude as a whole number; false: 2^64 or more. */
@@ -363,7 +398,7 @@ int64_t cpu_float_to_int(struct cpu_float *env, const struct cpu_float_format *f
                          unsigned bits)
 {
     const uint64_t limit = UINT64_C(1) << (bits - 1);
-    struct parts x = unpack(fmt, a);
+    struct parts x = unpack(env, fmt, a);
     uint64_t whole = 0;
     unsigned before = env->flags;
     if (x.class == ZERO)
@@ -372,6 +407,24 @@ int64_t cpu_float_to_int(struct cpu_float *env, const struct cpu_float_format *f
         return x.sign ? (int64_t)(0 - whole) : (int64_t)whole;
     env->flags = before | CPU_FLOAT_INVALID;
     return (int64_t)(limit - 1);
+}
+
+int64_t cpu_float_to_fixed(struct cpu_float *env, const struct cpu_float_format *fmt, uint64_t a,
+                           unsigned bits, bool is_signed, unsigned fraction_bits)
+{
+    struct parts x = unpack(env, fmt, a);
+    const uint64_t most = (UINT64_C(1) << (bits - is_signed)) - 1;
+    const uint64_t limit = x.sign ? (is_signed ? most + 1 : 0) : most;
+    uint64_t whole = 0;
+    unsigned before = env->flags;
+    if (x.class == ZERO)
+        return 0;
+    x.exp += (int)fraction_bits;
+    if (x.class != NUMBER || !round_to_whole(env, &x, &whole) || whole > limit) {
+        env->flags = before | CPU_FLOAT_INVALID;
+        whole = is_nan(&x) ? 0 : limit;
+    }
+    return x.sign ? (int64_t)(0 - whole) : (int64_t)whole;
 }
 
 /* -1, 0 or 1 of two that are no NaNs. */
@@ -389,11 +442,13 @@ static int order_of(const struct cpu_float_format *fmt, uint64_t a, uint64_t b)
 enum cpu_float_order cpu_float_compare(struct cpu_float *env, const struct cpu_float_format *fmt,
                                        uint64_t a, uint64_t b, bool signalling)
 {
-    struct parts x = unpack(fmt, a), y = unpack(fmt, b);
+    struct parts x = unpack(env, fmt, a), y = unpack(env, fmt, b);
     if (is_nan(&x) || is_nan(&y)) {
         if (signalling || x.class == SIGNALLING_NAN || y.class == SIGNALLING_NAN)
             env->flags |= CPU_FLOAT_INVALID;
         return CPU_FLOAT_UNORDERED;
     }
+    a = x.class == ZERO ? 0 : a;
+    b = y.class == ZERO ? 0 : b;
     return (enum cpu_float_order)(order_of(fmt, a, b) + CPU_FLOAT_EQUAL);
 }
