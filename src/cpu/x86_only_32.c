@@ -160,7 +160,7 @@ int x86_do_into(struct x86 *cpu, const struct x86_insn *insn)
 static void decimal_flags(struct x86 *cpu, uint8_t al, bool cf, bool af)
 {
     cpu->flag_result = (uint64_t)(int8_t)al;
-    cpu->flag_carry = x86_carry_of(cf, false) | (af ? X86_CARRY_AF : 0);
+    cpu->flag_carry = (cf ? X86_CARRY_CF | X86_CARRY_CXO : 0) | (af ? X86_CARRY_AF : 0);
 }
 
 /* daa and das: al after an addition or subtraction of two packed digits. */

@@ -67,7 +67,8 @@ static void mips_more_args(struct task *t, uint64_t raw[ABI_RAW_ARGS])
     uint64_t sp = t->cpu->ops->sp(t->cpu);
     for (unsigned i = 4; i < ABI_RAW_ARGS; i++) {
         uint32_t word = 0;
-        (void)task_read_u32(t, sp + 4 * i, &word); /* most calls have no more: then it is 0 */
+        (void)task_read_u32(t, sp + UINT64_C(4) * i,
+                            &word); /* most calls have no more: then it is 0 */
         raw[i] = word;
     }
 }

@@ -79,11 +79,11 @@ static void termios_in(const struct abi *abi, const uint8_t *guest, uint8_t *our
     memset(ours, 0, OUR_TERMIOS);
     for (unsigned i = 0; i < FLAGS; i++) {
         uint32_t word;
-        memcpy(&word, guest + 4 * i, 4);
+        memcpy(&word, guest + (size_t)4 * i, 4);
         word = abi_swap32(abi, word);
         if (i == 3)
             word = map_local(word, true);
-        memcpy(ours + 4 * i, &word, 4);
+        memcpy(ours + (size_t)4 * i, &word, 4);
     }
     ours[LINE_AT] = guest[LINE_AT];
     for (unsigned i = 0; i < CC_COUNT; i++)
@@ -95,11 +95,11 @@ static void termios_out(const struct abi *abi, const uint8_t *ours, uint8_t *gue
     memset(guest, 0, MIPS_TERMIOS);
     for (unsigned i = 0; i < FLAGS; i++) {
         uint32_t word;
-        memcpy(&word, ours + 4 * i, 4);
+        memcpy(&word, ours + (size_t)4 * i, 4);
         if (i == 3)
             word = map_local(word, false);
         word = abi_swap32(abi, word);
-        memcpy(guest + 4 * i, &word, 4);
+        memcpy(guest + (size_t)4 * i, &word, 4);
     }
     guest[LINE_AT] = ours[LINE_AT];
     for (unsigned i = 0; i < CC_COUNT; i++)

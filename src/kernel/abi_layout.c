@@ -63,6 +63,10 @@ struct layout {
     {                                                               \
         offsetof(type_, member), sizeof(((type_ *)0)->member), kind \
     }
+#define ADDRESS(type_, member)                         \
+    {                                                  \
+        offsetof(type_, member), sizeof(void *), T_U32 \
+    }
 #define PAD(n)      \
     {               \
         0, n, T_PAD \
@@ -355,7 +359,7 @@ static const struct field f_clone_args[] = {
     CLONE(set_tid),     CLONE(set_tid_size), CLONE(cgroup),     END};
 static const struct field f_msghdr[] = {
     FIELD(struct msghdr, msg_name, T_U32),    FIELD(struct msghdr, msg_namelen, T_S32),
-    FIELD(struct msghdr, msg_iov, T_U32),     FIELD(struct msghdr, msg_iovlen, T_U32),
+    ADDRESS(struct msghdr, msg_iov),          FIELD(struct msghdr, msg_iovlen, T_U32),
     FIELD(struct msghdr, msg_control, T_U32), FIELD(struct msghdr, msg_controllen, T_U32),
     FIELD(struct msghdr, msg_flags, T_S32),   END};
 

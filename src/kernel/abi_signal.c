@@ -74,7 +74,7 @@ static int action_in(struct task *t, uint64_t addr, bool rt, struct action *a)
     uint64_t word[4];
     bool mips = abi->family == ABI_MIPS;
     for (unsigned i = 0; i < 4; i++)
-        if (abi_get(t, L_WORD, addr + 4 * i, &word[i]) != 0)
+        if (abi_get(t, L_WORD, addr + (size_t)4 * i, &word[i]) != 0)
             return -EFAULT;
     if (mips)
         *a = (struct action){.handler = word[1], .flags = word[0]};
@@ -98,7 +98,7 @@ static int action_out(struct task *t, uint64_t addr, bool rt, const struct actio
     const uint64_t of_mips[4] = {flags, a->handler, 0, 0};
     const uint64_t *word = mips ? of_mips : rt ? of_rt : of_old;
     for (unsigned i = 0; i < (rt && !mips ? 3 : 4); i++)
-        if (abi_put(t, L_WORD, addr + 4 * i, &word[i]) != 0)
+        if (abi_put(t, L_WORD, addr + (size_t)4 * i, &word[i]) != 0)
             return -EFAULT;
     return mips || rt ? abi_put(t, L_SIGSET, addr + (mips ? 8 : 12), &a->mask) : 0;
 }

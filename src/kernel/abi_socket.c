@@ -508,11 +508,11 @@ int64_t abi_socketcall(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
     if (raw[0] < SYS_SOCKET || raw[0] >= ARRAY_LEN(calls))
         return -EINVAL;
     for (unsigned i = 0; i < calls[raw[0]].words; i++)
-        if (abi_get(t, L_WORD, raw[1] + 4 * i, &words[i]) != 0)
+        if (abi_get(t, L_WORD, raw[1] + (size_t)4 * i, &words[i]) != 0)
             return -EFAULT;
     if (raw[0] == SYS_LISTEN)
         return sys_listen(t, words);
     if (raw[0] == SYS_SHUTDOWN)
         return sys_shutdown(t, words);
-    return calls[raw[0]].special(t, words);
+    return calls[raw[0]].special != NULL ? calls[raw[0]].special(t, words) : -EINVAL;
 }

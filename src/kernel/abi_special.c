@@ -199,6 +199,8 @@ int64_t abi_getdents64(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
     const struct abi *abi = t->call_abi;
     uint8_t *bytes = NULL;
     int64_t n = read_entries(t, raw, &bytes);
+    if (n <= 0 || bytes == NULL)
+        return n;
     for (int64_t at = 0; at < n;) {
         uint64_t ino, next;
         uint16_t len;
@@ -210,7 +212,7 @@ int64_t abi_getdents64(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
         put_number(abi, bytes + at + 16, len, 2);
         at += len;
     }
-    return n > 0 && task_write(t, raw[1], bytes, (size_t)n) != 0 ? -EFAULT : n;
+    return task_write(t, raw[1], bytes, (size_t)n) != 0 ? -EFAULT : n;
 }
 
 /* struct linux_dirent: the type is the entry's last byte. Shorter than ours, so it fits in place. */
@@ -220,6 +222,8 @@ int64_t abi_getdents(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
     uint8_t *bytes = NULL;
     int64_t n = read_entries(t, raw, &bytes);
     size_t used = 0;
+    if (n <= 0 || bytes == NULL)
+        return n;
     for (int64_t at = 0; at < n;) {
         uint64_t ino, next;
         uint16_t len;
@@ -238,8 +242,6 @@ int64_t abi_getdents(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
         used += made;
         at += len;
     }
-    if (n <= 0)
-        return n;
     return task_write(t, raw[1], bytes, used) != 0 ? -EFAULT : (int64_t)used;
 }
 
@@ -267,7 +269,7 @@ int64_t abi_old_mmap(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
 {
     uint64_t all[ABI_RAW_ARGS] = {0};
     for (unsigned i = 0; i < 6; i++)
-        if (abi_get(t, L_WORD, raw[0] + 4 * i, &all[i]) != 0)
+        if (abi_get(t, L_WORD, raw[0] + (size_t)4 * i, &all[i]) != 0)
             return -EFAULT;
     return map_memory(t, all, all[5]);
 }
@@ -288,9 +290,9 @@ static int sets_in(struct task *t, struct sets *s)
         int error = abi_window_take(w, (size_t)((s->words + 1) & ~1U) * 4, &s->ours[i]);
         for (unsigned k = 0; k < s->words && error == 0; k++) {
             uint32_t word = 0;
-            error = abi_get(t, L_INT32, s->guest[i] + 4 * k, &word);
+            error = abi_get(t, L_INT32, s->guest[i] + (size_t)4 * k, &word);
             if (error == 0)
-                error = abi_window_write(w, s->ours[i] + 4 * k, &word, 4);
+                error = abi_window_write(w, s->ours[i] + (size_t)4 * k, &word, 4);
         }
         if (error != 0)
             return error;
@@ -303,8 +305,8 @@ static int sets_out(struct task *t, const struct sets *s)
     for (unsigned i = 0; i < 3; i++) {
         for (unsigned k = 0; k < s->words && s->guest[i] != 0; k++) {
             uint32_t word = 0;
-            abi_window_read(&t->kernel->window, s->ours[i] + 4 * k, &word, 4);
-            if (abi_put(t, L_INT32, s->guest[i] + 4 * k, &word) != 0)
+            abi_window_read(&t->kernel->window, s->ours[i] + (size_t)4 * k, &word, 4);
+            if (abi_put(t, L_INT32, s->guest[i] + (size_t)4 * k, &word) != 0)
                 return -EFAULT;
         }
     }
@@ -365,7 +367,7 @@ int64_t abi_old_select(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
 {
     uint64_t all[ABI_RAW_ARGS] = {0};
     for (unsigned i = 0; i < 5; i++)
-        if (abi_get(t, L_WORD, raw[0] + 4 * i, &all[i]) != 0)
+        if (abi_get(t, L_WORD, raw[0] + (size_t)4 * i, &all[i]) != 0)
             return -EFAULT;
     return abi__newselect(t, all);
 }
