@@ -94,6 +94,8 @@ static int make_ssh(struct sensor *s, const struct world *world)
         s->profile.auth_tries_max = (uint32_t)world->config->limits_login_tries;
     if (world->config->limits_login_s != 0)
         s->profile.login_grace_ms = (uint32_t)world->config->limits_login_s * 1000;
+    s->profile.alive_interval_ms = (uint32_t)world->config->ssh_client_alive_s * 1000;
+    s->profile.alive_count_max = (uint32_t)world->config->ssh_client_alive_count;
     for (int i = 0; i < IDENTITY_KEYS; i++)
         keys[i] = buffer_span(&world->identity.keys[i]);
     s->ssh_server = ssh_server_new(&s->profile, keys, IDENTITY_KEYS, &error);

@@ -117,6 +117,8 @@ struct ssh {
     const struct ssh_profile *profile;
     struct crypto_rng rng;
     int64_t now_us, started_us;
+    int64_t heard_us;        /* from the client, or it was asked for a sign of life */
+    uint32_t unanswered;     /* how often it was since the last packet */
     int64_t silent_until_us; /* nothing leaves before, nothing is read (wait.c) */
     enum ssh_phase phase;
     enum ssh_state state;
@@ -225,6 +227,10 @@ int64_t ssh_wait_draw_us(struct ssh *s, enum ssh_wait step);
 /* What is put out from now on leaves after that time. */
 void ssh_wait_start(struct ssh *s, enum ssh_wait step);
 bool ssh_wait_is_on(const struct ssh *s);
+
+/* alive.c: signs of life that a silent client is asked for */
+int64_t ssh_alive_deadline(const struct ssh *s);
+void ssh_alive_tick(struct ssh *s);
 
 /* ident.c: bytes until the line is complete. 1: it is. 0: more is needed. */
 int ssh_ident_read(struct ssh *s);

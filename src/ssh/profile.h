@@ -78,6 +78,9 @@ struct ssh_profile {
     uint32_t auth_tries_max; /* the failure with this number ends the connection */
     uint32_t password_max_bytes;
     uint32_t login_grace_ms;
+    uint32_t
+        alive_interval_ms; /* silence after which a client is asked for a sign of life; 0: never */
+    uint32_t alive_count_max; /* such requests without an answer; 0: any number */
 
     const char *const *env_patterns_z; /* variables that env may set; ends with NULL */
     const char *subsystems_z;          /* name-list */

@@ -92,11 +92,11 @@ static const char *const env_z[] = {"LANG", "LC_*", NULL};
     .compression_z = "none,zlib@openssh.com", .compat = compat, .rsa_bits = 3072,                  \
     .hostkey_before_z = "ssh_host_", .hostkey_after_z = "_key",                                    \
     .auth_methods_z = "publickey,password", .auth_tries_max = 6, .password_max_bytes = 1024,       \
-    .login_grace_ms = 120 * 1000, .env_patterns_z = env_z, .subsystems_z = "sftp",                 \
-    .sessions_max = 10, .window_bytes = 2 * 1024 * 1024, .packet_bytes = 32 * 1024, .x11 = true,   \
-    .agent = true, .tos_interactive = 0x10, .tos_bulk = 0x08, .startups_begin = 10,                \
-    .startups_rate = 30, .startups_full = 100, .startups_text_z = "Exceeded MaxStartups\r\n",      \
-    WAITS
+    .login_grace_ms = 120 * 1000, .alive_count_max = 3, .env_patterns_z = env_z,                   \
+    .subsystems_z = "sftp", .sessions_max = 10, .window_bytes = 2 * 1024 * 1024,                   \
+    .packet_bytes = 32 * 1024, .x11 = true, .agent = true, .tos_interactive = 0x10,                \
+    .tos_bulk = 0x08, .startups_begin = 10, .startups_rate = 30, .startups_full = 100,             \
+    .startups_text_z = "Exceeded MaxStartups\r\n", WAITS
 
 /* ---- 9.2p1 of Debian 12: package openssh-server 1:9.2p1-2+deb12u10 ---- */
 

@@ -20,7 +20,7 @@ static void init(struct ssh *s, const struct ssh_server *server, const uint8_t *
 {
     s->server = server;
     s->profile = server->profile;
-    s->now_us = s->started_us = now_us;
+    s->now_us = s->started_us = s->heard_us = now_us;
     s->wants_input = true;
     s->traffic = -1;
     crypto_rng_init(&s->rng, seed);
@@ -237,6 +237,8 @@ size_t ssh_feed(struct ssh *s, struct span bytes, int64_t now_us)
     int n = most ? ssh_receiver_feed(&s->receiver, span_slice(bytes, 0, most)) : 0;
     if (n < 0)
         ssh_broken(s, n);
+    if (n > 0)
+        s->heard_us = s->now_us;
     s->wants_input = s->wants_input && n <= 0;
     s->unread = n >= 0 && (size_t)n < bytes.len;
     return n < 0 ? 0 : (size_t)n;
@@ -293,6 +295,8 @@ int64_t ssh_deadline(const struct ssh *s)
         next = s->silent_until_us;
     else if (s->phase == SSH_PHASE_AUTH && (s->auth.refusing || s->auth.accepting))
         next = s->auth.answer_at_us;
+    int64_t alive = ssh_alive_deadline(s);
+    next = next < alive ? next : alive;
     return next < grace ? next : grace;
 }
 
@@ -305,6 +309,7 @@ void ssh_tick(struct ssh *s, int64_t now_us)
         ssh_finish(s);
     }
     ssh_auth_tick(s);
+    ssh_alive_tick(s);
 }
 
 /* ---- Events ---- */
@@ -374,6 +379,7 @@ static bool step(struct ssh *s)
         end_of_input(s);
         return false;
     }
+    s->unanswered = 0;
     if (result < 0)
         receive_fault(s, result);
     else if (!s->zip.in_on || inflate_packet(s) == 0)

@@ -94,7 +94,7 @@ static void what_is_wrong_is_said_with_its_line(void **state)
                    "hostname passwords user ssh telnet console limits record");
     assert_refused(config, "ssh:\n  endpoint: tcp:2222\n  colour: red\n",
                    "f.yaml:3: key \"ssh.colour\": unknown; expected one of endpoint profile "
-                   "key_log waits max_startups");
+                   "key_log waits client_alive_s client_alive_count max_startups");
     assert_refused(config, "limits:\n  processes: many\n",
                    "f.yaml:2: key \"limits.processes\": expected a number from 4 to 4096, not "
                    "\"many\"");

@@ -390,6 +390,16 @@ static void the_sixth_failure_ends_the_connection(void **state)
     pair_fini(&p);
 }
 
+/* Moves to the machine's next deadline: how far that was. */
+static int64_t wait_once(struct pair *p)
+{
+    int64_t waited_us = ssh_deadline(p->ssh) - p->now_us;
+    p->now_us += waited_us;
+    ssh_tick(p->ssh, p->now_us);
+    pair_pump(p, false);
+    return waited_us;
+}
+
 static void a_login_that_never_comes_is_ended_after_two_minutes(void **state)
 {
     (void)state;
@@ -411,6 +421,36 @@ static void after_login_there_is_no_deadline(void **state)
     struct pair p;
     start(&p, PAIR_WHOLE);
     assert_true(ssh_deadline(p.ssh) == INT64_MAX);
+    pair_fini(&p);
+}
+
+/* ClientAliveInterval: asked on a channel when there is one, and left in silence. */
+static void a_silent_client_is_asked_and_then_left(void **state)
+{
+    struct ssh_profile watchful = *profile;
+    struct pair p;
+    (void)state;
+    watchful.alive_interval_ms = 15 * 1000;
+    watchful.alive_count_max = 2;
+    pair_init(&p, &watchful, &client_defaults, PAIR_WHOLE, 1);
+    pair_pump(&p, true);
+    pair_login(&p);
+    assert_int_equal(wait_once(&p), 15 * 1000 * 1000);
+    assert_true(pair_saw(&p.messages, "GLOBAL_REQUEST 'keepalive@openssh.com' 1 +0"));
+    pair_open(&p);
+    assert_int_equal(wait_once(&p), 15 * 1000 * 1000);
+    assert_true(pair_saw(&p.messages, "CHANNEL_REQUEST 0 'keepalive@openssh.com' 1 +0"));
+    /* Any packet is a sign of life. */
+    pair_say(&p, "02");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(wait_once(&p), 15 * 1000 * 1000);
+        assert_false(p.ended);
+    }
+    buffer_clear(&p.messages);
+    assert_int_equal(wait_once(&p), 15 * 1000 * 1000);
+    assert_true(p.ended);
+    assert_int_equal(buffer_len(&p.messages), 0);
+    assert_true(pair_saw(&p.events, "end"));
     pair_fini(&p);
 }
 
@@ -484,16 +524,6 @@ static void traffic_is_marked_by_the_first_program(void **state)
 }
 
 /* ---- Time ---- */
-
-/* Moves to the machine's next deadline: how far that was. */
-static int64_t wait_once(struct pair *p)
-{
-    int64_t waited_us = ssh_deadline(p->ssh) - p->now_us;
-    p->now_us += waited_us;
-    ssh_tick(p->ssh, p->now_us);
-    pair_pump(p, false);
-    return waited_us;
-}
 
 static void assert_waits(struct pair *p, enum ssh_wait step)
 {
@@ -674,6 +704,7 @@ int main(void)
         cmocka_unit_test(the_sixth_failure_ends_the_connection),
         cmocka_unit_test(a_login_that_never_comes_is_ended_after_two_minutes),
         cmocka_unit_test(after_login_there_is_no_deadline),
+        cmocka_unit_test(a_silent_client_is_asked_and_then_left),
         cmocka_unit_test(before_the_login_every_answer_is_a_write_of_its_own),
         cmocka_unit_test(no_more_is_read_than_the_real_server_reads),
         cmocka_unit_test(traffic_is_marked_by_the_first_program),
