@@ -413,6 +413,9 @@ static int open_user(struct supervisor *s)
     return 0;
 }
 
+/* Connections that wait to be accepted, as sshd has it (SSH_LISTEN_BACKLOG). */
+enum { BACKLOG = 128 };
+
 static const struct reel_protocol NO_PROTOCOL = {.name_z = "port"};
 /* What the connections inherit is as the sensor's own factories have it (serve.c). */
 static const struct reel_factory NO_FACTORY = {.protocol = &NO_PROTOCOL,
@@ -428,6 +431,7 @@ static int bind_port(struct supervisor *s, const struct service *service, const 
     if (error < 0)
         return complain(endpoint_z, error);
     reel_listener_pause(s->listeners[i]);
+    (void)listen(reel_listener_fd(s->listeners[i]), BACKLOG);
     s->sensor.ports[i] =
         (struct sensor_port){service, endpoint_z, reel_listener_fd(s->listeners[i])};
     s->sensor.port_count++;

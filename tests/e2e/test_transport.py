@@ -15,10 +15,9 @@ needs_sshd = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("sshd", pa
                                 reason="needs root and openssh-server")
 
 
-@pytest.fixture(scope="module")
-def sshd(tmp_path_factory):
+@contextlib.contextmanager
+def running_sshd(folder, settings=""):
     """The port of a real sshd with Debian's configuration; nobody logs in to it."""
-    folder = tmp_path_factory.mktemp("sshd")
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key"],
                    check=True)
     os.makedirs("/run/sshd", exist_ok=True)
@@ -27,7 +26,7 @@ def sshd(tmp_path_factory):
         port = probe.getsockname()[1]
     (folder / "config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nPidFile none\nHostKey {folder}/key\n"
-        "Include /etc/ssh/sshd_config\n")
+        f"{settings}Include /etc/ssh/sshd_config\n")
     process = subprocess.Popen(["/usr/sbin/sshd", "-D", "-f", folder / "config"],
                                stderr=subprocess.DEVNULL)
 
@@ -39,6 +38,12 @@ def sshd(tmp_path_factory):
     yield port
     process.terminate()
     process.wait(WAIT_S)
+
+
+@pytest.fixture(scope="module")
+def sshd(tmp_path_factory):
+    with running_sshd(tmp_path_factory.mktemp("sshd")) as port:
+        yield port
 
 
 def connect(port):
@@ -96,6 +101,28 @@ def ending(port, sent):
 @pytest.mark.parametrize("name", ENDINGS)
 def test_it_ends_as_the_real_server_ends_it(honeypot, sshd, name):
     assert ending(honeypot.port, ENDINGS[name]) == ending(sshd, ENDINGS[name])
+
+
+@needs_sshd
+def test_as_many_connections_wait_as_at_the_real_server(honeypot, sshd):
+    def backlog(port):
+        return subprocess.run(["ss", "-Hltn", f"sport = :{port}"], check=True, text=True,
+                              stdout=subprocess.PIPE).stdout.split()[2]
+    assert backlog(honeypot.port) == backlog(sshd)
+
+
+@needs_sshd
+@pytest.mark.parametrize("said", [b"", b"SSH-2.0-x\r\n"], ids=["nothing", "its version"])
+def test_who_does_not_log_in_is_left_in_silence(own_honeypot, tmp_path, said):
+    def end(port):
+        with connect(port) as sock:
+            read_banner(sock)
+            sock.sendall(said)
+            data, how = read_all(sock)
+            return how, data[5:6]  # of a KEXINIT only that it is one
+    pot = own_honeypot("limits:\n  login_s: 2\n")
+    with running_sshd(tmp_path, "LoginGraceTime 2\n") as port:
+        assert end(pot.port) == end(port)
 
 
 class Segments:
