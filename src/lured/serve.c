@@ -65,7 +65,7 @@ static void unqueue_run(struct serve_connection *c)
 static void queue_run(struct serve_connection *c)
 {
     struct serve *serve = c->serve;
-    if (c->transport == NULL || c->queued)
+    if (c->transport == NULL || c->queued || !c->service->has_guests(c->self))
         return;
     uint64_t least = serve->used > SERVE_CREDIT ? serve->used - SERVE_CREDIT : 0;
     if (c->used < least)

@@ -46,6 +46,8 @@ struct service {
     void (*lost)(void *self, int64_t now_us);
     int64_t (*deadline_us)(const void *self); /* INT64_MAX: none */
     void (*tick)(void *self, int64_t now_us);
+    /* Whether there are guests at all: else `run` would do nothing. */
+    bool (*has_guests)(const void *self);
     /* Runs guests for at most `budget` instructions; true: there is more to run now. */
     bool (*run)(void *self, uint64_t budget, int64_t now_us);
     /* Frames for the recorder (events/frame.h); borrowed until the next call. A session whose

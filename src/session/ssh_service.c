@@ -309,6 +309,12 @@ static void connection_tick(void *self, int64_t now_us)
     work(c, now_us);
 }
 
+static bool connection_has_guests(const void *self)
+{
+    const struct session_connection *c = self;
+    return c->kernel != NULL;
+}
+
 static bool connection_run(void *self, uint64_t budget, int64_t now_us)
 {
     struct session_connection *c = self;
@@ -349,6 +355,7 @@ const struct service session_ssh_service = {
     .lost = connection_lost,
     .deadline_us = connection_deadline_us,
     .tick = connection_tick,
+    .has_guests = connection_has_guests,
     .run = connection_run,
     .record = connection_record,
     .recorded = connection_recorded,

@@ -138,6 +138,12 @@ static void fake_tick(void *self, int64_t now_us)
         f->paused_until_ms = 0;
 }
 
+static bool fake_has_guests(const void *self)
+{
+    (void)self;
+    return true;
+}
+
 static bool fake_run(void *self, uint64_t budget, int64_t now_us)
 {
     struct fake *f = self;
@@ -180,6 +186,7 @@ static const struct service FAKE = {
     .lost = fake_lost,
     .deadline_us = fake_deadline_us,
     .tick = fake_tick,
+    .has_guests = fake_has_guests,
     .run = fake_run,
     .record = fake_record,
     .recorded = fake_recorded,
