@@ -104,18 +104,20 @@ static void run(const char *command_z)
         fail("%s", command_z);
 }
 
-/* Copies of the accounts, with one more. */
+/* Copies of the accounts, with one more; its password is hashed as Debian hashes them. */
 static void make_accounts(const struct host *h)
 {
     char command_z[1024];
     const char *f = h->folder_z;
-    (void)snprintf(command_z, sizeof(command_z),
-                   "cp /etc/passwd /etc/shadow /etc/group %s && mkdir %s/home && "
-                   "chown %d:%d %s/home && "
-                   "echo bench:x:%d:%d::%s/home:/bin/bash >>%s/passwd && "
-                   "echo bench:x:%d: >>%s/group && "
-                   "echo \"bench:$(openssl passwd -6 benchsecret):19000:0:99999:7:::\" >>%s/shadow",
-                   f, f, BENCH_UID, BENCH_UID, f, BENCH_UID, BENCH_UID, f, f, BENCH_UID, f, f);
+    (void)snprintf(
+        command_z, sizeof(command_z),
+        "cp /etc/passwd /etc/shadow /etc/group %s && mkdir %s/home && "
+        "chown %d:%d %s/home && "
+        "echo bench:x:%d:%d::%s/home:/bin/bash >>%s/passwd && "
+        "echo bench:x:%d: >>%s/group && "
+        "perl -e 'print \"bench:\", crypt(\"benchsecret\", q($y$j9T$F5Jx5fExrKuPp53xLKQ..1$)), "
+        "\":19000:0:99999:7:::\\n\"' >>%s/shadow",
+        f, f, BENCH_UID, BENCH_UID, f, BENCH_UID, BENCH_UID, f, f, BENCH_UID, f, f);
     run(command_z);
     static const char *const TYPES_Z[] = {"rsa", "ecdsa", "ed25519"};
     for (size_t i = 0; i < 3; i++) {
