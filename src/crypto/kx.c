@@ -203,6 +203,14 @@ out:
 
 /* ---- */
 
+size_t crypto_kx_prime(enum crypto_kx_group group, uint8_t prime[CRYPTO_KX_PUBLIC_MAX_BYTES])
+{
+    BIGNUM *number = modp_prime(&(struct crypto_kx){.group = group});
+    size_t len = number ? (size_t)BN_bn2bin(number, prime) : 0;
+    BN_free(number);
+    return len;
+}
+
 int crypto_kx_generate(const struct crypto_suite *suite, enum crypto_kx_group group,
                        struct crypto_rng *rng, struct crypto_kx *kx)
 {

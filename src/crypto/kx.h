@@ -43,6 +43,9 @@ int crypto_kx_generate(const struct crypto_suite *suite, enum crypto_kx_group gr
 int crypto_kx_generate_dh(struct crypto_rng *rng, struct span prime, uint32_t generator,
                           struct crypto_kx *kx);
 
+/* The prime of a CRYPTO_KX_MODP group, as bytes; how many. Its generator is 2. 0: out of memory. */
+size_t crypto_kx_prime(enum crypto_kx_group group, uint8_t prime[CRYPTO_KX_PUBLIC_MAX_BYTES]);
+
 /* The secret shared with `peer`'s public value: X25519 32 bytes, a curve's x coordinate in full
  * width, MODP the number in full width. The caller wipes it. 0; ERR_MALFORMED: a public value that
  * must not be used (size, not on the curve, out of range, a zero secret); ERR_CRYPTO. */

@@ -94,6 +94,9 @@ struct span kernel_out(struct kernel *k, int program, enum kernel_stream stream)
 void kernel_sent(struct kernel *k, int program, enum kernel_stream stream, size_t n);
 /* True when no more output can come: every holder of that end has closed it. */
 bool kernel_out_ended(struct kernel *k, int program, enum kernel_stream stream);
+/* Nobody takes its standard output any more: who writes there gets SIGPIPE or EPIPE. A terminal is
+ * not affected. */
+void kernel_close_out(struct kernel *k, int program);
 /* True when its terminal takes a line without showing it, as for a password (ICANON, no ECHO). */
 bool kernel_hides_input(struct kernel *k, int program);
 /* A window-size change (SIGWINCH to the foreground group). */

@@ -318,6 +318,15 @@ bool kernel_out_ended(struct kernel *k, int program, enum kernel_stream stream)
     return pipe == NULL || (pipe_is_ended(pipe) && pipe_out(pipe).len == 0);
 }
 
+void kernel_close_out(struct kernel *k, int program)
+{
+    struct program *p = find(k, program);
+    if (p == NULL || p->tty != NULL)
+        return;
+    pipe_door_close(p->out);
+    p->out = NULL;
+}
+
 bool kernel_hides_input(struct kernel *k, int program)
 {
     struct program *p = find(k, program);

@@ -52,9 +52,11 @@ struct session_channel {
     bool client_eof;        /* the client will send no more */
     bool input_ended;       /* and the program knows */
     bool output_ended;      /* the client knows that no more comes */
+    bool output_unwanted;   /* the client has said that it reads no more */
     bool client_closed;
     bool hides_input; /* as the client's machine was told */
     bool done;        /* the program has ended, as `status` says */
+    bool status_sent;
     int status;
     struct session_transcript transcript;
 };

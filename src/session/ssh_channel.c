@@ -157,6 +157,16 @@ static void on_signal(struct session_connection *c, const struct session_channel
     }
 }
 
+/* eow@openssh.com: sshd closes its end of the program's output; of a terminal it takes no more. */
+static void on_end_of_writes(struct session_connection *c, struct session_channel *ch)
+{
+    if (ch->program < 0)
+        return;
+    ch->output_unwanted = true;
+    buffer_clear(&ch->greeting);
+    kernel_close_out(c->kernel, ch->program);
+}
+
 /* What is only written down: the machine has answered it. */
 static void note_request(struct session_connection *c, const struct ssh_event_request *request)
 {
@@ -298,6 +308,10 @@ static void on_request(struct session_connection *c, const struct ssh_event_requ
         on_signal(c, ch, request);
         note_request(c, request);
         break;
+    case SSH_REQUEST_EOW:
+        on_end_of_writes(c, ch);
+        note_request(c, request);
+        break;
     default:
         if (request->needs_answer)
             on_start(c, ch, request);
@@ -385,7 +399,7 @@ static bool pump_output(struct session_connection *c, uint32_t number)
             return false;
         buffer_take(&ch->greeting, n);
     }
-    bool moved = pump_stream(c, number, KERNEL_STDOUT);
+    bool moved = !ch->output_unwanted && pump_stream(c, number, KERNEL_STDOUT);
     if (!ch->has_terminal)
         moved |= pump_stream(c, number, KERNEL_STDERR);
     return moved;
@@ -395,12 +409,14 @@ static bool pump_output(struct session_connection *c, uint32_t number)
  * is closed when its leader ends (sshd gives the line back), pipes when nobody holds them. */
 static bool output_is_over(const struct session_connection *c, const struct session_channel *ch)
 {
-    if (buffer_len(&ch->greeting) > 0 || kernel_out(c->kernel, ch->program, KERNEL_STDOUT).len > 0)
+    bool ended = ch->output_unwanted || kernel_out_ended(c->kernel, ch->program, KERNEL_STDOUT);
+    if (buffer_len(&ch->greeting) > 0)
+        return false;
+    if (!ch->output_unwanted && kernel_out(c->kernel, ch->program, KERNEL_STDOUT).len > 0)
         return false;
     if (ch->has_terminal)
-        return ch->done || kernel_out_ended(c->kernel, ch->program, KERNEL_STDOUT);
-    return kernel_out(c->kernel, ch->program, KERNEL_STDERR).len == 0 &&
-           kernel_out_ended(c->kernel, ch->program, KERNEL_STDOUT) &&
+        return ch->done || ended;
+    return ended && kernel_out(c->kernel, ch->program, KERNEL_STDERR).len == 0 &&
            kernel_out_ended(c->kernel, ch->program, KERNEL_STDERR);
 }
 
@@ -444,6 +460,15 @@ static void tell_echo(struct session_connection *c, uint32_t number)
     ch->hides_input = hides;
 }
 
+/* False: the client's window is full, and it will be told later. */
+static bool tell_end(struct session_connection *c, uint32_t number)
+{
+    struct session_channel *ch = &c->channels[number];
+    if (!ch->output_ended && !ch->output_unwanted && !ch->client_closed)
+        ch->output_ended = ssh_channel_eof(c->ssh, number);
+    return ch->output_ended || ch->output_unwanted || ch->client_closed;
+}
+
 bool session_channel_pump(struct session_connection *c, uint32_t number)
 {
     struct session_channel *ch = &c->channels[number];
@@ -452,14 +477,16 @@ bool session_channel_pump(struct session_connection *c, uint32_t number)
     bool moved = pump_input(c, number);
     moved |= pump_output(c, number);
     tell_echo(c, number);
-    bool over = output_is_over(c, ch);
-    if (over && !ch->output_ended && !ch->client_closed) {
-        ch->output_ended = true;
-        ssh_channel_eof(c->ssh, number);
-    }
-    if (!ch->done || !(over || ch->client_closed))
+    bool over = output_is_over(c, ch) && tell_end(c, number);
+    if (!ch->done)
         return moved;
-    send_status(c, number, ch->status);
+    over |= ch->client_closed;
+    if (!ch->status_sent && (over || ssh_channel_status_at_once(c->ssh))) {
+        ch->status_sent = moved = true;
+        send_status(c, number, ch->status);
+    }
+    if (!over)
+        return moved;
     channel_close(c, number);
     return true;
 }

@@ -210,18 +210,33 @@ static void begin_request(struct ssh *s, const struct ssh_channel *c, const char
     ssh_put_u8(s, 0); /* no reply wanted */
 }
 
-void ssh_channel_eof(struct ssh *s, uint32_t channel)
+bool ssh_channel_eof(struct ssh *s, uint32_t channel)
 {
     struct ssh_channel *c = find_open(s, channel);
     if (!c || c->eof_sent || c->close_got || c->step != SSH_CHANNEL_RUNNING)
-        return;
+        return true;
+    if (c->peer_window == 0) {
+        c->wants_room = true;
+        return false;
+    }
     c->eof_sent = true;
     ssh_send_u32(s, SSH_MSG_CHANNEL_EOF, c->peer_id);
-    /* The program reads no more either: "end of writes" (OpenSSH's PROTOCOL, 2.1). */
-    if (s->profile->tells_end_of_writes && c->kind == SSH_CHANNEL_SESSION && !c->eof_got) {
-        begin_request(s, c, "eow@openssh.com");
-        ssh_send(s);
-    }
+    return true;
+}
+
+/* The program reads no more: "end of writes" (OpenSSH's PROTOCOL, 2.1). */
+static void send_end_of_writes(struct ssh *s, const struct ssh_channel *c)
+{
+    if (!(s->compat & SSH_COMPAT_END_OF_WRITES) || c->kind != SSH_CHANNEL_SESSION || c->eof_got ||
+        c->close_got)
+        return;
+    begin_request(s, c, "eow@openssh.com");
+    ssh_send(s);
+}
+
+bool ssh_channel_status_at_once(const struct ssh *s)
+{
+    return s->profile->status_at_once;
 }
 
 void ssh_channel_exit_status(struct ssh *s, uint32_t channel, uint32_t status)
@@ -230,6 +245,7 @@ void ssh_channel_exit_status(struct ssh *s, uint32_t channel, uint32_t status)
     if (!c || c->exit_sent || c->step != SSH_CHANNEL_RUNNING)
         return;
     c->exit_sent = true;
+    send_end_of_writes(s, c);
     begin_request(s, c, "exit-status");
     ssh_put_u32(s, status);
     ssh_send(s);
@@ -242,6 +258,7 @@ void ssh_channel_exit_signal(struct ssh *s, uint32_t channel, const char *signal
     if (!c || c->exit_sent || c->step != SSH_CHANNEL_RUNNING)
         return;
     c->exit_sent = true;
+    send_end_of_writes(s, c);
     begin_request(s, c, "exit-signal");
     ssh_put_string_z(s, signal_z);
     ssh_put_u8(s, core_dumped);

@@ -361,17 +361,24 @@ static int switch_output(struct ssh *s, const struct exchange *x)
     return 0;
 }
 
+static uint32_t clamp_bits(uint32_t bits)
+{
+    if (bits < GEX_BITS_MIN)
+        return GEX_BITS_MIN;
+    return bits > GEX_BITS_MAX ? GEX_BITS_MAX : bits;
+}
+
 /* OpenSSH: the sizes as sent must make sense; what is chosen is held to its own limits. */
 static bool choose_modulus(struct ssh *s, uint32_t min, uint32_t wanted, uint32_t max)
 {
     if (max < min || wanted < min || max < wanted || max < GEX_BITS_MIN)
         return false;
+    max = clamp_bits(max);
     s->kex.modulus = ssh_moduli_choose(&s->server->moduli, min < GEX_BITS_MIN ? GEX_BITS_MIN : min,
-                                       wanted < GEX_BITS_MIN   ? GEX_BITS_MIN
-                                       : wanted > GEX_BITS_MAX ? GEX_BITS_MAX
-                                                               : wanted,
-                                       max > GEX_BITS_MAX ? GEX_BITS_MAX : max, &s->rng);
-    return s->kex.modulus != NULL;
+                                       clamp_bits(wanted), max, &s->rng);
+    if (!s->kex.modulus)
+        s->kex.modulus = ssh_moduli_fallback(max);
+    return true;
 }
 
 int ssh_kex_receive_sizes(struct ssh *s, struct cursor *c)

@@ -94,9 +94,21 @@ const struct ssh_modulus *ssh_moduli_choose(const struct ssh_moduli *moduli, uin
     return NULL;
 }
 
+const struct ssh_modulus *ssh_moduli_fallback(uint32_t max)
+{
+    static const struct ssh_modulus groups[] = {
+        {.bits = 2048, .generator = 2, .group = CRYPTO_KX_MODP2048},
+        {.bits = 4096, .generator = 2, .group = CRYPTO_KX_MODP4096},
+        {.bits = 8192, .generator = 2, .group = CRYPTO_KX_MODP8192},
+    };
+    return &groups[max < 3072 ? 0 : max < 6144 ? 1 : 2];
+}
+
 size_t ssh_modulus_prime(const struct ssh_modulus *modulus, uint8_t out[SSH_MODULUS_MAX_BYTES])
 {
     struct span hex = modulus->hex;
+    if (hex.len == 0)
+        return crypto_kx_prime(modulus->group, out);
     for (size_t i = 0; i < hex.len / 2; i++)
         out[i] =
             (uint8_t)((unsigned)digit(hex.data[2 * i]) << 4 | (unsigned)digit(hex.data[2 * i + 1]));

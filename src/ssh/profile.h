@@ -11,6 +11,7 @@ enum ssh_compat {
     SSH_COMPAT_NO_CURVE25519_OLD = 2, /* curve25519-sha256@libssh.org is not offered */
     SSH_COMPAT_NO_HOSTKEYS = 4,       /* no hostkeys-00 announcement */
     SSH_COMPAT_NO_GEX = 8,            /* group exchange is not offered */
+    SSH_COMPAT_END_OF_WRITES = 16,    /* told that a program reads no more: eow@openssh.com */
 };
 
 struct ssh_profile_compat {
@@ -91,7 +92,7 @@ struct ssh_profile {
     bool window_at_open;        /* the window is there at once, not when a program starts */
     const char *open_refused_z; /* text of a CHANNEL_OPEN_FAILURE */
     bool announces_hostkeys;    /* hostkeys-00@openssh.com after the login */
-    bool tells_end_of_writes;   /* eow@openssh.com */
+    bool status_at_once;        /* a program's exit status is told even while its output waits */
     bool hides_typing;          /* IGNORE messages while a terminal does not echo */
     bool x11, agent;            /* forwarding is promised */
 

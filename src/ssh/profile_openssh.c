@@ -7,10 +7,13 @@
 
 /* compat.c of the releases 8.2 to 9.6. */
 static const struct ssh_profile_compat compat[] = {
-    {"OpenSSH_6.6.1*", SSH_COMPAT_NONE},
-    {"OpenSSH_6.5*", SSH_COMPAT_NO_CURVE25519_OLD},
-    {"OpenSSH_6.6*", SSH_COMPAT_NO_CURVE25519_OLD},
-    {"OpenSSH*", SSH_COMPAT_NONE},
+    {"OpenSSH_2.*", SSH_COMPAT_NONE},
+    {"OpenSSH_3.*", SSH_COMPAT_NONE},
+    {"OpenSSH_4*", SSH_COMPAT_NONE},
+    {"OpenSSH_6.6.1*", SSH_COMPAT_END_OF_WRITES},
+    {"OpenSSH_6.5*", SSH_COMPAT_END_OF_WRITES | SSH_COMPAT_NO_CURVE25519_OLD},
+    {"OpenSSH_6.6*", SSH_COMPAT_END_OF_WRITES | SSH_COMPAT_NO_CURVE25519_OLD},
+    {"OpenSSH*", SSH_COMPAT_END_OF_WRITES},
     {"PuTTY_Local:*", SSH_COMPAT_NO_GEX},
     {"PuTTY-Release-0.5*", SSH_COMPAT_NO_GEX},
     {"PuTTY_Release_0.5*", SSH_COMPAT_NO_GEX},
@@ -81,7 +84,7 @@ static const char *const env_z[] = {"LANG", "LC_*", NULL};
  * Ubuntu keep "lowdelay" and "throughput" as types of service. */
 #define COMMON                                                                                     \
     .dialect = &ssh_dialect_openssh, .packets = SSH_PACKET_RULES_OPENSSH, .data_bytes = 32 * 1024, \
-    .open_refused_z = "open failed", .announces_hostkeys = true, .tells_end_of_writes = true,      \
+    .open_refused_z = "open failed", .announces_hostkeys = true, .status_at_once = true,           \
     .hides_typing = true,                                                                          \
     .cipher_z = "chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr,"                  \
                 "aes128-gcm@openssh.com,aes256-gcm@openssh.com",                                   \

@@ -306,9 +306,14 @@ size_t ssh_channel_room(const struct ssh *s, uint32_t channel);
 void ssh_channel_consumed(struct ssh *s, uint32_t channel, size_t n);
 
 /* The program ended: the order of a real server is ssh_channel_eof, ssh_channel_exit_status (or
- * _signal), ssh_channel_close. The first adds eow@openssh.com as OpenSSH does. Each is sent at most
- * once, and not when the protocol forbids it by then. */
-void ssh_channel_eof(struct ssh *s, uint32_t channel);
+ * _signal), ssh_channel_close; when output waits for window, or is held open by another process, the
+ * status comes first (ssh_channel_status_at_once). It adds eow@openssh.com as OpenSSH does. Each is sent at most once,
+ * and not when the protocol forbids it by then.
+ * ssh_channel_eof is false while the client's window is full: a real server finds the end only when
+ * it reads on. SSH_EVENT_CHANNEL_WINDOW tells when to try again. */
+bool ssh_channel_eof(struct ssh *s, uint32_t channel);
+/* Whether the status is due as soon as the program ends, even while its output waits. */
+bool ssh_channel_status_at_once(const struct ssh *s);
 void ssh_channel_exit_status(struct ssh *s, uint32_t channel, uint32_t status);
 
 /* `signal_z` without SIG ("TERM"). */

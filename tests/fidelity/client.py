@@ -15,7 +15,7 @@ from ciphers import CIPHERS, EXCHANGES, MACS, is_aead, mac_name
 from wire import NUMBERS, Reader, key_text, message_text, mpint, quote, same_place, string, u32, varies
 
 STRICT_C, STRICT_S = "kex-strict-c-v00@openssh.com", "kex-strict-s-v00@openssh.com"
-ANSWER_S = 20  # for an answer that will come; never part of what is compared
+ANSWER_S = 40  # for an answer that will come; never part of what is compared
 
 
 @dataclasses.dataclass

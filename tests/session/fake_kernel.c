@@ -225,6 +225,11 @@ bool kernel_out_ended(struct kernel *k, int program, enum kernel_stream stream)
     return program_of(k, program)->ended && kernel_out(k, program, stream).len == 0;
 }
 
+void kernel_close_out(struct kernel *k, int program)
+{
+    buffer_clear(&program_of(k, program)->out);
+}
+
 bool kernel_hides_input(struct kernel *k, int program)
 {
     struct fake_program *p = program_of(k, program);

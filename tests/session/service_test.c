@@ -76,7 +76,6 @@ static const char command_messages_z[] = "CHANNEL_OPEN_CONFIRMATION 0 0 0 32768\
                                          "CHANNEL_SUCCESS 0\n"
                                          "CHANNEL_DATA 0 'hello\\n'\n"
                                          "CHANNEL_EOF 0\n"
-                                         "CHANNEL_REQUEST 0 'eow@openssh.com' 0 +0\n"
                                          "STATUS 0\n"
                                          "CHANNEL_REQUEST 0 'exit-status' 0 +4\n"
                                          "CHANNEL_CLOSE 0\n";

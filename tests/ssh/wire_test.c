@@ -81,7 +81,10 @@ static void profiles_are_found_by_name(void **state)
     assert_true(ssh_profile_allows_env(profile, span_z("LANG")));
     assert_false(ssh_profile_allows_env(profile, span_z("LD_PRELOAD")));
     assert_int_equal(ssh_profile_compat_of(profile, span_z("Probe-x")), SSH_COMPAT_SCANNER);
-    assert_int_equal(ssh_profile_compat_of(profile, span_z("OpenSSH_9.9")), SSH_COMPAT_NONE);
+    assert_int_equal(ssh_profile_compat_of(profile, span_z("OpenSSH_9.9")),
+                     SSH_COMPAT_END_OF_WRITES);
+    assert_int_equal(ssh_profile_compat_of(profile, span_z("OpenSSH_4.7")), SSH_COMPAT_NONE);
+    assert_int_equal(ssh_profile_compat_of(profile, span_z("libssh_0.9")), SSH_COMPAT_NONE);
 }
 
 /* ---- Numbers (RFC 4251, section 5, has these examples) ---- */
@@ -191,6 +194,19 @@ static void a_group_is_the_smallest_that_suffices(void **state)
     buffer_fini(&text);
 }
 
+static void without_a_group_of_that_size_a_known_one_is_taken(void **state)
+{
+    (void)state;
+    uint8_t prime[SSH_MODULUS_MAX_BYTES];
+    for (uint32_t max = 2048; max <= 8192; max += 512) {
+        const struct ssh_modulus *found = ssh_moduli_fallback(max);
+        assert_int_equal(found->bits, max < 3072 ? 2048 : max < 6144 ? 4096 : 8192);
+        assert_int_equal(found->generator, 2);
+        assert_int_equal(ssh_modulus_prime(found, prime), found->bits / 8);
+        assert_int_equal(prime[0], 0xff);
+    }
+}
+
 /* ---- Packets ---- */
 
 static void padding_is_the_least_that_is_allowed(void **state)
@@ -280,6 +296,7 @@ int main(void)
         cmocka_unit_test(negative_and_endless_numbers_are_refused),
         cmocka_unit_test(numbers_are_padded_to_a_width),
         cmocka_unit_test(a_group_is_the_smallest_that_suffices),
+        cmocka_unit_test(without_a_group_of_that_size_a_known_one_is_taken),
         cmocka_unit_test(padding_is_the_least_that_is_allowed),
         cmocka_unit_test(packets_come_out_as_they_went_in_at_any_split),
         cmocka_unit_test(lengths_out_of_range_are_told_at_once),
