@@ -4,6 +4,7 @@
  *
  * Times are CPU time, the best of ROUNDS (5): others on the machine make it slower, nothing makes it
  * faster. */
+#include "cpu/arm.h"
 #include "cpu/mips.h"
 #include "cpu/x86.h"
 
@@ -41,6 +42,20 @@ static const uint8_t sieve_and_crc[] __attribute__((aligned(PAGE))) = {
     0xeb, 0x01, 0x74, 0x21, 0x4c, 0x89, 0xd7, 0x4c, 0x89, 0xd2, 0xc6, 0x02, 0x01, 0x48, 0x83, 0xc2,
     0x01, 0x4c, 0x39, 0xc2, 0x75, 0xf4, 0xb9, 0x02, 0x00, 0x00, 0x00, 0xba, 0x04, 0x00, 0x00, 0x00,
     0xe9, 0x6c, 0xff, 0xff, 0xff, 0x0f, 0x05,
+};
+
+/* The same for ARM; the bytes are at r0, the stack at sp. */
+static const uint32_t arm_sieve_and_crc[PAGE / 4] __attribute__((aligned(PAGE))) = {
+    0xe92d4ff0, 0xe2803001, 0xe1a06000, 0xe24dd00c, 0xe280ccff, 0xe3a01000, 0xe240037f, 0xe3a0b014,
+    0xe28cc0ff, 0xe58d3004, 0xe240063f, 0xe3083320, 0xe34e3db8, 0xe246a001, 0xe3a0e001, 0xe1a07001,
+    0xe1a0200a, 0xe1a0400a, 0xe5e4e001, 0xe1500004, 0x1afffffc, 0xe59d5004, 0xe2858001, 0xe5d54001,
+    0xe3a05002, 0xe3540000, 0x1a000025, 0xe2855001, 0xe0040595, 0xe3540601, 0x2a00000b, 0xe5f89001,
+    0xe3590000, 0x0afffff8, 0xe7c67004, 0xe0844005, 0xe3540601, 0x2afffff4, 0xe7c67004, 0xe0844005,
+    0xe3540601, 0x3afffff7, 0xeaffffef, 0xe1a0400a, 0xe5f45001, 0xe0811005, 0xe1500004, 0x1afffffb,
+    0xe3e05000, 0xe5f24001, 0xe3a08008, 0xe0255004, 0xe7a04055, 0xe2588001, 0xe0044003, 0xe02450a5,
+    0x1afffffa, 0xe15c0002, 0x1afffff5, 0xe0811005, 0xe25bb001, 0x1affffd1, 0xe1a00001, 0xef000000,
+    0xe8bd8ff0, 0xe3a04004, 0xe7c67004, 0xe0844005, 0xe3540601, 0x3affffdf, 0xeaffffd3, 0xebfffffe,
+    0xef000000,
 };
 
 /* The same for MIPS32, little endian; the bytes are at $a0. */
@@ -116,23 +131,25 @@ static double integer_code(void)
     return (double)used / spent / 1e6;
 }
 
-/* The same on MIPS32, with cpu.h's table. */
-static double mips_integer_code(void)
+/* The same on another processor, with cpu.h's table. */
+static double integer_code_on(const struct cpu_ops *ops, const uint32_t *instructions)
 {
     struct cpu_pool *pool = cpu_pool_new(POOL_FRAMES);
     struct cpu_space *space = pool ? cpu_space_new(pool) : NULL;
     struct cpu_code *code = cpu_code_new(CODE_STORE);
-    struct cpu *cpu = space && code ? cpu_new(&mips_le_ops, code, space) : NULL;
+    struct cpu *cpu = space && code ? cpu_new(ops, code, space) : NULL;
     struct cpu_trap trap;
     uint64_t used = 0;
     if (!cpu ||
-        cpu_space_map(space, CODE_AT, PAGE, CPU_READ | CPU_EXEC,
-                      span_of(mips_sieve_and_crc, sizeof(mips_sieve_and_crc))) < 0 ||
+        cpu_space_map(space, CODE_AT, PAGE, CPU_READ | CPU_EXEC, span_of(instructions, PAGE)) < 0 ||
         cpu_space_map(space, DATA_AT, (uint64_t)DATA_PAGES * PAGE, CPU_READ | CPU_WRITE,
                       span_of(NULL, 0)) < 0)
         exit(1);
-    cpu->ops->start(cpu, CODE_AT, 0);
-    mips_state(cpu)->reg[MIPS_A0] = DATA_AT;
+    ops->start(cpu, CODE_AT, DATA_AT + (uint64_t)DATA_PAGES * PAGE);
+    if (ops == &arm_ops)
+        arm_state(cpu)->reg[0] = DATA_AT;
+    else
+        mips_state(cpu)->reg[MIPS_A0] = DATA_AT;
     double start = now_s();
     if (cpu_run(cpu, UINT64_MAX, &used, &trap) != CPU_STOP_SYSCALL)
         exit(1);
@@ -142,6 +159,16 @@ static double mips_integer_code(void)
     cpu_code_free(code);
     cpu_pool_free(pool);
     return (double)used / spent / 1e6;
+}
+
+static double mips_integer_code(void)
+{
+    return integer_code_on(&mips_le_ops, mips_sieve_and_crc);
+}
+
+static double arm_integer_code(void)
+{
+    return integer_code_on(&arm_ops, arm_sieve_and_crc);
 }
 
 /* Millions of instructions a second that are executed once: add rax, [rdi + 8], page after page. */
@@ -211,6 +238,7 @@ struct row {
 static const struct row rows[] = {
     {"integer code: sieve, CRC", "million instructions/s", true, integer_code},
     {"MIPS, integer code: sieve, CRC", "million instructions/s", true, mips_integer_code},
+    {"ARM, integer code: sieve, CRC", "million instructions/s", true, arm_integer_code},
     {"code executed for the first time", "million instructions/s", true, decoding},
     {"clone of 600 pages, and its end", "us", false, clone_alone},
     {"the same, 30 pages written", "us", false, clone_and_copies},

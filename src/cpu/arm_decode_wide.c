@@ -64,7 +64,7 @@ static void decode_alu(struct arm_emit *e, uint32_t word, const struct arm_opera
 static void decode_shifted(struct arm_emit *e, uint32_t word)
 {
     struct arm_operand o = shifted(word);
-    if (field(word, 21) == 6 && !(word >> 20 & 1)) /* pkh */
+    if (field(word, 21) == 6 && !(word & 0x100010)) /* pkh */
         arm_put_pack(e, word >> 5 & 1, field(word, 8), field(word, 16), field(word, 0), o.count);
     else
         decode_alu(e, word, &o);

@@ -71,7 +71,7 @@ static int store_value(struct arm *cpu, uint32_t addr, unsigned bytes, uint64_t 
 int arm_do_ldrex(struct arm *cpu, const struct arm_insn *insn)
 {
     uint32_t addr = cpu->r[insn->rn] + insn->imm;
-    uint64_t value;
+    uint64_t value = 0;
     int stop = load_value(cpu, addr, insn->sa, &value);
     if (stop)
         return stop;
@@ -88,7 +88,7 @@ int arm_do_strex(struct arm *cpu, const struct arm_insn *insn)
 {
     struct arm_state *s = &cpu->state;
     uint32_t addr = cpu->r[insn->rn] + insn->imm;
-    uint64_t now, value = cpu->r[insn->rm];
+    uint64_t now = 0, value = cpu->r[insn->rm];
     int stop = 0;
     bool succeeds = s->ex_bytes == insn->sa && s->ex_addr == addr;
     if (addr % insn->sa)
@@ -117,7 +117,7 @@ int arm_do_clrex(struct arm *cpu, const struct arm_insn *insn)
 int arm_do_swp(struct arm *cpu, const struct arm_insn *insn)
 {
     uint32_t addr = cpu->r[insn->rn];
-    uint64_t old;
+    uint64_t old = 0;
     int stop = load_value(cpu, addr, insn->sa, &old);
     if (stop == 0)
         stop = store_value(cpu, addr, insn->sa, cpu->r[insn->rm]);
