@@ -6,6 +6,7 @@ cd /
 
 rm -f /etc/pam.d/common-*
 dpkg --configure -a --force-confold >&2
+sed -i 's/^#PermitRootLogin .*/PermitRootLogin yes/' /etc/ssh/sshd_config
 rm -f /etc/ssh/ssh_host_* /var/lib/systemd/random-seed
 
 # All that is there, and of it what has changed.
