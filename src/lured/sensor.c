@@ -120,6 +120,7 @@ static int make_host(struct sensor *s)
     const struct session_config config = {
         .image = world->image,
         .code = s->code,
+        .foreign_programs = world->config->foreign_programs != 0,
         .snapshots = s->snapshots,
         .ssh_server = s->ssh_server,
         .startups_limited = world->config->ssh_max_startups != 0,

@@ -24,6 +24,7 @@ extern const struct session_limits session_limits_default;
 struct session_config {
     const struct persona_image *image;   /* borrowed, here and below */
     struct cpu_code *code;               /* decoded code, shared by all machines */
+    bool foreign_programs;               /* of other processors than the machine's run too */
     struct kernel_snapshots *snapshots;  /* starts of programs, shared as well; NULL: none */
     const struct ssh_server *ssh_server; /* NULL: no SSH */
     bool startups_limited; /* new connections are dropped as the SSH server's MaxStartups says */

@@ -197,6 +197,7 @@ static bool have_kernel(struct session_connection *c)
     struct kernel_config config = {
         .image = host->image,
         .code = host->code,
+        .foreign_programs = host->foreign_programs,
         .snapshots = host->snapshots,
         .limits = host->limits.kernel,
         .hostname = host->hostname,
