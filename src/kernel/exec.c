@@ -2,14 +2,15 @@
 
 #include "cpu/cpu.h"
 #include "kernel/abi.h"
+#include "kernel/capability.h"
 #include "kernel/exit.h"
 #include "kernel/fdtable.h"
+#include "kernel/fs.h"
 #include "kernel/lines.h"
 #include "kernel/load.h"
 #include "kernel/snapshot.h"
 #include "kernel/stack.h"
 #include "kernel/timer.h"
-#include "kernel/vfs.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -174,32 +175,28 @@ static struct mm *new_memory(struct kernel *k, const struct abi *abi)
     return mm;
 }
 
-struct ids {
-    uint32_t euid, egid;
-    bool secure;
-};
-
-/* Set-user-ID and set-group-ID files. */
-static int new_ids(const struct exec *x, struct ids *ids)
+/* Whom the program runs as: set-user-ID and set-group-ID files, and those with capabilities. */
+static int new_creds(const struct exec *x, struct creds *c, bool *secure)
 {
-    const struct creds *c = &x->task->creds;
     struct file_stat stat;
+    struct capability_file file = {.there = false};
+    bool no_new_privs = x->task->process->no_new_privs;
+    *c = x->task->creds;
     int error = file_stat(x->file, &stat);
+    bool may =
+        !no_new_privs && x->file->node.fs != NULL && (x->file->node.fs->flags & FS_NOSUID) == 0;
+    if (error == 0)
+        error = capability_of_file(x->file, &file);
     if (error != 0)
         return error;
-    ids->euid = (stat.mode & S_ISUID) != 0 ? stat.uid : c->euid;
-    ids->egid = (stat.mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) ? stat.gid : c->egid;
-    ids->secure = ids->euid != c->uid || ids->egid != c->gid;
-    return 0;
-}
-
-static void set_ids(struct creds *c, const struct ids *ids)
-{
-    c->euid = c->suid = c->fsuid = ids->euid;
-    c->egid = c->sgid = c->fsgid = ids->egid;
-    c->cap_inheritable = 0;
-    c->cap_ambient = 0;
-    c->cap_permitted = c->cap_effective = ids->euid == 0 ? c->cap_bounding : 0;
+    if (may && (stat.mode & S_ISUID) != 0)
+        c->euid = stat.uid;
+    if (may && (stat.mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+        c->egid = stat.gid;
+    bool setid = c->euid != c->uid || c->egid != c->gid;
+    c->suid = c->fsuid = c->euid;
+    c->sgid = c->fsgid = c->egid;
+    return capability_exec(c, &file, setid, no_new_privs, secure);
 }
 
 /* ---- The change ---- */
@@ -320,7 +317,7 @@ static int clone_start(struct exec *x)
 }
 
 /* The old program is over: nothing can fail into it any more. */
-static int change(struct exec *x, struct load *load, const struct ids *ids)
+static int change(struct exec *x, struct load *load, const struct creds *creds, bool secure)
 {
     struct task *t = x->task;
     const struct abi *abi = load->image.header.abi;
@@ -331,13 +328,13 @@ static int change(struct exec *x, struct load *load, const struct ids *ids)
     struct stack_facts facts = {.entry = load->image.header.entry + load->bias,
                                 .base = load->interp_bias,
                                 .phnum = load->image.header.segment_count,
-                                .secure = ids->secure,
+                                .secure = secure,
                                 .exec_stack = load->image.exec_stack,
                                 .path = x->path,
                                 .limit = process_limit(t->process, RLIMIT_STACK)};
     if (load->image.phdr_vaddr != 0)
         facts.phdr = load->image.phdr_vaddr + load->bias;
-    set_ids(&t->creds, ids);
+    t->creds = *creds;
     int64_t sp = error == 0 ? stack_build(mm, t, &x->args, &x->env, &facts) : error;
     if (sp < 0) {
         mm_drop(mm);
@@ -361,7 +358,7 @@ static int change(struct exec *x, struct load *load, const struct ids *ids)
     return clone_start(x);
 }
 
-static int commit(struct exec *x, struct load *load, const struct ids *ids)
+static int commit(struct exec *x, struct load *load, const struct creds *creds, bool secure)
 {
     struct task *t = x->task;
     kernel_charge(t->kernel, KERNEL_EXEC_COST);
@@ -371,7 +368,7 @@ static int commit(struct exec *x, struct load *load, const struct ids *ids)
     if (error == 0)
         error = own_files(t);
     if (error == 0)
-        error = change(x, load, ids);
+        error = change(x, load, creds, secure);
     if (error != 0) {
         if (t->cpu == NULL) /* a program that is only being started: its starter is told */
             return error;
@@ -390,21 +387,22 @@ static int commit(struct exec *x, struct load *load, const struct ids *ids)
 int exec_run(struct exec *x)
 {
     struct load load = {.file = NULL};
-    struct ids ids = {0, 0, false};
+    struct creds creds;
+    bool secure = false;
     int error = 0;
     if (x->args.count == 0) /* Linux gives such a program one empty argument */
         error = exec_strings_add(&x->args, (struct span){NULL, 0});
     if (error == 0)
         error = resolve(x);
     if (error == 0)
-        error = new_ids(x, &ids);
+        error = new_creds(x, &creds, &secure);
     load.file = x->file;
     if (error == 0)
         error = load_open(&load, x->task);
     if (error == 0)
-        x->snapshot = snapshot_find(x, ids.secure);
+        x->snapshot = snapshot_find(x, secure);
     if (error == 0)
-        error = commit(x, &load, &ids);
+        error = commit(x, &load, &creds, secure);
     load_fini(&load);
     file_drop(x->file);
     x->file = NULL;

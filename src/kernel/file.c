@@ -1,6 +1,7 @@
 #include "kernel/file.h"
 
 #include "kernel/fs.h"
+#include "kernel/inotify.h"
 #include "kernel/lock.h"
 #include "kernel/task.h"
 
@@ -40,6 +41,16 @@ struct file *file_hold(struct file *f)
     return f;
 }
 
+static bool may_read(const struct file *f)
+{
+    return (f->flags & O_PATH) == 0 && (f->flags & O_ACCMODE) != O_WRONLY;
+}
+
+static bool may_write(const struct file *f)
+{
+    return (f->flags & O_PATH) == 0 && (f->flags & O_ACCMODE) != O_RDONLY;
+}
+
 void file_drop(struct file *f)
 {
     if (f == NULL || --f->holders > 0)
@@ -51,25 +62,18 @@ void file_drop(struct file *f)
         f->holders = 1; /* the hook may read it */
         vfs->hooks.on_written(vfs->hooks.ctx, f);
     }
+    if (f->ops != NULL)
+        inotify_tell_file(f, may_write(f) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
     if (vfs->locks != NULL)
         lock_forget(vfs, f->node, f);
     if (f->ops != NULL && f->ops->close != NULL)
         f->ops->close(f);
     vnode_drop(f->node);
+    inotify_on_lost(f->node);
     vnode_drop(f->dir);
     free(f->name_z);
     free(f);
     vfs->files--;
-}
-
-static bool may_read(const struct file *f)
-{
-    return (f->flags & O_PATH) == 0 && (f->flags & O_ACCMODE) != O_WRONLY;
-}
-
-static bool may_write(const struct file *f)
-{
-    return (f->flags & O_PATH) == 0 && (f->flags & O_ACCMODE) != O_RDONLY;
 }
 
 static size_t clamp(size_t len)
@@ -81,7 +85,10 @@ static int64_t read_at(struct file *f, struct task *t, void *out, size_t len, in
 {
     if (f->ops->read == NULL)
         return f->ops->readdir != NULL ? -EISDIR : -EINVAL;
-    return f->ops->read(f, t, out, clamp(len), at);
+    int64_t n = f->ops->read(f, t, out, clamp(len), at);
+    if (n > 0 && t != NULL) /* the kernel's own look is nobody's */
+        inotify_tell_file(f, IN_ACCESS);
+    return n;
 }
 
 int64_t file_read(struct file *f, struct task *t, void *out, size_t len)
@@ -116,7 +123,10 @@ static int64_t write_at(struct file *f, struct task *t, const void *bytes, size_
 {
     if (f->ops->write == NULL)
         return -EINVAL;
-    return f->ops->write(f, t, bytes, clamp(len), at);
+    int64_t n = f->ops->write(f, t, bytes, clamp(len), at);
+    if (n > 0)
+        inotify_tell_file(f, IN_MODIFY);
+    return n;
 }
 
 int64_t file_write(struct file *f, struct task *t, const void *bytes, size_t len)

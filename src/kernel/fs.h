@@ -6,6 +6,7 @@
 #ifndef KERNEL_FS_H
 #define KERNEL_FS_H
 
+#include "kernel/hash.h"
 #include "kernel/net.h"
 #include "kernel/vfs.h"
 
@@ -75,6 +76,7 @@ struct fs_ops {
     /* In use (open, current directory): the number stays and means the same file. */
     int (*hold)(struct fs *fs, uint64_t ino);
     void (*drop)(struct fs *fs, uint64_t ino);
+    uint32_t (*holds)(struct fs *fs, uint64_t ino); /* how often it is held */
     /* Where a fifo or socket keeps its object; NULL when the inode was never held. */
     void **(*object)(struct fs *fs, uint64_t ino);
     /* The list of its extended attributes (xattr.h), NULL: no memory. The inode is held. */
@@ -127,7 +129,9 @@ struct vfs {
     bool wasting;
     struct lock *locks; /* of all files, by start */
     uint32_t lock_count;
-    uint64_t changes;     /* grows with every change of an overlay's names or inodes */
+    uint64_t changes;    /* grows with every change of an overlay's names or inodes */
+    struct hash watches; /* of inotify.c, by inode number */
+    uint32_t watchers, watch_events, watch_cookie;
     uint64_t next_object; /* inode numbers of pipes and sockets */
     unsigned epoll_depth; /* of epolls that ask epolls, now */
     uint32_t epoll_asked; /* items, by the outermost of them */

@@ -128,7 +128,7 @@ enum kernel_event_type {
     KERNEL_LINE,    /* a line given to a shell: pid, program (or -1), text = the line */
     KERNEL_FILE,    /* a file was written and closed, text = path, data = contents (first part) */
     KERNEL_DELETE,  /* a name was removed: text = path */
-    KERNEL_CONNECT, /* a connection was tried: text = address, number = port */
+    KERNEL_CONNECT, /* a connection was tried: text = address, number = port, datagram */
     KERNEL_RESOLVE, /* a name server was asked: text = the name, number = the record's type */
     KERNEL_REFUSED, /* a system call that is not there: number, text = its name */
     KERNEL_LIMIT,   /* a bound was hit: text = its name in kernel_limits */
@@ -143,6 +143,7 @@ struct kernel_event {
     uint32_t uid;
     int status;
     int64_t number;
+    bool datagram; /* UDP, not TCP */
     struct span text, data;
     const struct span *args;
     size_t argc;

@@ -192,6 +192,7 @@ void vfs_free(struct vfs *vfs)
         vnode_drop(fs->covered);
         fs->ops->free(fs);
     }
+    hash_fini(&vfs->watches);
     free(vfs);
 }
 

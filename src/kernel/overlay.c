@@ -251,6 +251,12 @@ static void drop(struct fs *fs, uint64_t ino)
     overlay_forget(overlay_of(fs), i);
 }
 
+static uint32_t holds(struct fs *fs, uint64_t ino)
+{
+    const struct inode *i = overlay_inode_find(overlay_of(fs), ino);
+    return i != NULL ? i->holds : 0;
+}
+
 static int set_attr(struct fs *fs, uint64_t ino, const struct fs_attr *attr)
 {
     struct overlay *o = overlay_of(fs);
@@ -354,6 +360,7 @@ static const struct fs_ops overlay_ops = {
     .usage = usage,
     .hold = hold,
     .drop = drop,
+    .holds = holds,
     .object = object_of,
     .attributes = attributes_of,
     .free = overlay_free,

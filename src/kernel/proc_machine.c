@@ -1,5 +1,6 @@
 /* The texts of /proc that speak of the machine. */
 #include "kernel/hardware.h"
+#include "kernel/inotify.h"
 #include "kernel/machine.h"
 #include "kernel/procfs.h"
 
@@ -244,6 +245,22 @@ CONSTANT(pid_max, "4194304")
 CONSTANT(threads_max, "15439")
 CONSTANT(two, "2")
 CONSTANT(zero, "0")
+
+int proc_inotify_events(const struct proc_call *c)
+{
+    return buffer_printf(c->out, "%d\n", INOTIFY_EVENTS_MAX);
+}
+
+int proc_inotify_instances(const struct proc_call *c)
+{
+    return buffer_printf(c->out, "%d\n", INOTIFY_INSTANCES_MAX);
+}
+
+int proc_inotify_watches(const struct proc_call *c)
+{
+    return buffer_printf(c->out, "%d\n", INOTIFY_WATCHES_MAX);
+}
+
 CONSTANT(somaxconn, "4096")
 CONSTANT(port_range, "32768\t60999")
 CONSTANT(max_map_count, "65530")

@@ -1,5 +1,6 @@
 #include "kernel/program.h"
 
+#include "kernel/capability.h"
 #include "kernel/exec.h"
 #include "kernel/exit.h"
 #include "kernel/fdtable.h"
@@ -50,7 +51,7 @@ bool program_has_default_limits(const struct process *p)
 static void set_creds(struct creds *c, const struct kernel_spawn *spawn)
 {
     uint32_t uid = spawn->uid, gid = spawn->gid;
-    const uint64_t all = (UINT64_C(1) << 41) - 1; /* CAP_LAST_CAP is 40 */
+    const uint64_t all = CAPABILITY_ALL;
     c->uid = c->euid = c->suid = c->fsuid = uid;
     c->gid = c->egid = c->sgid = c->fsgid = gid;
     c->groups[c->group_count++] = gid;

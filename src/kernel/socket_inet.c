@@ -192,12 +192,15 @@ static int64_t round_trip_ns(struct vfs *vfs, const struct net_ip *ip, bool near
     return (4 + place % 170) * MS_NS + jitter % 700000;
 }
 
-static void tell_connect(struct task *t, const struct net_ip *ip, uint16_t port)
+static void tell_connect(struct task *t, const struct socket *s, const struct net_ip *ip,
+                         uint16_t port)
 {
     char text_z[NET_TEXT_BYTES];
     size_t n = net_ip_text(ip, text_z);
-    const struct kernel_event event = {
-        .type = KERNEL_CONNECT, .text = span_of(text_z, n), .number = port};
+    const struct kernel_event event = {.type = KERNEL_CONNECT,
+                                       .text = span_of(text_z, n),
+                                       .number = port,
+                                       .datagram = s->type != SOCK_STREAM};
     kernel_emit(t->kernel, t, &event);
 }
 
@@ -220,7 +223,7 @@ static int connect_far(struct task *t, struct socket *s, const struct net_ip *ip
 {
     int64_t far = far_ns(s->vfs, ip);
     int64_t now = kernel_monotonic_ns(t->kernel);
-    tell_connect(t, ip, port);
+    tell_connect(t, s, ip, port);
     if (far == -ENETUNREACH)
         return -ENETUNREACH;
     s->due_error = far < 0 ? EHOSTUNREACH : ECONNREFUSED;
@@ -299,7 +302,7 @@ int socket_inet_connect(struct task *t, struct socket *s, const struct socket_na
     int error = name_itself(t, s, &ip);
     if (error != 0) {
         if (!own && s->type == SOCK_STREAM)
-            tell_connect(t, &ip, port);
+            tell_connect(t, s, &ip, port);
         return error;
     }
     if (s->type != SOCK_STREAM) {
@@ -440,7 +443,7 @@ static int64_t send_udp(struct task *t, struct socket *s, const struct socket_na
     if (port == PORT_NAMES)
         ask_names(t, s, to, now + (far > 0 ? far / 4 : 0), bytes);
     else
-        tell_connect(t, ip, port);
+        tell_connect(t, s, ip, port);
     return (int64_t)bytes.len;
 }
 

@@ -1,4 +1,5 @@
 /* Changing what inodes say of themselves: chmod, chown, times, truncate. */
+#include "kernel/inotify.h"
 #include "kernel/sysfile.h"
 
 #include <errno.h>
@@ -25,6 +26,21 @@ static int change_size(const struct creds *cred, struct vnode node, const uint64
     return vfs_truncate(cred, node, (int64_t)value[0]);
 }
 
+/* A path that ends in no name leaves only the inode. */
+static void tell_found(const struct walk_found *found, uint32_t mask)
+{
+    bool named = found->last == WALK_NAME && found->file == NULL;
+    inotify_tell(found->node, named ? found->dir : (struct vnode){0}, walk_name(found),
+                 mask | (S_ISDIR(found->stat.mode) ? IN_ISDIR : 0));
+}
+
+/* chown(-1, -1) is told to nobody. */
+static bool changes_nothing(change_fn fn, const uint64_t *value)
+{
+    return fn == change_owner && (uint32_t)value[0] == UINT32_MAX &&
+           (uint32_t)value[1] == UINT32_MAX;
+}
+
 /* Applies a change to what a path means, or a descriptor of it (no path). */
 static int64_t change(struct task *t, uint64_t dirfd, uint64_t addr, uint64_t flags, change_fn fn,
                       const uint64_t *value)
@@ -36,16 +52,21 @@ static int64_t change(struct task *t, uint64_t dirfd, uint64_t addr, uint64_t fl
         return error;
     /* A pipe's or socket's own inode: nobody sees it change. */
     error = found.node.fs != NULL ? fn(&t->creds, found.node, value) : 0;
+    if (error == 0 && !changes_nothing(fn, value))
+        tell_found(&found, fn == change_size ? IN_MODIFY : IN_ATTRIB);
     walk_done(&found);
     return error;
 }
 
 static int64_t change_open(struct task *t, uint64_t fd, change_fn fn, const uint64_t *value)
 {
-    const struct file *f = sys_file(t, fd);
+    struct file *f = sys_file(t, fd);
     if (f == NULL || (f->flags & O_PATH) != 0)
         return -EBADF;
-    return f->node.fs != NULL ? fn(&t->creds, f->node, value) : 0;
+    int error = f->node.fs != NULL ? fn(&t->creds, f->node, value) : 0;
+    if (error == 0 && !changes_nothing(fn, value))
+        inotify_tell_file(f, IN_ATTRIB);
+    return error;
 }
 
 int64_t sys_chmod(struct task *t, const uint64_t arg[6])
@@ -101,6 +122,8 @@ static int64_t resize(struct task *t, struct file *f, int64_t size)
     int error = f->ops->truncate(f, size);
     if (error == 0 && f->changed)
         file_changed(f, t);
+    if (error == 0)
+        inotify_tell_file(f, IN_MODIFY);
     return error;
 }
 
@@ -162,7 +185,7 @@ static int64_t set_times(struct task *t, uint64_t dirfd, uint64_t addr, uint64_t
     if (time[0] == INT64_MIN && time[1] == INT64_MIN)
         return 0;
     struct vnode node = {0};
-    const struct file *f = NULL;
+    struct file *f = NULL;
     if (addr == 0) { /* futimens */
         f = sys_file(t, dirfd);
         if (f == NULL || (f->flags & O_PATH) != 0)
@@ -177,6 +200,11 @@ static int64_t set_times(struct task *t, uint64_t dirfd, uint64_t addr, uint64_t
     }
     if (node.fs != NULL)
         error = vfs_set_times(&t->creds, node, time[0], time[1], now);
+    uint32_t mask = time[0] == INT64_MIN ? IN_MODIFY : time[1] == INT64_MIN ? IN_ACCESS : IN_ATTRIB;
+    if (error == 0 && f != NULL)
+        inotify_tell_file(f, mask);
+    if (error == 0 && addr != 0)
+        tell_found(&found, mask);
     if (addr != 0)
         walk_done(&found);
     return error;

@@ -1,4 +1,5 @@
 /* Looking: stat and its kin, access, readlink, getdents, statfs. */
+#include "kernel/inotify.h"
 #include "kernel/sysfile.h"
 
 #include <errno.h>
@@ -267,6 +268,7 @@ int64_t sys_getdents64(struct task *t, const uint64_t arg[6])
     if (error != 0)
         return error;
     f->position = d.next;
+    inotify_tell_file(f, IN_ACCESS);
     return (int64_t)d.used;
 }
 

@@ -1,5 +1,6 @@
 /* The system and its limits: uname, sysinfo, random bytes, prctl, rlimits, scheduling. */
 #include "cpu/x86.h"
+#include "kernel/capability.h"
 #include "kernel/hardware.h"
 #include "kernel/mm.h"
 #include "kernel/syscalls.h"
@@ -154,38 +155,6 @@ static int64_t write_int(struct task *t, uint64_t addr, int value)
     return task_write(t, addr, &value, sizeof(value));
 }
 
-static int64_t ambient(struct task *t, uint64_t what, uint64_t cap)
-{
-    struct creds *c = &t->creds;
-    uint64_t bit = cap < 64 ? UINT64_C(1) << cap : 0;
-    if (what == PR_CAP_AMBIENT_CLEAR_ALL) {
-        c->cap_ambient = 0;
-        return 0;
-    }
-    if (cap > CAP_LAST_CAP)
-        return -EINVAL;
-    switch (what) {
-    case PR_CAP_AMBIENT_IS_SET: return (c->cap_ambient & bit) != 0;
-    case PR_CAP_AMBIENT_LOWER: c->cap_ambient &= ~bit; return 0;
-    case PR_CAP_AMBIENT_RAISE:
-        if ((c->cap_permitted & c->cap_inheritable & bit) == 0)
-            return -EPERM;
-        c->cap_ambient |= bit;
-        return 0;
-    default: return -EINVAL;
-    }
-}
-
-static int64_t drop_bounding(struct task *t, uint64_t cap)
-{
-    if (!creds_capable(&t->creds, CAP_SETPCAP))
-        return -EPERM;
-    if (cap > CAP_LAST_CAP)
-        return -EINVAL;
-    t->creds.cap_bounding &= ~(UINT64_C(1) << cap);
-    return 0;
-}
-
 static int64_t set_flag(bool *flag, uint64_t value)
 {
     if (value > 1)
@@ -197,6 +166,9 @@ static int64_t set_flag(bool *flag, uint64_t value)
 int64_t sys_prctl(struct task *t, const uint64_t arg[6])
 {
     struct process *p = t->process;
+    int64_t told = capability_prctl(t, arg);
+    if (told != -ENOSYS)
+        return told;
     switch ((int)arg[0]) {
     case PR_SET_NAME: return set_name_of_thread(t, arg[1]);
     case PR_GET_NAME: return task_write(t, arg[1], t->comm_z, sizeof(t->comm_z));
@@ -210,19 +182,12 @@ int64_t sys_prctl(struct task *t, const uint64_t arg[6])
     case PR_GET_CHILD_SUBREAPER: return write_int(t, arg[1], p->is_subreaper);
     case PR_SET_DUMPABLE: return set_flag(&p->not_dumpable, !arg[1]);
     case PR_GET_DUMPABLE: return !p->not_dumpable;
-    case PR_SET_KEEPCAPS: return set_flag(&p->keeps_caps, arg[1]);
-    case PR_GET_KEEPCAPS: return p->keeps_caps;
     case PR_SET_NO_NEW_PRIVS:
         if (arg[1] != 1 || arg[2] != 0)
             return -EINVAL;
         p->no_new_privs = true;
         return 0;
     case PR_GET_NO_NEW_PRIVS: return p->no_new_privs;
-    case PR_CAPBSET_READ:
-        return arg[1] > CAP_LAST_CAP ? -EINVAL : (int64_t)(t->creds.cap_bounding >> arg[1] & 1);
-    case PR_CAPBSET_DROP: return drop_bounding(t, arg[1]);
-    case PR_CAP_AMBIENT: return ambient(t, arg[1], arg[2]);
-    case PR_GET_SECUREBITS: return 0;
     case PR_GET_SECCOMP: return 0;
     case PR_SET_TIMERSLACK: return 0;
     case PR_GET_TIMERSLACK: return 50000;

@@ -1,4 +1,6 @@
 /* Extended attributes, with ext4's rules of who may do what to which names (xattr(7)). */
+#include "kernel/capability.h"
+#include "kernel/inotify.h"
 #include "kernel/sysfile.h"
 #include "kernel/xattr.h"
 
@@ -129,6 +131,9 @@ static int64_t set(struct task *t, const struct target *g, const uint64_t arg[6]
                 : !there && (arg[4] & XATTR_REPLACE) != 0 ? -ENODATA
                                                           : 0;
     }
+    struct capability_file file;
+    if (error == 0 && span_equal_z(name, "security.capability"))
+        error = capability_parse(span_of(value, (size_t)arg[3]), &file);
     const struct fs_attr touched = {.what = 0}; /* its time of change, and it is kept */
     if (error == 0)
         error = g->node.fs->ops->set_attr(g->node.fs, g->node.ino, &touched);
@@ -184,6 +189,10 @@ static int64_t act(struct task *t, enum how how, const uint64_t arg[6], action_f
     error = vnode_hold(g.node);
     if (error == 0) {
         error = fn(t, &g, arg);
+        if (error == 0 && (fn == set || fn == drop))
+            inotify_tell(g.node, g.walked ? g.found.dir : (struct vnode){0},
+                         g.walked ? walk_name(&g.found) : (struct span){0},
+                         IN_ATTRIB | (S_ISDIR(g.st.mode) ? IN_ISDIR : 0));
         vnode_drop(g.node);
     }
     target_done(&g);

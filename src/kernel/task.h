@@ -46,6 +46,7 @@ struct creds {
     uint32_t group_count;
     uint32_t groups[TASK_GROUPS_MAX];
     uint64_t cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
+    uint32_t securebits; /* linux/securebits.h */
 };
 /* True when the group is the fsgid or a supplementary one (for permission checks). */
 bool creds_in_group(const struct creds *c, uint32_t gid);
@@ -146,7 +147,7 @@ struct process {
     uint32_t personality;
     uint64_t user_instructions;                                /* of its ended threads */
     uint64_t child_instructions;                               /* of its waited-for children */
-    bool is_subreaper, not_dumpable, keeps_caps, no_new_privs; /* prctl */
+    bool is_subreaper, not_dumpable, no_new_privs; /* prctl */
     int parent_death_signal;
 
     /* For /proc and events: set by exec, kept by fork. */

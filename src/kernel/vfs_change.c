@@ -1,6 +1,8 @@
 /* Changes of names and inodes, with Linux's checks in Linux's order (fs/namei.c, fs/attr.c). */
 #include "kernel/fs.h"
+#include "kernel/inotify.h"
 #include "kernel/task.h"
+#include "kernel/xattr.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -101,6 +103,10 @@ int vfs_link(const struct vfs_at *from, struct span old, unsigned flags, const s
     if (error == 0)
         error = source.node.fs->ops->link(source.node.fs, source.node.ino, target.dir.ino,
                                           walk_name(&target));
+    if (error == 0) {
+        inotify_tell_node(source.node, IN_ATTRIB);
+        inotify_tell_dir(target.dir, walk_name(&target), IN_CREATE, 0);
+    }
     walk_done(&target);
 out:
     walk_done(&source);
@@ -161,9 +167,14 @@ static int remove_found(const struct vfs_at *at, const struct walk_found *found,
         error = -EPERM;
     if (error == 0)
         error = fs->ops->unlink(fs, found->dir.ino, walk_name(found));
-    if (error == 0)
-        tell_deleted(at, found);
-    return error;
+    if (error != 0)
+        return error;
+    if (!directory)
+        inotify_tell_node(found->node, IN_ATTRIB);
+    inotify_on_lost(found->node);
+    inotify_tell_dir(found->dir, walk_name(found), IN_DELETE | (directory ? IN_ISDIR : 0), 0);
+    tell_deleted(at, found);
+    return 0;
 }
 
 int vfs_unlink(const struct vfs_at *at, struct span path)
@@ -225,6 +236,14 @@ static int may_rename(const struct vfs_at *from, const struct walk_found *a,
     return error;
 }
 
+static void tell_moved(const struct walk_found *a, const struct walk_found *b)
+{
+    uint32_t cookie = inotify_new_cookie(a->dir.fs->vfs);
+    uint32_t more = S_ISDIR(a->stat.mode) ? IN_ISDIR : 0;
+    inotify_tell_dir(a->dir, walk_name(a), IN_MOVED_FROM | more, cookie);
+    inotify_tell_dir(b->dir, walk_name(b), IN_MOVED_TO | more, cookie);
+}
+
 static int rename_found(const struct vfs_at *from, const struct walk_found *a,
                         const struct vfs_at *to, const struct walk_found *b, unsigned flags)
 {
@@ -249,8 +268,19 @@ static int rename_found(const struct vfs_at *from, const struct walk_found *a,
         return -EBUSY;
     if (fs->ops->rename == NULL || (fs->flags & FS_FIXED) != 0)
         return -EPERM;
-    return (exchange ? fs->ops->exchange : fs->ops->rename)(fs, a->dir.ino, walk_name(a),
-                                                            b->dir.ino, walk_name(b));
+    error = (exchange ? fs->ops->exchange : fs->ops->rename)(fs, a->dir.ino, walk_name(a),
+                                                             b->dir.ino, walk_name(b));
+    if (error != 0)
+        return error;
+    tell_moved(a, b);
+    if (exchange) {
+        tell_moved(b, a);
+    } else if (b->node.fs != NULL) {
+        inotify_tell_node(b->node, IN_ATTRIB);
+        inotify_on_lost(b->node);
+    }
+    inotify_tell_node(a->node, IN_MOVE_SELF);
+    return 0;
 }
 
 /* What Linux looks at before the names themselves. */
@@ -318,6 +348,17 @@ int vfs_chmod(const struct creds *cred, struct vnode node, uint32_t mode)
     return set_attr(node, &attr);
 }
 
+/* What a program may is not passed on with it. */
+static void forget_capabilities(struct vnode node)
+{
+    if (node.fs->ops->attributes == NULL || vnode_hold(node) != 0)
+        return;
+    struct xattr **list = node.fs->ops->attributes(node.fs, node.ino);
+    if (list != NULL)
+        (void)xattr_remove(list, span_z("security.capability"));
+    vnode_drop(node);
+}
+
 int vfs_chown(const struct creds *cred, struct vnode node, uint32_t uid, uint32_t gid)
 {
     struct file_stat st;
@@ -338,7 +379,10 @@ int vfs_chown(const struct creds *cred, struct vnode node, uint32_t uid, uint32_
         attr.what |= FS_ATTR_MODE;
         attr.mode = st.mode & ~lost;
     }
-    return set_attr(node, &attr);
+    error = set_attr(node, &attr);
+    if (error == 0 && !S_ISDIR(st.mode))
+        forget_capabilities(node);
+    return error;
 }
 
 int vfs_truncate(const struct creds *cred, struct vnode node, int64_t size)

@@ -1,5 +1,6 @@
 /* open(2). */
 #include "kernel/fs.h"
+#include "kernel/inotify.h"
 #include "kernel/task.h"
 
 #include <errno.h>
@@ -152,7 +153,8 @@ static int may_open(const struct vfs_at *at, const struct walk_found *found, uin
     return error;
 }
 
-int vfs_make_at(const struct vfs_at *at, struct walk_found *found, const struct fs_new *wanted_new)
+static int make_at(const struct vfs_at *at, struct walk_found *found,
+                   const struct fs_new *wanted_new)
 {
     struct fs *fs = found->dir.fs;
     struct fs_new new = *wanted_new;
@@ -182,6 +184,15 @@ int vfs_make_at(const struct vfs_at *at, struct walk_found *found, const struct 
     return error != 0 ? error : vnode_stat(found->node, &found->stat);
 }
 
+int vfs_make_at(const struct vfs_at *at, struct walk_found *found, const struct fs_new *new)
+{
+    int error = make_at(at, found, new);
+    if (error == 0)
+        inotify_tell_dir(found->dir, walk_name(found),
+                         IN_CREATE | (S_ISDIR(new->mode) ? IN_ISDIR : 0), 0);
+    return error;
+}
+
 /* O_CREAT: makes the file when it is missing. *made says so. */
 static int create(const struct vfs_at *at, struct walk_found *found, uint32_t flags, uint32_t mode,
                   bool *made)
@@ -193,6 +204,14 @@ static int create(const struct vfs_at *at, struct walk_found *found, uint32_t fl
     *made = true;
     const struct fs_new new = {.mode = S_IFREG | (mode & 07777)};
     return vfs_make_at(at, found, &new);
+}
+
+static int truncate_opened(struct file *f)
+{
+    int error = f->ops->truncate(f, 0);
+    if (error == 0)
+        inotify_tell_file(f, IN_MODIFY);
+    return error;
 }
 
 static int open_found(const struct vfs_at *at, struct walk_found *found, uint32_t flags,
@@ -216,9 +235,11 @@ static int open_found(const struct vfs_at *at, struct walk_found *found, uint32_
         file_changed(*out, at->task); /* by whom; a device is not */
     (*out)->changed = made;
     if ((flags & O_TRUNC) != 0 && !made && (*out)->ops->truncate != NULL)
-        error = (*out)->ops->truncate(*out, 0);
+        error = truncate_opened(*out);
     if (error != 0)
         file_drop(*out);
+    else
+        inotify_tell_file(*out, IN_OPEN);
     return error;
 }
 
@@ -244,7 +265,7 @@ static int open_nameless(const struct vfs_at *at, struct span path, uint32_t fla
                                     (unsigned long long)dir.node.fs->vfs->next_object++);
     span_copy_z(span_of(name, new.name_len), new.name, sizeof(new.name));
     const struct fs_new wanted_new = {.mode = S_IFREG | (mode & 07777)};
-    error = vfs_make_at(at, &new, &wanted_new);
+    error = make_at(at, &new, &wanted_new);
     if (error != 0)
         goto out;
     error = vfs_open_node(at, new.node, new.dir, walk_name(&new),
@@ -294,6 +315,8 @@ int vfs_open_exec(const struct vfs_at *at, struct span path, bool follow, struct
     struct file *via = found.file;
     error = vfs_open_node(at, found.node, via != NULL ? via->dir : found.dir,
                           via != NULL ? span_z(via->name_z) : walk_name(&found), O_RDONLY, out);
+    if (error == 0)
+        inotify_tell_file(*out, IN_OPEN);
 out:
     walk_done(&found);
     return error;

@@ -86,7 +86,7 @@ static void on_connect(struct session_connection *c, const struct kernel_event *
     struct event e = session_event(c, EVENT_CONNECT_TRIED);
     event_text(&e, FIELD_DST_IP, k->text);
     event_number(&e, FIELD_DST_PORT, k->number);
-    event_text_z(&e, FIELD_TRANSPORT, "tcp");
+    event_text_z(&e, FIELD_TRANSPORT, k->datagram ? "udp" : "tcp");
     event_number(&e, FIELD_PID, k->pid);
     session_put(c, &e);
 }
