@@ -350,7 +350,8 @@ struct snapshot *snapshot_find(const struct exec *x, bool secure)
     struct task *t = x->task;
     struct kernel_snapshots *store = t->kernel->snapshots;
     char cwd_z[VFS_PATH_MAX];
-    if (store == NULL || !is_usual(x, secure))
+    bool watched = t->kernel->vfs->watches.count > 0; /* a clone opens nothing: nothing is told */
+    if (store == NULL || watched || !is_usual(x, secure))
         return NULL;
     int64_t len = vfs_path_of(t->kernel->vfs, t->fs->root, t->fs->cwd, cwd_z, sizeof(cwd_z));
     if (len < 0)

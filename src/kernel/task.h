@@ -45,8 +45,8 @@ struct creds {
     uint32_t gid, egid, sgid, fsgid;
     uint32_t group_count;
     uint32_t groups[TASK_GROUPS_MAX];
-    uint64_t cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
     uint32_t securebits; /* linux/securebits.h */
+    uint64_t cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
 };
 /* True when the group is the fsgid or a supplementary one (for permission checks). */
 bool creds_in_group(const struct creds *c, uint32_t gid);
@@ -145,8 +145,8 @@ struct process {
     int64_t alarm_ns, alarm_interval_ns; /* ITIMER_REAL: CLOCK_MONOTONIC; 0: none */
     struct timers *timers;               /* timer.h; NULL: none; owned */
     uint32_t personality;
-    uint64_t user_instructions;                                /* of its ended threads */
-    uint64_t child_instructions;                               /* of its waited-for children */
+    uint64_t user_instructions;                    /* of its ended threads */
+    uint64_t child_instructions;                   /* of its waited-for children */
     bool is_subreaper, not_dumpable, no_new_privs; /* prctl */
     int parent_death_signal;
 
