@@ -387,7 +387,7 @@ static int commit(struct exec *x, struct load *load, const struct creds *creds, 
 int exec_run(struct exec *x)
 {
     struct load load = {.file = NULL};
-    struct creds creds;
+    struct creds creds = x->task->creds;
     bool secure = false;
     int error = 0;
     if (x->args.count == 0) /* Linux gives such a program one empty argument */
