@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAYLOAD_MAX = 4096, READ_BYTES = 65536, WINDOW = 2 * 1024 * 1024, PACKET = 32 * 1024 };
+enum {
+    PAYLOAD_MAX = 4096,
+    READ_BYTES = 65536,
+    WINDOW = 2 * 1024 * 1024,
+    PACKET = 32 * 1024,
+    DATA_AT = 9, /* in CHANNEL_DATA: after its number, the channel and the length */
+};
 
 void fail(const char *format_z, ...)
 {
@@ -269,6 +276,47 @@ void link_finish(struct link *l)
     begin(&m, SSH_MSG_CHANNEL_CLOSE);
     (void)buffer_put_u32(&m.bytes, 0);
     say(l, &m);
+}
+
+void link_type(struct link *l, const char *text_z)
+{
+    struct message m;
+    begin(&m, SSH_MSG_CHANNEL_DATA);
+    (void)buffer_put_u32(&m.bytes, 0);
+    text(&m, text_z);
+    say(l, &m);
+}
+
+static bool holds(struct span bytes, const char *text_z)
+{
+    return bytes.len > 0 && memmem(bytes.data, bytes.len, text_z, strlen(text_z)) != NULL;
+}
+
+void link_expect(struct link *l, const char *text_z)
+{
+    struct buffer seen;
+    struct span message;
+    buffer_init(&seen, READ_BYTES);
+    for (;;) {
+        while (client_next(l->client, &message))
+            if (message.data[0] == SSH_MSG_CHANNEL_DATA)
+                (void)buffer_put(&seen, span_slice(message, DATA_AT, message.len));
+        if (holds(buffer_span(&seen), text_z))
+            break;
+        receive(l);
+    }
+    buffer_fini(&seen);
+}
+
+void link_settle(struct link *l, int quiet_ms)
+{
+    struct pollfd waits = {.fd = l->fd, .events = POLLIN};
+    struct span message;
+    do {
+        while (client_next(l->client, &message))
+            ;
+        send_all(l);
+    } while (poll(&waits, 1, quiet_ms) > 0 && (receive(l), true));
 }
 
 void link_log_in(struct link *l, const char *user_z, const char *password_z)

@@ -38,6 +38,11 @@ void link_shell(struct link *l);                        /* a terminal and a shel
 void link_start(struct link *l, const char *command_z); /* to CHANNEL_SUCCESS */
 void link_finish(struct link *l);                       /* to the program's CLOSE; answers it */
 
+/* At a shell's prompt. */
+void link_type(struct link *l, const char *text_z);
+void link_expect(struct link *l, const char *text_z); /* until this has come, in whole */
+void link_settle(struct link *l, int quiet_ms);       /* until nothing comes for so long */
+
 /* The first four and a password that works, or not. */
 void link_log_in(struct link *l, const char *user_z, const char *password_z);
 

@@ -1,7 +1,8 @@
 /* What an SSH session costs the server: CPU time beside the bare cryptography and the sshd of this
- * machine, memory of sessions that are held, and how long each step takes.
+ * machine, memory of sessions that are held, how long each step takes, and how long a session waits
+ * beside others that compute.
  *
- *     bench-ssh cpu|held|steps [--image FILE] [--lured PROGRAM] [--count N] [--shell]
+ *     bench-ssh cpu|held|steps|fair [--image FILE] [--lured PROGRAM] [--count N] [--shell]
  *
  * Needs root for the sshd; without it that column is missing. */
 #include "modes.h"
@@ -34,11 +35,12 @@ static const struct {
     {"cpu", mode_cpu, 100},
     {"held", mode_held, 10000},
     {"steps", mode_steps, 200},
+    {"fair", mode_fair, 50},
 };
 
 static int usage(void)
 {
-    (void)fputs("usage: bench-ssh cpu|held|steps [--image FILE] [--lured PROGRAM] [--count N] "
+    (void)fputs("usage: bench-ssh cpu|held|steps|fair [--image FILE] [--lured PROGRAM] [--count N] "
                 "[--shell]\n",
                 stderr);
     return 2;

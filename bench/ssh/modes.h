@@ -20,6 +20,9 @@ void mode_held(const struct mode_options *options);
 /* Time of each step as the client sees it, `count` times on each server in turn. */
 void mode_steps(const struct mode_options *options);
 
+/* How long one session at its prompt waits for what it types, alone and beside `count` that loop. */
+void mode_fair(const struct mode_options *options);
+
 /* cost.c: microseconds of the cryptography of one session alone. */
 double bare_crypto_us(const struct crypto_suite *suite);
 

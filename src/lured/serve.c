@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 /* Records of the sensor itself that may wait: a few dozen events. */
 #define OWN_MAX (2 * FRAME_MAX)
@@ -27,7 +28,7 @@ struct serve_connection {
     struct serve_connection *all_next, *all_prev;
     struct serve_connection *run_next, *run_prev; /* in the queue of those that run */
     bool queued;                                  /* is in the queue */
-    uint64_t used;                                /* instructions, about: its place there */
+    int64_t used_ns;                              /* time of the processor: its place there */
     bool held;                                    /* did not take all of its input */
     bool blocked;                                 /* the recorder did not take all of its records */
     bool marked;                                  /* its service has said how it is to travel */
@@ -49,6 +50,13 @@ static void set_clock(struct serve *serve)
 
 /* ---- Those that run ---- */
 
+static int64_t thread_cpu_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (int64_t)now.tv_sec * REEL_SECOND + now.tv_nsec;
+}
+
 static void unqueue_run(struct serve_connection *c)
 {
     struct serve *serve = c->serve;
@@ -61,17 +69,16 @@ static void unqueue_run(struct serve_connection *c)
 }
 
 /* In the order of what they have used. Whoever has waited comes before those that compute, but no
- * more than SERVE_CREDIT before: no pause, however long, earns more. */
+ * more than SERVE_CREDIT_NS before: no pause, however long, earns more. */
 static void queue_run(struct serve_connection *c)
 {
     struct serve *serve = c->serve;
     if (c->transport == NULL || c->queued || !c->service->has_guests(c->self))
         return;
-    uint64_t least = serve->used > SERVE_CREDIT ? serve->used - SERVE_CREDIT : 0;
-    if (c->used < least)
-        c->used = least;
+    if (c->used_ns < serve->used_ns - SERVE_CREDIT_NS)
+        c->used_ns = serve->used_ns - SERVE_CREDIT_NS;
     struct serve_connection *before = serve->last;
-    while (before != NULL && before->used > c->used)
+    while (before != NULL && before->used_ns > c->used_ns)
         before = before->run_prev;
     c->queued = true;
     c->run_prev = before;
@@ -88,12 +95,15 @@ static bool on_idle(struct reel_idle *idle)
     if (c == NULL)
         return serve->snapshots != NULL && kernel_snapshots_work(serve->snapshots, SERVE_SLICE);
     unqueue_run(c);
-    serve->used = c->used;
+    serve->used_ns = c->used_ns;
+    int64_t start_ns = serve->cpu_ns();
     bool more = c->service->run(c->self, SERVE_SLICE, serve_now_us(serve));
-    c->used += more ? SERVE_SLICE : SERVE_SLICE / SERVE_SHARE_IDLE;
+    pump(c);
+    more |= c->queued;
+    unqueue_run(c);
+    c->used_ns += serve->cpu_ns() - start_ns;
     if (more)
         queue_run(c);
-    pump(c);
     return serve->first != NULL || serve->snapshots != NULL;
 }
 
@@ -283,6 +293,7 @@ static void on_made(struct reel_transport *t)
     c->service = port->service;
     c->self = self;
     c->transport = t;
+    c->used_ns = serve->used_ns;
     c->all_next = serve->all;
     if (serve->all != NULL)
         serve->all->all_prev = c;
@@ -423,6 +434,7 @@ int serve_init(struct serve *serve, struct reel_reactor *r, struct record_client
     serve->reactor = r;
     serve->client = client;
     serve->sensor = *sensor;
+    serve->cpu_ns = thread_cpu_ns;
     serve->connections_max = SIZE_MAX;
     crypto_rng_init(&serve->rng, seed);
     buffer_init(&serve->own, OWN_MAX);

@@ -18,11 +18,10 @@
 
 /* Instructions that one guest runs before others get their turn: half a millisecond. */
 #define SERVE_SLICE UINT64_C(100000)
-/* What a connection that has waited may use before those that compute have their turns again: about
- * 20 milliseconds. */
-#define SERVE_CREDIT (40 * SERVE_SLICE)
-/* A guest that did not use its slice up counts as having used this part of it. */
-#define SERVE_SHARE_IDLE 4
+/* What a connection that has waited may use before those that compute have their turns again. What
+ * is used is time of the processor, and not instructions: of those a short turn has few, and many
+ * things that a guest makes us do cost more than they count. */
+#define SERVE_CREDIT_NS INT64_C(20000000)
 /* How often connections that were refused are told, as one event. */
 #define SERVE_SHED_MS INT64_C(1000)
 
@@ -41,7 +40,8 @@ struct serve {
     struct kernel_snapshots *snapshots;    /* learned from when no guest wants to run; NULL: none */
     struct serve_connection *all;          /* a list */
     struct serve_connection *first, *last; /* those with a guest that can run, by what they used */
-    uint64_t used;                         /* by the one that ran last */
+    int64_t used_ns;                       /* by the one that ran last */
+    int64_t (*cpu_ns)(void);               /* time of the processor; tests have their own */
     size_t connections;
     uint64_t shed; /* refused since the last event about it */
     struct event_sensor sensor;

@@ -21,8 +21,9 @@ struct fake {
     struct buffer out, records;
     enum service_state state;
     int64_t paused_until_ms;
-    uint64_t work; /* instructions that its guest still wants */
-    uint64_t ran;  /* and has had */
+    int64_t asked_ns, waited; /* 's' came; so many slices of others came before its turn */
+    uint64_t work;            /* instructions that its guest still wants */
+    uint64_t ran;             /* and has had */
     int ticks;
     bool ended, lost;
     struct fake **place; /* where the test looks at it */
@@ -65,12 +66,21 @@ static void *fake_new(struct session_host *host_, const struct session_peer *pee
     return f;
 }
 
+enum { NS_AN_INSTRUCTION = 5 };
+
+/* Each instruction takes as long as another. */
+static int64_t fake_cpu_ns_now;
+
 static void act(struct fake *f, uint8_t byte, int64_t now_us)
 {
     switch (byte) {
     case 'p': f->paused_until_ms = now_us / 1000 + 1000; break;
     case 'l': f->work = UINT64_MAX; break;
     case 'k': f->work = 5 * SERVE_SLICE; break;
+    case 's':
+        f->work = 50;
+        f->asked_ns = fake_cpu_ns_now;
+        break;
     case 'q': f->state = SERVICE_CLOSE; break;
     case 'a': f->state = SERVICE_ABORT; break;
     case 'r': put_record(f); break;
@@ -144,13 +154,21 @@ static bool fake_has_guests(const void *self)
     return true;
 }
 
+static int64_t fake_cpu_ns(void)
+{
+    return fake_cpu_ns_now;
+}
+
 static bool fake_run(void *self, uint64_t budget, int64_t now_us)
 {
     struct fake *f = self;
     uint64_t n = f->work < budget ? f->work : budget;
     (void)now_us;
+    if (n > 0)
+        f->waited = (fake_cpu_ns_now - f->asked_ns) / NS_AN_INSTRUCTION / (int64_t)SERVE_SLICE;
     f->work -= n;
     f->ran += n;
+    fake_cpu_ns_now += (int64_t)n * NS_AN_INSTRUCTION;
     return f->work > 0;
 }
 
@@ -275,6 +293,7 @@ static int setup(void **state)
     assert_int_equal(frame_put_hello(&hello, &say), 0);
     f->client.transport = a;
     assert_int_equal(serve_init(&f->serve, f->reactor, &f->client, &SENSOR, SEED), 0);
+    f->serve.cpu_ns = fake_cpu_ns;
     f->serve.context = f;
     f->serve.on_empty = on_empty;
     reel_test_advance(f->reactor, 0);
@@ -467,6 +486,25 @@ static void guests_have_their_turns_fairly(void **state)
     reel_test_advance(f->reactor, 0);
 }
 
+static void who_works_little_does_not_wait_for_those_that_loop(void **state)
+{
+    struct fixture *f = *state;
+    struct reel_test_peer *peers[3];
+    for (int i = 0; i < 3; i++)
+        peers[i] = visit(f, NULL);
+    say(f, peers[0], "l");
+    say(f, peers[1], "l");
+    /* Of its many short turns none counts as a whole slice. */
+    for (int i = 0; i < 100; i++) {
+        say(f, peers[2], "s");
+        assert_int_equal(f->host.fakes[2]->work, 0);
+        assert_true(f->host.fakes[2]->waited <= 1);
+    }
+    for (int i = 0; i < 3; i++)
+        reel_test_peer_free(peers[i]);
+    reel_test_advance(f->reactor, 0);
+}
+
 static void too_many_connections_are_refused_and_told(void **state)
 {
     struct fixture *f = *state;
@@ -520,6 +558,7 @@ int main(void)
         TEST(a_client_that_does_not_read_loses_nothing),
         TEST(records_outlive_their_connection),
         TEST(guests_have_their_turns_fairly),
+        TEST(who_works_little_does_not_wait_for_those_that_loop),
         TEST(too_many_connections_are_refused_and_told),
         TEST(a_service_without_memory_refuses),
         TEST(stopping_ends_all_of_them),
