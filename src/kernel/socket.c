@@ -154,7 +154,7 @@ static int64_t put_stream(struct socket *to, struct span bytes, const struct soc
     if (bytes.len > 0 && room == 0)
         return -EAGAIN;
     bytes = span_slice(bytes, 0, room);
-    if (bytes.len == 0 && about->right_count == 0)
+    if (bytes.len == 0) /* nothing is sent then, and no rights either */
         return 0;
     if (!merged)
         return enqueue(to, bytes, about) == 0 ? (int64_t)bytes.len : -ENOBUFS;

@@ -131,7 +131,7 @@ static int64_t wait_room(struct task *t, struct file *f, const struct socket *s,
 }
 
 static int64_t send_message(struct task *t, struct file *f, const struct pieces *p,
-                            const struct socket_name *to, const struct socket_about *about,
+                            const struct socket_name *to, struct socket_about *about,
                             uint64_t flags)
 {
     struct socket *s = socket_of(f);
@@ -145,6 +145,10 @@ static int64_t send_message(struct task *t, struct file *f, const struct pieces 
     if (n >= 0)
         n = put_bytes(t, s, span_of(bytes, len), to, about);
     free(bytes);
+    if (n >= 0) {
+        about->rights = NULL; /* they went with the message */
+        about->right_count = 0;
+    }
     kernel_charge(t->kernel, len / KERNEL_COPY_BYTES);
     return n == -EAGAIN ? wait_room(t, f, s, flags) : n;
 }
@@ -157,6 +161,9 @@ static int64_t send_stream(struct task *t, struct file *f, const struct pieces *
     struct socket *s = socket_of(f);
     const uint64_t begun = t->restart.done;
     uint64_t done = begun;
+    /* The guest may have made the pieces shorter since it was parked. */
+    if (done > 0 && done >= (uint64_t)p->total)
+        return (int64_t)done;
     do {
         size_t want = (uint64_t)p->total - done < sizeof(bytes)
                           ? (size_t)((uint64_t)p->total - done)
@@ -165,8 +172,8 @@ static int64_t send_stream(struct task *t, struct file *f, const struct pieces *
             return task_go_on(t, done);
         int64_t n = copy_pieces(t, p, (size_t)done, bytes, want, false);
         if (n >= 0)
-            n = put_bytes(t, s, span_of(bytes, want), to, about);
-        if (n >= 0) {
+            n = put_bytes(t, s, span_of(bytes, (size_t)n), to, about);
+        if (n > 0) {
             about->rights = NULL; /* they went with the first bytes */
             about->right_count = 0;
         }
@@ -321,8 +328,7 @@ static int64_t send_one(struct task *t, struct file *f, uint64_t addr, uint64_t 
         error = take_control(t, &m, &about);
     if (error == 0)
         error = send_pieces(t, f, &p, &to, &about, flags);
-    if (error < 0) /* what was not sent is the caller's still */
-        socket_drop_rights(&about);
+    socket_drop_rights(&about); /* what was not sent */
     return error;
 }
 
@@ -471,8 +477,10 @@ static int64_t receive_one(struct task *t, struct file *f, uint64_t addr, uint64
     if (error != 0)
         return error;
     int64_t n = receive_pieces(t, f, &p, flags, &about);
-    if (n < 0)
+    if (n < 0) {
+        socket_drop_rights(&about); /* the message may be gone, with nowhere to put its bytes */
         return n;
+    }
     uint32_t name_len = (uint32_t)about.from.len;
     if (socket_is_inet(s) && s->type == SOCK_STREAM)
         name_len = 0;
@@ -525,6 +533,7 @@ static int64_t many(struct task *t, const uint64_t arg[6],
             n = -EFAULT;
         if (n < 0)
             return i > 0 ? (int64_t)i : n;
+        t->restart.done = 0; /* the next one begins at its beginning */
     }
     return (int64_t)count;
 }
