@@ -193,12 +193,13 @@ static void put_error(struct netlink_call *c, int error)
     (void)netlink_end(c);
 }
 
-static void put_done(struct netlink_call *c)
+/* 0; -ENOBUFS: the dump has left no room, and what is there now is not whole. */
+static int put_done(struct netlink_call *c)
 {
     static const int32_t good = 0;
     c->is_dump = true;
     netlink_begin(c, NLMSG_DONE, &good, sizeof(good));
-    (void)netlink_end(c);
+    return netlink_end(c);
 }
 
 static const struct netlink_request *find_request(int protocol, uint16_t type)
@@ -253,11 +254,11 @@ static int request(struct task *t, struct socket *s, const struct nlmsghdr *head
     bool is_dump = c.is_dump;
     buffer_init(&out, ANSWER_MAX);
     int error = answer(&c);
-    bool acknowledged = error != 0 || (!is_dump && (header->nlmsg_flags & NLM_F_ACK) != 0);
+    if (error == 0 && is_dump)
+        error = put_done(&c);
     if (error != 0)
         buffer_clear(&out);
-    else if (is_dump)
-        put_done(&c);
+    bool acknowledged = error != 0 || (!is_dump && (header->nlmsg_flags & NLM_F_ACK) != 0);
     int lost = deliver_all(s, buffer_span(&out));
     if (acknowledged && lost == 0) { /* a message of its own */
         buffer_clear(&out);

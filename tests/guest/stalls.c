@@ -4,16 +4,23 @@
 #include "guest.h"
 
 #include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -300,6 +307,51 @@ static void do_nothing(void)
 {
 }
 
+/* How long the kernel's list of the AF_UNIX sockets is, without its end. */
+static long list_sockets(int fd)
+{
+    static char bytes[65536];
+    struct {
+        struct nlmsghdr head;
+        struct unix_diag_req body;
+    } request = {.head = {.nlmsg_len = sizeof(request),
+                          .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                          .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+                 .body = {.sdiag_family = AF_UNIX,
+                          .udiag_states = UINT32_MAX,
+                          .udiag_show = UDIAG_SHOW_NAME}};
+    long all = 0, n;
+    send(fd, &request, sizeof(request), 0);
+    while ((n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+        all += n;
+    return all - NLMSG_LENGTH(sizeof(int));
+}
+
+/* A socket that makes the list so much longer (48 to 152 bytes). */
+static void listed(long bytes)
+{
+    static int number;
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    memcpy(name.sun_path + 1, &(int){++number}, sizeof(number));
+    bind(socket(AF_UNIX, SOCK_STREAM, 0), (void *)&name,
+         (socklen_t)(offsetof(struct sockaddr_un, sun_path) + bytes - 44));
+}
+
+/* The list fills an answer so that less and less of its end has room behind it. */
+static void do_list(void)
+{
+    enum { ANSWER = 131072, EACH = 148 };
+    int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG);
+    long left = ANSWER - 16 - list_sockets(fd);
+    for (; left >= 4 * EACH; left -= EACH)
+        listed(EACH);
+    for (; left > 2 * EACH; left -= 100)
+        listed(100);
+    listed(left / 8 * 4);
+    listed(left - left / 8 * 4);
+    list_sockets(fd);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -311,7 +363,7 @@ static const struct {
     {"links", do_links},      {"kill", do_kill},         {"backward", do_backward},
     {"names", do_names},      {"deep", do_deep},         {"arguments", do_arguments},
     {"poll", do_poll},        {"transfer", do_transfer}, {"timers", do_timers},
-    {"areas", do_areas},
+    {"areas", do_areas},      {"list", do_list},
 };
 
 int main(int argc, char **argv)

@@ -431,8 +431,8 @@ static void no_call_holds_the_machine_up(void **state)
 {
     (void)state;
     enum { SLICE = 1000, TURN_MAX = 160000 };
-    static const char *const cases_z[] = {"reserve", "protect", "remap", "discard",
-                                          "mincore", "fork",    "shared"};
+    static const char *const cases_z[] = {"reserve", "protect", "remap",  "discard",
+                                          "mincore", "fork",    "shared", "list"};
     for (size_t i = 0; i < ARRAY_LEN(cases_z); i++) {
         struct machine m;
         open_machine(&m, &kernel_limits_default);
