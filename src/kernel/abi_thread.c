@@ -31,6 +31,13 @@ static int read_desc(struct task *t, uint64_t addr, struct user_desc *d)
     return task_read(t, addr, d, sizeof(*d));
 }
 
+/* Its place among the thread's; -EINVAL: it is none of them. */
+static int place_of(const struct user_desc *d)
+{
+    bool there = d->entry >= X86_TLS_FIRST && d->entry < X86_TLS_FIRST + X86_TLS_ENTRIES;
+    return there ? d->entry - X86_TLS_FIRST : -EINVAL;
+}
+
 static int free_entry(const struct x86_state *s)
 {
     for (int i = 0; i < X86_TLS_ENTRIES; i++)
@@ -45,11 +52,9 @@ static int64_t set_descriptor(struct task *t, uint64_t addr)
     struct user_desc d;
     if (read_desc(t, addr, &d) != 0)
         return -EFAULT;
-    int at = d.entry == -1 ? free_entry(s) : d.entry - X86_TLS_FIRST;
-    if (at == -ESRCH)
+    int at = d.entry == -1 ? free_entry(s) : place_of(&d);
+    if (at < 0)
         return at;
-    if (at < 0 || at >= X86_TLS_ENTRIES)
-        return -EINVAL;
     s->tls_base[at] = d.base;
     s->tls_used[at] = !is_empty(&d);
     /* Who has it loaded sees the new one. */
@@ -79,9 +84,9 @@ int64_t abi_get_thread_area(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
     const struct x86_state *s = x86_state(x86_from_cpu(t->cpu));
     if (read_desc(t, raw[0], &d) != 0)
         return -EFAULT;
-    int at = d.entry - X86_TLS_FIRST;
-    if (at < 0 || at >= X86_TLS_ENTRIES)
-        return -EINVAL;
+    int at = place_of(&d);
+    if (at < 0)
+        return at;
     d.base = s->tls_base[at];
     d.limit = s->tls_used[at] ? 0xfffff : 0;
     d.flags = s->tls_used[at] ? 0x51 /* seg_32bit, limit_in_pages, useable */ : DESC_EMPTY;
@@ -120,7 +125,7 @@ static int read_tls(struct task *t, uint64_t flags, uint64_t *tls)
         return 0;
     if (read_desc(t, *tls, &d) != 0)
         return -EFAULT;
-    if (d.entry < X86_TLS_FIRST || d.entry >= X86_TLS_FIRST + X86_TLS_ENTRIES)
+    if (place_of(&d) < 0)
         return -EINVAL;
     *tls = d.base;
     return 0;
