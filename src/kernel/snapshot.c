@@ -167,12 +167,15 @@ static int put_digits(struct buffer *out, struct span text)
 static int put_env(struct buffer *out, const struct exec_strings *env)
 {
     const char *p = (const char *)env->data;
+    struct span text[SNAPSHOT_TEXTS] = {{NULL, 0}};
     int rc = 0;
+    snapshot_texts_find(text, env);
     for (size_t i = 0; i < env->count && rc == 0; i++) {
         struct span var = span_z(p), value;
         enum snapshot_text which;
         p += var.len + 1;
-        if (is_free(var, &which, &value)) {
+        /* Of several with one name only the last is an input. */
+        if (is_free(var, &which, &value) && value.data == text[which].data) {
             rc = buffer_put(out, span_slice(var, 0, var.len - value.len));
             rc = rc != 0 ? rc : put_digits(out, value);
         } else {
