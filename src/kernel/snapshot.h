@@ -26,6 +26,8 @@ enum {
     SNAPSHOT_PATCHES_MAX = 65536,        /* words of one snapshot that depend on inputs */
     SNAPSHOT_PAGES_MAX = 1024,           /* changed pages of one */
     SNAPSHOT_STACK_MAX = 131072,         /* bytes of stack below the first frame */
+    SNAPSHOT_DURATION_LEAST = 1 << 10,   /* of ld.so's work, in counts of the processor ... */
+    SNAPSHOT_DURATION_MOST = 1 << 24,    /* ... which no address is as small as */
     SNAPSHOT_AREAS_MAX = 256,            /* mappings */
     SNAPSHOT_FILES_MAX = 64,             /* that are mapped */
     SNAPSHOT_CHECKS_MAX = 512,           /* names looked up */
