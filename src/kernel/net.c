@@ -74,7 +74,7 @@ static void longest_zeros(const uint8_t *a, int *at, int *len)
     *len = 1;
     for (int i = 0; i < 8; i++) {
         int n = 0;
-        while (i + n < 8 && a[2 * (i + n)] == 0 && a[2 * (i + n) + 1] == 0)
+        while (i + n < 8 && a[2 * (size_t)(i + n)] == 0 && a[2 * (size_t)(i + n) + 1] == 0)
             n++;
         if (n > *len) {
             *at = i;
@@ -100,7 +100,7 @@ size_t net_ip_text(const struct net_ip *ip, char out_z[NET_TEXT_BYTES])
         if (at < 0 && i > 0)
             sep = ":";
         n += snprintf(out_z + n, NET_TEXT_BYTES - (size_t)n, "%s%x", sep,
-                      a[2 * i] << 8 | a[2 * i + 1]);
+                      a[2 * (size_t)i] << 8 | a[2 * (size_t)i + 1]);
     }
     return (size_t)n;
 }

@@ -70,7 +70,7 @@ void snapshot_drop(struct snapshot *s)
         return;
     snapshot_program_fini(&s->program);
     snapshot_start_free(s->start);
-    free((void *)s->key.data);
+    free(s->key_bytes);
     free(s);
 }
 
@@ -157,7 +157,7 @@ void snapshot_texts_find(struct span text[SNAPSHOT_TEXTS], const struct exec_str
 static int put_digits(struct buffer *out, struct span text)
 {
     int rc = 0;
-    for (size_t i = 0; i < text.len && rc == 0; i++) {
+    for (size_t i = 0; text.data != NULL && i < text.len && rc == 0; i++) {
         uint8_t c = text.data[i];
         rc = buffer_put_u8(out, c >= '0' && c <= '9' ? '0' : c);
     }
@@ -315,16 +315,21 @@ static struct snapshot_start *start_of(const struct exec *x, struct span cwd)
 static struct snapshot *add(struct kernel_snapshots *store, struct span key, uint64_t hash)
 {
     make_room(store, 0);
+    if (store->count >= SNAPSHOT_ENTRIES_MAX)
+        return NULL;
     struct snapshot *s = calloc(1, sizeof(*s));
     uint8_t *copy = malloc(key.len);
-    if (s == NULL || copy == NULL || store->count >= SNAPSHOT_ENTRIES_MAX) {
+    if (s == NULL || copy == NULL) {
         free(s);
         free(copy);
         return NULL;
     }
     memcpy(copy, key.data, key.len);
-    *s = (struct snapshot){
-        .next = store->all, .refs = 1, .hash = hash, .key = span_of(copy, key.len)};
+    *s = (struct snapshot){.next = store->all,
+                           .refs = 1,
+                           .hash = hash,
+                           .key = span_of(copy, key.len),
+                           .key_bytes = copy};
     store->all = s;
     store->count++;
     return s;

@@ -192,7 +192,8 @@ struct snapshot {
     struct snapshot *next;
     unsigned refs;       /* the store, and each clone's memory */
     uint64_t hash, used; /* when it was found last */
-    struct span key;     /* owned */
+    struct span key;     /* of key_bytes, which is owned */
+    uint8_t *key_bytes;
     enum snapshot_state state;
     unsigned misses;
     struct snapshot_start *start; /* how to run it, while it is wanted */

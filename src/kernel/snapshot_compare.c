@@ -41,13 +41,13 @@ static bool is_near(uint64_t distance)
 static int find_symbol(const struct comparison *c, const uint64_t addr[LESSON_RUNS],
                        uint8_t *symbol, uint64_t *offset)
 {
-    for (uint8_t s = 0; s < SNAPSHOT_ADDRESSES; s++) {
+    for (unsigned s = 0; s < SNAPSHOT_ADDRESSES; s++) {
         bool same = s != SNAPSHOT_FRAME;
         uint64_t distance = addr[0] - c->runs[0].inputs.value[s];
         for (unsigned i = 1; i < LESSON_RUNS && same; i++)
             same = addr[i] - c->runs[i].inputs.value[s] == distance;
         if (same && (s == SNAPSHOT_ZERO || is_near(distance))) {
-            *symbol = s;
+            *symbol = (uint8_t)s;
             *offset = distance;
             return 0;
         }

@@ -192,8 +192,8 @@ static bool find_rest(const struct question *q, size_t at, struct snapshot_patch
     static const uint8_t forms[] = {SNAPSHOT_LINKED, SNAPSHOT_ADD};
     size_t word = at / WORD * WORD;
     *p = (struct snapshot_patch){.form = SNAPSHOT_LINKED};
-    for (uint8_t skip = at == word ? 1 : CELL; skip < WORD; skip++) {
-        p->skip = skip;
+    for (unsigned skip = at == word ? 1 : CELL; skip < WORD; skip++) {
+        p->skip = (uint8_t)skip;
         p->at = (uint32_t)(word + skip);
         p->len = (uint8_t)(WORD - skip);
         p->form = SNAPSHOT_LINKED;
@@ -315,8 +315,8 @@ int snapshot_explain(const struct snapshot_view *views, size_t count, size_t len
             int error = put(out, &p);
             if (error != 0)
                 return error;
-            at = at < p.at ? (p.at + p.len + CELL - 1) / CELL * CELL
-                           : at + (p.len + CELL - 1) / CELL * CELL;
+            size_t end = at < p.at ? (size_t)p.at + p.len : at + p.len;
+            at = (end + CELL - 1) / CELL * CELL;
         } else if (at + CELL <= dead) {
             at += CELL;
         } else {

@@ -235,7 +235,7 @@ static int take_rights(struct task *t, struct span data, struct socket_about *ab
     if (count + about->right_count > SOCKET_RIGHTS_MAX)
         return -EINVAL;
     struct file **rights =
-        realloc(about->rights, (about->right_count + count + 1) * sizeof(*rights));
+        realloc(about->rights, (about->right_count + count + 1) * sizeof(struct file *));
     if (rights == NULL)
         return -ENOMEM;
     about->rights = rights;

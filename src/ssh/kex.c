@@ -374,8 +374,10 @@ static bool choose_modulus(struct ssh *s, uint32_t min, uint32_t wanted, uint32_
     if (max < min || wanted < min || max < wanted || max < GEX_BITS_MIN)
         return false;
     max = clamp_bits(max);
-    s->kex.modulus = ssh_moduli_choose(&s->server->moduli, min < GEX_BITS_MIN ? GEX_BITS_MIN : min,
-                                       clamp_bits(wanted), max, &s->rng);
+    min = min < GEX_BITS_MIN ? GEX_BITS_MIN : min;
+    if (max < min) /* the monitor's own check */
+        return false;
+    s->kex.modulus = ssh_moduli_choose(&s->server->moduli, min, clamp_bits(wanted), max, &s->rng);
     if (!s->kex.modulus)
         s->kex.modulus = ssh_moduli_fallback(max);
     return true;

@@ -117,7 +117,9 @@ def test_paramiko(honeypot):
     client.close()
 
 
-def test_a_hundred_sessions_at_once(honeypot):
+def test_a_hundred_sessions_at_once(own_honeypot):
+    honeypot = own_honeypot("ssh:\n  max_startups: 0\n")
+
     async def one(n):
         return await asyncssh_run(honeypot, f"echo {n} | rev; exit {n}")
 
