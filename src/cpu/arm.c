@@ -7,6 +7,8 @@
 
 enum { NUMBER_REG = 7 }; /* of a system call */
 
+#define NO_END UINT64_MAX /* what the program may not have is not mapped */
+
 static const struct arm *of(const struct cpu *cpu)
 {
     return (const struct arm *)cpu;
@@ -22,34 +24,14 @@ static void *store_new(size_t max_bytes)
     return arm_store_new(max_bytes);
 }
 
-static void store_free(void *store)
-{
-    cpu_store_free(store);
-}
-
-static void set_space(struct cpu *base, struct cpu_space *space)
-{
-    struct arm *cpu = (struct arm *)base;
-    cpu->space = space;
-    cpu->tlb = cpu_space_tlb(space);
-    arm_forget_jumps(cpu);
-}
-
 static struct cpu *new_cpu(const struct cpu_ops *ops, void *store, struct cpu_space *space)
 {
     struct arm *cpu = calloc(1, sizeof(*cpu));
     if (!cpu)
         return NULL;
-    cpu->base.ops = ops;
-    cpu->store = store;
     cpu->state.cpsr = ARM_CPSR_USER;
-    set_space(&cpu->base, space);
-    return &cpu->base;
-}
-
-static void free_cpu(struct cpu *cpu)
-{
-    free(cpu);
+    cpu_core_init(&cpu->core, ops, store, space, NO_END);
+    return &cpu->core.base;
 }
 
 static void save(const struct cpu *cpu, void *out)
@@ -136,39 +118,15 @@ static void call_again(struct cpu *cpu, uint64_t number)
     s->reg[NUMBER_REG] = (uint32_t)number;
 }
 
-static int probe_add(struct cpu *base, uint64_t addr)
-{
-    struct arm *cpu = (struct arm *)base;
-    for (unsigned i = 0; i < cpu->probes; i++)
-        if (cpu->probe[i] == addr)
-            return 0;
-    if (cpu->probes == CPU_PROBES_MAX)
-        return -ENOSPC;
-    cpu->probe[cpu->probes++] = addr;
-    arm_forget_jumps(cpu); /* its page is from now on executed with care */
-    return 0;
-}
-
-static void probe_clear(struct cpu *base, uint64_t addr)
-{
-    struct arm *cpu = (struct arm *)base;
-    for (unsigned i = 0; i < cpu->probes; i++) {
-        if (cpu->probe[i] == addr) {
-            cpu->probe[i] = cpu->probe[--cpu->probes];
-            return;
-        }
-    }
-}
-
 const struct cpu_ops arm_ops = {
     .name_z = "arm",
     .family = CPU_FAMILY_ARM,
     .state_bytes = sizeof(struct arm_state),
     .store_new = store_new,
-    .store_free = store_free,
+    .store_free = cpu_core_store_free,
     .new = new_cpu,
-    .free = free_cpu,
-    .set_space = set_space,
+    .free = cpu_core_free,
+    .set_space = cpu_core_set_space,
     .run = arm_run,
     .save = save,
     .load = load,
@@ -182,6 +140,6 @@ const struct cpu_ops arm_ops = {
     .call = call,
     .set_result = set_result,
     .call_again = call_again,
-    .probe_add = probe_add,
-    .probe_clear = probe_clear,
+    .probe_add = cpu_core_probe_add,
+    .probe_clear = cpu_core_probe_clear,
 };

@@ -100,20 +100,20 @@
 #endif
 
 /* `then` comes before rd is set: what is loaded into the base stays. */
-#define LOAD(type, CONVERT, addr, then)                         \
-    {                                                           \
-        type value;                                             \
-        FAULT_IF(arm_load(cpu, (addr), &value, sizeof(value))); \
-        then;                                                   \
-        RD = (uint32_t)CONVERT(value);                          \
-        NEXT();                                                 \
+#define LOAD(type, CONVERT, addr, then)                                     \
+    {                                                                       \
+        type value;                                                         \
+        FAULT_IF(cpu_core_load(&cpu->core, (addr), &value, sizeof(value))); \
+        then;                                                               \
+        RD = (uint32_t)CONVERT(value);                                      \
+        NEXT();                                                             \
     }
-#define STORE(type, CONVERT, addr, then)                         \
-    {                                                            \
-        type value = (type)CONVERT((type)RD);                    \
-        FAULT_IF(arm_store(cpu, (addr), &value, sizeof(value))); \
-        then;                                                    \
-        NEXT();                                                  \
+#define STORE(type, CONVERT, addr, then)                                     \
+    {                                                                        \
+        type value = (type)CONVERT((type)RD);                                \
+        FAULT_IF(cpu_core_store(&cpu->core, (addr), &value, sizeof(value))); \
+        then;                                                                \
+        NEXT();                                                              \
     }
 #define SIGNED8(v)        (int8_t)(v)
 #define PLAIN8(v)         (v)

@@ -3,18 +3,14 @@
 #define CPU_ARM_INTERNAL_H
 
 #include "cpu/arm.h"
-#include "cpu/store.h"
+#include "cpu/core.h"
 
 struct arm;
 struct arm_insn;
 
 /* Executes one instruction. 0 when it is done; or, with nothing changed, the CPU_STOP_* it ends with
- * (cpu->trap filled), or ARM_RETRY. */
+ * (cpu->core.trap filled), or CPU_RETRY. */
 typedef int (*arm_handler)(struct arm *cpu, const struct arm_insn *insn);
-
-/* The store would have changed the code being executed, so nothing was stored: to be done again with
- * the instruction alone in its block. */
-enum { ARM_RETRY = 64 };
 
 /* Modes of the store. A block that begins within an IT block has ITSTATE above them, and is not
  * kept. */
@@ -64,22 +60,9 @@ struct arm_block {
 
 /* Addresses of code have the Thumb bit in the lowest place. */
 struct arm {
-    struct cpu base;
+    struct cpu_core core;
     uint32_t r[ARM_R_COUNT]; /* the registers while running; `state` has them in between */
-    struct cpu_tlb *tlb;
-    const struct cpu_block *block; /* being executed; NULL between runs */
-    struct cpu_space *space;
-    struct cpu_store *store;
-    struct cpu_trap trap;
-    struct arm_state state; /* reg and the flags NZCV, T, IT: between runs; the rest always */
-    bool alone;             /* the block holds one instruction alone, which was not kept */
-    uint64_t stamp;         /* marks the jumps of this processor (cpu/store.h) */
-    uint64_t store_epoch;
-    uint64_t exec_epoch;
-    uint64_t probe[CPU_PROBES_MAX];
-    unsigned probes;
-    uint32_t probe_passed; /* the last run stopped at this probe, when it is_passed */
-    bool probe_is_passed;
+    struct arm_state state;  /* reg and the flags NZCV, T, IT: between runs; the rest always */
 };
 
 struct cpu_store *arm_store_new(size_t max_bytes);
@@ -90,13 +73,8 @@ static inline uint8_t arm_it_next(uint8_t it)
     return it & 7 ? (uint8_t)((it & 0xe0) | (it << 1 & 0x1f)) : 0;
 }
 
-/* arm_memory.c */
-int arm_load_slow(struct arm *cpu, uint32_t addr, void *out, unsigned n);
-int arm_store_slow(struct arm *cpu, uint32_t addr, const void *bytes, unsigned n);
-int arm_misaligned(struct arm *cpu, uint32_t addr, enum cpu_access access);
+/* arm_lookup.c */
 
-/* Takes a new stamp: all jumps are looked up anew. */
-void arm_forget_jumps(struct arm *cpu);
 /* The block at `pc` (with the Thumb bit), of at most `limit` instructions: a kept one, which is also
  * put into the table of jumps, or the scratch block when the limit, an IT block, a probe or the
  * page's end wants it, or not `keep`. Uses up r[ARM_R_IT]. 0 or CPU_STOP_*. No block may be in
@@ -104,27 +82,8 @@ void arm_forget_jumps(struct arm *cpu);
 int arm_find_block(struct arm *cpu, uint32_t pc, unsigned limit, bool keep,
                    struct cpu_block **block);
 
-/* The guest's memory, as bytes. 0, or the stop code to be returned at once. All or nothing, also
- * across pages; `n` is at most ARM_ACCESS_MAX. */
+/* Bytes of one access, at most. */
 enum { ARM_ACCESS_MAX = 128 };
-
-static inline int arm_load(struct arm *cpu, uint32_t addr, void *out, unsigned n)
-{
-    const uint8_t *host = cpu_tlb_find(cpu->tlb->read, addr, n);
-    if (!host)
-        return arm_load_slow(cpu, addr, out, n);
-    memcpy(out, host, n);
-    return 0;
-}
-
-static inline int arm_store(struct arm *cpu, uint32_t addr, const void *bytes, unsigned n)
-{
-    uint8_t *host = cpu_tlb_find(cpu->tlb->write, addr, n);
-    if (!host)
-        return arm_store_slow(cpu, addr, bytes, n);
-    memcpy(host, bytes, n);
-    return 0;
-}
 
 /* Between the guest's byte order and the host's. */
 static inline uint32_t arm_le32(uint32_t value)

@@ -10,7 +10,7 @@ int arm_do_ldm(struct arm *cpu, const struct arm_insn *insn)
 {
     uint32_t words[16], list = insn->word & 0xffff;
     unsigned count = (unsigned)__builtin_popcount(list), i = 0;
-    int stop = arm_load(cpu, cpu->r[insn->rn] + insn->imm, words, 4 * count);
+    int stop = cpu_core_load(&cpu->core, cpu->r[insn->rn] + insn->imm, words, 4 * count);
     if (stop)
         return stop;
     cpu->r[insn->rn] += change_of(insn);
@@ -27,7 +27,7 @@ int arm_do_stm(struct arm *cpu, const struct arm_insn *insn)
         unsigned n = (unsigned)__builtin_ctz(list);
         words[count++] = arm_le32(cpu->r[n == ARM_PC ? ARM_R_HERE : n]);
     }
-    int stop = arm_store(cpu, cpu->r[insn->rn] + insn->imm, words, 4 * count);
+    int stop = cpu_core_store(&cpu->core, cpu->r[insn->rn] + insn->imm, words, 4 * count);
     if (stop == 0)
         cpu->r[insn->rn] += change_of(insn);
     return stop;
@@ -36,7 +36,7 @@ int arm_do_stm(struct arm *cpu, const struct arm_insn *insn)
 int arm_do_ldrd(struct arm *cpu, const struct arm_insn *insn)
 {
     uint32_t words[2];
-    int stop = arm_load(cpu, cpu->r[insn->rn] + insn->imm, words, sizeof(words));
+    int stop = cpu_core_load(&cpu->core, cpu->r[insn->rn] + insn->imm, words, sizeof(words));
     if (stop)
         return stop;
     cpu->r[insn->rd] = arm_le32(words[0]);
@@ -47,7 +47,7 @@ int arm_do_ldrd(struct arm *cpu, const struct arm_insn *insn)
 int arm_do_strd(struct arm *cpu, const struct arm_insn *insn)
 {
     const uint32_t words[2] = {arm_le32(cpu->r[insn->rd]), arm_le32(cpu->r[insn->ra])};
-    return arm_store(cpu, cpu->r[insn->rn] + insn->imm, words, sizeof(words));
+    return cpu_core_store(&cpu->core, cpu->r[insn->rn] + insn->imm, words, sizeof(words));
 }
 
 /* --- exclusives: the store succeeds when what was loaded is still there --- */
@@ -56,8 +56,8 @@ static int load_value(struct arm *cpu, uint32_t addr, unsigned bytes, uint64_t *
 {
     uint64_t raw = 0;
     if (addr % bytes)
-        return arm_misaligned(cpu, addr, CPU_READ);
-    int stop = arm_load(cpu, addr, &raw, bytes);
+        return cpu_core_misaligned(&cpu->core, addr, CPU_READ);
+    int stop = cpu_core_load(&cpu->core, addr, &raw, bytes);
     *value = arm_le64(raw);
     return stop;
 }
@@ -65,7 +65,7 @@ static int load_value(struct arm *cpu, uint32_t addr, unsigned bytes, uint64_t *
 static int store_value(struct arm *cpu, uint32_t addr, unsigned bytes, uint64_t value)
 {
     uint64_t raw = arm_le64(value);
-    return arm_store(cpu, addr, &raw, bytes);
+    return cpu_core_store(&cpu->core, addr, &raw, bytes);
 }
 
 int arm_do_ldrex(struct arm *cpu, const struct arm_insn *insn)
@@ -92,7 +92,7 @@ int arm_do_strex(struct arm *cpu, const struct arm_insn *insn)
     int stop = 0;
     bool succeeds = s->ex_bytes == insn->sa && s->ex_addr == addr;
     if (addr % insn->sa)
-        return arm_misaligned(cpu, addr, CPU_WRITE);
+        return cpu_core_misaligned(&cpu->core, addr, CPU_WRITE);
     if (insn->sa == 8)
         value |= (uint64_t)cpu->r[insn->ra] << 32;
     if (succeeds)

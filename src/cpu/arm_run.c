@@ -27,12 +27,7 @@ static void enter(struct arm *cpu)
     cpu->r[ARM_R_C] = (cpsr & ARM_CPSR_C) != 0;
     cpu->r[ARM_R_V] = cpsr & ARM_CPSR_V ? 1u << 31 : 0;
     cpu->r[ARM_R_IT] = (cpsr >> 8 & 0xfc) | (cpsr >> 25 & 3);
-    cpu->block = NULL;
-    if (cpu->state.reg[ARM_PC] != cpu->probe_passed)
-        cpu->probe_is_passed = false;
-    if (cpu->store_epoch != cpu_store_epoch(cpu->store) ||
-        cpu->exec_epoch != cpu_space_exec_epoch(cpu->space))
-        arm_forget_jumps(cpu);
+    cpu_core_enter(&cpu->core, cpu->state.reg[ARM_PC]);
 }
 
 static void leave(struct arm *cpu, uint32_t pc, int stop)
@@ -45,10 +40,7 @@ static void leave(struct arm *cpu, uint32_t pc, int stop)
     memcpy(cpu->state.reg, r, sizeof(cpu->state.reg));
     cpu->state.reg[ARM_PC] = pc & ~1u;
     cpu->state.cpsr = cpsr;
-    cpu->block = NULL;
-    /* Not done is an instruction that faulted. */
-    if (stop == CPU_STOP_BUDGET || stop == CPU_STOP_SYSCALL)
-        cpu->probe_is_passed = false;
+    cpu_core_leave(&cpu->core, stop);
 }
 
 static unsigned limit_of(int64_t left)
@@ -87,7 +79,7 @@ static unsigned limit_of(int64_t left)
 #define ENTER(to)                               \
     do {                                        \
         struct cpu_block *next_block = (to);    \
-        cpu->block = next_block;                \
+        cpu->core.block = next_block;           \
         if (unlikely(left < next_block->count)) \
             goto too_long;                      \
         START(next_block);                      \
@@ -101,7 +93,7 @@ static unsigned limit_of(int64_t left)
         stop = arm_find_block(cpu, pc, limit_of(left), keep_it, &block); \
         if (stop)                                                        \
             goto out;                                                    \
-        cpu->block = block;                                              \
+        cpu->core.block = block;                                         \
     } while (0)
 
 /* Goes where insn->imm says, counted from the page. */
@@ -237,7 +229,7 @@ static int run(struct arm *cpu, int64_t *budget_left, uint32_t *pc_out)
     uint32_t *const r = cpu->r;
     int64_t left = *budget_left;
     uint32_t pc = *pc_out;
-    const struct cpu_jump *const jumps = cpu_store_jumps(cpu->store);
+    const struct cpu_jump *const jumps = cpu_store_jumps(cpu->core.store);
     struct cpu_block *block;
     struct arm_insn *insn;
     int stop;
@@ -247,7 +239,7 @@ static int run(struct arm *cpu, int64_t *budget_left, uint32_t *pc_out)
 
 find : {
     const struct cpu_jump *jump = &jumps[cpu_jump_slot(pc)];
-    if (jump->key == (pc ^ cpu->stamp)) {
+    if (jump->key == (pc ^ cpu->core.stamp)) {
         r[ARM_R_PAGE] = pc & PAGE_MASK;
         ENTER(jump->block);
     }
@@ -260,28 +252,28 @@ slow:
     /* A jump that is taken for the first time: remembered when it stays in the page, for then
      * both ends are thrown out together. */
 link : {
-    struct cpu_block_page *page = cpu->block->page;
-    uint64_t epoch = cpu_store_epoch(cpu->store);
+    struct cpu_block_page *page = cpu->core.block->page;
+    uint64_t epoch = cpu_store_epoch(cpu->core.store);
     pc = r[ARM_R_PAGE] + insn->imm;
     if (insn->imm >= CPU_PAGE_BYTES || !page)
         goto find;
     FIND(true);
-    if (block->page == page && cpu_store_epoch(cpu->store) == epoch)
+    if (block->page == page && cpu_store_epoch(cpu->core.store) == epoch)
         insn->link = block;
     START(block);
 }
 
     /* The budget ends within the block, which was not begun. */
 too_long:
-    pc = r[ARM_R_PAGE] + cpu->block->start + (cpu->block->mode & ARM_MODE_THUMB);
+    pc = r[ARM_R_PAGE] + cpu->core.block->start + (cpu->core.block->mode & ARM_MODE_THUMB);
     FIND(true);
     START(block);
 
 fault:
     left += insn->rest + 1;
-    pc = r[ARM_R_PAGE] + insn->at + (cpu->block->mode & ARM_MODE_THUMB);
+    pc = r[ARM_R_PAGE] + insn->at + (cpu->core.block->mode & ARM_MODE_THUMB);
     r[ARM_R_IT] = insn->it;
-    if (stop == ARM_RETRY) {
+    if (stop == CPU_RETRY) {
         FIND(false);
         START(block);
     }
@@ -406,7 +398,7 @@ op_BX_LR : {
     pc = r[ARM_LR];
     left += insn->rest;
     const struct cpu_jump *jump = &jumps[cpu_jump_slot(pc)];
-    if (jump->key != (pc ^ cpu->stamp))
+    if (jump->key != (pc ^ cpu->core.stamp))
         goto slow;
     r[ARM_R_PAGE] = pc & PAGE_MASK;
     ENTER(jump->block);
@@ -438,13 +430,13 @@ enum cpu_stop arm_run(struct cpu *base, uint64_t budget, uint64_t *used, struct 
     int64_t all = budget < INT64_MAX ? (int64_t)budget : INT64_MAX, left = all;
     uint32_t pc = cpu->state.reg[ARM_PC] | (cpu->state.cpsr & ARM_CPSR_T ? 1 : 0);
     *used = 0;
-    *trap = cpu->trap = (struct cpu_trap){0};
+    *trap = cpu->core.trap = (struct cpu_trap){0};
     if (all == 0)
         return CPU_STOP_BUDGET;
     enter(cpu);
     int stop = run(cpu, &left, &pc);
     leave(cpu, pc, stop);
     *used = (uint64_t)(all - left);
-    *trap = cpu->trap;
+    *trap = cpu->core.trap;
     return (enum cpu_stop)stop;
 }

@@ -5,8 +5,8 @@ int arm_do_vfp_load(struct arm *cpu, const struct arm_insn *insn)
 {
     uint32_t words[ARM_ACCESS_MAX / 4], addr = cpu->r[insn->rn] + insn->imm;
     if (addr % 4)
-        return arm_misaligned(cpu, addr, CPU_READ);
-    int stop = arm_load(cpu, addr, words, 4u * insn->ra);
+        return cpu_core_misaligned(&cpu->core, addr, CPU_READ);
+    int stop = cpu_core_load(&cpu->core, addr, words, 4u * insn->ra);
     for (unsigned i = 0; stop == 0 && i < insn->ra; i++)
         arm_vfp_set_word(cpu, insn->sa + i, arm_le32(words[i]));
     return stop;
@@ -16,10 +16,10 @@ int arm_do_vfp_store(struct arm *cpu, const struct arm_insn *insn)
 {
     uint32_t words[ARM_ACCESS_MAX / 4], addr = cpu->r[insn->rn] + insn->imm;
     if (addr % 4)
-        return arm_misaligned(cpu, addr, CPU_WRITE);
+        return cpu_core_misaligned(&cpu->core, addr, CPU_WRITE);
     for (unsigned i = 0; i < insn->ra; i++)
         words[i] = arm_le32(arm_vfp_word(cpu, insn->sa + i));
-    return arm_store(cpu, addr, words, 4u * insn->ra);
+    return cpu_core_store(&cpu->core, addr, words, 4u * insn->ra);
 }
 
 int arm_do_vfp_get_word(struct arm *cpu, const struct arm_insn *insn)

@@ -7,6 +7,9 @@
 
 enum { INSN_BYTES = 4, ERRNO_MAX = 4095 };
 
+/* The kernel's half begins: Linux gives SIGBUS for its addresses, as for those not aligned. */
+#define USER_END UINT64_C(0x80000000)
+
 static const struct mips *of(const struct cpu *cpu)
 {
     return (const struct mips *)cpu;
@@ -22,34 +25,14 @@ static void *store_new(size_t max_bytes)
     return mips_store_new(max_bytes);
 }
 
-static void store_free(void *store)
-{
-    cpu_store_free(store);
-}
-
-static void set_space(struct cpu *base, struct cpu_space *space)
-{
-    struct mips *cpu = (struct mips *)base;
-    cpu->space = space;
-    cpu->tlb = cpu_space_tlb(space);
-    mips_forget_jumps(cpu);
-}
-
 static struct cpu *new_cpu(const struct cpu_ops *ops, void *store, struct cpu_space *space)
 {
     struct mips *cpu = calloc(1, sizeof(*cpu));
     if (!cpu)
         return NULL;
-    cpu->base.ops = ops;
-    cpu->store = store;
     cpu->order = ops == &mips_be_ops ? MIPS_BIG : MIPS_LITTLE;
-    set_space(&cpu->base, space);
-    return &cpu->base;
-}
-
-static void free_cpu(struct cpu *cpu)
-{
-    free(cpu);
+    cpu_core_init(&cpu->core, ops, store, space, USER_END);
+    return &cpu->core.base;
 }
 
 static void save(const struct cpu *cpu, void *out)
@@ -132,38 +115,15 @@ static void call_again(struct cpu *cpu, uint64_t number)
     mips_state(cpu)->reg[MIPS_V0] = (uint32_t)number;
 }
 
-static int probe_add(struct cpu *base, uint64_t addr)
-{
-    struct mips *cpu = (struct mips *)base;
-    for (unsigned i = 0; i < cpu->probes; i++)
-        if (cpu->probe[i] == addr)
-            return 0;
-    if (cpu->probes == CPU_PROBES_MAX)
-        return -ENOSPC;
-    cpu->probe[cpu->probes++] = addr;
-    mips_forget_jumps(cpu); /* its page is from now on executed with care */
-    return 0;
-}
-
-static void probe_clear(struct cpu *base, uint64_t addr)
-{
-    struct mips *cpu = (struct mips *)base;
-    for (unsigned i = 0; i < cpu->probes; i++) {
-        if (cpu->probe[i] == addr) {
-            cpu->probe[i] = cpu->probe[--cpu->probes];
-            return;
-        }
-    }
-}
-
-#define OPS(name)                                                                               \
-    {                                                                                           \
-        .name_z = (name), .family = CPU_FAMILY_MIPS, .state_bytes = sizeof(struct mips_state),  \
-        .store_new = store_new, .store_free = store_free, .new = new_cpu, .free = free_cpu,     \
-        .set_space = set_space, .run = mips_run, .save = save, .load = load, .start = start,    \
-        .pc = pc, .set_pc = set_pc, .sp = sp, .set_sp = set_sp, .tls = tls, .set_tls = set_tls, \
-        .call = call, .set_result = set_result, .call_again = call_again,                       \
-        .set_second = set_second, .probe_add = probe_add, .probe_clear = probe_clear,           \
+#define OPS(name)                                                                              \
+    {                                                                                          \
+        .name_z = (name), .family = CPU_FAMILY_MIPS, .state_bytes = sizeof(struct mips_state), \
+        .store_new = store_new, .store_free = cpu_core_store_free, .new = new_cpu,             \
+        .free = cpu_core_free, .set_space = cpu_core_set_space, .run = mips_run, .save = save, \
+        .load = load, .start = start, .pc = pc, .set_pc = set_pc, .sp = sp, .set_sp = set_sp,  \
+        .tls = tls, .set_tls = set_tls, .call = call, .set_result = set_result,                \
+        .call_again = call_again, .set_second = set_second, .probe_add = cpu_core_probe_add,   \
+        .probe_clear = cpu_core_probe_clear,                                                   \
     }
 
 const struct cpu_ops mips_be_ops = OPS("mips");

@@ -223,16 +223,16 @@
     } while (0)
 
 /* A word that is not aligned is loaded as well: Linux does it when the processor will not. */
-#define LOAD(type, CONVERT)                                        \
-    {                                                              \
-        type value;                                                \
-        FAULT_IF(mips_load(cpu, RS + IMM, &value, sizeof(value))); \
-        RD = (uint32_t)CONVERT(value);                             \
+#define LOAD(type, CONVERT)                                                   \
+    {                                                                         \
+        type value;                                                           \
+        FAULT_IF(cpu_core_load(&cpu->core, RS + IMM, &value, sizeof(value))); \
+        RD = (uint32_t)CONVERT(value);                                        \
     }
-#define STORE(type, CONVERT)                                        \
-    {                                                               \
-        type value = CONVERT((type)RT);                             \
-        FAULT_IF(mips_store(cpu, RS + IMM, &value, sizeof(value))); \
+#define STORE(type, CONVERT)                                                   \
+    {                                                                          \
+        type value = CONVERT((type)RT);                                        \
+        FAULT_IF(cpu_core_store(&cpu->core, RS + IMM, &value, sizeof(value))); \
     }
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__

@@ -75,7 +75,7 @@ int mips_do_ctc1(struct mips *cpu, const struct mips_insn *insn)
 static int load_single(struct mips *cpu, uint32_t addr, unsigned n)
 {
     uint32_t value;
-    int stop = mips_load(cpu, addr, &value, sizeof(value));
+    int stop = cpu_core_load(&cpu->core, addr, &value, sizeof(value));
     if (!stop)
         mips_set_single(cpu, n, mips_swap32(cpu, value));
     return stop;
@@ -86,7 +86,7 @@ static int load_double(struct mips *cpu, uint32_t addr, unsigned n)
     uint64_t value;
     if (!mips_is_double(cpu, n))
         return CPU_STOP_ILLEGAL;
-    int stop = mips_load(cpu, addr, &value, sizeof(value));
+    int stop = cpu_core_load(&cpu->core, addr, &value, sizeof(value));
     if (!stop)
         mips_set_double(cpu, n, mips_swap64(cpu, value));
     return stop;
@@ -95,7 +95,7 @@ static int load_double(struct mips *cpu, uint32_t addr, unsigned n)
 static int store_single(struct mips *cpu, uint32_t addr, unsigned n)
 {
     uint32_t value = mips_swap32(cpu, (uint32_t)cpu->state.fpr[n]);
-    return mips_store(cpu, addr, &value, sizeof(value));
+    return cpu_core_store(&cpu->core, addr, &value, sizeof(value));
 }
 
 static int store_double(struct mips *cpu, uint32_t addr, unsigned n)
@@ -103,7 +103,7 @@ static int store_double(struct mips *cpu, uint32_t addr, unsigned n)
     if (!mips_is_double(cpu, n))
         return CPU_STOP_ILLEGAL;
     uint64_t value = mips_swap64(cpu, mips_get_double(cpu, n));
-    return mips_store(cpu, addr, &value, sizeof(value));
+    return cpu_core_store(&cpu->core, addr, &value, sizeof(value));
 }
 
 int mips_do_lwc1(struct mips *cpu, const struct mips_insn *insn)

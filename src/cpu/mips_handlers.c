@@ -35,9 +35,9 @@ static uint32_t right_address(const struct mips *cpu, uint32_t addr)
 static int load_bytes(struct mips *cpu, uint32_t addr, uint32_t from, unsigned n, uint32_t *out)
 {
     uint8_t bytes[4];
-    int stop = mips_load(cpu, from, bytes, n);
+    int stop = cpu_core_load(&cpu->core, from, bytes, n);
     if (stop == CPU_STOP_PAGE || stop == CPU_STOP_ALIGN)
-        cpu->trap.addr = addr;
+        cpu->core.trap.addr = addr;
     if (stop)
         return stop;
     *out = 0;
@@ -53,9 +53,9 @@ static int store_bytes(struct mips *cpu, uint32_t addr, uint32_t to, unsigned n,
         bytes[cpu->order == MIPS_BIG ? n - 1 - i : i] = (uint8_t)value;
         value >>= 8;
     }
-    int stop = mips_store(cpu, to, bytes, n);
+    int stop = cpu_core_store(&cpu->core, to, bytes, n);
     if (stop == CPU_STOP_PAGE || stop == CPU_STOP_ALIGN)
-        cpu->trap.addr = addr;
+        cpu->core.trap.addr = addr;
     return stop;
 }
 
@@ -101,8 +101,8 @@ int mips_do_ll(struct mips *cpu, const struct mips_insn *insn)
 {
     uint32_t addr = address(cpu, insn), value;
     if (addr % 4)
-        return mips_misaligned(cpu, addr, CPU_READ);
-    int stop = mips_load(cpu, addr, &value, sizeof(value));
+        return cpu_core_misaligned(&cpu->core, addr, CPU_READ);
+    int stop = cpu_core_load(&cpu->core, addr, &value, sizeof(value));
     if (stop)
         return stop;
     struct mips_state *s = &cpu->state;
@@ -119,15 +119,15 @@ int mips_do_sc(struct mips *cpu, const struct mips_insn *insn)
     struct mips_state *s = &cpu->state;
     uint32_t addr = address(cpu, insn), value;
     if (addr % 4)
-        return mips_misaligned(cpu, addr, CPU_WRITE);
+        return cpu_core_misaligned(&cpu->core, addr, CPU_WRITE);
     bool good = s->link_set && s->link_addr == addr;
-    int stop = good ? mips_load(cpu, addr, &value, sizeof(value)) : 0;
+    int stop = good ? cpu_core_load(&cpu->core, addr, &value, sizeof(value)) : 0;
     if (stop)
         return stop;
     good = good && mips_swap32(cpu, value) == s->link_value;
     if (good) {
         value = mips_swap32(cpu, cpu->r[insn->rt]);
-        stop = mips_store(cpu, addr, &value, sizeof(value));
+        stop = cpu_core_store(&cpu->core, addr, &value, sizeof(value));
         if (stop)
             return stop;
     }

@@ -2,19 +2,15 @@
 #ifndef CPU_MIPS_INTERNAL_H
 #define CPU_MIPS_INTERNAL_H
 
+#include "cpu/core.h"
 #include "cpu/mips.h"
-#include "cpu/store.h"
 
 struct mips;
 struct mips_insn;
 
 /* Executes one instruction. 0 when it is done; or, with nothing changed, the CPU_STOP_* it ends with
- * (cpu->trap filled), or MIPS_RETRY. */
+ * (cpu->core.trap filled), or CPU_RETRY. */
 typedef int (*mips_handler)(struct mips *cpu, const struct mips_insn *insn);
-
-/* The store would have changed the code being executed, so nothing was stored: to be done again with
- * the instruction alone in its block. */
-enum { MIPS_RETRY = 64 };
 
 /* Modes of the store. */
 enum mips_order { MIPS_LITTLE, MIPS_BIG };
@@ -62,60 +58,22 @@ struct mips_block {
 };
 
 struct mips {
-    struct cpu base;
+    struct cpu_core core;
     uint32_t r[MIPS_R_COUNT]; /* the registers while running; `state` has them in between */
-    struct cpu_tlb *tlb;
-    const struct cpu_block *block; /* being executed; NULL between runs */
-    struct cpu_space *space;
-    struct cpu_store *store;
-    struct cpu_trap trap;
-    struct mips_state state; /* fpr, fcsr, link: always up to date; the rest between runs */
+    struct mips_state state;  /* fpr, fcsr, link: always up to date; the rest between runs */
     enum mips_order order;
-    bool alone;       /* the block holds one step alone, which was not kept */
     uint64_t retired; /* instructions of earlier runs */
-    uint64_t stamp;   /* marks the jumps of this processor (cpu/store.h) */
-    uint64_t store_epoch;
-    uint64_t exec_epoch;
-    uint64_t probe[CPU_PROBES_MAX];
-    unsigned probes;
-    uint32_t probe_passed; /* the last run stopped at this probe, when it is_passed */
-    bool probe_is_passed;
 };
 
 struct cpu_store *mips_store_new(size_t max_bytes);
 
-/* mips_memory.c. Addresses of the kernel's half are CPU_STOP_ALIGN, as Linux gives SIGBUS. */
-int mips_load_slow(struct mips *cpu, uint32_t addr, void *out, unsigned n);
-int mips_store_slow(struct mips *cpu, uint32_t addr, const void *bytes, unsigned n);
-int mips_misaligned(struct mips *cpu, uint32_t addr, enum cpu_access access);
+/* mips_lookup.c */
 
-/* Takes a new stamp: all jumps are looked up anew. */
-void mips_forget_jumps(struct mips *cpu);
 /* The block at `pc`, of at most `limit` instructions (a branch and its slot alone may be one more):
  * a kept one, which is also put into the table of jumps, or the scratch block when the limit, a
  * probe or the page's end wants it, or not `keep`. 0 or CPU_STOP_*. No block may be in execution. */
 int mips_find_block(struct mips *cpu, uint32_t pc, unsigned limit, bool keep,
                     struct cpu_block **block);
-
-/* The guest's memory, as bytes. 0, or the stop code to be returned at once. All or nothing, also
- * across pages; `n` is at most 8. */
-static inline int mips_load(struct mips *cpu, uint32_t addr, void *out, unsigned n)
-{
-    const uint8_t *host = cpu_tlb_find(cpu->tlb->read, addr, n);
-    if (!host)
-        return mips_load_slow(cpu, addr, out, n);
-    memcpy(out, host, n);
-    return 0;
-}
-
-static inline int mips_store(struct mips *cpu, uint32_t addr, const void *bytes, unsigned n)
-{
-    uint8_t *host = cpu_tlb_find(cpu->tlb->write, addr, n);
-    if (!host)
-        return mips_store_slow(cpu, addr, bytes, n);
-    memcpy(host, bytes, n);
-    return 0;
-}
 
 /* Between the guest's byte order and the host's. */
 static inline uint32_t mips_swap32(const struct mips *cpu, uint32_t value)

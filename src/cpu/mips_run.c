@@ -30,12 +30,7 @@ static void enter(struct mips *cpu)
     cpu->r[MIPS_ZERO] = 0;
     cpu->r[MIPS_R_HI] = cpu->state.hi;
     cpu->r[MIPS_R_LO] = cpu->state.lo;
-    cpu->block = NULL;
-    if (cpu->state.pc != cpu->probe_passed)
-        cpu->probe_is_passed = false;
-    if (cpu->store_epoch != cpu_store_epoch(cpu->store) ||
-        cpu->exec_epoch != cpu_space_exec_epoch(cpu->space))
-        mips_forget_jumps(cpu);
+    cpu_core_enter(&cpu->core, cpu->state.pc);
 }
 
 static void leave(struct mips *cpu, uint32_t pc, int stop)
@@ -44,10 +39,7 @@ static void leave(struct mips *cpu, uint32_t pc, int stop)
     cpu->state.hi = cpu->r[MIPS_R_HI];
     cpu->state.lo = cpu->r[MIPS_R_LO];
     cpu->state.pc = pc;
-    cpu->block = NULL;
-    /* Not done is an instruction that faulted. */
-    if (stop == CPU_STOP_BUDGET || stop == CPU_STOP_SYSCALL)
-        cpu->probe_is_passed = false;
+    cpu_core_leave(&cpu->core, stop);
 }
 
 static unsigned limit_of(int64_t left)
@@ -86,7 +78,7 @@ static unsigned limit_of(int64_t left)
 #define ENTER(to)                               \
     do {                                        \
         struct cpu_block *next_block = (to);    \
-        cpu->block = next_block;                \
+        cpu->core.block = next_block;           \
         if (unlikely(left < next_block->count)) \
             goto too_long;                      \
         START(next_block);                      \
@@ -101,7 +93,7 @@ static unsigned limit_of(int64_t left)
         stop = mips_find_block(cpu, pc, limit_of(left), keep_it, &block); \
         if (stop)                                                         \
             goto out;                                                     \
-        cpu->block = block;                                               \
+        cpu->core.block = block;                                          \
     } while (0)
 
 #define OP(name) op_##name : DO_##name NEXT();
@@ -127,14 +119,14 @@ static int run(struct mips *cpu, int64_t *budget_left, uint32_t *pc_out)
     uint32_t *const r = cpu->r;
     int64_t left = *budget_left;
     uint32_t pc = *pc_out;
-    const struct cpu_jump *const jumps = cpu_store_jumps(cpu->store);
+    const struct cpu_jump *const jumps = cpu_store_jumps(cpu->core.store);
     struct cpu_block *block;
     struct mips_insn *insn;
     int stop;
 
 find : {
     const struct cpu_jump *jump = &jumps[cpu_jump_slot(pc)];
-    if (jump->key == (pc ^ cpu->stamp)) {
+    if (jump->key == (pc ^ cpu->core.stamp)) {
         r[MIPS_R_PAGE] = pc & PAGE_MASK;
         ENTER(jump->block);
     }
@@ -146,27 +138,27 @@ find : {
     /* A jump that is taken for the first time: remembered when it stays in the page, for then
      * both ends are thrown out together. */
 link : {
-    struct cpu_block_page *page = cpu->block->page;
-    uint64_t epoch = cpu_store_epoch(cpu->store);
+    struct cpu_block_page *page = cpu->core.block->page;
+    uint64_t epoch = cpu_store_epoch(cpu->core.store);
     pc = r[MIPS_R_PAGE] + insn->imm;
     if (insn->imm >= CPU_PAGE_BYTES || !page)
         goto find;
     FIND(true);
-    if (block->page == page && cpu_store_epoch(cpu->store) == epoch)
+    if (block->page == page && cpu_store_epoch(cpu->core.store) == epoch)
         insn->link = block;
     START(block);
 }
 
     /* The budget ends within the block, which was not begun. */
 too_long:
-    pc = r[MIPS_R_PAGE] + cpu->block->start;
+    pc = r[MIPS_R_PAGE] + cpu->core.block->start;
     FIND(true);
     START(block);
 
 fault:
-    left += cpu->block->count - insn->pos;
-    pc = r[MIPS_R_PAGE] + cpu->block->start + 4u * insn->pos;
-    if (stop == MIPS_RETRY) {
+    left += cpu->core.block->count - insn->pos;
+    pc = r[MIPS_R_PAGE] + cpu->core.block->start + 4u * insn->pos;
+    if (stop == CPU_RETRY) {
         FIND(false);
         START(block);
     }
@@ -224,7 +216,7 @@ op_JR:
     goto find;
 
 op_COUNTER : {
-    int64_t begun = cpu->block->count - insn->pos;
+    int64_t begun = cpu->core.block->count - insn->pos;
     uint64_t now = cpu->retired + (uint64_t)(*budget_left - left - begun);
     RD = (uint32_t)(now / MIPS_COUNT_CYCLES);
     NEXT();
@@ -234,8 +226,8 @@ op_HANDLER:
     NEXT();
     /* In a delay slot: Linux goes on behind the branch, at this instruction. */
 op_SYSCALL:
-    pc = r[MIPS_R_PAGE] + cpu->block->start + 4u * insn->pos + 4;
-    left += cpu->block->count - insn->pos - 1;
+    pc = r[MIPS_R_PAGE] + cpu->core.block->start + 4u * insn->pos + 4;
+    left += cpu->core.block->count - insn->pos - 1;
     stop = CPU_STOP_SYSCALL;
     goto out;
 op_STOP:
@@ -254,7 +246,7 @@ enum cpu_stop mips_run(struct cpu *base, uint64_t budget, uint64_t *used, struct
     int64_t all = budget < INT64_MAX ? (int64_t)budget : INT64_MAX;
     uint32_t pc = cpu->state.pc;
     *used = 0;
-    *trap = cpu->trap = (struct cpu_trap){0};
+    *trap = cpu->core.trap = (struct cpu_trap){0};
     if (all == 0)
         return CPU_STOP_BUDGET;
     int64_t left = all - cpu->state.owed;
@@ -264,6 +256,6 @@ enum cpu_stop mips_run(struct cpu *base, uint64_t budget, uint64_t *used, struct
     cpu->state.owed = left < 0;
     *used = (uint64_t)(all - (left < 0 ? 0 : left));
     cpu->retired += *used;
-    *trap = cpu->trap;
+    *trap = cpu->core.trap;
     return (enum cpu_stop)stop;
 }
