@@ -1,129 +1,48 @@
-/* Reaches src/cpu: any words as a MIPS program of either byte order, over a few pages of each kind.
- * The interpreter must stay within them, and the end must not depend on how the budget is cut into
- * slices. */
-#include "cpu/mips.h"
+/* Reaches src/cpu: any words as a MIPS program of either byte order (fuzz/processor.h). */
+#include "processor.h"
 
-#include <assert.h>
-#include <stdlib.h>
-#include <string.h>
+#include "cpu/mips.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define PAGE ((uint64_t)CPU_PAGE_BYTES)
+enum { BIG = 8, FR = 16 }; /* of the selector */
 
-enum {
-    FRAMES = 24,
-    STORE_BYTES = 1 << 16, /* small: it is thrown out often */
-    BUDGET = 3000,
-    STOPS_MAX = 24,
-    CODE = 0x10000,    /* two pages, may be written */
-    FILE_AT = 0x12000, /* the program once more, from a file */
-    DATA = 0x20000,    /* four pages, nothing behind them */
-    CONST = 0x30000,   /* read only */
-    /* Bits of the first byte, beside the registers' rotation. */
-    BIG = 8,
-    FR = 16,
-    PROBE = 32,
-    FROM_FILE = 64,
-    AT_PAGE_END = 128,
-};
-
-struct machine {
-    struct cpu_pool *pool;
-    struct cpu_space *space;
-    struct cpu_code *code;
-    struct cpu *cpu;
-    uint64_t used;
-    enum cpu_stop stops[STOPS_MAX];
-    unsigned count;
-};
-
-static uint8_t file[PAGE];
-
-/* Registers that point somewhere useful more often than not. */
-static void set_registers(struct mips_state *s, uint8_t selector)
+static const struct cpu_ops *ops(uint8_t selector)
 {
-    static const uint32_t values[] = {DATA + 64, CODE + 16,           DATA + PAGE - 4, CONST,
-                                      16,        DATA + 4 * PAGE - 8, UINT32_MAX,      FILE_AT + 3};
+    return selector & BIG ? &mips_be_ops : &mips_le_ops;
+}
+
+static void set_registers(struct cpu *cpu, uint8_t selector)
+{
+    struct mips_state *s = mips_state(cpu);
     for (unsigned i = 1; i < 32; i++)
-        s->reg[i] = values[(i + selector) % ARRAY_LEN(values)];
+        s->reg[i] = (uint32_t)processor_value(i, selector);
     for (unsigned i = 0; i < 32; i++)
         s->fpr[i] = UINT64_C(0x3ff0000000000000) + ((uint64_t)i << (i + selector) % 63);
     s->fr = (selector & FR) != 0;
-    s->pc = (selector & FROM_FILE) ? FILE_AT : CODE + ((selector & AT_PAGE_END) ? PAGE - 8 : 0);
 }
 
-static void open_machine(struct machine *m, uint8_t selector)
+static void pass(struct cpu *cpu)
 {
-    const struct span none = {NULL, 0};
-    *m = (struct machine){.pool = cpu_pool_new(FRAMES), .code = cpu_code_new(STORE_BYTES)};
-    m->space = cpu_space_new(m->pool);
-    m->cpu = cpu_new(selector & BIG ? &mips_be_ops : &mips_le_ops, m->code, m->space);
-    int rc = cpu_space_map(m->space, CODE, 2 * PAGE, CPU_READ | CPU_WRITE | CPU_EXEC, none);
-    rc |= cpu_space_map(m->space, FILE_AT, PAGE, CPU_READ | CPU_WRITE | CPU_EXEC,
-                        span_of(file, PAGE));
-    rc |= cpu_space_map(m->space, DATA, 4 * PAGE, CPU_READ | CPU_WRITE, none);
-    rc |= cpu_space_map(m->space, CONST, PAGE, CPU_READ, none);
-    struct mips_state *s = mips_state(m->cpu);
-    set_registers(s, selector);
-    rc |= cpu_space_poke(m->space, CODE + (s->pc & (PAGE - 1)), file, PAGE);
-    if (selector & PROBE)
-        rc |= m->cpu->ops->probe_add(m->cpu, s->pc + 8);
-    assert(rc == 0);
+    struct mips_state *s = mips_state(cpu);
+    s->pc = (s->pc + 4) & ~3u;
 }
 
-static void close_machine(struct machine *m)
+static void check(const struct cpu *cpu)
 {
-    cpu_free(m->cpu);
-    cpu_space_free(m->space);
-    cpu_code_free(m->code);
-    cpu_pool_free(m->pool);
-}
-
-static void run(struct machine *m, uint64_t slice)
-{
-    struct cpu_trap trap;
-    struct mips_state *s = mips_state(m->cpu);
-    while (m->used < BUDGET && m->count < STOPS_MAX) {
-        uint64_t left = BUDGET - m->used, used;
-        enum cpu_stop stop = cpu_run(m->cpu, left < slice ? left : slice, &used, &trap);
-        assert(used <= slice && (stop != CPU_STOP_BUDGET || used > 0));
-        assert(s->reg[0] == 0);
-        m->used += used;
-        if (stop == CPU_STOP_BUDGET)
-            continue;
-        m->stops[m->count++] = stop;
-        if (stop != CPU_STOP_PROBE && stop != CPU_STOP_SYSCALL)
-            s->pc = (s->pc + 4) & ~3u;
-    }
-}
-
-static void compare(struct machine *a, struct machine *b)
-{
-    assert(a->used == b->used && a->count == b->count);
-    assert(memcmp(a->stops, b->stops, sizeof(a->stops)) == 0);
-    assert(memcmp(mips_state(a->cpu), mips_state(b->cpu), sizeof(struct mips_state)) == 0);
-    for (uint64_t addr = CODE; addr <= CONST; addr += PAGE) {
-        uint8_t in_a[PAGE], in_b[PAGE];
-        int rc = cpu_space_read(a->space, addr, in_a, PAGE);
-        assert(rc == cpu_space_read(b->space, addr, in_b, PAGE));
-        assert(rc < 0 || memcmp(in_a, in_b, PAGE) == 0);
-    }
+    struct mips_state s;
+    cpu->ops->save(cpu, &s);
+    assert(s.reg[MIPS_ZERO] == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size < 2)
-        return 0;
-    struct machine whole, sliced;
-    memset(file, 0xff, sizeof(file));
-    memcpy(file, data + 2, size - 2 < PAGE ? size - 2 : PAGE);
-    open_machine(&whole, data[0]);
-    open_machine(&sliced, data[0]);
-    run(&whole, BUDGET);
-    run(&sliced, data[1] % 100 + 1);
-    compare(&whole, &sliced);
-    close_machine(&whole);
-    close_machine(&sliced);
-    return 0;
+    static const struct processor mips = {.ops = ops,
+                                          .set_registers = set_registers,
+                                          .pass = pass,
+                                          .check = check,
+                                          .fill = 0xff,
+                                          .end = 8,
+                                          .probe = 8};
+    return run_input(&mips, data, size);
 }

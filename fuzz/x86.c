@@ -1,120 +1,39 @@
-/* Reaches src/cpu: any bytes as a program, over a few pages of each kind. The interpreter must stay
- * within them, and the end must not depend on how the budget is cut into slices. */
-#include "cpu/x86.h"
+/* Reaches src/cpu: any bytes as an x86-64 program (fuzz/processor.h). */
+#include "processor.h"
 
-#include <assert.h>
-#include <stdlib.h>
-#include <string.h>
+#include "cpu/x86.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum {
-    PAGE = CPU_PAGE_BYTES,
-    FRAMES = 24,
-    STORE_BYTES = 1 << 16, /* small: it is thrown out often */
-    BUDGET = 3000,
-    STOPS_MAX = 24,
-    CODE = 0x10000,    /* two pages, may be written */
-    FILE_AT = 0x12000, /* the program once more, from a file */
-    DATA = 0x20000,    /* four pages, nothing behind them */
-    CONST = 0x30000,   /* read only */
-};
-
-struct machine {
-    struct cpu_pool *pool;
-    struct cpu_space *space;
-    struct x86_code *code;
-    struct x86 *cpu;
-    uint64_t used;
-    enum cpu_stop stops[STOPS_MAX];
-    unsigned count;
-};
-
-static uint8_t file[PAGE];
-
-/* Registers that point somewhere useful more often than not. */
-static void set_registers(struct x86_state *s, uint8_t selector)
+static const struct cpu_ops *ops(uint8_t selector)
 {
-    static const uint64_t values[] = {DATA + 64, CODE + 16,           DATA + PAGE - 4, CONST,
-                                      16,        DATA + 4 * PAGE - 8, UINT64_MAX,      FILE_AT + 3};
+    (void)selector;
+    return &x86_64_ops;
+}
+
+static void set_registers(struct cpu *cpu, uint8_t selector)
+{
+    struct x86_state *s = x86_state(x86_from_cpu(cpu));
     for (unsigned i = 0; i < 16; i++)
-        s->reg[i] = values[(i + selector) % ARRAY_LEN(values)];
+        s->reg[i] = processor_value(i, selector);
     s->reg[X86_RSP] = DATA + 2 * PAGE;
     s->fs_base = DATA;
     s->gs_base = CODE;
-    s->rip = (selector & 64) ? FILE_AT : CODE + ((selector & 128) ? PAGE - 7 : 0);
 }
 
-static void open_machine(struct machine *m, uint8_t selector)
+static void pass(struct cpu *cpu)
 {
-    const struct span none = {NULL, 0};
-    *m = (struct machine){.pool = cpu_pool_new(FRAMES), .code = x86_code_new(STORE_BYTES)};
-    m->space = cpu_space_new(m->pool);
-    m->cpu = x86_new(m->code, m->space);
-    int rc = cpu_space_map(m->space, CODE, 2 * PAGE, CPU_READ | CPU_WRITE | CPU_EXEC, none);
-    rc |= cpu_space_map(m->space, FILE_AT, PAGE, CPU_READ | CPU_WRITE | CPU_EXEC,
-                        span_of(file, PAGE));
-    rc |= cpu_space_map(m->space, DATA, 4 * PAGE, CPU_READ | CPU_WRITE, none);
-    rc |= cpu_space_map(m->space, CONST, PAGE, CPU_READ, none);
-    struct x86_state *s = x86_state(m->cpu);
-    set_registers(s, selector);
-    rc |= cpu_space_poke(m->space, CODE + (s->rip & (PAGE - 1)), file, PAGE - 16);
-    if (selector & 32)
-        rc |= x86_probe_add(m->cpu, s->rip + 5);
-    assert(rc == 0);
-}
-
-static void close_machine(struct machine *m)
-{
-    x86_free(m->cpu);
-    cpu_space_free(m->space);
-    x86_code_free(m->code);
-    cpu_pool_free(m->pool);
-}
-
-static void run(struct machine *m, uint64_t slice)
-{
-    struct cpu_trap trap;
-    struct x86_state *s = x86_state(m->cpu);
-    while (m->used < BUDGET && m->count < STOPS_MAX) {
-        uint64_t left = BUDGET - m->used, used;
-        enum cpu_stop stop = x86_run(m->cpu, left < slice ? left : slice, &used, &trap);
-        assert(used <= slice && (stop != CPU_STOP_BUDGET || used > 0));
-        m->used += used;
-        if (stop == CPU_STOP_BUDGET)
-            continue;
-        m->stops[m->count++] = stop;
-        if (stop != CPU_STOP_PROBE && stop != CPU_STOP_SYSCALL)
-            s->rip++;
-    }
-}
-
-static void compare(struct machine *a, struct machine *b)
-{
-    assert(a->used == b->used && a->count == b->count);
-    assert(memcmp(a->stops, b->stops, sizeof(a->stops)) == 0);
-    assert(memcmp(x86_state(a->cpu), x86_state(b->cpu), sizeof(struct x86_state)) == 0);
-    for (uint64_t addr = CODE; addr <= CONST; addr += PAGE) {
-        uint8_t in_a[PAGE], in_b[PAGE];
-        int rc = cpu_space_read(a->space, addr, in_a, PAGE);
-        assert(rc == cpu_space_read(b->space, addr, in_b, PAGE));
-        assert(rc < 0 || memcmp(in_a, in_b, PAGE) == 0);
-    }
+    x86_state(x86_from_cpu(cpu))->rip++;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size < 2)
-        return 0;
-    struct machine whole, sliced;
-    memset(file, 0xcc, sizeof(file));
-    memcpy(file, data + 2, size - 2 < PAGE ? size - 2 : PAGE);
-    open_machine(&whole, data[0]);
-    open_machine(&sliced, data[0]);
-    run(&whole, BUDGET);
-    run(&sliced, data[1] % 100 + 1);
-    compare(&whole, &sliced);
-    close_machine(&whole);
-    close_machine(&sliced);
-    return 0;
+    static const struct processor x86 = {.ops = ops,
+                                         .set_registers = set_registers,
+                                         .pass = pass,
+                                         .fill = 0xcc,
+                                         .end = 7,
+                                         .probe = 5,
+                                         .shorter = 16};
+    return run_input(&x86, data, size);
 }
