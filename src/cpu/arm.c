@@ -48,7 +48,7 @@ static int load(struct cpu *cpu, const void *in)
         s.ex_bytes == 0 || s.ex_bytes == 1 || s.ex_bytes == 2 || s.ex_bytes == 4 || s.ex_bytes == 8;
     if ((s.cpsr & ~ARM_CPSR_VALID) || !(s.cpsr & ARM_CPSR_USER) || (s.fpscr & ~ARM_FPSCR_VALID) ||
         (s.reg[ARM_PC] & 1) || (!thumb && (s.cpsr & ARM_CPSR_IT)) || s.call_it > UINT8_MAX ||
-        !watches || s.unused)
+        !watches)
         return -EINVAL;
     *arm_state(cpu) = s;
     return 0;

@@ -50,7 +50,9 @@ struct arm_state {
     uint32_t ex_addr, ex_bytes;
     uint64_t ex_value;
     uint32_t call_it; /* ITSTATE of the last system call */
-    uint32_t unused;  /* 0 */
+    /* What instructions that may not use the pc find in its place: the last result that went there.
+     * Unpredictable, but the same however the budget is cut. */
+    uint32_t stale_pc;
 };
 
 extern const struct cpu_ops arm_ops; /* "arm" */

@@ -22,6 +22,7 @@ static void enter(struct arm *cpu)
 {
     uint32_t cpsr = cpu->state.cpsr;
     memcpy(cpu->r, cpu->state.reg, sizeof(cpu->state.reg));
+    cpu->r[ARM_PC] = cpu->state.stale_pc;
     cpu->r[ARM_R_N] = cpsr & ARM_CPSR_N;
     cpu->r[ARM_R_Z] = ~cpsr & ARM_CPSR_Z;
     cpu->r[ARM_R_C] = (cpsr & ARM_CPSR_C) != 0;
@@ -38,6 +39,7 @@ static void leave(struct arm *cpu, uint32_t pc, int stop)
     cpsr |= (r[ARM_R_C] ? ARM_CPSR_C : 0) | (r[ARM_R_V] >> 31 ? ARM_CPSR_V : 0);
     cpsr |= (it & 0xfc) << 8 | (it & 3) << 25 | (pc & 1 ? ARM_CPSR_T : 0);
     memcpy(cpu->state.reg, r, sizeof(cpu->state.reg));
+    cpu->state.stale_pc = r[ARM_PC];
     cpu->state.reg[ARM_PC] = pc & ~1u;
     cpu->state.cpsr = cpsr;
     cpu_core_leave(&cpu->core, stop);

@@ -1,4 +1,5 @@
 /* movs, cmps, stos, lods, scas, alone and repeated. */
+#include "cpu/x86_code.h"
 #include "cpu/x86_handlers.h"
 #include "cpu/x86_operand.h"
 
@@ -163,7 +164,9 @@ static uint64_t bulk(const struct string *s, unsigned opcode, uint64_t rounds)
 static int repeat(const struct string *s, uint64_t what)
 {
     struct x86 *cpu = s->cpu;
-    bool once = cpu->retrying;
+    /* Alone in a block that is not kept, nobody else notices that it writes over itself. */
+    const struct x86_block *block = cpu->block;
+    bool once = cpu->retrying || (!block->page && block->count == 1);
     cpu->retrying = false;
     unsigned opcode = what & X86_STRING_OPCODE;
     bool moves = (opcode & 0xfe) == 0xa4 || (opcode & 0xfe) == 0xaa;
