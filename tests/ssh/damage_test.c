@@ -217,20 +217,6 @@ static void every_split_gives_the_same_conversation(void **state)
     }
 }
 
-static int make_keys(void **state)
-{
-    static struct keys_ring ring;
-    keys_ring_init(&ring, &ssh_profile_openssh_9_2p1);
-    *state = &ring;
-    return 0;
-}
-
-static int drop_keys(void **state)
-{
-    keys_ring_fini(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,5 +225,5 @@ int main(void)
         cmocka_unit_test(a_flipped_bit_of_the_server_does_nothing),
         cmocka_unit_test(an_end_anywhere_is_an_end),
     };
-    return cmocka_run_group_tests(tests, make_keys, drop_keys);
+    return cmocka_run_group_tests(tests, keys_ring_setup, keys_ring_teardown);
 }

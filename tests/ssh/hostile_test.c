@@ -377,20 +377,6 @@ static void a_client_that_says_nothing_is_ended_after_its_time(void **state)
     }
 }
 
-static int make_keys(void **state)
-{
-    static struct keys_ring ring;
-    keys_ring_init(&ring, &ssh_profile_openssh_9_2p1);
-    *state = &ring;
-    return 0;
-}
-
-static int drop_keys(void **state)
-{
-    keys_ring_fini(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,5 +394,5 @@ int main(void)
         cmocka_unit_test(a_client_that_says_nothing_is_ended_after_its_time),
     };
     counting_init();
-    return cmocka_run_group_tests(tests, make_keys, drop_keys);
+    return cmocka_run_group_tests(tests, keys_ring_setup, keys_ring_teardown);
 }

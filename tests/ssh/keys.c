@@ -90,3 +90,17 @@ void keys_ring_fini(struct keys_ring *ring)
     crypto_suite_free(ring->suite);
     ssh_server_free(ring->server);
 }
+
+int keys_ring_setup(void **state)
+{
+    static struct keys_ring ring;
+    keys_ring_init(&ring, &ssh_profile_openssh_9_2p1);
+    *state = &ring;
+    return 0;
+}
+
+int keys_ring_teardown(void **state)
+{
+    keys_ring_fini(*state);
+    return 0;
+}

@@ -20,5 +20,8 @@ struct keys_ring {
 
 void keys_ring_init(struct keys_ring *ring, const struct ssh_profile *profile);
 void keys_ring_fini(struct keys_ring *ring);
+/* Of a group of tests: their *state is one ring, of OpenSSH 9.2p1. */
+int keys_ring_setup(void **state);
+int keys_ring_teardown(void **state);
 
 #endif

@@ -125,25 +125,11 @@ static void each_allocation_may_fail(void **state)
     fail_each(ring, "diffie-hellman-group14-sha256", "none");
 }
 
-static int make_keys(void **state)
-{
-    static struct keys_ring ring;
-    keys_ring_init(&ring, &ssh_profile_openssh_9_2p1);
-    *state = &ring;
-    return 0;
-}
-
-static int drop_keys(void **state)
-{
-    keys_ring_fini(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_allocation_may_fail),
     };
     counting_init();
-    return cmocka_run_group_tests(tests, make_keys, drop_keys);
+    return cmocka_run_group_tests(tests, keys_ring_setup, keys_ring_teardown);
 }
