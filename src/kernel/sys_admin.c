@@ -109,39 +109,34 @@ int64_t sys_restart_syscall(struct task *t, const uint64_t arg[6])
 
 /* ---- Refused to everybody, as on a machine that is locked down ---- */
 
-static int64_t refuse_unless(const struct task *t, unsigned capability, int64_t error)
-{
-    return creds_capable(&t->creds, capability) ? error : -EPERM;
-}
-
 int64_t sys_init_module(struct task *t, const uint64_t arg[6])
 {
     (void)arg;
-    return refuse_unless(t, CAP_SYS_MODULE, -EPERM);
+    return syscall_if_capable(t, CAP_SYS_MODULE, -EPERM);
 }
 
 int64_t sys_finit_module(struct task *t, const uint64_t arg[6])
 {
     (void)arg;
-    return refuse_unless(t, CAP_SYS_MODULE, -EPERM);
+    return syscall_if_capable(t, CAP_SYS_MODULE, -EPERM);
 }
 
 int64_t sys_delete_module(struct task *t, const uint64_t arg[6])
 {
     (void)arg;
-    return refuse_unless(t, CAP_SYS_MODULE, -ENOENT);
+    return syscall_if_capable(t, CAP_SYS_MODULE, -ENOENT);
 }
 
 int64_t sys_swapon(struct task *t, const uint64_t arg[6])
 {
     (void)arg;
-    return refuse_unless(t, CAP_SYS_ADMIN, -EPERM);
+    return syscall_if_capable(t, CAP_SYS_ADMIN, -EPERM);
 }
 
 int64_t sys_swapoff(struct task *t, const uint64_t arg[6])
 {
     (void)arg;
-    return refuse_unless(t, CAP_SYS_ADMIN, -EINVAL);
+    return syscall_if_capable(t, CAP_SYS_ADMIN, -EINVAL);
 }
 
 /* Ports of the hardware. */
@@ -160,7 +155,7 @@ int64_t sys_ioperm(struct task *t, const uint64_t arg[6])
 int64_t sys_acct(struct task *t, const uint64_t arg[6])
 {
     (void)arg;
-    return refuse_unless(t, CAP_SYS_PACCT, -ENOSYS);
+    return syscall_if_capable(t, CAP_SYS_PACCT, -ENOSYS);
 }
 
 /* Namespaces are not there; a share of files or of the directory ends when it is asked. */

@@ -11,15 +11,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static int64_t needs(const struct task *t, unsigned capability, int64_t answer)
-{
-    return creds_capable(&t->creds, capability) ? answer : -EPERM;
-}
-
 int64_t sys_vhangup(struct task *t, const uint64_t arg[6])
 {
     (void)arg;
-    return needs(t, CAP_SYS_TTY_CONFIG, 0);
+    return syscall_if_capable(t, CAP_SYS_TTY_CONFIG, 0);
 }
 
 /* The root is the machine's own, which cannot be moved. */
@@ -43,13 +38,13 @@ int64_t sys_pivot_root(struct task *t, const uint64_t arg[6])
 int64_t sys_kexec_load(struct task *t, const uint64_t arg[6])
 {
     (void)arg;
-    return needs(t, CAP_SYS_BOOT, -EPERM);
+    return syscall_if_capable(t, CAP_SYS_BOOT, -EPERM);
 }
 
 int64_t sys_kexec_file_load(struct task *t, const uint64_t arg[6])
 {
     (void)arg;
-    return needs(t, CAP_SYS_BOOT, -EPERM);
+    return syscall_if_capable(t, CAP_SYS_BOOT, -EPERM);
 }
 
 /* kernel.unprivileged_bpf_disabled; and no program passes the lockdown. */

@@ -40,6 +40,11 @@ void syscall_tell_refused(struct task *t, uint64_t number, const char *name_z)
     }
 }
 
+int64_t syscall_if_capable(const struct task *t, unsigned capability, int64_t answer)
+{
+    return creds_capable(&t->creds, capability) ? answer : -EPERM;
+}
+
 int64_t syscall_refuse(struct task *t)
 {
     bool foreign = abi_is_foreign(t->call_abi);
