@@ -8,13 +8,14 @@ import pytest
 from servers import OurServer, RealServer, why_not_sshd
 
 pytestmark = pytest.mark.skipif(bool(why_not_sshd()), reason=why_not_sshd())
-# A shell's first words are the machine's, so the commands say the same on every machine.
-SESSIONS = {"exec": ["printf 'out\\n'; printf 'err\\n' >&2; exit 3"],
+# A shell's first words are the machine's, so the commands say the same on every machine. They wait
+# for the end of their input: whether it or a program's end comes first is chance in a real server.
+SESSIONS = {"exec": ["cat; printf 'out\\n'; printf 'err\\n' >&2; exit 3"],
             "pty": ["-tt", "stty -a; exit 4"],
             "sftp": ["-s", "sftp"],
             "zlib": ["-C", "cat"],
-            "sntrup": ["-oKexAlgorithms=sntrup761x25519-sha512@openssh.com", "true"],
-            "gex": ["-oKexAlgorithms=diffie-hellman-group-exchange-sha256", "true"]}
+            "sntrup": ["-oKexAlgorithms=sntrup761x25519-sha512@openssh.com", "cat"],
+            "gex": ["-oKexAlgorithms=diffie-hellman-group-exchange-sha256", "cat"]}
 # The end of a program and the end of its output are told by two events that race in a real server.
 RACE = ("rcvd eof", "output open", "rcvd close", "obuf empty", "eof", "exit-status", "rtype", "eow",
         "free:", "nchannels", "status: The following", "#0 client-session", "close_write",
