@@ -40,7 +40,7 @@ int64_t now_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static const struct client_options OPTIONS = {
+static const struct ssh_client_options OPTIONS = {
     .version_z = "SSH-2.0-Bench_1",
     .kex_z = "curve25519-sha256,kex-strict-c-v00@openssh.com",
     .hostkey_z = "ssh-ed25519",
@@ -64,7 +64,10 @@ void link_open(struct link *l, const struct keys_ring *ring, int port)
     const struct sockaddr_in address = {.sin_family = AF_INET,
                                         .sin_port = htons((uint16_t)port),
                                         .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    l->client = client_new(ring, &OPTIONS, (uint8_t)port);
+    const uint8_t seed[CRYPTO_RNG_SEED_BYTES] = {(uint8_t)port, 'c'};
+    l->client = ssh_client_new(ring->suite, &OPTIONS, seed);
+    if (l->client == NULL)
+        fail("out of memory");
     l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (l->fd < 0 || connect(l->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
         fail("connect to port %d: %s", port, strerror(errno));
@@ -73,7 +76,7 @@ void link_open(struct link *l, const struct keys_ring *ring, int port)
 
 void link_close(struct link *l)
 {
-    client_free(l->client);
+    ssh_client_free(l->client);
     close(l->fd);
 }
 
@@ -81,13 +84,13 @@ void link_close(struct link *l)
 
 static void send_all(struct link *l)
 {
-    struct span out = client_out(l->client);
+    struct span out = ssh_client_out(l->client);
     while (out.len > 0) {
         ssize_t n = send(l->fd, out.data, out.len, MSG_NOSIGNAL);
         if (n < 0)
             fail("send: %s", strerror(errno));
-        client_sent(l->client, (size_t)n);
-        out = client_out(l->client);
+        ssh_client_sent(l->client, (size_t)n);
+        out = ssh_client_out(l->client);
     }
 }
 
@@ -97,7 +100,7 @@ static void receive(struct link *l)
     ssize_t n = recv(l->fd, bytes, sizeof(bytes), 0);
     if (n <= 0)
         fail("the server has closed: %s", n < 0 ? strerror(errno) : "in order");
-    client_feed(l->client, span_of(bytes, (size_t)n));
+    ssh_client_feed(l->client, span_of(bytes, (size_t)n));
 }
 
 /* The next message of one of these numbers; others are skipped. */
@@ -105,7 +108,7 @@ static uint8_t wait_for(struct link *l, uint8_t a, uint8_t b)
 {
     struct span message;
     for (;;) {
-        while (client_next(l->client, &message)) {
+        while (ssh_client_next(l->client, &message)) {
             uint8_t type = message.data[0];
             if (type == a || type == b)
                 return type;
@@ -138,7 +141,7 @@ static void text(struct message *m, const char *text_z)
 
 static void say(struct link *l, struct message *m)
 {
-    client_send(l->client, buffer_span(&m->bytes));
+    ssh_client_send(l->client, buffer_span(&m->bytes));
     buffer_fini(&m->bytes);
     send_all(l);
 }
@@ -172,7 +175,7 @@ void link_kexinit(struct link *l)
     send_all(l);
     while (buffer_len(&l->client->server_init) == 0) {
         receive(l);
-        (void)client_next(l->client, &message);
+        (void)ssh_client_next(l->client, &message);
     }
 }
 
@@ -182,7 +185,7 @@ void link_keys(struct link *l)
     send_all(l);
     while (!l->client->has_keys) {
         receive(l);
-        (void)client_next(l->client, &message);
+        (void)ssh_client_next(l->client, &message);
         if (l->client->fault_z)
             fail("%s", l->client->fault_z);
     }
@@ -298,7 +301,7 @@ void link_expect(struct link *l, const char *text_z)
     struct span message;
     buffer_init(&seen, READ_BYTES);
     for (;;) {
-        while (client_next(l->client, &message))
+        while (ssh_client_next(l->client, &message))
             if (message.data[0] == SSH_MSG_CHANNEL_DATA)
                 (void)buffer_put(&seen, span_slice(message, DATA_AT, message.len));
         if (holds(buffer_span(&seen), text_z))
@@ -313,7 +316,7 @@ void link_settle(struct link *l, int quiet_ms)
     struct pollfd waits = {.fd = l->fd, .events = POLLIN};
     struct span message;
     do {
-        while (client_next(l->client, &message))
+        while (ssh_client_next(l->client, &message))
             ;
         send_all(l);
     } while (poll(&waits, 1, quiet_ms) > 0 && (receive(l), true));

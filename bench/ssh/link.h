@@ -3,11 +3,11 @@
 #ifndef BENCH_SSH_LINK_H
 #define BENCH_SSH_LINK_H
 
-#include "client.h"
+#include "keys.h"
 
 struct link {
     int fd;
-    struct client *client;
+    struct ssh_client *client;
 };
 
 /* Prints to standard error and exits. */

@@ -2,7 +2,7 @@
 #ifndef BENCH_SSH_MODES_H
 #define BENCH_SSH_MODES_H
 
-#include "client.h"
+#include "keys.h"
 
 struct mode_options {
     const char *lured_z, *bare_z, *image_z;

@@ -119,7 +119,7 @@ static void much_input_comes_back_whole(void **state)
         (void)buffer_put_u32(&message, PIECE);
         for (int j = 0; j < PIECE; j++)
             (void)buffer_put_u8(&message, (uint8_t)(i * 7 + j));
-        client_send(v.client, buffer_span(&message));
+        ssh_client_send(v.client, buffer_span(&message));
         buffer_fini(&message);
         /* A client waits for its window, which is 2 MiB. */
         if (i % 50 == 0)

@@ -71,7 +71,7 @@ void visit_init(struct visit *v, struct visit_host *h, enum visit_split split, u
     };
     v->self = v->service->new (h->host, &peer, seeds, v->now_us);
     assert(v->self != NULL);
-    v->client = client_new(&h->ring, &client_defaults, seed);
+    v->client = keys_client(&h->ring, &ssh_client_defaults, seed);
 }
 
 void visit_fini(struct visit *v)
@@ -79,7 +79,7 @@ void visit_fini(struct visit *v)
     struct buffer *buffers[] = {&v->sent,     &v->raw,    &v->records,
                                 &v->messages, &v->output, &v->errors};
     v->service->free(v->self);
-    client_free(v->client);
+    ssh_client_free(v->client);
     for (size_t i = 0; i < ARRAY_LEN(buffers); i++)
         buffer_fini(buffers[i]);
 }
@@ -171,7 +171,7 @@ static size_t piece(struct visit *v, size_t len)
 
 static bool pump_to_server(struct visit *v)
 {
-    struct span out = client_out(v->client);
+    struct span out = ssh_client_out(v->client);
     size_t n = piece(v, out.len);
     if (n > v->cut_at - v->to_server)
         n = v->cut_at - v->to_server;
@@ -179,7 +179,7 @@ static bool pump_to_server(struct visit *v)
         n = v->service->feed(v->self, span_slice(out, 0, n), v->now_us);
         v->wants_run = true;
     }
-    client_sent(v->client, n);
+    ssh_client_sent(v->client, n);
     v->to_server += n;
     return n > 0;
 }
@@ -189,7 +189,7 @@ static bool pump_to_client(struct visit *v)
     struct span out = v->service->out(v->self);
     size_t n = piece(v, out.len);
     put_span(&v->sent, span_slice(out, 0, n));
-    client_feed(v->client, span_slice(out, 0, n));
+    ssh_client_feed(v->client, span_slice(out, 0, n));
     if (n > 0) {
         v->service->sent(v->self, n);
         v->wants_run = true;
@@ -215,7 +215,7 @@ static bool take_messages(struct visit *v)
 {
     bool moved = false;
     struct span message;
-    while (client_next(v->client, &message)) {
+    while (ssh_client_next(v->client, &message)) {
         struct cursor c = cursor_of(message);
         uint8_t type = cursor_u8(&c);
         cursor_u32(&c);
@@ -271,7 +271,7 @@ void visit_say(struct visit *v, const char *tokens_z)
     buffer_init(&payload, VISIT_MAX_BYTES);
     bool good = compose(tokens_z, &payload);
     assert(good);
-    client_send(v->client, buffer_span(&payload));
+    ssh_client_send(v->client, buffer_span(&payload));
     visit_pump(v);
     buffer_fini(&payload);
 }

@@ -3,11 +3,11 @@
 #ifndef TESTS_SESSION_VISIT_H
 #define TESTS_SESSION_VISIT_H
 
-#include "client.h"
 #include "keys.h"
 #include "session/policy.h"
 #include "session/session_host.h"
 #include "session/ssh_service.h"
+#include "ssh/client.h"
 
 enum visit_split { VISIT_WHOLE, VISIT_BYTES, VISIT_RANDOM };
 
@@ -26,7 +26,7 @@ void visit_host_fini(struct visit_host *h);
 struct visit {
     const struct service *service;
     void *self;
-    struct client *client;
+    struct ssh_client *client;
     int64_t now_us;
     enum visit_split split;
     struct crypto_rng rng;

@@ -56,7 +56,7 @@ static int tear_down(void **state)
 }
 
 /* Logs in, runs a command, gets its output and its status. */
-static void talk(const struct keys_ring *ring, const struct client_options *options,
+static void talk(const struct keys_ring *ring, const struct ssh_client_options *options,
                  enum pair_split split)
 {
     struct pair p;
@@ -86,7 +86,7 @@ static void every_cipher_and_mac_works_with_every_split(void **state)
     for (size_t c = 0; c < ARRAY_LEN(ciphers_z); c++)
         for (size_t m = 0; m < ARRAY_LEN(macs_z); m++)
             for (int split = PAIR_WHOLE; split <= PAIR_RANDOM; split++) {
-                struct client_options options = client_defaults;
+                struct ssh_client_options options = ssh_client_defaults;
                 options.cipher_cs_z = options.cipher_sc_z = ciphers_z[c];
                 options.mac_cs_z = options.mac_sc_z = macs_z[m];
                 talk(*state, &options, (enum pair_split)split);
@@ -97,7 +97,7 @@ static void every_kex_works_with_every_host_key(void **state)
 {
     for (size_t k = 0; k < ARRAY_LEN(kex_z); k++)
         for (size_t h = 0; h < ARRAY_LEN(hostkeys_z); h++) {
-            struct client_options options = client_defaults;
+            struct ssh_client_options options = ssh_client_defaults;
             char list_z[128];
             snprintf(list_z, sizeof(list_z), "%s%s", kex_z[k], h % 2 ? STRICT : "");
             options.kex_z = list_z;
@@ -108,7 +108,7 @@ static void every_kex_works_with_every_host_key(void **state)
 
 static void the_largest_group_works(void **state)
 {
-    struct client_options options = client_defaults;
+    struct ssh_client_options options = ssh_client_defaults;
     options.kex_z = "diffie-hellman-group18-sha512";
     talk(*state, &options, PAIR_WHOLE);
 }
@@ -116,7 +116,7 @@ static void the_largest_group_works(void **state)
 static void directions_are_negotiated_apart(void **state)
 {
     for (size_t c = 0; c < ARRAY_LEN(ciphers_z); c++) {
-        struct client_options options = client_defaults;
+        struct ssh_client_options options = ssh_client_defaults;
         options.cipher_cs_z = ciphers_z[c];
         options.cipher_sc_z = ciphers_z[ARRAY_LEN(ciphers_z) - 1 - c];
         options.mac_sc_z = "hmac-sha2-512-etm@openssh.com";
@@ -126,7 +126,7 @@ static void directions_are_negotiated_apart(void **state)
 
 static void an_aead_cipher_needs_no_common_mac(void **state)
 {
-    struct client_options options = client_defaults;
+    struct ssh_client_options options = ssh_client_defaults;
     options.cipher_cs_z = options.cipher_sc_z = "aes256-gcm@openssh.com";
     options.mac_cs_z = options.mac_sc_z = "";
     talk(*state, &options, PAIR_WHOLE);
@@ -135,14 +135,14 @@ static void an_aead_cipher_needs_no_common_mac(void **state)
 static void what_is_not_common_ends_in_silence(void **state)
 {
     for (int field = 0; field < 5; field++) {
-        struct client_options options = client_defaults;
+        struct ssh_client_options options = ssh_client_defaults;
         const char **names[] = {&options.kex_z, &options.hostkey_z, &options.cipher_sc_z,
                                 &options.mac_cs_z, &options.comp_z};
         struct pair p;
         *names[field] = "none-of-ours";
         options.by_hand = true;
         pair_init_on(&p, *state, &options, PAIR_WHOLE, 1);
-        client_send_kexinit(p.client);
+        ssh_client_send_kexinit(p.client);
         pair_pump(&p, true);
         assert_true(p.ended);
         assert_false(pair_saw(&p.messages, "DISCONNECT"));

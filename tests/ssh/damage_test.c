@@ -77,7 +77,7 @@ static void play(const struct keys_ring *ring, const struct suite *suite, enum p
                  uint8_t seed, struct damage damage, struct result *r)
 {
     struct pair p;
-    struct client_options options = client_defaults;
+    struct ssh_client_options options = ssh_client_defaults;
     options.kex_z = suite->kex_z;
     options.cipher_cs_z = options.cipher_sc_z = suite->cipher_z;
     options.mac_cs_z = options.mac_sc_z = suite->mac_z;

@@ -35,7 +35,7 @@ struct golden {
     bool running;
     bool end_seen;
     struct pair pair;
-    struct client_options options;
+    struct ssh_client_options options;
     const struct ssh_profile *profile;
     char option_z[3][LINE_MAX_BYTES];
 };
@@ -72,7 +72,7 @@ static void finish_case(struct golden *g)
         pair_fini(&g->pair);
     }
     g->running = g->end_seen = false;
-    g->options = client_defaults;
+    g->options = ssh_client_defaults;
     g->profile = &ssh_profile_openssh_9_2p1;
 }
 
@@ -99,7 +99,7 @@ static void start_by_hand(struct golden *g, bool with_version)
     if (!with_version) {
         buffer_clear(&g->pair.client->sender.out);
         struct span line = ssh_out(g->pair.ssh);
-        client_feed(g->pair.client, line);
+        ssh_client_feed(g->pair.client, line);
         ssh_sent(g->pair.ssh, line.len);
     }
     pair_pump(&g->pair, false);
@@ -140,9 +140,9 @@ static void send(struct golden *g, const char *tokens_z, bool raw)
     else if (!compose(tokens_z, &bytes))
         FAIL(g, "cannot compose: %s", tokens_z);
     if (raw)
-        client_send_raw(g->pair.client, buffer_span(&bytes));
+        ssh_client_send_raw(g->pair.client, buffer_span(&bytes));
     else if (!g->pair.eof_sent)
-        client_send_now(g->pair.client, buffer_span(&bytes));
+        ssh_client_send_now(g->pair.client, buffer_span(&bytes));
     pair_pump(&g->pair, true);
     buffer_fini(&bytes);
 }
@@ -246,7 +246,7 @@ static void run_line(struct golden *g, const char *line_z)
 static void run_file(const char *path_z)
 {
     struct golden g = {
-        .path_z = path_z, .options = client_defaults, .profile = &ssh_profile_openssh_9_2p1};
+        .path_z = path_z, .options = ssh_client_defaults, .profile = &ssh_profile_openssh_9_2p1};
     char line_z[LINE_MAX_BYTES];
     FILE *file = fopen(path_z, "r");
     assert_non_null(file);

@@ -30,8 +30,8 @@ struct victim {
 static void victim_start(struct victim *v, const struct keys_ring *ring, const char *comp_z,
                          bool logged_in)
 {
-    struct client_options options = client_defaults;
-    options.clear = true;
+    struct ssh_client_options options = ssh_client_defaults;
+    options.clear_z = ssh_profile_openssh_9_2p1.version_z;
     options.comp_z = comp_z;
     *v = (struct victim){.reads = true};
     counting_reset();
@@ -301,12 +301,12 @@ static void a_storm_of_new_keys(void **state)
     size_t first = 0;
     counting_reset();
     counting_on(true);
-    pair_init_on(&p, *state, &client_defaults, PAIR_WHOLE, 1);
+    pair_init_on(&p, *state, &ssh_client_defaults, PAIR_WHOLE, 1);
     p.silent = true;
     pair_pump(&p, true);
     pair_login(&p);
     for (int i = 0; i < 200; i++) {
-        client_send_kexinit(p.client);
+        ssh_client_send_kexinit(p.client);
         pair_pump(&p, true);
         if (i == 9)
             first = counting_live_bytes();
@@ -322,9 +322,9 @@ static void bombs_of_compressed_data(void **state)
 {
     struct pair p;
     struct buffer bomb;
-    struct client_options options = client_defaults;
+    struct ssh_client_options options = ssh_client_defaults;
     options.comp_z = "zlib@openssh.com";
-    options.clear = true;
+    options.clear_z = ssh_profile_openssh_9_2p1.version_z;
     buffer_init(&bomb, SSH_ZIP_MAX_BYTES * 2);
     buffer_put_u8(&bomb, 2);
     for (size_t i = 1; i < SSH_ZIP_MAX_BYTES; i++)
@@ -336,14 +336,14 @@ static void bombs_of_compressed_data(void **state)
     pair_login(&p);
     counting_on(false);
     for (int i = 0; i < 100; i++) {
-        client_send(p.client, buffer_span(&bomb));
+        ssh_client_send(p.client, buffer_span(&bomb));
         counting_on(true);
         pair_pump(&p, true);
         counting_on(false);
     }
     assert_false(p.ended);
     buffer_put_u8(&bomb, 0);
-    client_send(p.client, buffer_span(&bomb));
+    ssh_client_send(p.client, buffer_span(&bomb));
     pair_pump(&p, true);
     assert_true(p.ended);
     check_memory(2 * MIB);

@@ -91,6 +91,16 @@ void keys_ring_fini(struct keys_ring *ring)
     ssh_server_free(ring->server);
 }
 
+struct ssh_client *keys_client(const struct keys_ring *ring,
+                               const struct ssh_client_options *options, uint8_t seed)
+{
+    const uint8_t seeds[CRYPTO_RNG_SEED_BYTES] = {seed, 'c'};
+    struct ssh_client *c = ssh_client_new(ring->suite, options, seeds);
+    assert(c);
+    c->hostkeys = ring->hostkeys;
+    return c;
+}
+
 int keys_ring_setup(void **state)
 {
     static struct keys_ring ring;

@@ -2,6 +2,7 @@
 #ifndef TESTS_SSH_KEYS_H
 #define TESTS_SSH_KEYS_H
 
+#include "ssh/client.h"
 #include "ssh/hostkey.h"
 #include "ssh/profile.h"
 #include "ssh/ssh.h"
@@ -20,6 +21,9 @@ struct keys_ring {
 
 void keys_ring_init(struct keys_ring *ring, const struct ssh_profile *profile);
 void keys_ring_fini(struct keys_ring *ring);
+/* A client that knows the ring's host keys. */
+struct ssh_client *keys_client(const struct keys_ring *ring,
+                               const struct ssh_client_options *options, uint8_t seed);
 /* Of a group of tests: their *state is one ring, of OpenSSH 9.2p1. */
 int keys_ring_setup(void **state);
 int keys_ring_teardown(void **state);

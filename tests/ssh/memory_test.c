@@ -18,7 +18,7 @@ enum { RECORD_MAX_BYTES = 1 << 20, OUT_PIECE_BYTES = 1000 };
 static void record(const struct keys_ring *ring, const char *kex_z, const char *comp_z,
                    struct buffer *bytes)
 {
-    struct client_options options = client_defaults;
+    struct ssh_client_options options = ssh_client_defaults;
     struct pair p;
     options.kex_z = kex_z;
     options.comp_z = comp_z;
@@ -27,7 +27,7 @@ static void record(const struct keys_ring *ring, const char *kex_z, const char *
     pair_pump(&p, true);
     pair_login(&p);
     /* Here, for the keys depend on how much randomness the packets before them took. */
-    client_send_kexinit(p.client);
+    ssh_client_send_kexinit(p.client);
     pair_say(&p, "50 \"tcpip-forward\" 01 \"\" #0");
     pair_say(&p, "50 \"hostkeys-prove-00@openssh.com\" 01 \"x\"");
     pair_say(&p, "5a \"direct-tcpip\" #1 #2097152 #32768 \"a\" #80 \"b\" #1");

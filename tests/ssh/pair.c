@@ -10,18 +10,19 @@
 enum { PAIR_MAX_BYTES = 64 * 1024 * 1024, RANDOM_PIECE_MAX = 700 };
 
 void pair_init(struct pair *p, const struct ssh_profile *profile,
-               const struct client_options *options, enum pair_split split, uint8_t seed)
+               const struct ssh_client_options *options, enum pair_split split, uint8_t seed)
 {
     struct keys_ring own;
     keys_ring_init(&own, profile);
     pair_init_on(p, &own, options, split, seed);
     p->own = own;
-    p->client->ring = &p->own;
+    p->client->suite = p->own.suite;
+    p->client->hostkeys = p->own.hostkeys;
 }
 
 /* Puts the server where the first exchange has ended, with packets in the clear: what takes most of
  * a session's time is left out. */
-static void skip_exchange(struct ssh *s, const struct client_options *options)
+static void skip_exchange(struct ssh *s, const struct ssh_client_options *options)
 {
     ssh_sent(s, ssh_out(s).len);
     s->phase = SSH_PHASE_AUTH;
@@ -34,7 +35,7 @@ static void skip_exchange(struct ssh *s, const struct client_options *options)
 }
 
 void pair_init_on(struct pair *p, const struct keys_ring *ring,
-                  const struct client_options *options, enum pair_split split, uint8_t seed)
+                  const struct ssh_client_options *options, enum pair_split split, uint8_t seed)
 {
     uint8_t seeds[SSH_SEED_BYTES] = {seed, 's'};
     *p = (struct pair){.split = split,
@@ -48,8 +49,8 @@ void pair_init_on(struct pair *p, const struct keys_ring *ring,
     crypto_rng_init(&p->rng, seeds);
     p->ssh = ssh_new(ring->server, seeds, p->now_us);
     assert(p->ssh);
-    p->client = client_new(ring, options, seed);
-    if (options->clear)
+    p->client = keys_client(ring, options, seed);
+    if (options->clear_z)
         skip_exchange(p->ssh, options);
 }
 
@@ -59,7 +60,7 @@ void pair_fini(struct pair *p)
     for (size_t i = 0; i < ARRAY_LEN(buffers); i++)
         buffer_fini(buffers[i]);
     ssh_free(p->ssh);
-    client_free(p->client);
+    ssh_client_free(p->client);
     keys_ring_fini(&p->own);
 }
 
@@ -211,7 +212,7 @@ static bool pump_to_client(struct pair *p)
 {
     uint8_t flipped;
     struct span out = next_piece(p, ssh_out(p->ssh), p->to_client, p->flip_back_at, &flipped);
-    client_feed(p->client, out);
+    ssh_client_feed(p->client, out);
     ssh_sent(p->ssh, out.len);
     p->to_client += out.len;
     return out.len > 0;
@@ -234,13 +235,13 @@ static void on_message(struct pair *p, struct span message)
 static bool pump_to_server(struct pair *p)
 {
     uint8_t flipped;
-    struct span out = client_out(p->client);
+    struct span out = ssh_client_out(p->client);
     out = next_piece(p, out, p->to_server, p->flip_at, &flipped);
     out = span_slice(out, 0, p->cut_at - p->to_server);
     size_t n = ssh_feed(p->ssh, out, p->now_us);
     if (p->record)
         buffer_put(p->record, span_slice(out, 0, n));
-    client_sent(p->client, n);
+    ssh_client_sent(p->client, n);
     p->to_server += n;
     p->eof_sent = p->eof_sent || p->to_server == p->cut_at;
     return n > 0;
@@ -253,7 +254,7 @@ void pair_pump(struct pair *p, bool may_wait)
         moved = pump_session(p);
         moved = pump_to_server(p) || moved;
         moved = pump_to_client(p) || moved;
-        while (client_next(p->client, &message)) {
+        while (ssh_client_next(p->client, &message)) {
             on_message(p, message);
             moved = true;
         }
@@ -277,7 +278,7 @@ void pair_say(struct pair *p, const char *tokens_z)
     buffer_init(&payload, PAIR_MAX_BYTES);
     bool good = compose(tokens_z, &payload);
     assert(good);
-    client_send(p->client, buffer_span(&payload));
+    ssh_client_send(p->client, buffer_span(&payload));
     pair_pump(p, true);
     buffer_fini(&payload);
 }

@@ -3,7 +3,7 @@
 #ifndef TESTS_SSH_PAIR_H
 #define TESTS_SSH_PAIR_H
 
-#include "client.h"
+#include "keys.h"
 #include "ssh/profile.h"
 #include "ssh/ssh.h"
 
@@ -12,7 +12,7 @@ enum pair_split { PAIR_WHOLE, PAIR_BYTES, PAIR_RANDOM };
 struct pair {
     struct keys_ring own; /* used unless another was given */
     struct ssh *ssh;
-    struct client *client;
+    struct ssh_client *client;
     int64_t now_us;
     enum pair_split split;
     struct crypto_rng rng;
@@ -35,11 +35,11 @@ struct pair {
 
 /* The only login that works: any user but root with the password "secret". */
 void pair_init(struct pair *p, const struct ssh_profile *profile,
-               const struct client_options *options, enum pair_split split, uint8_t seed);
+               const struct ssh_client_options *options, enum pair_split split, uint8_t seed);
 
 /* The same with a ring that outlives the pair. */
 void pair_init_on(struct pair *p, const struct keys_ring *ring,
-                  const struct client_options *options, enum pair_split split, uint8_t seed);
+                  const struct ssh_client_options *options, enum pair_split split, uint8_t seed);
 void pair_fini(struct pair *p);
 
 /* Until nothing moves any more; waits of the server are waited for if `may_wait`. */

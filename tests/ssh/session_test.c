@@ -17,7 +17,7 @@ static const struct ssh_profile *const profile = &ssh_profile_openssh_9_2p1;
 
 static void start(struct pair *p, enum pair_split split)
 {
-    pair_init(p, profile, &client_defaults, split, 1);
+    pair_init(p, profile, &ssh_client_defaults, split, 1);
     pair_pump(p, true);
     pair_login(p);
     pair_open(p);
@@ -62,7 +62,7 @@ static void output_keeps_to_the_clients_packet_size(void **state)
 {
     (void)state;
     struct pair p;
-    pair_init(&p, profile, &client_defaults, PAIR_BYTES, 1);
+    pair_init(&p, profile, &ssh_client_defaults, PAIR_BYTES, 1);
     pair_pump(&p, true);
     pair_login(&p);
     pair_say(&p, "5a \"session\" #7 #1000 #4");
@@ -89,7 +89,7 @@ static void send_input(struct pair *p, size_t len)
         buffer_put_u8(&payload, 94);
         buffer_put_u32(&payload, 0);
         buffer_put_string(&payload, piece);
-        client_send(p->client, buffer_span(&payload));
+        ssh_client_send(p->client, buffer_span(&payload));
         buffer_take(&data, piece.len);
     }
     pair_pump(p, true);
@@ -135,7 +135,7 @@ static void the_client_may_ask_for_new_keys_at_any_time(void **state)
     pair_say(&p, "62 #0 \"exec\" 01 \"big\"");
     p.silent = true;
     for (unsigned i = 0; i < 5; i++) {
-        client_send_kexinit(p.client);
+        ssh_client_send_kexinit(p.client);
 
         buffer_put_z(&p.pending, "some output");
         pair_say(&p, "5e #0 \"some input\"");
@@ -153,7 +153,7 @@ static void the_server_asks_for_new_keys_by_volume(void **state)
     struct ssh_profile small = *profile;
     struct pair p;
     small.rekey_blocks = 4096; /* 64 KiB of AES */
-    pair_init(&p, &small, &client_defaults, PAIR_RANDOM, 1);
+    pair_init(&p, &small, &ssh_client_defaults, PAIR_RANDOM, 1);
     pair_pump(&p, true);
     pair_login(&p);
     pair_open(&p);
@@ -170,7 +170,7 @@ static void the_server_asks_for_new_keys_by_volume(void **state)
 static void compression_begins_with_the_login_and_anew_with_new_keys(void **state)
 {
     (void)state;
-    struct client_options options = client_defaults;
+    struct ssh_client_options options = ssh_client_defaults;
     struct pair p;
     options.comp_z = "zlib@openssh.com";
     pair_init(&p, profile, &options, PAIR_RANDOM, 1);
@@ -189,7 +189,7 @@ static void compression_begins_with_the_login_and_anew_with_new_keys(void **stat
         fill(&p.pending, 200 * 1000);
         pair_pump(&p, true);
         check_filled(&p.output, 200 * 1000);
-        client_send_kexinit(p.client);
+        ssh_client_send_kexinit(p.client);
         pair_pump(&p, true);
         assert_int_equal(p.client->exchanges, 1 + i);
     }
@@ -200,7 +200,7 @@ static void compression_begins_with_the_login_and_anew_with_new_keys(void **stat
 static void what_unfolds_to_too_much_ends_the_connection(void **state)
 {
     (void)state;
-    struct client_options options = client_defaults;
+    struct ssh_client_options options = ssh_client_defaults;
     struct pair p;
     struct buffer bomb;
     options.comp_z = "zlib@openssh.com";
@@ -210,7 +210,7 @@ static void what_unfolds_to_too_much_ends_the_connection(void **state)
     buffer_init(&bomb, SSH_ZIP_MAX_BYTES * 2);
     for (size_t i = 0; i < SSH_ZIP_MAX_BYTES + 1; i++)
         buffer_put_u8(&bomb, 2);
-    client_send(p.client, buffer_span(&bomb));
+    ssh_client_send(p.client, buffer_span(&bomb));
     pair_pump(&p, true);
     assert_true(pair_saw(&p.events, "error -1 bad compressed data") ||
                 pair_saw(&p.events, "error 2 bad compressed data"));
@@ -224,10 +224,10 @@ static void what_is_answered_during_an_exchange_waits_for_its_end(void **state)
     (void)state;
     struct pair p;
     start(&p, PAIR_WHOLE);
-    client_send_kexinit(p.client);
+    ssh_client_send_kexinit(p.client);
     /* By hand now: the client does not go on with the exchange. */
     p.client->options.by_hand = true;
-    client_send_now(p.client, span_of("\x50\0\0\0\x01x\x01", 7));
+    ssh_client_send_now(p.client, span_of("\x50\0\0\0\x01x\x01", 7));
     pair_pump(&p, true);
     assert_false(pair_saw(&p.messages, "REQUEST_FAILURE"));
     assert_false(p.ended);
@@ -238,7 +238,7 @@ static void what_is_answered_during_an_exchange_waits_for_its_end(void **state)
 
 /* A login and some input, one bit of the client's bytes flipped. True when nothing that came at or
  * after the damage was taken for good. */
-static bool survives_flip(const struct keys_ring *ring, const struct client_options *options,
+static bool survives_flip(const struct keys_ring *ring, const struct ssh_client_options *options,
                           size_t at, size_t *total)
 {
     struct pair p;
@@ -254,7 +254,7 @@ static bool survives_flip(const struct keys_ring *ring, const struct client_opti
     bool untouched = buffer_len(&p.input) == 0;
     /* A length that became longer waits for bytes that never come; then the tag cannot match. */
     for (int i = 0; i < 9000 && !p.ended && at != SIZE_MAX; i++) {
-        client_send(p.client, span_of("\x02\0\0\0\0", 5));
+        ssh_client_send(p.client, span_of("\x02\0\0\0\0", 5));
         if (i % 100 == 0)
             pair_pump(&p, true);
     }
@@ -276,7 +276,7 @@ static void one_flipped_bit_ends_the_connection(void **state)
     struct keys_ring ring;
     keys_ring_init(&ring, profile);
     for (size_t i = 0; i < ARRAY_LEN(suites_z); i++) {
-        struct client_options options = client_defaults;
+        struct ssh_client_options options = ssh_client_defaults;
         size_t total, ignored;
         options.cipher_cs_z = suites_z[i][0];
         options.mac_cs_z = suites_z[i][1];
@@ -302,9 +302,9 @@ static bool drain(struct pair *p)
         }
         struct span reply = ssh_out(p->ssh);
         moved = moved || reply.len > 0;
-        client_feed(p->client, reply);
+        ssh_client_feed(p->client, reply);
         ssh_sent(p->ssh, reply.len);
-        while (client_next(p->client, &message))
+        while (ssh_client_next(p->client, &message))
             ;
     }
     return ended;
@@ -322,14 +322,14 @@ static void a_session_cut_short_anywhere_ends_in_order(void **state)
     keys_ring_init(&ring, profile);
     for (size_t cut = 0; cut < total; cut += 1 + cut / 64) {
         struct pair p;
-        pair_init_on(&p, &ring, &client_defaults, PAIR_BYTES, 1);
+        pair_init_on(&p, &ring, &ssh_client_defaults, PAIR_BYTES, 1);
         drain(&p);
         while (p.to_server < cut && ssh_state(p.ssh) == SSH_OPEN) {
-            struct span out = client_out(p.client);
+            struct span out = ssh_client_out(p.client);
             if (!out.len)
                 break;
             assert_int_equal(ssh_feed(p.ssh, span_slice(out, 0, 1), 0), 1);
-            client_sent(p.client, 1);
+            ssh_client_sent(p.client, 1);
             p.to_server++;
             drain(&p);
         }
@@ -355,7 +355,7 @@ static void refusals_take_a_base_times_a_power_of_two(void **state)
 {
     (void)state;
     struct pair p;
-    pair_init(&p, profile, &client_defaults, PAIR_WHOLE, 1);
+    pair_init(&p, profile, &ssh_client_defaults, PAIR_WHOLE, 1);
     pair_pump(&p, true);
     pair_say(&p, "05 \"ssh-userauth\"");
     int64_t base = time_of_refusal(&p, "32 \"bob\" \"ssh-connection\" \"none\"");
@@ -377,7 +377,7 @@ static void the_sixth_failure_ends_the_connection(void **state)
 {
     (void)state;
     struct pair p;
-    pair_init(&p, profile, &client_defaults, PAIR_WHOLE, 1);
+    pair_init(&p, profile, &ssh_client_defaults, PAIR_WHOLE, 1);
     pair_pump(&p, true);
     pair_say(&p, "05 \"ssh-userauth\"");
     for (int i = 0; i < 5; i++) {
@@ -404,7 +404,7 @@ static void a_login_that_never_comes_is_ended_after_two_minutes(void **state)
 {
     (void)state;
     struct pair p;
-    pair_init(&p, profile, &client_defaults, PAIR_WHOLE, 1);
+    pair_init(&p, profile, &ssh_client_defaults, PAIR_WHOLE, 1);
     pair_pump(&p, true);
     assert_int_equal(ssh_deadline(p.ssh), 120 * 1000 * 1000);
     p.now_us = 120 * 1000 * 1000;
@@ -432,7 +432,7 @@ static void a_silent_client_is_asked_and_then_left(void **state)
     (void)state;
     watchful.alive_interval_ms = 15 * 1000;
     watchful.alive_count_max = 2;
-    pair_init(&p, &watchful, &client_defaults, PAIR_WHOLE, 1);
+    pair_init(&p, &watchful, &ssh_client_defaults, PAIR_WHOLE, 1);
     pair_pump(&p, true);
     pair_login(&p);
     assert_int_equal(wait_once(&p), 15 * 1000 * 1000);
@@ -462,18 +462,18 @@ static void before_the_login_every_answer_is_a_write_of_its_own(void **state)
     (void)state;
     struct pair p;
     struct ssh_event event;
-    pair_init(&p, profile, &client_defaults, PAIR_WHOLE, 1);
+    pair_init(&p, profile, &ssh_client_defaults, PAIR_WHOLE, 1);
     pair_pump(&p, true);
-    client_send(p.client, span_of("\5\0\0\0\014ssh-userauth", 17));
-    client_send(p.client, span_of("\5\0\0\0\014ssh-userauth", 17));
-    struct span two = client_out(p.client);
+    ssh_client_send(p.client, span_of("\5\0\0\0\014ssh-userauth", 17));
+    ssh_client_send(p.client, span_of("\5\0\0\0\014ssh-userauth", 17));
+    struct span two = ssh_client_out(p.client);
     assert_int_equal(ssh_feed(p.ssh, two, p.now_us), two.len);
-    client_sent(p.client, two.len);
+    ssh_client_sent(p.client, two.len);
     assert_int_equal(ssh_next(p.ssh, &event), 1);
     assert_int_equal(event.type, SSH_EVENT_SERVICE);
     assert_int_equal(ssh_next(p.ssh, &event), 0);
     size_t first = ssh_out(p.ssh).len;
-    client_feed(p.client, ssh_out(p.ssh));
+    ssh_client_feed(p.client, ssh_out(p.ssh));
     ssh_sent(p.ssh, first);
     assert_int_equal(ssh_next(p.ssh, &event), 1);
     assert_int_equal(event.type, SSH_EVENT_SERVICE);
@@ -487,7 +487,7 @@ static void no_more_is_read_than_the_real_server_reads(void **state)
 {
     (void)state;
     static const uint8_t bytes[20000] = {0};
-    struct client_options by_hand = client_defaults;
+    struct ssh_client_options by_hand = ssh_client_defaults;
     struct pair p;
     by_hand.by_hand = true;
     pair_init(&p, profile, &by_hand, PAIR_WHOLE, 1);
@@ -539,7 +539,7 @@ static void each_step_takes_the_real_servers_time(void **state)
     struct keys_ring ring;
     keys_ring_init(&ring, profile);
     ssh_server_set_waits(ring.server, true);
-    pair_init_on(&p, &ring, &client_defaults, PAIR_WHOLE, 1);
+    pair_init_on(&p, &ring, &ssh_client_defaults, PAIR_WHOLE, 1);
     pair_pump(&p, false);
     assert_false(p.client->have_version);
     assert_waits(&p, SSH_WAIT_VERSION);
@@ -550,9 +550,9 @@ static void each_step_takes_the_real_servers_time(void **state)
     assert_waits(&p, SSH_WAIT_KEYS);
     assert_true(p.client->has_keys);
     /* A right password is let in at base * 2^k, the first that is not below the wait. */
-    client_send(p.client, span_of("\5\0\0\0\014ssh-userauth", 17));
+    ssh_client_send(p.client, span_of("\5\0\0\0\014ssh-userauth", 17));
     pair_pump(&p, false);
-    client_send(
+    ssh_client_send(
         p.client,
         span_of("\x32\0\0\0\1a\0\0\0\x0essh-connection\0\0\0\x08password\0\0\0\0\6secret", 47));
     pair_pump(&p, false);
@@ -601,13 +601,13 @@ static void nothing_but_a_password_can_be_accepted(void **state)
     (void)state;
     struct pair p;
     struct ssh_event event;
-    pair_init(&p, profile, &client_defaults, PAIR_WHOLE, 1);
+    pair_init(&p, profile, &ssh_client_defaults, PAIR_WHOLE, 1);
     pair_pump(&p, true);
     pair_say(&p, "05 \"ssh-userauth\"");
-    client_send(p.client, span_of("\x32\0\0\0\1a\0\0\0\x0essh-connection\0\0\0\4none", 32));
-    struct span out = client_out(p.client);
+    ssh_client_send(p.client, span_of("\x32\0\0\0\1a\0\0\0\x0essh-connection\0\0\0\4none", 32));
+    struct span out = ssh_client_out(p.client);
     ssh_feed(p.ssh, out, p.now_us);
-    client_sent(p.client, out.len);
+    ssh_client_sent(p.client, out.len);
     assert_int_equal(ssh_next(p.ssh, &event), 1);
     assert_int_equal(event.type, SSH_EVENT_AUTH);
     /* Nothing goes on before the answer. */
@@ -628,10 +628,10 @@ static void a_client_that_does_not_read_is_not_read_from(void **state)
     struct ssh_event event;
     size_t taken = 1, rounds = 0;
     while (taken && rounds++ < 100000) {
-        client_send(p.client, span_of("\x50\0\0\0\1x\1", 7));
-        struct span out = client_out(p.client);
+        ssh_client_send(p.client, span_of("\x50\0\0\0\1x\1", 7));
+        struct span out = ssh_client_out(p.client);
         taken = ssh_feed(p.ssh, out, p.now_us);
-        client_sent(p.client, taken);
+        ssh_client_sent(p.client, taken);
         while (ssh_next(p.ssh, &event))
             ;
     }
@@ -651,9 +651,9 @@ static void the_same_seed_and_input_give_the_same_bytes(void **state)
     buffer_init(&first, 1 << 20);
     for (int run = 0; run < 2; run++) {
         struct pair p;
-        pair_init(&p, profile, &client_defaults, PAIR_WHOLE, 9);
-        ssh_feed(p.ssh, client_out(p.client), 0);
-        client_sent(p.client, client_out(p.client).len);
+        pair_init(&p, profile, &ssh_client_defaults, PAIR_WHOLE, 9);
+        ssh_feed(p.ssh, ssh_client_out(p.client), 0);
+        ssh_client_sent(p.client, ssh_client_out(p.client).len);
         struct ssh_event event;
         while (ssh_next(p.ssh, &event))
             ;

@@ -184,13 +184,13 @@ static void say(struct pair *p, struct span payload)
 {
     bool renews = payload.data[0] == SSH_MSG_KEXINIT;
     if (renews) {
-        client_send_kexinit(p->client);
+        ssh_client_send_kexinit(p->client);
         payload = span_slice(payload, 1, payload.len);
     }
     if (!payload.len ||
         (renews && payload.data[0] >= SSH_MSG_KEXINIT && payload.data[0] <= SSH_MSG_TRANSPORT_LAST))
         return;
-    client_send_now(p->client, payload);
+    ssh_client_send_now(p->client, payload);
 }
 
 static void run(struct pair *p, struct span input, struct span types)
@@ -225,9 +225,9 @@ static void fuzz(struct span input, enum talk_stage stage, struct span types, bo
         return;
     if (!ring.server)
         keys_ring_init(&ring, &ssh_profile_openssh_9_2p1);
-    struct client_options options = client_defaults;
+    struct ssh_client_options options = ssh_client_defaults;
     uint8_t header = input.data[0];
-    options.clear = clear;
+    options.clear_z = clear ? ssh_profile_openssh_9_2p1.version_z : NULL;
     if (header & TALK_COMPRESS)
         options.comp_z = "zlib@openssh.com";
     enum pair_split split = header & TALK_BYTES    ? PAIR_BYTES
