@@ -35,7 +35,7 @@ static void fill_from_image(const struct overlay *o, struct inode *i,
     i->nlink = node->nlink;
     i->rdev = FS_DEV(node->rdev_major, node->rdev_minor);
     i->mtime_ns = node->mtime_s * SECOND_NS;
-    i->atime_ns = i->ctime_ns = i->btime_ns = i->mtime_ns;
+    i->atime_ns = i->ctime_ns = i->btime_ns = node->ctime_s * SECOND_NS;
     i->base = node->data;
     i->packed = node->packed;
     i->packed_size = node->size;

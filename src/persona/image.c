@@ -1,6 +1,5 @@
-#include "persona/image.h"
-
 #include "base/error.h"
+#include "persona/own.h"
 #include "persona/packed.h"
 
 #include <assert.h>
@@ -16,23 +15,7 @@ enum {
     ENTRY_BYTES = 12,
     LOOKUP_LINKS_MAX = 40, /* as Linux: MAXSYMLINKS */
 
-    /* File types of st_mode; <sys/stat.h> is the host's, these are the guest's. */
-    TYPE_MASK = 0170000,
-    TYPE_FIFO = 0010000,
-    TYPE_CHAR = 0020000,
-    TYPE_DIR = 0040000,
-    TYPE_BLOCK = 0060000,
-    TYPE_FILE = 0100000,
-    TYPE_LINK = 0120000,
-    TYPE_SOCKET = 0140000,
     PERMISSIONS = 07777,
-};
-
-struct persona_image {
-    struct span bytes;
-    struct span nodes, entries, text;
-    uint32_t node_count, entry_count;
-    uint64_t contents_at;
 };
 
 struct raw_node {
@@ -245,11 +228,12 @@ int persona_image_open(struct span bytes, struct persona_image **out)
     if (image == NULL)
         return ERR_NOMEM;
     image->bytes = bytes;
+    own_init(image);
     int rc = read_header(image);
     if (rc == 0)
         rc = check_tables(image);
     if (rc < 0) {
-        free(image);
+        persona_image_close(image);
         return rc;
     }
     *out = image;
@@ -258,6 +242,8 @@ int persona_image_open(struct span bytes, struct persona_image **out)
 
 void persona_image_close(struct persona_image *image)
 {
+    if (image != NULL)
+        own_fini(image);
     free(image);
 }
 
@@ -271,13 +257,18 @@ struct span persona_image_checksum(const struct persona_image *image, struct spa
 
 uint32_t persona_image_nodes(const struct persona_image *image)
 {
-    return image->node_count;
+    return image->node_count + image->own_count;
 }
 
-bool persona_image_node(const struct persona_image *image, uint32_t ino, struct persona_node *out)
+/* A time of the bytes, as this installation has it. */
+static int64_t time_here(const struct persona_times *times, int64_t time_s)
 {
-    if (ino < PERSONA_ROOT || ino > image->node_count)
-        return false;
+    bool moves = time_s >= times->from_s && time_s < times->until_s;
+    return moves ? time_s + times->by_s : time_s;
+}
+
+static void read_node(const struct persona_image *image, uint32_t ino, struct persona_node *out)
+{
     struct raw_node node = node_at(image, ino);
     *out = (struct persona_node){
         .ino = ino,
@@ -285,7 +276,7 @@ bool persona_image_node(const struct persona_image *image, uint32_t ino, struct 
         .uid = node.uid,
         .gid = node.gid,
         .nlink = node.links,
-        .mtime_s = node.mtime_s,
+        .mtime_s = time_here(&image->times, node.mtime_s),
         .parent = node.parent,
     };
     switch (node.mode & TYPE_MASK) {
@@ -308,18 +299,47 @@ bool persona_image_node(const struct persona_image *image, uint32_t ino, struct 
         break;
     default: break;
     }
+}
+
+bool persona_image_node(const struct persona_image *image, uint32_t ino, struct persona_node *out)
+{
+    if (ino < PERSONA_ROOT || ino > persona_image_nodes(image))
+        return false;
+    if (ino > image->node_count)
+        *out = *own_node(image, ino);
+    else
+        read_node(image, ino, out);
+    const struct own_dir *dir = own_dir_find(image, ino);
+    if (dir != NULL) {
+        out->children = dir->count;
+        out->nlink = dir->nlink;
+    }
+    out->ctime_s =
+        out->mtime_s > image->times.installed_s ? out->mtime_s : image->times.installed_s;
     return true;
 }
 
 static bool is_directory(const struct persona_image *image, uint32_t ino)
 {
-    return ino >= PERSONA_ROOT && ino <= image->node_count &&
-           (node_at(image, ino).mode & TYPE_MASK) == TYPE_DIR;
+    if (ino < PERSONA_ROOT || ino > persona_image_nodes(image))
+        return false;
+    uint32_t mode = ino > image->node_count ? own_node(image, ino)->mode : node_at(image, ino).mode;
+    return (mode & TYPE_MASK) == TYPE_DIR;
+}
+
+static uint32_t parent_of(const struct persona_image *image, uint32_t dir)
+{
+    return dir > image->node_count ? own_node(image, dir)->parent : node_at(image, dir).parent;
 }
 
 uint32_t persona_image_find(const struct persona_image *image, uint32_t dir, struct span name)
 {
     if (!is_directory(image, dir))
+        return 0;
+    const struct own_dir *own = own_dir_find(image, dir);
+    if (own != NULL)
+        return own_dir_lookup(own, name);
+    if (dir > image->node_count)
         return 0;
     struct raw_node node = node_at(image, dir);
     uint64_t low = node.first, high = node.first + node.size;
@@ -341,6 +361,15 @@ uint32_t persona_image_entry(const struct persona_image *image, uint32_t dir, ui
                              struct span *name)
 {
     if (!is_directory(image, dir))
+        return 0;
+    const struct own_dir *own = own_dir_find(image, dir);
+    if (own != NULL) {
+        if (index >= own->count)
+            return 0;
+        *name = own->entries[index].name;
+        return own->entries[index].ino;
+    }
+    if (dir > image->node_count)
         return 0;
     struct raw_node node = node_at(image, dir);
     if (index >= node.size)
@@ -375,8 +404,7 @@ static uint32_t walk(const struct persona_image *image, uint32_t dir, struct spa
         if (span_equal_z(part, "."))
             continue;
         uint32_t from = at;
-        at = span_equal_z(part, "..") ? node_at(image, at).parent
-                                      : persona_image_find(image, at, part);
+        at = span_equal_z(part, "..") ? parent_of(image, at) : persona_image_find(image, at, part);
         if (at == 0)
             return 0;
         struct persona_node node;

@@ -53,7 +53,7 @@ struct persona_node {
     uint32_t uid, gid;
     uint32_t nlink;
     uint32_t rdev_major, rdev_minor; /* devices */
-    int64_t mtime_s;
+    int64_t mtime_s, ctime_s;
     uint64_t size;      /* a file's or a link's bytes */
     struct span data;   /* a file's contents or a link's target; else empty */
     struct span packed; /* a file's contents when they are packed (then `data` is empty) */
@@ -76,5 +76,33 @@ uint32_t persona_image_lookup(const struct persona_image *image, struct span pat
 /* Entry `index` of directory `dir` (in byte order of names): its inode, or 0 past the end. */
 uint32_t persona_image_entry(const struct persona_image *image, uint32_t dir, uint32_t index,
                              struct span *name);
+
+/* ---- What one installation has of its own (own.c) ----
+ *
+ * Names beside or in place of those of the bytes: put there once, before the image is used, and then
+ * shared like the rest. A name that is replaced gets a new inode, with a number above the others. */
+
+enum { PERSONA_OWN_MAX = 4096, PERSONA_OWN_BYTES_MAX = 16 << 20 };
+
+struct persona_new {
+    uint32_t
+        mode; /* with its type: a file, a directory or a link; 0: all but `data` as it is now */
+    uint32_t uid, gid;
+    int64_t mtime_s;
+    struct span data; /* contents or target; copied */
+};
+
+/* The directory above must be there, and a directory is not replaced (0 when it is there already).
+ * 0, ERR_MALFORMED (no such place), ERR_FULL, ERR_NOMEM. */
+int persona_image_put(struct persona_image *image, struct span path, const struct persona_new *new);
+/* The name goes; what is below a directory with it. 0, and the same errors. */
+int persona_image_drop(struct persona_image *image, struct span path);
+
+/* What was made when the machine was installed: times from `from_s` to `until_s` (the image's own)
+ * move by `by_s`, and nothing was changed (ctime) before `installed_s`. */
+struct persona_times {
+    int64_t from_s, until_s, by_s, installed_s;
+};
+void persona_image_set_times(struct persona_image *image, const struct persona_times *times);
 
 #endif
