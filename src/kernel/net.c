@@ -18,6 +18,9 @@ enum {
     LOOPBACK_QUEUE = 1000,
     METRIC_IP6 = 256,
     LOWER_UP = 0x10000, /* IFF_LOWER_UP */
+    /* What dev_change_flags takes; the others say what the link is. */
+    FLAGS_SETTABLE = IFF_UP | IFF_DEBUG | IFF_NOTRAILERS | IFF_NOARP | IFF_PROMISC | IFF_ALLMULTI |
+                     IFF_MULTICAST | IFF_PORTSEL | IFF_AUTOMEDIA | IFF_DYNAMIC,
 };
 
 static const uint8_t mapped[IP4_AT] = {[10] = 0xff, [11] = 0xff};
@@ -49,9 +52,16 @@ bool net_ip_equal(const struct net_ip *a, const struct net_ip *b)
     return memcmp(a->bytes, b->bytes, NET_IP_BYTES) == 0;
 }
 
-bool net_ip_in(const struct net_ip *ip, const struct net_ip *network, unsigned prefix)
+/* How many bits of an address's form stand before the host's own. */
+static unsigned bits_before_host(const struct net_ip *network, unsigned prefix)
 {
     unsigned bits = net_ip_is4(network) ? prefix + IP6_BITS - IP4_BITS : prefix;
+    return bits < IP6_BITS ? bits : IP6_BITS;
+}
+
+bool net_ip_in(const struct net_ip *ip, const struct net_ip *network, unsigned prefix)
+{
+    unsigned bits = bits_before_host(network, prefix);
     if (net_ip_is4(ip) != net_ip_is4(network))
         return false;
     size_t whole = bits / 8;
@@ -134,12 +144,18 @@ static unsigned bits_of(uint8_t family)
 /* Sets or clears all bits behind the prefix. */
 static void fill_host(struct net_ip *ip, unsigned prefix, bool ones)
 {
-    unsigned from = net_ip_is4(ip) ? prefix + IP6_BITS - IP4_BITS : prefix;
-    for (unsigned bit = from; bit < IP6_BITS; bit++) {
+    for (unsigned bit = bits_before_host(ip, prefix); bit < IP6_BITS; bit++) {
         uint8_t mask = (uint8_t)(0x80U >> bit % 8);
         ip->bytes[bit / 8] =
             (uint8_t)(ones ? ip->bytes[bit / 8] | mask : ip->bytes[bit / 8] & ~mask);
     }
+}
+
+bool net_ip_is_network(const struct net_ip *ip, unsigned prefix)
+{
+    struct net_ip network = *ip;
+    fill_host(&network, prefix, false);
+    return net_ip_equal(&network, ip);
 }
 
 void net_broadcast_of(const struct net_address *address, struct net_ip *out)
@@ -149,6 +165,13 @@ void net_broadcast_of(const struct net_address *address, struct net_ip *out)
 }
 
 /* ---- Links ---- */
+
+static void drop_route(struct net *net, size_t at)
+{
+    net->route_count--;
+    memmove(&net->routes[at], &net->routes[at + 1],
+            (net->route_count - at) * sizeof(net->routes[0]));
+}
 
 void net_init(struct net *net)
 {
@@ -202,6 +225,62 @@ bool net_link_is_loopback(const struct net_link *link)
     return (link->flags & IFF_LOOPBACK) != 0;
 }
 
+/* dev_valid_name: what may stand in a path and in a list. */
+static bool is_name(struct span name)
+{
+    bool dots = span_equal_z(name, ".") || span_equal_z(name, "..");
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t b = name.data[i];
+        if (b == 0 || b == '/' || b == ':' || b == ' ' || (b >= '\t' && b <= '\r'))
+            return false;
+    }
+    return name.len > 0 && name.len < NET_NAME_BYTES && !dots;
+}
+
+int net_link_rename(struct net *net, struct net_link *link, struct span name)
+{
+    if (!is_name(name))
+        return -EINVAL;
+    if (span_equal_z(name, link->name_z))
+        return 0;
+    if ((link->flags & IFF_UP) != 0)
+        return -EBUSY;
+    if (net_link_named(net, name) != NULL)
+        return -EEXIST;
+    span_copy_z(name, link->name_z, sizeof(link->name_z));
+    return 0;
+}
+
+void net_link_set_flags(struct net *net, struct net_link *link, uint32_t flags, uint32_t change)
+{
+    bool was_up = (link->flags & IFF_UP) != 0;
+    change &= FLAGS_SETTABLE;
+    link->flags = (link->flags & ~change) | (flags & change);
+    for (size_t i = net->route_count; was_up && (link->flags & IFF_UP) == 0 && i-- > 0;)
+        if (net->routes[i].link == link->index && net->routes[i].has_gateway)
+            drop_route(net, i);
+}
+
+int net_link_set_mtu(struct net_link *link, uint32_t mtu)
+{
+    bool fits =
+        net_link_is_loopback(link) ? mtu <= INT32_MAX : mtu >= NET_MTU_LEAST && mtu <= NET_MTU_MOST;
+    if (fits)
+        link->mtu = mtu;
+    return fits ? 0 : -EINVAL;
+}
+
+int net_link_set_mac(struct net_link *link, const uint8_t mac[NET_MAC_BYTES])
+{
+    static const uint8_t none[NET_MAC_BYTES];
+    if (memcmp(mac, link->mac, NET_MAC_BYTES) == 0)
+        return 0;
+    if ((mac[0] & 1) != 0 || memcmp(mac, none, NET_MAC_BYTES) == 0) /* a group's, or nobody's */
+        return -EADDRNOTAVAIL;
+    memcpy(link->mac, mac, NET_MAC_BYTES);
+    return 0;
+}
+
 /* ---- Routes ---- */
 
 /* The order of a dump: by family, the main table before the local one, by address, and the longer
@@ -239,13 +318,6 @@ int net_route_add(struct net *net, const struct net_route *route)
     net->routes[at] = new;
     net->route_count++;
     return 0;
-}
-
-static void drop_route(struct net *net, size_t at)
-{
-    net->route_count--;
-    memmove(&net->routes[at], &net->routes[at + 1],
-            (net->route_count - at) * sizeof(net->routes[0]));
 }
 
 int net_route_remove(struct net *net, const struct net_route *like)

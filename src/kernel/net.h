@@ -21,6 +21,8 @@ enum {
     NET_NAME_BYTES = 16, /* IFNAMSIZ */
     NET_MAC_BYTES = 6,
     NET_IP_BYTES = 16,
+    NET_MTU_LEAST = 68, /* of Ethernet, ETH_MIN_MTU and ETH_MAX_MTU */
+    NET_MTU_MOST = 65535,
     NET_TEXT_BYTES = 46, /* INET6_ADDRSTRLEN */
 };
 
@@ -79,8 +81,10 @@ struct net_ip net_ip4(const uint8_t bytes[4]);
 bool net_ip_is4(const struct net_ip *ip);
 bool net_ip_is_any(const struct net_ip *ip); /* 0.0.0.0 or :: */
 bool net_ip_equal(const struct net_ip *a, const struct net_ip *b);
-/* The first `prefix` bits of the family's own address are the same. */
+/* The first `prefix` bits (more are all) of the family's own address are the same. */
 bool net_ip_in(const struct net_ip *ip, const struct net_ip *network, unsigned prefix);
+/* Nothing stands behind the prefix. */
+bool net_ip_is_network(const struct net_ip *ip, unsigned prefix);
 /* The address in the family's own bytes: 4 or 16. */
 struct span net_ip_span(const struct net_ip *ip);
 /* "a.b.c.d" or RFC 5952's text; its length. */
@@ -97,6 +101,13 @@ struct net_link *net_link_named(struct net *net, struct span name); /* its altna
 /* The flags that a program sees: with IFF_RUNNING and IFF_LOWER_UP. */
 uint32_t net_link_flags(const struct net_link *link);
 bool net_link_is_loopback(const struct net_link *link);
+
+/* What root sets of a link. Flags: those of `change`; a link that goes down loses the ways through
+ * gateways. 0 or -errno: -EINVAL, -EBUSY (it is up), -EEXIST, -EADDRNOTAVAIL. */
+void net_link_set_flags(struct net *net, struct net_link *link, uint32_t flags, uint32_t change);
+int net_link_set_mtu(struct net_link *link, uint32_t mtu);
+int net_link_set_mac(struct net_link *link, const uint8_t mac[NET_MAC_BYTES]);
+int net_link_rename(struct net *net, struct net_link *link, struct span name);
 
 /* An address more, with the routes that it brings. 0, -EEXIST, -ENOBUFS. */
 int net_address_add(struct net *net, const struct net_address *address);

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { IP4_AT = 12, MTU_LEAST = 68, MTU_MOST = 65535, FLAGS_SETTABLE = 0xffff & ~IFF_LOOPBACK };
+enum { IP4_AT = 12 };
 
 static void put_sockaddr(struct sockaddr *out, const struct net_ip *ip)
 {
@@ -61,7 +61,8 @@ static int64_t list_links(struct task *t, struct net *net, uint64_t arg)
     for (size_t i = 0; i < net->address_count; i++) {
         const struct net_address *a = &net->addresses[i];
         const struct net_link *link = net_link_find(net, a->link);
-        struct ifreq r = {.ifr_flags = 0};
+        struct ifreq r;
+        memset(&r, 0, sizeof(r)); /* all of its union too: it is shown to the guest */
         if (a->family != AF_INET || link == NULL)
             continue;
         span_copy_z(span_z(link->name_z), r.ifr_name, sizeof(r.ifr_name));
@@ -166,21 +167,17 @@ static int set(struct net *net, struct net_link *link, uint32_t command, const s
 {
     struct net_ip ip = get_sockaddr(&r->ifr_addr);
     switch (command) {
-    case SIOCSIFFLAGS:
-        link->flags = (link->flags & ~(uint32_t)FLAGS_SETTABLE) |
-                      ((uint16_t)r->ifr_flags & FLAGS_SETTABLE & ~(IFF_RUNNING));
-        return 0;
-    case SIOCSIFMTU:
-        if (r->ifr_mtu < MTU_LEAST || r->ifr_mtu > MTU_MOST)
+    case SIOCSIFFLAGS: net_link_set_flags(net, link, (uint16_t)r->ifr_flags, UINT32_MAX); return 0;
+    case SIOCSIFMTU: return net_link_set_mtu(link, (uint32_t)r->ifr_mtu);
+    case SIOCSIFTXQLEN:
+        if (r->ifr_qlen < 0)
             return -EINVAL;
-        link->mtu = (uint32_t)r->ifr_mtu;
+        link->queue_len = (uint32_t)r->ifr_qlen;
         return 0;
-    case SIOCSIFTXQLEN: link->queue_len = (uint32_t)r->ifr_qlen; return 0;
     case SIOCSIFHWADDR:
-        if (r->ifr_hwaddr.sa_family != link->type)
-            return -EINVAL;
-        memcpy(link->mac, r->ifr_hwaddr.sa_data, NET_MAC_BYTES);
-        return 0;
+        return r->ifr_hwaddr.sa_family == link->type
+                   ? net_link_set_mac(link, (const uint8_t *)r->ifr_hwaddr.sa_data)
+                   : -EINVAL;
     case SIOCSIFADDR: return set_address(net, link, &ip, class_prefix(&ip));
     case SIOCSIFNETMASK: return set_mask(net, link, &ip);
     case SIOCSIFBRDADDR: return 0;
@@ -207,6 +204,8 @@ static int64_t change_route(struct task *t, struct net *net, uint32_t command, u
                           .has_gateway = (e.rt_flags & RTF_GATEWAY) != 0,
                           .gateway = get_sockaddr(&e.rt_gateway),
                           .metric = e.rt_metric > 0 ? (uint32_t)e.rt_metric - 1 : 0};
+    if (!net_ip_is_network(&r.to, r.prefix))
+        return -EINVAL;
     if (e.rt_dev != NULL) {
         int64_t n = task_read_z(t, (uint64_t)(uintptr_t)e.rt_dev, name_z, sizeof(name_z) - 1);
         const struct net_link *link = n > 0 ? net_link_named(net, span_z(name_z)) : NULL;

@@ -52,11 +52,12 @@ static size_t aligned(size_t n)
     return (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 }
 
-static void put_padded(struct buffer *out, const void *bytes, size_t len)
+static void put_padded(struct netlink_call *c, const void *bytes, size_t len)
 {
     static const uint8_t zeros[ALIGN];
-    (void)buffer_put(out, span_of(bytes, len));
-    (void)buffer_put(out, span_of(zeros, aligned(len) - len));
+    if (buffer_put(c->out, span_of(bytes, len)) != 0 ||
+        buffer_put(c->out, span_of(zeros, aligned(len) - len)) != 0)
+        c->is_short = true;
 }
 
 void netlink_begin(struct netlink_call *c, uint16_t type, const void *body, size_t len)
@@ -66,15 +67,16 @@ void netlink_begin(struct netlink_call *c, uint16_t type, const void *body, size
                                     .nlmsg_seq = c->header->nlmsg_seq,
                                     .nlmsg_pid = c->s->netlink_port};
     c->message = buffer_len(c->out);
-    put_padded(c->out, &header, sizeof(header));
-    put_padded(c->out, body, len);
+    c->is_short = false;
+    put_padded(c, &header, sizeof(header));
+    put_padded(c, body, len);
 }
 
 void netlink_put(struct netlink_call *c, uint16_t type, const void *bytes, size_t len)
 {
     const struct rtattr attribute = {.rta_len = (uint16_t)(RTA_LENGTH(0) + len), .rta_type = type};
-    put_padded(c->out, &attribute, sizeof(attribute));
-    put_padded(c->out, bytes, len);
+    put_padded(c, &attribute, sizeof(attribute));
+    put_padded(c, bytes, len);
 }
 
 void netlink_put_u8(struct netlink_call *c, uint16_t type, uint8_t value)
@@ -101,8 +103,10 @@ void netlink_put_ip(struct netlink_call *c, uint16_t type, const struct net_ip *
 int netlink_end(struct netlink_call *c)
 {
     uint32_t len = (uint32_t)(buffer_len(c->out) - c->message);
-    if (buffer_room(c->out) == 0 || len < sizeof(struct nlmsghdr))
+    if (c->is_short) {
+        buffer_truncate(c->out, c->message);
         return -ENOBUFS;
+    }
     memcpy(c->out->data + c->out->start + c->message, &len, sizeof(len));
     return 0;
 }
@@ -131,6 +135,13 @@ struct span netlink_find(const struct netlink_call *c, size_t skip, uint16_t typ
     return (struct span){NULL, 0};
 }
 
+struct span netlink_find_text(const struct netlink_call *c, size_t skip, uint16_t type)
+{
+    struct span found = netlink_find(c, skip, type);
+    ptrdiff_t end = span_find(found, 0, 0);
+    return end >= 0 ? span_slice(found, 0, (size_t)end) : found;
+}
+
 uint32_t netlink_find_u32(const struct netlink_call *c, size_t skip, uint16_t type)
 {
     uint32_t value = 0;
@@ -150,7 +161,7 @@ bool netlink_find_ip(const struct netlink_call *c, size_t skip, uint16_t type, u
         memcpy(out->bytes, found.data, NET_IP_BYTES);
     else
         return false;
-    return true;
+    return family == AF_INET || !net_ip_is4(out);
 }
 
 /* ---- Answers ---- */
@@ -182,15 +193,16 @@ static int deliver_all(struct socket *s, struct span all)
     return error;
 }
 
-/* NLMSG_ERROR: with the request when it failed, its header alone when it is only acknowledged. */
-static void put_error(struct netlink_call *c, int error)
+/* NLMSG_ERROR: with the request when it failed, its header alone when it is only acknowledged. 0 or
+ * -ENOBUFS. */
+static int put_error(struct netlink_call *c, int error)
 {
     struct nlmsgerr answer = {.error = error, .msg = *c->header};
     size_t body = error != 0 ? c->body.len : 0;
     c->is_dump = false;
     netlink_begin(c, NLMSG_ERROR, &answer, sizeof(answer));
-    put_padded(c->out, c->body.data, body);
-    (void)netlink_end(c);
+    put_padded(c, c->body.data, body);
+    return netlink_end(c);
 }
 
 /* 0; -ENOBUFS: the dump has left no room, and what is there now is not whole. */
@@ -262,8 +274,10 @@ static int request(struct task *t, struct socket *s, const struct nlmsghdr *head
     int lost = deliver_all(s, buffer_span(&out));
     if (acknowledged && lost == 0) { /* a message of its own */
         buffer_clear(&out);
-        put_error(&c, error);
-        lost = deliver_all(s, buffer_span(&out));
+        out.max = SOCKET_BYTES; /* the request stands in it, however long that is */
+        lost = put_error(&c, error);
+        if (lost == 0)
+            lost = deliver_all(s, buffer_span(&out));
     }
     buffer_fini(&out);
     return lost;

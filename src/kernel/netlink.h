@@ -24,6 +24,7 @@ struct netlink_call {
     struct buffer *out;
     bool is_dump;
     size_t message; /* where in `out` the message begins that is being made */
+    bool is_short;  /* something of it did not fit, or memory was short */
 };
 
 /* 0, or -errno for the answer. */
@@ -39,8 +40,8 @@ const struct netlink_request *netlink_route_requests(size_t *count);
 const struct netlink_request *netlink_change_requests(size_t *count);
 const struct netlink_request *netlink_diag_requests(size_t *count);
 
-/* A message of the answer: its fixed part, attributes, its end. Memory that is short is noticed at
- * the end: -ENOBUFS. */
+/* A message of the answer: its fixed part, attributes, its end. That it did not fit, or that memory
+ * is short, is noticed at the end: -ENOBUFS, and there is no such message. */
 void netlink_begin(struct netlink_call *c, uint16_t type, const void *body, size_t len);
 void netlink_put(struct netlink_call *c, uint16_t type, const void *bytes, size_t len);
 void netlink_put_u8(struct netlink_call *c, uint16_t type, uint8_t value);
@@ -51,8 +52,11 @@ int netlink_end(struct netlink_call *c);
 
 /* The request's fixed part; false when it is too short. */
 bool netlink_body(const struct netlink_call *c, void *out, size_t len);
-/* An attribute of the request behind a fixed part of `skip` bytes; empty when it is not there. */
+/* An attribute of the request behind a fixed part of `skip` bytes; empty when it is not there. An
+ * address is not there either when it is none of the family: IPv4's in the form of IPv6. */
 struct span netlink_find(const struct netlink_call *c, size_t skip, uint16_t type);
+struct span netlink_find_text(const struct netlink_call *c, size_t skip,
+                              uint16_t type); /* up to its NUL */
 uint32_t netlink_find_u32(const struct netlink_call *c, size_t skip, uint16_t type);
 bool netlink_find_ip(const struct netlink_call *c, size_t skip, uint16_t type, uint8_t family,
                      struct net_ip *out);

@@ -10,59 +10,26 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum {
-    MTU_LEAST = 68,
-    MTU_MOST = 65535,
-    FLAGS_SETTABLE = 0xffff & ~(IFF_LOOPBACK | IFF_BROADCAST)
-};
-
 /* ---- Links ---- */
-
-static struct span text_of(struct span z)
-{
-    return z.len > 0 && z.data[z.len - 1] == 0 ? span_slice(z, 0, z.len - 1) : z;
-}
-
-/* A link that goes down loses its routes but those of its addresses' own; up, it has them again. */
-static void forget_ways(struct net *net, int32_t link)
-{
-    for (size_t i = net->route_count; i-- > 0;) {
-        const struct net_route like = net->routes[i];
-        if (like.link == link && like.has_gateway)
-            (void)net_route_remove(net, &like);
-    }
-}
 
 static int change_link(struct netlink_call *c, struct net_link *link, const struct ifinfomsg *body)
 {
     struct span mac = netlink_find(c, sizeof(*body), IFLA_ADDRESS);
-    struct span name = text_of(netlink_find(c, sizeof(*body), IFLA_IFNAME));
+    struct span name = netlink_find_text(c, sizeof(*body), IFLA_IFNAME);
     uint32_t mtu = netlink_find_u32(c, sizeof(*body), IFLA_MTU);
     uint32_t queue = netlink_find_u32(c, sizeof(*body), IFLA_TXQLEN);
-    bool was_up = (link->flags & IFF_UP) != 0, renamed = !span_equal_z(name, link->name_z);
-    if (mtu != 0 && !net_link_is_loopback(link) && (mtu < MTU_LEAST || mtu > MTU_MOST))
-        return -EINVAL;
-    if (mac.len > 0 && mac.len != NET_MAC_BYTES)
-        return -EINVAL;
-    if (name.len >= NET_NAME_BYTES)
-        return -EINVAL;
-    if (body->ifi_index > 0 && name.len > 0 && renamed) {
-        if (was_up)
-            return -EBUSY;
-        if (net_link_named(c->net, name) != NULL)
-            return -EEXIST;
-        span_copy_z(name, link->name_z, sizeof(link->name_z));
-    }
-    if (mtu != 0)
-        link->mtu = mtu;
+    int error = mac.len > 0 && mac.len < NET_MAC_BYTES ? -EINVAL : 0;
+    if (error == 0 && mac.len > 0)
+        error = net_link_set_mac(link, mac.data);
+    if (error == 0 && mtu != 0)
+        error = net_link_set_mtu(link, mtu);
+    if (error == 0 && body->ifi_index > 0 && name.len > 0)
+        error = net_link_rename(c->net, link, name);
+    if (error != 0)
+        return error;
     if (queue != 0)
         link->queue_len = queue;
-    if (mac.len > 0)
-        memcpy(link->mac, mac.data, NET_MAC_BYTES);
-    uint32_t may = body->ifi_change & FLAGS_SETTABLE;
-    link->flags = (link->flags & ~may) | (body->ifi_flags & may);
-    if (was_up && (link->flags & IFF_UP) == 0)
-        forget_ways(c->net, link->index);
+    net_link_set_flags(c->net, link, body->ifi_flags, body->ifi_change);
     return 0;
 }
 
@@ -71,7 +38,7 @@ static int new_link(struct netlink_call *c)
     struct ifinfomsg body;
     if (!netlink_body(c, &body, sizeof(body)))
         return -EINVAL;
-    struct span name = text_of(netlink_find(c, sizeof(body), IFLA_IFNAME));
+    struct span name = netlink_find_text(c, sizeof(body), IFLA_IFNAME);
     struct net_link *link =
         body.ifi_index > 0 ? net_link_find(c->net, body.ifi_index) : net_link_named(c->net, name);
     if ((c->header->nlmsg_flags & NLM_F_CREATE) != 0)
@@ -85,7 +52,7 @@ static int delete_link(struct netlink_call *c)
     struct ifinfomsg body;
     if (!netlink_body(c, &body, sizeof(body)))
         return -EINVAL;
-    struct span name = text_of(netlink_find(c, sizeof(body), IFLA_IFNAME));
+    struct span name = netlink_find_text(c, sizeof(body), IFLA_IFNAME);
     const struct net_link *link =
         body.ifi_index > 0 ? net_link_find(c->net, body.ifi_index) : net_link_named(c->net, name);
     return link != NULL ? -EOPNOTSUPP : -ENODEV;
@@ -155,13 +122,18 @@ static int read_route(struct netlink_call *c, struct net_route *out)
                               .type = body.rtm_type,
                               .flags = (uint8_t)body.rtm_flags,
                               .to = v4 ? net_ip4(any4) : (struct net_ip){{0}}};
-    (void)netlink_find_ip(c, sizeof(body), RTA_DST, body.rtm_family, &out->to);
+    if (!netlink_find_ip(c, sizeof(body), RTA_DST, body.rtm_family, &out->to) &&
+        netlink_find(c, sizeof(body), RTA_DST).len > 0)
+        return -EINVAL;
     out->has_gateway =
         netlink_find_ip(c, sizeof(body), RTA_GATEWAY, body.rtm_family, &out->gateway);
     out->has_source = netlink_find_ip(c, sizeof(body), RTA_PREFSRC, body.rtm_family, &out->source);
     out->metric = netlink_find_u32(c, sizeof(body), RTA_PRIORITY);
     out->link = (int32_t)netlink_find_u32(c, sizeof(body), RTA_OIF);
-    return out->prefix > (v4 ? 32 : 128) ? -EINVAL : 0;
+    if (out->prefix > (v4 ? 32 : 128))
+        return -EINVAL;
+    /* IPv4's must not say more than its prefix; IPv6's is cut. */
+    return v4 && !net_ip_is_network(&out->to, out->prefix) ? -EINVAL : 0;
 }
 
 static int new_route(struct netlink_call *c)

@@ -17,8 +17,6 @@ enum {
     OPER_UNKNOWN = 0, /* RFC 2863, IF_OPER_... */
     OPER_DOWN = 2,
     OPER_UP = 6,
-    MTU_LEAST = 68,
-    MTU_MOST = 65535,
     GSO_BYTES = 65536,
     GSO_SEGMENTS = 65535,
 };
@@ -64,8 +62,8 @@ static int put_link(struct netlink_call *c, const struct net_link *link)
     netlink_put_u8(c, IFLA_OPERSTATE, loopback ? OPER_UNKNOWN : up ? OPER_UP : OPER_DOWN);
     netlink_put_u8(c, IFLA_LINKMODE, 0);
     netlink_put_u32(c, IFLA_MTU, link->mtu);
-    netlink_put_u32(c, IFLA_MIN_MTU, loopback ? 0 : MTU_LEAST);
-    netlink_put_u32(c, IFLA_MAX_MTU, loopback ? 0 : MTU_MOST);
+    netlink_put_u32(c, IFLA_MIN_MTU, loopback ? 0 : NET_MTU_LEAST);
+    netlink_put_u32(c, IFLA_MAX_MTU, loopback ? 0 : NET_MTU_MOST);
     netlink_put_u32(c, IFLA_GROUP, 0);
     netlink_put_u32(c, IFLA_PROMISCUITY, 0);
     netlink_put_u32(c, IFLA_NUM_TX_QUEUES, 1);
@@ -93,11 +91,9 @@ static int get_link(struct netlink_call *c)
         error = put_link(c, &c->net->links[i]);
     if (c->is_dump)
         return error;
-    struct span name = netlink_find(c, sizeof(asked), IFLA_IFNAME);
+    struct span name = netlink_find_text(c, sizeof(asked), IFLA_IFNAME);
     if (name.len == 0)
-        name = netlink_find(c, sizeof(asked), IFLA_ALT_IFNAME);
-    if (name.len > 0 && name.data[name.len - 1] == 0)
-        name.len--;
+        name = netlink_find_text(c, sizeof(asked), IFLA_ALT_IFNAME);
     const struct net_link *link =
         asked.ifi_index > 0 ? net_link_find(c->net, asked.ifi_index) : net_link_named(c->net, name);
     if (asked.ifi_index <= 0 && name.len == 0)

@@ -392,6 +392,39 @@ static void a_full_disk_is_told(void **state)
     close_machine(&m);
 }
 
+static void what_root_changes_of_the_network_is_checked(void **state)
+{
+    (void)state;
+    struct machine m;
+    open_machine(&m, &kernel_limits_default);
+    assert_int_equal(spawn(&m, "/bin/guest-links", "here"), 0);
+    run_out(&m, BUDGET);
+    assert_string_equal(m.out, "flags_after(0xffff) = 62445\n"
+                               "flags_after(IFF_UP) = 73\n"
+                               "route(RTM_NEWROUTE, \"10.0.0.1\", 8) = -22\n"
+                               "route(RTM_NEWROUTE, \"10.0.0.0\", 33) = -22\n"
+                               "route(RTM_NEWROUTE, \"10.0.0.0\", 8) = 0\n"
+                               "route(RTM_DELROUTE, \"10.0.0.1\", 8) = -22\n"
+                               "route(RTM_DELROUTE, \"10.0.0.0\", 8) = 0\n"
+                               "route(RTM_DELROUTE, \"10.0.0.0\", 8) = -3\n"
+                               "change(IFLA_IFNAME, \"a/b\", 4) = -22\n"
+                               "change(IFLA_IFNAME, \"a b\", 4) = -22\n"
+                               "change(IFLA_IFNAME, \"a:b\", 4) = -22\n"
+                               "change(IFLA_IFNAME, \"..\", 3) = -22\n"
+                               "change(IFLA_IFNAME, \"lo\\0lo\", 6) = 0\n"
+                               "change(IFLA_ADDRESS, \"\\1\\2\\3\\4\\5\\6\", 6) = -99\n"
+                               "change(IFLA_ADDRESS, \"\\2\\2\\3\\4\\5\\6\", 6) = 0\n"
+                               "set(SIOCSIFMTU, -1) = EINVAL\n"
+                               "set(SIOCSIFMTU, 100000) = 0\n"
+                               "set(SIOCSIFTXQLEN, -1) = EINVAL\n"
+                               "flags_after(0) = 8\n"
+                               "route(RTM_NEWROUTE, \"10.0.0.0\", 8) = -100\n"
+                               "good = 25\n"
+                               "connect(fd, (struct sockaddr *)&to, sizeof(to)): ENETUNREACH\n"
+                               "mapped_address() = -22\n");
+    close_machine(&m);
+}
+
 /* Epolls that watch epolls in 2^60 ways are asked for a while only. */
 static void nested_watches_end(void **state)
 {
@@ -518,6 +551,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(too_much_memory_ends_the_process),
         cmocka_unit_test(too_many_files_are_refused),
         cmocka_unit_test(a_full_disk_is_told),
+        cmocka_unit_test(what_root_changes_of_the_network_is_checked),
         cmocka_unit_test(nested_watches_end),
         cmocka_unit_test(a_long_call_is_done_in_pieces),
         cmocka_unit_test(no_call_holds_the_machine_up),
