@@ -115,8 +115,9 @@ static struct span map_file(const char *path)
 
 static void print_event(const struct kernel_event *e)
 {
-    static const char *const names[] = {"exec",   "exit",    "done",    "line",    "file",
-                                        "delete", "connect", "resolve", "refused", "limit"};
+    static const char *const names[] = {"exec",    "exit",  "done",   "line",    "input",
+                                        "heredoc", "file",  "delete", "connect", "resolve",
+                                        "refused", "limit", "lost"};
     fprintf(stderr, "[%s program=%d pid=%d ppid=%d uid=%u status=%#x number=%" PRId64 " \"%.*s\"",
             names[e->type], e->program, e->pid, e->ppid, e->uid, (unsigned)e->status, e->number,
             (int)e->text.len, (const char *)e->text.data);

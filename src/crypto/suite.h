@@ -28,6 +28,12 @@ size_t crypto_digest_bytes(enum crypto_digest digest);
 int crypto_digest_parts(const struct crypto_suite *suite, enum crypto_digest digest,
                         const struct span *parts, size_t count, uint8_t *out);
 
+/* The same in pieces. NULL: out of memory. `end` frees it, `out` may be NULL then. 0 or ERR_CRYPTO. */
+struct crypto_hash;
+struct crypto_hash *crypto_hash_new(const struct crypto_suite *suite, enum crypto_digest digest);
+int crypto_hash_put(struct crypto_hash *hash, struct span bytes);
+int crypto_hash_end(struct crypto_hash *hash, uint8_t *out);
+
 /* True when the bytes are the same, in a time that does not tell where they differ. */
 bool crypto_equal(const uint8_t *a, const uint8_t *b, size_t len);
 

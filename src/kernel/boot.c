@@ -1,4 +1,5 @@
 /* The file side of a kernel: vfs_new with the kernel's limits, clock, randomness and events. */
+#include "kernel/events.h"
 #include "kernel/fs.h"
 #include "kernel/hardware.h"
 #include "kernel/machine.h"
@@ -6,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 
 static int64_t hook_now(void *ctx)
 {
@@ -37,34 +37,85 @@ static void hook_session_lost(void *ctx, int32_t sid)
             p->session->tty = NULL;
 }
 
-enum { WRITTEN_FIRST = 65536 }; /* contents told with KERNEL_FILE */
+/* Its contents are pulled later: until then no guest runs that could change them. */
+static void tell_later(struct kernel *k, struct file *f)
+{
+    f->next_told = NULL;
+    if (k->told_last != NULL)
+        k->told_last->next_told = file_hold(f);
+    else
+        k->told_first = file_hold(f);
+    k->told_last = f;
+}
+
+/* A closed file's contents as they are, though it was not opened for reading. */
+static int64_t read_written(struct file *f, void *out, size_t len, int64_t at)
+{
+    uint32_t flags = f->flags;
+    f->flags = O_RDONLY;
+    int64_t n = file_pread(f, NULL, out, len, at);
+    f->flags = flags;
+    return n;
+}
 
 static void hook_written(void *ctx, struct file *f)
 {
+    struct kernel *k = ctx;
     char path[VFS_PATH_MAX + 16];
-    int64_t len = file_path(f, path, sizeof(path));
-    uint8_t *bytes = malloc(WRITTEN_FIRST);
-    uint32_t flags = f->flags;
+    uint8_t bytes[KERNEL_FILE_BYTES];
     struct file_stat st = {0};
-    const struct process *p = process_find(ctx, f->writer_pid);
-    if (len < 0 || bytes == NULL || f->writer_pid == 0 || file_stat(f, &st) != 0)
-        goto out;
-    f->flags = O_RDONLY;
-    int64_t n = file_pread(f, NULL, bytes, WRITTEN_FIRST, 0);
-    f->flags = flags;
-    const struct kernel_event event = {
+    const struct process *p = process_find(k, f->writer_pid);
+    int64_t len = file_path(f, path, sizeof(path));
+    if (len < 0 || f->writer_pid == 0 || file_stat(f, &st) != 0)
+        return;
+    struct kernel_event event = {
         .type = KERNEL_FILE,
         .program = p != NULL ? p->program : -1,
         .pid = f->writer_pid,
         .ppid = p != NULL ? process_ppid(p) : 0,
         .uid = f->writer_uid,
         .text = span_of(path, (size_t)len),
-        .data = span_of(bytes, n > 0 ? (size_t)n : 0),
+        .exe = span_z(p != NULL && p->exe_z != NULL ? p->exe_z : ""),
         .number = st.size,
+        .redirected = f->redirected,
     };
-    kernel_emit(ctx, NULL, &event);
-out:
-    free(bytes);
+    bool whole = st.size <= KERNEL_FILE_BYTES;
+    int64_t n = whole ? read_written(f, bytes, sizeof(bytes), 0) : 0;
+    event.data = span_of(bytes, n > 0 ? (size_t)n : 0);
+    if (kernel_emit(k, NULL, &event) && !whole)
+        tell_later(k, f);
+}
+
+int64_t kernel_file_read(struct kernel *k, uint64_t at, void *out, size_t len)
+{
+    if (!k->telling)
+        return -EBADF;
+    return at <= INT64_MAX ? read_written(k->told_first, out, len, (int64_t)at) : 0;
+}
+
+static void told(struct kernel *k)
+{
+    struct file *f = k->told_first;
+    k->telling = false;
+    k->told_first = f->next_told;
+    if (k->told_first == NULL)
+        k->told_last = NULL;
+    file_drop(f);
+}
+
+int kernel_next(struct kernel *k, struct kernel_event *event)
+{
+    if (k->telling)
+        told(k);
+    int there = events_next(k->events, event);
+    k->telling = there == 1 && event->type == KERNEL_FILE && event->number > KERNEL_FILE_BYTES;
+    return there;
+}
+
+void kernel_forget_told(struct kernel *k)
+{
+    while (k->told_first != NULL)
+        told(k);
 }
 
 static void hook_limit(void *ctx, const char *name_z)

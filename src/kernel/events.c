@@ -39,11 +39,6 @@ uint32_t events_count(const struct events *events)
     return events->count;
 }
 
-uint64_t events_lost(const struct events *events)
-{
-    return events->lost;
-}
-
 static struct span copy_into(uint8_t **at, struct span bytes)
 {
     struct span copy = {*at, bytes.len};
@@ -55,40 +50,58 @@ static struct span copy_into(uint8_t **at, struct span bytes)
 
 static size_t bytes_of(const struct kernel_event *event)
 {
-    size_t bytes = event->text.len + event->data.len + event->argc * sizeof(struct span);
+    size_t bytes = event->text.len + event->data.len + event->exe.len +
+                   (event->argc + event->envc) * sizeof(struct span);
     for (size_t i = 0; i < event->argc; i++)
         bytes += event->args[i].len;
+    for (size_t i = 0; i < event->envc; i++)
+        bytes += event->env[i].len;
     return bytes;
 }
 
-void events_put(struct events *events, const struct kernel_event *event)
+static const struct span *copy_list(uint8_t **at, struct span *to, const struct span *list,
+                                    size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        to[i] = copy_into(at, list[i]);
+    return count > 0 ? to : NULL;
+}
+
+bool events_put(struct events *events, const struct kernel_event *event)
 {
     struct item *item = malloc(sizeof(*item) + bytes_of(event));
     if (item == NULL) {
         events->lost++;
-        return;
+        return false;
     }
-    struct span *args = (struct span *)(item + 1);
-    uint8_t *at = (uint8_t *)(args + event->argc);
+    struct span *lists = (struct span *)(item + 1);
+    uint8_t *at = (uint8_t *)(lists + event->argc + event->envc);
     item->next = NULL;
     item->event = *event;
     item->event.text = copy_into(&at, event->text);
     item->event.data = copy_into(&at, event->data);
-    for (size_t i = 0; i < event->argc; i++)
-        args[i] = copy_into(&at, event->args[i]);
-    item->event.args = event->argc > 0 ? args : NULL;
+    item->event.exe = copy_into(&at, event->exe);
+    item->event.args = copy_list(&at, lists, event->args, event->argc);
+    item->event.env = copy_list(&at, lists + event->argc, event->env, event->envc);
     if (events->last != NULL)
         events->last->next = item;
     else
         events->first = item;
     events->last = item;
     events->count++;
+    return true;
 }
 
 int events_next(struct events *events, struct kernel_event *event)
 {
     free(events->given);
     events->given = events->first;
+    if (events->first == NULL && events->lost > 0) {
+        *event = (struct kernel_event){
+            .type = KERNEL_LOST, .program = -1, .number = (int64_t)events->lost};
+        events->lost = 0;
+        return 1;
+    }
     if (events->first == NULL)
         return 0;
     events->first = events->first->next;

@@ -20,8 +20,9 @@
 
 enum {
     STRINGS_FIRST = 4096,
-    TOLD_ARGS_MAX = 1024, /* arguments in a KERNEL_EXEC, and their bytes */
+    TOLD_STRINGS_MAX = 1024, /* arguments and variables in a KERNEL_EXEC, and their bytes */
     TOLD_ARGS_BYTES = 65536,
+    TOLD_ENV_BYTES = 16384,
     STRINGS_ALWAYS = 131072, /* this much is allowed whatever the stack's limit */
 };
 #define STRINGS_HIGHEST (UINT64_C(6) << 20) /* three quarters of the default stack */
@@ -209,8 +210,7 @@ static void forget(struct task *t)
     s->stack_flags = SS_DISABLE;
     t->clear_tid = 0;
     t->robust_list = 0;
-    t->line_return = 0;
-    t->line_len = 0;
+    lines_forget(t);
 }
 
 /* A table shared with another process (CLONE_SIGHAND) becomes the process's own. */
@@ -241,7 +241,7 @@ static int own_files(struct task *t)
 
 static bool is_shell_name(struct span name)
 {
-    static const char *const shells[] = {"bash", "sh", "dash", "ash", "rbash", "busybox"};
+    static const char *const shells[] = {"bash", "sh", "dash", "ash", "rbash"};
     for (size_t i = name.len; i > 0; i--) {
         if (name.data[i - 1] == '/') {
             name = span_slice(name, i, name.len);
@@ -254,6 +254,19 @@ static bool is_shell_name(struct span name)
         if (span_equal_z(name, shells[i]))
             return true;
     return false;
+}
+
+/* By its name, or busybox's first argument. */
+static bool is_shell(const struct exec_strings *args)
+{
+    if (args->count == 0)
+        return false;
+    struct span name = span_z((const char *)args->data);
+    bool is_box =
+        name.len >= 7 && span_equal_z(span_slice(name, name.len - 7, name.len), "busybox");
+    if (is_box && args->count > 1)
+        name = span_z((const char *)name.data + name.len + 1);
+    return is_shell_name(name);
 }
 
 /* What /proc and the events say of it. Without memory the old is kept. */
@@ -276,20 +289,20 @@ static void remember(const struct exec *x)
         p->exe_z = exe_z;
     }
     p->executed = true;
-    p->is_shell = x->args.count > 0 && is_shell_name(span_z((const char *)x->args.data));
+    p->is_shell = is_shell(&x->args);
     task_set_comm(x->task, x->path);
 }
 
-/* The first arguments, as far as they are told. */
-static size_t told_args(const struct exec *x, struct span *args)
+/* The first strings, as far as they are told. */
+static size_t told_strings(const struct exec_strings *from, struct span *to, size_t bytes_max)
 {
-    const char *p = (const char *)x->args.data;
+    const char *p = (const char *)from->data;
     size_t n = 0, bytes = 0;
-    while (n < x->args.count && n < TOLD_ARGS_MAX && bytes < TOLD_ARGS_BYTES) {
-        struct span arg = span_z(p);
-        p += arg.len + 1;
-        args[n++] = span_slice(arg, 0, TOLD_ARGS_BYTES - bytes);
-        bytes += arg.len;
+    while (n < from->count && n < TOLD_STRINGS_MAX && bytes < bytes_max) {
+        struct span text = span_z(p);
+        p += text.len + 1;
+        to[n++] = span_slice(text, 0, bytes_max - bytes);
+        bytes += text.len;
     }
     return n;
 }
@@ -297,12 +310,14 @@ static size_t told_args(const struct exec *x, struct span *args)
 static void tell(const struct exec *x)
 {
     struct task *t = x->task;
-    struct span args[TOLD_ARGS_MAX];
+    struct span args[TOLD_STRINGS_MAX], env[TOLD_STRINGS_MAX];
     struct kernel_event event = {.type = KERNEL_EXEC,
                                  .program = t->process->program,
                                  .text = x->path,
                                  .args = args,
-                                 .argc = told_args(x, args)};
+                                 .argc = told_strings(&x->args, args, TOLD_ARGS_BYTES),
+                                 .env = env,
+                                 .envc = told_strings(&x->env, env, TOLD_ENV_BYTES)};
     kernel_emit(t->kernel, t, &event);
 }
 
@@ -341,8 +356,7 @@ static int change(struct exec *x, struct load *load, const struct creds *creds, 
         return (int)sp;
     }
     if (load->image.dynamic != 0 && !abi_is_foreign(abi)) /* a shell of the machine's own */
-        mm->readline =
-            elf_find_symbol(mm->space, load->image.dynamic + load->bias, load->bias, "readline");
+        lines_find(mm->space, load->image.dynamic + load->bias, load->bias, mm->functions);
     mm->exe = file_hold(x->file);
     struct cpu *cpu = cpu_new(abi->cpu, t->kernel->code, mm->space);
     if (cpu == NULL) {

@@ -123,10 +123,13 @@ static void became_zombie(struct process *p)
                                  .ppid = process_ppid(p),
                                  .uid = p->uid,
                                  .program = p->program,
-                                 .status = p->status};
+                                 .status = p->status,
+                                 .exe = span_z(p->exe_z != NULL ? p->exe_z : ""),
+                                 .duration_ms = (kernel_monotonic_ns(k) - p->start_ns) / 1000000};
     p->zombie = true;
     p->stopped = false;
-    kernel_emit(k, NULL, &event);
+    if (!k->ending)
+        kernel_emit(k, NULL, &event);
     leave_session(p);
     leave_children(p);
     if (p->parent != NULL && p->parent->pgid != p->pgid)

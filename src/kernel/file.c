@@ -59,8 +59,11 @@ void file_drop(struct file *f)
     if (f->watchers != NULL)
         epoll_forget_file(f);
     if (f->changed && vfs->hooks.on_written != NULL) {
-        f->holders = 1; /* the hook may read it */
+        f->holders = 1; /* the hook may read it, and keep it */
+        f->changed = false;
         vfs->hooks.on_written(vfs->hooks.ctx, f);
+        if (--f->holders > 0)
+            return;
     }
     if (f->ops != NULL)
         inotify_tell_file(f, may_write(f) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);

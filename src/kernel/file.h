@@ -86,6 +86,8 @@ struct file {
     bool changed;                /* was written to: told when it is closed */
     int32_t writer_pid;          /* the process that did it last; 0: the kernel itself */
     uint32_t writer_uid;
+    bool redirected;        /* a shell has put it in a descriptor's place */
+    struct file *next_told; /* kernel.told_first */
 };
 
 /* A new description with one holder, counted against kernel_limits.files. `object` passes to it:

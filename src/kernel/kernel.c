@@ -76,6 +76,7 @@ void kernel_free(struct kernel *k)
     while (!mm_bury(k))
         ;
     program_free_all(k);
+    kernel_forget_told(k);
     if (k->vfs != NULL)
         socket_forget_all(k->vfs);
     if (k->vfs != NULL)
@@ -107,7 +108,7 @@ void kernel_charge(struct kernel *k, uint64_t instructions)
 
 /* ---- What was seen ---- */
 
-void kernel_emit(struct kernel *k, const struct task *t, const struct kernel_event *event)
+bool kernel_emit(struct kernel *k, const struct task *t, const struct kernel_event *event)
 {
     struct kernel_event full = *event;
     full.time_ms = k->now_ns / NS_PER_MS;
@@ -120,8 +121,10 @@ void kernel_emit(struct kernel *k, const struct task *t, const struct kernel_eve
         if (full.uid == 0)
             full.uid = t->creds.uid;
         full.program = t->process->program;
+        if (full.exe.len == 0 && t->process->exe_z != NULL)
+            full.exe = span_z(t->process->exe_z);
     }
-    events_put(k->events, &full);
+    return events_put(k->events, &full);
 }
 
 void kernel_emit_limit(struct kernel *k, struct task *t, const char *name_z)
@@ -132,9 +135,4 @@ void kernel_emit_limit(struct kernel *k, struct task *t, const char *name_z)
     if (t != NULL)
         t->process->limit_told = name_z;
     kernel_emit(k, t, &event);
-}
-
-int kernel_next(struct kernel *k, struct kernel_event *event)
-{
-    return events_next(k->events, event);
 }

@@ -116,23 +116,32 @@ enum kernel_state {
 };
 /* Executes guests for at most `budget` instructions in all. */
 enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms);
+/* The machine goes: everything is killed, without an event for each; what was written is closed and
+ * told. Only kernel_next, kernel_file_read and kernel_free may follow. */
+void kernel_end(struct kernel *k);
 /* When the first sleeper wakes by itself; INT64_MAX: never. */
 int64_t kernel_deadline(const struct kernel *k);
 
 /* ---- What was seen ---- */
 
 enum kernel_event_type {
-    KERNEL_EXEC,    /* a program was executed: pid, ppid, text = path, args = argv */
-    KERNEL_EXIT,    /* a process ended: pid, status as wait(2) reports it */
+    KERNEL_EXEC,    /* a program was executed: pid, ppid, text = path, args = argv, env */
+    KERNEL_EXIT,    /* a process ended: pid, status as wait(2) reports it, duration_ms */
     KERNEL_DONE,    /* the program of a kernel_spawn ended: program, pid, status */
     KERNEL_LINE,    /* a line given to a shell: pid, program (or -1), text = the line */
-    KERNEL_FILE,    /* a file was written and closed, text = path, data = contents (first part) */
+    KERNEL_INPUT,   /* a line that another program read from a terminal: the same */
+    KERNEL_HEREDOC, /* bash has read a here-document: text = its contents */
+    KERNEL_FILE,    /* a file was written and closed: text = path, number = size; data = contents,
+                       or, when they are longer than KERNEL_FILE_BYTES, kernel_file_read */
     KERNEL_DELETE,  /* a name was removed: text = path */
     KERNEL_CONNECT, /* a connection was tried: text = address, number = port, datagram */
     KERNEL_RESOLVE, /* a name server was asked: text = the name, number = the record's type */
     KERNEL_REFUSED, /* a system call that is not there: number, text = its name */
     KERNEL_LIMIT,   /* a bound was hit: text = its name in kernel_limits */
+    KERNEL_LOST,    /* there was no memory for so many events: number */
 };
+
+enum { KERNEL_FILE_BYTES = 65536 }; /* of contents that stand in an event */
 
 struct kernel_event {
     enum kernel_event_type type;
@@ -143,13 +152,22 @@ struct kernel_event {
     uint32_t uid;
     int status;
     int64_t number;
-    bool datagram; /* UDP, not TCP */
+    int64_t duration_ms;
+    bool datagram;   /* UDP, not TCP */
+    bool redirected; /* the file was a shell's redirection */
     struct span text, data;
-    const struct span *args;
-    size_t argc;
+    struct span exe; /* the program that did it, as executed */
+    const struct span *args, *env;
+    size_t argc, envc;
 };
 
-/* The next event. 1, or 0 when there is none. Its data is borrowed until the next kernel call. */
+/* The next event. 1, or 0 when there is none. Its data is borrowed until the next kernel_next. */
 int kernel_next(struct kernel *k, struct kernel_event *event);
+
+/* Up to `len` bytes from place `at` of the file that the last event told of, if it was a
+ * KERNEL_FILE whose data is not all. Guests stand still from the closing of such a file until the
+ * kernel_next after its event: these are the contents that it was closed with. What was read, 0
+ * at the end, or -errno. */
+int64_t kernel_file_read(struct kernel *k, uint64_t at, void *out, size_t len);
 
 #endif

@@ -58,9 +58,11 @@ struct kernel {
     uint32_t files_open;      /* open descriptions, against limits.files */
     struct program *programs[KERNEL_PROGRAMS_MAX];
     struct events *events;
-    struct abi_window window; /* of the foreign call that is being executed */
-    uint64_t last_share_id;   /* of anonymous shared memory (mm.h) */
-    uint64_t charged;         /* the kernel's own work in this run, in instructions */
+    struct file *told_first, *told_last; /* written and closed, not yet read: guests wait */
+    bool telling;                        /* the event of the first one was pulled */
+    struct abi_window window;            /* of the foreign call that is being executed */
+    uint64_t last_share_id;              /* of anonymous shared memory (mm.h) */
+    uint64_t charged;                    /* the kernel's own work in this run, in instructions */
     /* For debugging: told of each system call's answer. NULL: nobody. */
     void (*trace)(const struct task *t, int64_t result);
     bool foreign_programs;
@@ -69,6 +71,7 @@ struct kernel {
     void *pauser;     /* whose it is */
     bool paused;      /* until it is cleared, kernel_run does nothing */
     bool over;        /* the instructions are used up: everything was killed */
+    bool ending;      /* kernel_end: ends are not told */
     struct mm *dying; /* memories without a holder, given back before a guest runs again */
 };
 
@@ -80,8 +83,12 @@ int64_t kernel_monotonic_ns(const struct kernel *k);
 void kernel_wake(struct kernel *k, const void *key);
 
 /* Tells the visitor's keeper. Everything is copied. `t` (may be NULL) fills in pid, ppid, uid and
- * program where the event leaves them 0; time and instructions always come from the kernel. */
-void kernel_emit(struct kernel *k, const struct task *t, const struct kernel_event *event);
+ * program where the event leaves them 0; time and instructions always come from the kernel. False:
+ * there is no memory for it. */
+bool kernel_emit(struct kernel *k, const struct task *t, const struct kernel_event *event);
+
+/* Written files whose contents were not pulled: nobody will. */
+void kernel_forget_told(struct kernel *k);
 
 /* A NUL-terminated copy on the heap. NULL: out of memory. */
 char *kernel_copy_z(struct span text);

@@ -5,6 +5,7 @@
 #define KERNEL_MM_H
 
 #include "cpu/space.h"
+#include "kernel/lines.h"
 #include "kernel/machine.h"
 
 struct abi;  /* abi.h */
@@ -46,13 +47,13 @@ struct mm {
     uint64_t code_start, code_end, data_start, data_end;
     uint64_t arg_start, arg_end, env_start, env_end;
     uint64_t auxv[2 * MM_AUXV_MAX];
-    size_t auxv_count;      /* words */
-    uint64_t trampoline;    /* where handlers return to, when the kernel gives it (MIPS); else 0 */
-    uint64_t readline;      /* address of bash's readline, or 0 */
-    struct file *exe;       /* held: /proc/PID/exe */
-    struct mm *next;        /* of kernel.dying */
-    size_t written;         /* areas of a dying one that are written back ... */
-    uint64_t written_bytes; /* ... and so much of the next */
+    size_t auxv_count;   /* words */
+    uint64_t trampoline; /* where handlers return to, when the kernel gives it (MIPS); else 0 */
+    uint64_t functions[LINES_FUNCTIONS]; /* addresses of what is probed in bash, or 0 */
+    struct file *exe;                    /* held: /proc/PID/exe */
+    struct mm *next;                     /* of kernel.dying */
+    size_t written;                      /* areas of a dying one that are written back ... */
+    uint64_t written_bytes;              /* ... and so much of the next */
 };
 
 /* An empty one, with one holder. NULL: out of memory. */

@@ -65,7 +65,7 @@ static int64_t pipe_read(struct file *f, struct task *t, void *out, size_t len, 
     size_t n = have.len < len ? have.len : len;
     memcpy(out, have.data, n);
     if (p->is_stdin && t != NULL)
-        lines_read(t, span_of(out, n));
+        lines_read(t, span_of(out, n), false);
     buffer_take(&p->bytes, n);
     vfs_wake(p->vfs, p);
     return (int64_t)n;

@@ -272,9 +272,10 @@ static struct task *pick(struct kernel *k)
     return NULL;
 }
 
+/* Guests wait until what was seen is pulled. */
 static bool events_full(const struct kernel *k)
 {
-    return events_count(k->events) >= k->limits.events;
+    return events_count(k->events) >= k->limits.events || k->told_first != NULL;
 }
 
 /* Between two stretches of instructions. False: the task cannot go on now. */
@@ -320,15 +321,26 @@ static struct process *first_alive(const struct kernel *k)
     return p;
 }
 
-/* The last instruction of the machine was executed. */
-static void give_up(struct kernel *k)
+static void kill_all(struct kernel *k)
 {
     struct process *p;
     k->over = true;
-    kernel_emit_limit(k, NULL, "instructions");
     while ((p = first_alive(k)) != NULL)
         process_end(p, SIGKILL);
     bury(k);
+}
+
+void kernel_end(struct kernel *k)
+{
+    k->ending = true;
+    kill_all(k);
+}
+
+/* The last instruction of the machine was executed. */
+static void give_up(struct kernel *k)
+{
+    kernel_emit_limit(k, NULL, "instructions");
+    kill_all(k);
 }
 
 enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms)

@@ -142,6 +142,7 @@ int64_t sys_dup(struct task *t, const uint64_t arg[6])
 static int64_t dup_to(struct task *t, struct file *f, int to, bool close_on_exec)
 {
     uint64_t limit = process_limit(t->process, RLIMIT_NOFILE);
+    f->redirected |= t->process->is_shell;
     return fd_table_set(t->files, file_hold(f), to, limit, close_on_exec);
 }
 

@@ -147,6 +147,7 @@ struct process *process_new(struct kernel *k, struct process *parent)
     p->program = -1;
     p->outer_ppid = 1;
     p->pid = kernel_new_pid(k);
+    p->start_ns = kernel_monotonic_ns(k);
     if (parent != NULL && !inherit(p, parent)) {
         process_free(p);
         return NULL;
@@ -211,9 +212,7 @@ void task_release(struct task *t)
     t->cpu = NULL;
     mm_drop(t->mm);
     t->mm = NULL;
-    free(t->line);
-    t->line = NULL;
-    t->line_len = 0;
+    lines_fini(t);
 }
 
 void task_free(struct task *t)

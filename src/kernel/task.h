@@ -6,6 +6,7 @@
 #ifndef KERNEL_TASK_H
 #define KERNEL_TASK_H
 
+#include "kernel/lines.h"
 #include "kernel/machine.h"
 #include "kernel/signal.h"
 
@@ -15,6 +16,7 @@ struct fd_table;   /* fdtable.h */
 struct fs_context; /* vfs.h: root, working directory, umask */
 struct tty;        /* tty.h */
 struct mm;         /* mm.h */
+struct line_keys;  /* lines.c */
 struct cpu;
 struct abi; /* abi.h */
 
@@ -112,15 +114,17 @@ struct task {
     int nice;                   /* -20 .. 19 */
     char *line;                 /* a line being put together (lines.h); owned */
     size_t line_len;
-    uint64_t line_return, line_stack; /* where readline returns to, and its stack there */
-    uint64_t start_ns;                /* CLOCK_BOOTTIME at its start */
-    struct process *vfork_child;      /* TASK_VFORKED: who must go first */
+    struct line_keys *keys; /* the same of a shell that edits it; owned */
+    struct lines_call line_calls[LINES_FUNCTIONS];
+    uint64_t start_ns;           /* CLOCK_BOOTTIME at its start */
+    struct process *vfork_child; /* TASK_VFORKED: who must go first */
 };
 
 struct process {
     struct kernel *kernel;
     struct process *next;   /* in kernel.processes */
     struct process *parent; /* NULL: nobody (init is not there) */
+    int64_t start_ns;       /* CLOCK_MONOTONIC at its start */
     int32_t outer_ppid;     /* getppid when there is no parent: what seems to have started it */
     int32_t pid;            /* = tid of the first thread = tgid */
     int32_t pgid;

@@ -238,14 +238,18 @@ static int64_t slave_read(struct file *f, struct task *t, void *out, size_t len,
     int64_t error = tty_check_change(tty, t, SIGTTIN);
     if (error != 0)
         return error;
-    if (!tty_is_canonical(tty))
-        return read_raw(f, t, out, len);
+    if (!tty_is_canonical(tty)) {
+        int64_t got = read_raw(f, t, out, len);
+        if (t != NULL && got > 0)
+            lines_keys(t, span_of(out, (size_t)got));
+        return got;
+    }
     if (!tty_has_input(tty, 1))
         return -EAGAIN;
     size_t n = tty_take(tty, out, len);
     tty->read_ns = vfs_now(tty->vfs);
     if (t != NULL)
-        lines_read(t, span_of(out, n));
+        lines_read(t, span_of(out, n), true);
     return (int64_t)n;
 }
 

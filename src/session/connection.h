@@ -4,7 +4,8 @@
  *     ssh_service.c   the doors of a service, the work loop, limits
  *     ssh_client.c    what the client says of itself: version, algorithms, logins, forwards
  *     ssh_channel.c   channels: what is asked for on them, and bytes both ways
- *     seen.c          what the kernel saw, as records */
+ *     seen.c          what the kernel saw, as records
+ *     written.c       files that were written in the machine, as artefacts */
 #ifndef SESSION_CONNECTION_H
 #define SESSION_CONNECTION_H
 
@@ -61,6 +62,15 @@ struct session_channel {
     struct session_transcript transcript;
 };
 
+/* A written file that is being recorded. */
+struct session_file {
+    bool busy;
+    struct kernel_event seen; /* what it borrows lives until the next kernel_next */
+    uint64_t at;              /* of the contents, in this pass */
+    struct crypto_hash *hash; /* the first pass; NULL: the second */
+    uint8_t shasum[CRYPTO_DIGEST_MAX_BYTES];
+};
+
 struct session_connection {
     struct session_host *host;
     struct session_journal journal;
@@ -79,7 +89,9 @@ struct session_connection {
     bool starting; /* counted among those that have not logged in */
     struct session_account account;
     uint32_t failed_tries, login_number, recordings;
-    uint64_t output_bytes;
+    uint64_t output_bytes, recorded_bytes;
+    bool recorded_full; /* told */
+    struct session_file file;
     struct session_channel channels[SSH_CHANNELS_MAX];
 };
 
@@ -95,6 +107,10 @@ void session_put(struct session_connection *c, const struct event *e);
 /* It is not, or no longer, among those that have not logged in. */
 void session_started(struct session_connection *c);
 
+/* A bound was reached: told. */
+void session_put_limit(struct session_connection *c, const char *name_z, int64_t value);
+/* So many records were lost for want of memory. */
+void session_put_gap(struct session_connection *c, int64_t records);
 /* A bound was reached: told, and the connection ends in silence. */
 void session_limit(struct session_connection *c, const char *name_z, int64_t value);
 
@@ -116,5 +132,14 @@ void session_channel_drop(struct session_connection *c, uint32_t number);
 
 /* seen.c */
 void session_seen(struct session_connection *c, const struct kernel_event *event);
+/* A written file; `shasum` is NULL when its contents are not kept. */
+void session_tell_file(struct session_connection *c, const struct kernel_event *k,
+                       const uint8_t *shasum);
+
+/* written.c: a file was written; a short one is recorded at once, else c->file is busy and each call
+ * of session_file_go_on does a piece. No kernel_next as long as it is busy. */
+void session_file_start(struct session_connection *c, const struct kernel_event *seen);
+void session_file_go_on(struct session_connection *c);
+void session_file_give_up(struct session_connection *c); /* told without its contents, if busy */
 
 #endif

@@ -10,7 +10,8 @@ const struct session_limits session_limits_default = {
     .output_bytes = UINT64_C(256) * 1024 * 1024,
     .failed_tries = 0,
     .variables = 64,
-    .recorded_file = 64 * 1024,
+    .recorded_file = 64 * 1024 * 1024,
+    .recorded_bytes = UINT64_C(512) * 1024 * 1024,
 };
 
 struct session_host *session_host_new(const struct session_config *config)

@@ -2,7 +2,30 @@
 #include "session/connection.h"
 #include "session/text.h"
 
-enum { WAIT_SIGNAL = 0x7f, ARTEFACT_PART = 32 * 1024 };
+enum { WAIT_SIGNAL = 0x7f };
+
+static struct span last_part(struct span path)
+{
+    for (size_t i = path.len; i > 0; i--)
+        if (path.data[i - 1] == '/')
+            return span_slice(path, i, path.len);
+    return path;
+}
+
+/* When it was, in the machine's own measures, and who did it. */
+static void put_seen(struct session_connection *c, struct event *e, const struct kernel_event *k)
+{
+    int64_t session_ms = k->time_ms - c->start_us / 1000;
+    if (e->type != EVENT_PROCESS_EXEC && e->type != EVENT_PROCESS_EXIT) {
+        if (k->pid > 0)
+            event_number(e, FIELD_PID, k->pid);
+        if (k->exe.len > 0)
+            event_text(e, FIELD_PROGRAM, k->exe);
+    }
+    event_number(e, FIELD_INSTRUCTIONS, (int64_t)k->instructions);
+    event_number(e, FIELD_SESSION_MS, session_ms > 0 ? session_ms : 0);
+    session_put(c, e);
+}
 
 static void on_exec(struct session_connection *c, const struct kernel_event *k)
 {
@@ -12,7 +35,9 @@ static void on_exec(struct session_connection *c, const struct kernel_event *k)
     event_number(&e, FIELD_UID, k->uid);
     event_text(&e, FIELD_PATH, k->text);
     event_list(&e, FIELD_ARGV, k->args, k->argc);
-    session_put(c, &e);
+    if (k->envc > 0)
+        event_list(&e, FIELD_ENV, k->env, k->envc);
+    put_seen(c, &e, k);
 }
 
 static void on_exited(struct session_connection *c, const struct kernel_event *k)
@@ -20,66 +45,90 @@ static void on_exited(struct session_connection *c, const struct kernel_event *k
     struct event e = session_event(c, EVENT_PROCESS_EXIT);
     event_number(&e, FIELD_PID, k->pid);
     event_number(&e, FIELD_PPID, k->ppid);
+    if (k->exe.len > 0)
+        event_text(&e, FIELD_PATH, k->exe);
     int signal = k->status & WAIT_SIGNAL;
     if (signal != 0)
         event_number(&e, FIELD_SIGNAL, signal);
     else
         event_number(&e, FIELD_STATUS, k->status >> 8 & 0xff);
-    session_put(c, &e);
+    event_number(&e, FIELD_DURATION_MS, k->duration_ms);
+    put_seen(c, &e, k);
 }
 
 static void on_line(struct session_connection *c, const struct kernel_event *k)
 {
     struct event e = session_event(c, EVENT_COMMAND_INPUT);
     event_text(&e, FIELD_INPUT, k->text);
-    session_put(c, &e);
+    put_seen(c, &e, k);
 }
 
-/* The contents, in parts; only whole files are kept. */
-static void keep(struct session_connection *c, struct span contents, const uint8_t *shasum)
+static void on_input(struct session_connection *c, const struct kernel_event *k)
 {
-    for (size_t at = 0; at < contents.len; at += ARTEFACT_PART) {
-        struct frame_artefact part = {
-            .session = c->journal.origin.session,
-            .size = contents.len,
-            .offset = at,
-            .bytes = span_slice(contents, at, at + ARTEFACT_PART),
-        };
-        for (size_t i = 0; i < sizeof(part.shasum); i++)
-            part.shasum[i] = shasum[i];
-        session_journal_check(&c->journal, frame_put_artefact(&c->journal.frames, &part));
-    }
+    struct event e = session_event(c, EVENT_COMMAND_INPUT_REALM);
+    event_text(&e, FIELD_INPUT, k->text);
+    event_text(&e, FIELD_REALM, last_part(k->exe));
+    put_seen(c, &e, k);
 }
 
-static void on_file(struct session_connection *c, const struct kernel_event *k)
+static void on_heredoc(struct session_connection *c, const struct kernel_event *k)
 {
-    struct event e = session_event(c, EVENT_FILE_WRITE);
-    event_text(&e, FIELD_PATH, k->text);
+    struct event e = session_event(c, EVENT_SHELL_HEREDOC);
+    event_text(&e, FIELD_DATA, k->text);
+    put_seen(c, &e, k);
+}
+
+/* ---- Files ---- */
+
+static void upload(struct event *e, struct span path)
+{
+    event_text(e, FIELD_FILENAME, last_part(path));
+    event_text(e, FIELD_DESTFILE, path);
+}
+
+/* As Cowrie names it, when it was kept: by who wrote it. */
+static struct event file_event(struct session_connection *c, const struct kernel_event *k,
+                               bool kept)
+{
+    struct span program = last_part(k->exe);
+    enum event_type type = !kept                                  ? EVENT_FILE_WRITE
+                           : span_equal_z(program, "sftp-server") ? EVENT_FILE_UPLOAD_SFTP
+                           : span_equal_z(program, "scp")         ? EVENT_FILE_UPLOAD_SCP
+                           : k->redirected                        ? EVENT_FILE_DOWNLOAD_REDIR
+                                                                  : EVENT_FILE_WRITE;
+    struct event e = session_event(c, type);
+    if (type == EVENT_FILE_WRITE)
+        event_text(&e, FIELD_PATH, k->text);
+    else if (type == EVENT_FILE_DOWNLOAD_REDIR)
+        event_text(&e, FIELD_DESTFILE, k->text);
+    else
+        upload(&e, k->text);
     event_number(&e, FIELD_SIZE, k->number);
-    if (k->pid > 0)
-        event_number(&e, FIELD_PID, k->pid);
-    uint8_t digest[CRYPTO_DIGEST_MAX_BYTES];
+    return e;
+}
+
+void session_tell_file(struct session_connection *c, const struct kernel_event *k,
+                       const uint8_t *shasum)
+{
     char outfile_z[sizeof("artefacts/") + SESSION_SHASUM_SIZE] = "artefacts/";
     char *hex_z = outfile_z + sizeof("artefacts/") - 1;
-    bool whole = k->number >= 0 && (uint64_t)k->number == k->data.len &&
-                 k->data.len <= c->host->config.limits.recorded_file && k->data.len > 0;
-    if (whole && crypto_digest_parts(c->host->suite, CRYPTO_SHA256, &k->data, 1, digest) == 0) {
-        session_text_hex(span_of(digest, SESSION_SHA256_BYTES), hex_z);
+    struct event e = file_event(c, k, shasum != NULL);
+    if (shasum != NULL) {
+        session_text_hex(span_of(shasum, SESSION_SHA256_BYTES), hex_z);
         event_text_z(&e, FIELD_SHASUM, hex_z);
         event_text_z(&e, FIELD_OUTFILE, outfile_z);
-        keep(c, k->data, digest);
     }
-    session_put(c, &e);
+    put_seen(c, &e, k);
 }
 
 static void on_delete(struct session_connection *c, const struct kernel_event *k)
 {
     struct event e = session_event(c, EVENT_FILE_DELETE);
     event_text(&e, FIELD_PATH, k->text);
-    if (k->pid > 0)
-        event_number(&e, FIELD_PID, k->pid);
-    session_put(c, &e);
+    put_seen(c, &e, k);
 }
+
+/* ---- The network ---- */
 
 static void on_connect(struct session_connection *c, const struct kernel_event *k)
 {
@@ -87,8 +136,7 @@ static void on_connect(struct session_connection *c, const struct kernel_event *
     event_text(&e, FIELD_DST_IP, k->text);
     event_number(&e, FIELD_DST_PORT, k->number);
     event_text_z(&e, FIELD_TRANSPORT, k->datagram ? "udp" : "tcp");
-    event_number(&e, FIELD_PID, k->pid);
-    session_put(c, &e);
+    put_seen(c, &e, k);
 }
 
 /* The type of a record, RFC 1035, section 3.2.2, as people write it. */
@@ -101,17 +149,17 @@ static void on_resolve(struct session_connection *c, const struct kernel_event *
     bool known = k->number >= 0 && k->number < (int64_t)ARRAY_LEN(types) && types[k->number];
     event_text(&e, FIELD_NAME, k->text);
     event_text_z(&e, FIELD_TYPE, known ? types[k->number] : "other");
-    event_number(&e, FIELD_PID, k->pid);
-    session_put(c, &e);
+    put_seen(c, &e, k);
 }
+
+/* ---- Refusals and bounds ---- */
 
 static void on_refused(struct session_connection *c, const struct kernel_event *k)
 {
     struct event e = session_event(c, EVENT_SYSCALL_REFUSED);
     event_text(&e, FIELD_SYSCALL, k->text);
     event_number(&e, FIELD_NUMBER, k->number);
-    event_number(&e, FIELD_PID, k->pid);
-    session_put(c, &e);
+    put_seen(c, &e, k);
 }
 
 static void on_limit(struct session_connection *c, const struct kernel_event *k)
@@ -121,6 +169,11 @@ static void on_limit(struct session_connection *c, const struct kernel_event *k)
     session_put(c, &e);
 }
 
+static void on_lost(struct session_connection *c, const struct kernel_event *k)
+{
+    session_put_gap(c, k->number);
+}
+
 void session_seen(struct session_connection *c, const struct kernel_event *event)
 {
     switch (event->type) {
@@ -128,11 +181,14 @@ void session_seen(struct session_connection *c, const struct kernel_event *event
     case KERNEL_EXIT: on_exited(c, event); break;
     case KERNEL_DONE: session_channel_done(c, event->program, event->status); break;
     case KERNEL_LINE: on_line(c, event); break;
-    case KERNEL_FILE: on_file(c, event); break;
+    case KERNEL_INPUT: on_input(c, event); break;
+    case KERNEL_HEREDOC: on_heredoc(c, event); break;
+    case KERNEL_FILE: session_file_start(c, event); break;
     case KERNEL_DELETE: on_delete(c, event); break;
     case KERNEL_CONNECT: on_connect(c, event); break;
     case KERNEL_RESOLVE: on_resolve(c, event); break;
     case KERNEL_REFUSED: on_refused(c, event); break;
     case KERNEL_LIMIT: on_limit(c, event); break;
+    case KERNEL_LOST: on_lost(c, event); break;
     }
 }

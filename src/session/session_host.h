@@ -16,7 +16,8 @@ struct session_limits {
     uint64_t output_bytes;       /* of all programs */
     uint32_t failed_tries;       /* passwords that are refused before a right one counts; 0: none */
     uint32_t variables;          /* that a client may set for a channel */
-    uint32_t recorded_file;      /* bytes of a written file that are kept */
+    uint32_t recorded_file;      /* a longer file that was written is told without its contents */
+    uint64_t recorded_bytes;     /* of all contents that are kept */
     struct kernel_limits kernel; /* no instructions at all: kernel_limits_default */
 };
 extern const struct session_limits session_limits_default;

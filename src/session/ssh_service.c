@@ -20,7 +20,7 @@ void session_put(struct session_connection *c, const struct event *e)
     session_journal_put(&c->journal, e);
 }
 
-static void put_limit(struct session_connection *c, const char *name_z, int64_t value)
+void session_put_limit(struct session_connection *c, const char *name_z, int64_t value)
 {
     struct event e = session_event(c, EVENT_SESSION_LIMIT);
     struct buffer text;
@@ -34,7 +34,7 @@ static void put_limit(struct session_connection *c, const char *name_z, int64_t 
 
 void session_limit(struct session_connection *c, const char *name_z, int64_t value)
 {
-    put_limit(c, name_z, value);
+    session_put_limit(c, name_z, value);
     ssh_disconnect(c->ssh, 0, NULL);
     c->ended = true;
 }
@@ -55,6 +55,7 @@ static void connection_free(void *self)
     session_started(c);
     for (uint32_t i = 0; i < SSH_CHANNELS_MAX; i++)
         session_channel_drop(c, i);
+    (void)crypto_hash_end(c->file.hash, NULL);
     kernel_free(c->kernel);
     ssh_free(c->ssh);
     crypto_rng_wipe(&c->rng);
@@ -116,7 +117,7 @@ static void *connection_new(struct session_host *host, const struct session_peer
     struct event e = session_event(c, EVENT_SESSION_CONNECT);
     session_put(c, &e);
     if (dropped) {
-        put_limit(c, "MaxStartups", host->startups);
+        session_put_limit(c, "MaxStartups", host->startups);
     } else {
         c->starting = true;
         host->startups++;
@@ -157,12 +158,35 @@ static bool take_kernel_events(struct session_connection *c)
 {
     bool moved = false;
     struct kernel_event event;
-    while (c->kernel != NULL && session_journal_has_room(&c->journal) &&
+    while (c->kernel != NULL && !c->file.busy && session_journal_has_room(&c->journal) &&
            kernel_next(c->kernel, &event) == 1) {
         session_seen(c, &event);
         moved = true;
     }
     return moved;
+}
+
+void session_put_gap(struct session_connection *c, int64_t records)
+{
+    struct event e = session_event(c, EVENT_RECORD_GAP);
+    event_number(&e, FIELD_RECORDS, records);
+    event_number(&e, FIELD_BYTES, 0);
+    event_text_z(&e, FIELD_ERROR, "out of memory");
+    session_put(c, &e);
+}
+
+/* Told as soon as there is memory again: one that cannot be put counts too. */
+static void note_lost_records(struct session_connection *c)
+{
+    uint64_t lost = c->journal.lost;
+    if (lost == 0)
+        return;
+    c->journal.lost = 0;
+    session_put_gap(c, (int64_t)lost);
+    if (c->journal.lost > 0)
+        c->journal.lost = lost;
+    else
+        c->host->counters.records_lost += lost;
 }
 
 static void check_limits(struct session_connection *c)
@@ -196,6 +220,7 @@ static bool work(struct session_connection *c, int64_t now_us)
         check_limits(c);
     }
     (void)take_kernel_events(c);
+    note_lost_records(c);
     return rounds > 1;
 }
 
@@ -250,16 +275,15 @@ static enum service_state connection_state(const void *self)
     return SERVICE_ABORT;
 }
 
-static void note_lost_records(struct session_connection *c)
+/* What was written is kept as far as there is room for it. */
+static void finish_files(struct session_connection *c)
 {
-    if (c->journal.lost == 0)
-        return;
-    c->host->counters.records_lost += c->journal.lost;
-    struct event e = session_event(c, EVENT_RECORD_GAP);
-    event_number(&e, FIELD_RECORDS, (int64_t)c->journal.lost);
-    event_number(&e, FIELD_BYTES, 0);
-    event_text_z(&e, FIELD_ERROR, "out of memory");
-    session_put(c, &e);
+    while (c->file.busy && session_journal_has_room(&c->journal)) {
+        session_file_go_on(c);
+        if (!c->file.busy)
+            (void)take_kernel_events(c);
+    }
+    session_file_give_up(c);
 }
 
 static void connection_lost(void *self, int64_t now_us)
@@ -269,9 +293,12 @@ static void connection_lost(void *self, int64_t now_us)
         c->now_us = now_us;
     c->ended = true;
     session_started(c);
-    (void)take_kernel_events(c);
     for (uint32_t i = 0; i < SSH_CHANNELS_MAX; i++)
         session_channel_drop(c, i);
+    if (c->kernel != NULL)
+        kernel_end(c->kernel); /* what is open is closed, and told */
+    (void)take_kernel_events(c);
+    finish_files(c);
     session_tell_steps(c);
     note_lost_records(c);
     struct event e = session_event(c, EVENT_SESSION_CLOSED);
@@ -320,6 +347,11 @@ static bool connection_run(void *self, uint64_t budget, int64_t now_us)
     struct session_connection *c = self;
     if (c->kernel == NULL || c->ended || !session_journal_has_room(&c->journal))
         return false;
+    if (c->file.busy) {
+        session_file_go_on(c);
+        (void)work(c, now_us);
+        return !c->ended && session_journal_has_room(&c->journal);
+    }
     enum kernel_state state = kernel_run(c->kernel, budget, now_us / MS_US);
     /* What was moved may be what an idle guest waits for: input, or room for its output. */
     bool moved = work(c, now_us);

@@ -211,3 +211,56 @@ def test_the_fingerprint_of_paramiko(honeypot):
     session, = sessions
     by_id = check_fingerprint(session, "SSH-2.0-paramiko_", "aes128-cbc", "curve25519-sha256")
     assert by_id["cowrie.client.fingerprint"]["key"].split()[1] == key.get_base64()
+
+
+def connect(honeypot):
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+    client.connect("127.0.0.1", honeypot.port, "root", "123456", look_for_keys=False,
+                   allow_agent=False, timeout=WAIT_S, banner_timeout=WAIT_S)
+    return client
+
+
+def test_what_is_uploaded_is_kept_whole(honeypot):
+    contents = bytes(i * i % 251 for i in range(1_000_000))
+    with honeypot.recorded() as sessions:
+        client = connect(honeypot)
+        with client.open_sftp() as sftp, sftp.open("/tmp/by-sftp", "wb") as file:
+            file.write(contents)
+        stdin, stdout, _ = client.exec_command("scp -t /tmp/by-scp")
+        stdin.write(b"C0755 11 name\nlittle text\0")
+        stdin.channel.shutdown_write()
+        stdout.read()
+        client.close()
+    session, = sessions
+    by_sftp, by_scp = [e for e in session if e["eventid"] == "cowrie.session.file_upload"]
+    assert by_sftp["destfile"] == "/tmp/by-sftp" and by_sftp["filename"] == "by-sftp"
+    assert by_sftp["size"] == len(contents)
+    assert by_sftp["shasum"] == hashlib.sha256(contents).hexdigest()
+    kept = os.path.join(honeypot.data, by_sftp["outfile"])
+    wait_for(lambda: os.path.exists(kept), "the artefact")
+    with open(kept, "rb") as file:
+        assert file.read() == contents
+    assert by_sftp["message"].startswith('SFTP Uploaded file "by-sftp" to artefacts/')
+    assert by_scp["destfile"] == "/tmp/by-scp" and by_scp["program"].endswith("/scp")
+    assert by_scp["shasum"] == hashlib.sha256(b"little text").hexdigest()
+
+
+def test_an_exec_has_its_environment_and_an_exit_its_status_and_times(honeypot):
+    with honeypot.recorded() as sessions:
+        honeypot.ssh("A=1 B=2 /bin/sleep 0.2; sh -c 'exit 7'; "
+                     "python3 -c \"import socket; socket.socket().connect_ex(('192.0.2.9', 81))\"")
+    session, = sessions
+    sleep, = [e for e in session if e["eventid"] == "lured.process.exec"
+              and e["argv"][0] == "/bin/sleep"]
+    assert {"A=1", "B=2"} <= set(sleep["env"])
+    ends = {e["pid"]: e for e in session if e["eventid"] == "lured.process.exit"}
+    assert ends[sleep["pid"]]["duration_ms"] >= 200
+    assert 7 in [e.get("status") for e in ends.values()]
+    tried, = [e for e in session if e["eventid"] == "lured.connect.tried"]
+    assert (tried["dst_ip"], tried["dst_port"]) == ("192.0.2.9", 81)
+    assert "python3" in tried["program"]
+    seen = [e for e in session if "instructions" in e]
+    for key in ("instructions", "session_ms"):
+        values = [e[key] for e in seen]
+        assert values == sorted(values) and values[-1] > 0, key

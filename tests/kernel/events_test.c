@@ -16,8 +16,11 @@ static void an_event_is_copied_whole(void **state)
                              .pid = 7,
                              .text = span_z(text),
                              .data = span_z(data),
+                             .exe = SPAN_LIT("/usr/bin/ls"),
                              .args = args,
-                             .argc = 3};
+                             .argc = 3,
+                             .env = &args[2],
+                             .envc = 1};
     assert_non_null(events);
     events_put(events, &e);
     memset(text, 'x', sizeof(text));
@@ -33,6 +36,9 @@ static void an_event_is_copied_whole(void **state)
     assert_true(span_equal_z(e.args[0], "ls"));
     assert_int_equal(e.args[1].len, 0);
     assert_true(span_equal_z(e.args[2], "-l"));
+    assert_true(span_equal_z(e.exe, "/usr/bin/ls"));
+    assert_int_equal(e.envc, 1);
+    assert_true(span_equal_z(e.env[0], "-l"));
     assert_int_equal(events_next(events, &e), 0);
     events_free(events);
 }

@@ -41,9 +41,14 @@ WEAK int task_write(struct task *t, uint64_t addr, const void *bytes, size_t len
     return 0;
 }
 
-WEAK void lines_read(struct task *t, struct span bytes)
+WEAK void lines_read(struct task *t, struct span bytes, bool terminal)
 {
-    (void)t, (void)bytes;
+    (void)t, (void)bytes, (void)terminal;
+}
+
+WEAK void lines_keys(struct task *t, struct span keys)
+{
+    (void)t, (void)keys;
 }
 
 WEAK void signal_raise_task(struct task *t, int signo)

@@ -97,9 +97,45 @@ static void a_file_that_is_written_is_kept(void **state)
     visit_say(&v, "5e #0 \"payload\"");
     visit_say(&v, "60 #0");
     check(&v, span_equal_z(buffer_span(&v.output), "payload"), "output");
-    check(&v, visit_count(&v.records, "lured.file.write | File written: /tmp/x (7 bytes)") == 1,
+    check(&v, visit_count(&v.records, "cowrie.session.file_download | Saved redir contents") == 1,
           "event");
     check(&v, visit_count(&v.records, "artefact 7 at 0: 'payload'") == 1, "artefact");
+    visit_fini(&v);
+    start(*state, &v, "root", "root");
+    visit_exec(&v, "cp /etc/hostname /tmp/y");
+    check(&v, visit_count(&v.records, "lured.file.write | File written: /tmp/y") == 1, "cp");
+    visit_fini(&v);
+}
+
+static void a_long_file_is_kept_whole_while_guests_stand_still(void **state)
+{
+    enum { SIZE = 3000000, PART = 32768 };
+    struct visit v;
+    char part_z[64];
+    start(*state, &v, "root", "root");
+    visit_exec(&v, "head -c 3000000 /dev/zero > /tmp/x; echo changed > /tmp/x; sha256sum < /tmp/x");
+    check(&v, visit_count(&v.records, "artefact 3000000 at") == (SIZE + PART - 1) / PART, "parts");
+    for (int at = 0; at < SIZE; at += PART) {
+        (void)snprintf(part_z, sizeof(part_z), "artefact 3000000 at %d: ", at);
+        check(&v, visit_count(&v.records, part_z) == 1, part_z);
+    }
+    check(
+        &v,
+        visit_count(&v.records,
+                    "cowrie.session.file_download | Saved redir contents with SHA-256 35bce4eae54e"
+                    "c8e6cc2868baa8d157914d6ae2858811b4cc0c078c94460fa26f to artefacts/35bc") == 1,
+        "sum");
+    check(&v, visit_count(&v.records, "artefact 8 at 0: 'changed") == 1, "the next");
+    visit_fini(&v);
+}
+
+static void a_here_document_is_told_wherever_it_stands(void **state)
+{
+    struct visit v;
+    start(*state, &v, "root", "root");
+    visit_exec(&v, "cat <<EOF | wc -c\none $HOME\ntwo\nEOF");
+    check(&v, visit_count(&v.records, "lured.shell.heredoc | Here-document: one $HOME\\ntwo") == 1,
+          "here-document");
     visit_fini(&v);
 }
 
@@ -193,6 +229,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_prestate(commands_are_answered_by_real_programs, &m),
         cmocka_unit_test_prestate(another_user_is_himself, &m),
         cmocka_unit_test_prestate(a_file_that_is_written_is_kept, &m),
+        cmocka_unit_test_prestate(a_long_file_is_kept_whole_while_guests_stand_still, &m),
+        cmocka_unit_test_prestate(a_here_document_is_told_wherever_it_stands, &m),
         cmocka_unit_test_prestate(much_input_comes_back_whole, &m),
         cmocka_unit_test_prestate(a_login_shell_edits_lines_and_tells_them, &m),
         cmocka_unit_test_prestate(sftp_is_the_real_server, &m),
