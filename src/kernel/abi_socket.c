@@ -282,6 +282,8 @@ static int message_in(struct task *t, uint64_t addr, bool sends, struct message 
     m->ours = m->guest;
     uint64_t name = 0, name_len = m->guest.msg_namelen;
     int error = 0;
+    if ((int32_t)name_len < 0)
+        return -EINVAL;
     if (name_len > NAME_MAX_BYTES)
         name_len = NAME_MAX_BYTES;
     if (m->guest.msg_name != NULL && sends)

@@ -102,23 +102,25 @@ static int limit_of(uint64_t limit)
     return limit < FD_TABLE_MAX ? (int)limit : FD_TABLE_MAX;
 }
 
-int fd_table_add(struct fd_table *table, struct file *f, int from, uint64_t limit,
-                 bool close_on_exec)
+int fd_table_free(const struct fd_table *table, int from, uint64_t limit)
 {
-    int error = -EINVAL;
-    if (from < 0 || from >= limit_of(limit))
-        goto out;
     int fd = from;
     while (fd < table->size && table->slots[fd].file != NULL)
         fd++;
-    error = fd < limit_of(limit) ? make_room(table, fd) : -EMFILE;
-    if (error != 0)
-        goto out;
+    return fd < limit_of(limit) ? fd : -EMFILE;
+}
+
+int fd_table_add(struct fd_table *table, struct file *f, int from, uint64_t limit,
+                 bool close_on_exec)
+{
+    int fd = fd_table_free(table, from, limit);
+    int error = fd >= 0 ? make_room(table, fd) : fd;
+    if (error != 0) {
+        file_drop(f);
+        return error;
+    }
     table->slots[fd] = (struct slot){.file = f, .close_on_exec = close_on_exec};
     return fd;
-out:
-    file_drop(f);
-    return error;
 }
 
 int fd_table_set(struct fd_table *table, struct file *f, int fd, uint64_t limit, bool close_on_exec)

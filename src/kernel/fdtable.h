@@ -19,9 +19,10 @@ bool fd_table_is_shared(const struct fd_table *table);
 /* The description behind `fd`, borrowed; NULL: -EBADF. */
 struct file *fd_table_find(const struct fd_table *table, int64_t fd);
 
-/* The lowest free descriptor >= `from` and < `limit` (RLIMIT_NOFILE) now names `f`, whose holder
- * passes to the table, also on failure (f is dropped then). The number, -EMFILE, -ENOMEM;
- * -EINVAL when from >= limit. */
+/* The lowest free descriptor >= `from` and < `limit` (RLIMIT_NOFILE); -EMFILE. */
+int fd_table_free(const struct fd_table *table, int from, uint64_t limit);
+/* That descriptor now names `f`, whose holder
+ * passes to the table, also on failure (f is dropped then). The number, -EMFILE, -ENOMEM. */
 int fd_table_add(struct fd_table *table, struct file *f, int from, uint64_t limit,
                  bool close_on_exec);
 /* Puts `f` at exactly `fd` (dup2), closing what was there. The number, -EBADF, -ENOMEM. */

@@ -365,13 +365,21 @@ static void unlist(struct socket *s)
     }
 }
 
-static void socket_free(struct socket *s)
+void socket_unlisten(struct socket *s)
 {
+    s->listening = false;
+    s->waiting = 0;
     while (s->first_waiting != NULL) {
         struct socket *gone = s->first_waiting;
         s->first_waiting = gone->next_waiting;
         socket_free(gone);
     }
+    vfs_wake(s->vfs, s);
+}
+
+static void socket_free(struct socket *s)
+{
+    socket_unlisten(s); /* and wakes those who wait to send to it */
     if (s->peer != NULL && s->first != NULL && s->type == SOCK_STREAM && s->peer->peer == s)
         s->peer->error = ECONNRESET; /* what it sent was not read */
     socket_part(s);
@@ -387,7 +395,7 @@ int socket_connect(struct socket *s, struct socket *listener)
         return -ECONNREFUSED;
     if (listener->waiting > listener->backlog)
         return -EAGAIN;
-    struct socket *other = socket_new(s->vfs, s->family, s->type, s->protocol);
+    struct socket *other = socket_new(s->vfs, listener->family, s->type, s->protocol);
     if (other == NULL)
         return -ENOMEM;
     other->name = listener->name;

@@ -14,14 +14,14 @@ enum {
     SOCKET_BYTES = 212992,     /* what waits to be read; SO_RCVBUF's default */
     SOCKET_MESSAGE_COST = 768, /* that a message counts for beside its bytes, as an sk_buff does */
     SOCKET_DATAGRAMS_MAX = 10, /* net.unix.max_dgram_qlen */
-    SOCKET_NAME_MAX = 110,     /* struct sockaddr_un */
+    SOCKET_NAME_MAX = 128,     /* struct sockaddr_storage */
     SOCKET_BACKLOG_MAX = 4096, /* net.core.somaxconn */
     SOCKET_RIGHTS_MAX = 253,   /* SCM_MAX_FD */
     SOCKET_VALUES = 24,        /* options that are kept (sys_sockopt.c) */
 };
 
 struct socket_name {
-    uint8_t bytes[SOCKET_NAME_MAX + 2]; /* a struct sockaddr, family first */
+    uint8_t bytes[SOCKET_NAME_MAX]; /* a struct sockaddr, family first */
     size_t len;
 };
 
@@ -107,6 +107,8 @@ int socket_bind(struct socket *s, const struct socket_name *name);
 struct socket *socket_find_name(const struct vfs *vfs, const struct socket_name *name, int type);
 /* connect(2) to a listener: -ECONNREFUSED, -EAGAIN when its queue is full. */
 int socket_connect(struct socket *s, struct socket *listener);
+/* Listens no more; who waited to be accepted is sent away. */
+void socket_unlisten(struct socket *s);
 
 /* ---- The network (socket_inet.c) ---- */
 

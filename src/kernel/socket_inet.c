@@ -41,10 +41,10 @@ void socket_ip_of(const struct socket_name *name, struct net_ip *ip, uint16_t *p
     uint16_t family = 0;
     memcpy(&family, name->bytes, sizeof(family));
     *port = (uint16_t)(name->bytes[2] << 8 | name->bytes[3]);
-    if (family == AF_INET)
-        *ip = net_ip4(name->bytes + 4);
-    else
+    if (family == AF_INET6)
         memcpy(ip->bytes, name->bytes + 8, sizeof(ip->bytes));
+    else
+        *ip = net_ip4(name->bytes + 4);
 }
 
 void socket_name_of(int family, const struct net_ip *ip, uint16_t port, struct socket_name *out)

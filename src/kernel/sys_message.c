@@ -89,19 +89,21 @@ static int64_t put_bytes(struct task *t, struct socket *s, struct span bytes,
                          const struct socket_name *to, const struct socket_about *about)
 {
     struct socket *other = NULL;
+    bool asks = to->len > 0 && (s->type == SOCK_DGRAM || s->type == SOCK_RAW);
+    int error = asks && (socket_is_inet(s) || s->family == AF_UNIX) ? sys_name_check_to(s, to) : 0;
+    if (error != 0)
+        return error;
     if (s->family == AF_NETLINK)
         return netlink_send(t, s, bytes);
     if (s->family == AF_PACKET)
         return (int64_t)bytes.len; /* nobody is on the wire */
-    if (socket_is_inet(s) && s->type != SOCK_STREAM) {
-        int error = to->len > 0 ? sys_name_check(s, to) : 0;
-        return error != 0 ? error : socket_inet_send(t, s, to, bytes);
-    }
+    if (socket_is_inet(s) && s->type != SOCK_STREAM)
+        return socket_inet_send(t, s, to, bytes);
     if (to->len == 0 || socket_is_inet(s) || s->type == SOCK_SEQPACKET)
         return socket_send(s, bytes, about);
     if (s->type == SOCK_STREAM)
         return s->connected ? -EISCONN : -EOPNOTSUPP;
-    int error = sys_name_find(t, s, to, &other);
+    error = sys_name_find(t, s, to, &other);
     if (error != 0)
         return error;
     if (other->peer != NULL && other->peer != s)
@@ -310,6 +312,8 @@ static int64_t get_message(struct task *t, uint64_t addr, struct message *m, str
         return -EFAULT;
     if (m->iov_count > TASK_IOV_MAX)
         return -EMSGSIZE;
+    if ((int32_t)m->name_len < 0)
+        return -EINVAL;
     p->count = m->iov_count;
     p->total = task_read_iov(t, m->iov, m->iov_count, p->iov);
     return p->total < 0 ? p->total : 0;
@@ -323,7 +327,8 @@ static int64_t send_one(struct task *t, struct file *f, uint64_t addr, uint64_t 
     struct socket_about about = {.pid = 0};
     int64_t error = get_message(t, addr, &m, &p);
     if (error == 0 && m.name != 0 && m.name_len > 0)
-        error = sys_name_get(t, m.name, m.name_len, &to);
+        error = sys_name_get(t, m.name, m.name_len < SOCKET_NAME_MAX ? m.name_len : SOCKET_NAME_MAX,
+                             &to);
     if (error == 0 && socket_of(f)->family == AF_UNIX && m.control_len > 0 && t->restart.done == 0)
         error = take_control(t, &m, &about);
     if (error == 0)

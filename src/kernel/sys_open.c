@@ -176,7 +176,7 @@ static int64_t set_flags(struct file *f, uint32_t flags)
 static int64_t dup_command(struct task *t, struct file *f, uint64_t from, bool close_on_exec)
 {
     uint64_t limit = process_limit(t->process, RLIMIT_NOFILE);
-    if ((int32_t)from < 0)
+    if ((int32_t)from < 0 || (uint32_t)from >= limit)
         return -EINVAL;
     return fd_table_add(t->files, file_hold(f), (int32_t)from, limit, close_on_exec);
 }

@@ -10,6 +10,7 @@
 #include <linux/netlink.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -150,9 +151,9 @@ int64_t sys_socketpair(struct task *t, const uint64_t arg[6])
 int sys_name_get(struct task *t, uint64_t addr, uint64_t len, struct socket_name *out)
 {
     memset(out, 0, sizeof(*out));
-    if ((int32_t)len < 0 || len > sizeof(struct sockaddr_storage))
+    if ((uint32_t)len > SOCKET_NAME_MAX)
         return -EINVAL;
-    out->len = len < SOCKET_NAME_MAX ? (size_t)len : SOCKET_NAME_MAX;
+    out->len = (uint32_t)len;
     return task_read(t, addr, out->bytes, out->len);
 }
 
@@ -194,7 +195,25 @@ int sys_name_check(const struct socket *s, const struct socket_name *name)
                    : s->family == AF_NETLINK ? sizeof(struct sockaddr_nl)
                    : s->family == AF_PACKET  ? sizeof(struct sockaddr_ll)
                                              : sizeof(uint16_t) + 1;
-    return name->len < least ? -EINVAL : 0;
+    size_t most = s->family == AF_UNIX ? sizeof(struct sockaddr_un) : SOCKET_NAME_MAX;
+    if (name->len < least || name->len > most)
+        return -EINVAL;
+    if (sys_name_family(name) == s->family)
+        return 0;
+    return socket_is_inet(s) ? -EAFNOSUPPORT : -EINVAL;
+}
+
+int sys_name_check_to(const struct socket *s, const struct socket_name *name)
+{
+    int family = sys_name_family(name);
+    if (s->family == AF_INET6 && family == AF_INET)
+        return name->len < sizeof(struct sockaddr_in) ? -EINVAL : 0;
+    int error = sys_name_check(s, name);
+    if (error != -EAFNOSUPPORT)
+        return error;
+    if (s->family == AF_INET6)
+        return -EINVAL;
+    return family == AF_UNSPEC ? 0 : error;
 }
 
 /* The path of a name in the file system; an abstract one (a NUL first) has none. */
@@ -240,6 +259,8 @@ static int bind_itself(struct socket *s)
     const struct vfs_hooks *hooks = vfs_hooks(s->vfs);
     const uint16_t family = AF_UNIX;
     uint32_t start = 0;
+    if (s->named)
+        return 0;
     hooks->random(hooks->ctx, &start, sizeof(start));
     memcpy(name.bytes, &family, sizeof(family));
     for (uint32_t i = 0; i <= 0xfffff; i++) {
@@ -261,20 +282,19 @@ int64_t sys_bind(struct task *t, const uint64_t arg[6])
     if (s == NULL)
         return error;
     error = sys_name_get(t, arg[1], arg[2], &name);
+    if (error == 0 && s->family == AF_UNIX && name.len == sizeof(sa_family_t) &&
+        sys_name_family(&name) == AF_UNIX)
+        return bind_itself(s);
     if (error == 0)
         error = sys_name_check(s, &name);
     if (error != 0)
         return error;
-    if (sys_name_family(&name) != s->family)
-        return s->family == AF_UNIX ? -EINVAL : -EAFNOSUPPORT;
     if (s->family == AF_NETLINK)
         return netlink_bind(t, s, &name);
     if (socket_is_inet(s))
         return socket_inet_bind(t, s, &name);
     if (s->family == AF_PACKET)
         return 0;
-    if (name.len == sizeof(uint16_t))
-        return bind_itself(s);
     return name.bytes[2] == 0 ? socket_bind(s, &name) : bind_path(t, s, &name);
 }
 
@@ -391,17 +411,16 @@ int64_t sys_connect(struct task *t, const uint64_t arg[6])
     if (s == NULL)
         return error;
     error = sys_name_get(t, arg[1], arg[2], &name);
-    if (error == 0 && name.len >= 2 && sys_name_family(&name) == AF_UNSPEC)
+    bool stream = s->type == SOCK_STREAM || s->type == SOCK_SEQPACKET;
+    if (error == 0 && name.len >= 2 && sys_name_family(&name) == AF_UNSPEC &&
+        (socket_is_inet(s) || !stream))
         return disconnect(s);
     if (error == 0)
         error = sys_name_check(s, &name);
     if (error != 0)
         return error;
-    if (sys_name_family(&name) != s->family)
-        return s->family == AF_UNIX ? -EINVAL : -EAFNOSUPPORT;
     if (s->family == AF_NETLINK || s->family == AF_PACKET)
         return s->family == AF_NETLINK ? 0 : -EOPNOTSUPP;
-    bool stream = s->type == SOCK_STREAM || s->type == SOCK_SEQPACKET;
     if (s->due_ns != 0)
         return wait_far(t, f, s);
     if (s->connected && stream)
@@ -424,6 +443,9 @@ static int64_t accept_from(struct task *t, const uint64_t arg[6], uint64_t flags
     struct socket *next = s->first_waiting;
     if (next == NULL)
         return sys_wait_socket(t, f, s->receive_timeout_ns, 0);
+    int room = fd_table_free(t->files, 0, process_limit(t->process, RLIMIT_NOFILE));
+    if (room < 0)
+        return room; /* and the connection waits on */
     s->first_waiting = next->next_waiting;
     next->next_waiting = NULL;
     s->waiting--;
@@ -477,9 +499,14 @@ int64_t sys_shutdown(struct task *t, const uint64_t arg[6])
         return error;
     if ((uint32_t)arg[1] > SHUT_RDWR)
         return -EINVAL;
-    if (!s->connected && !(s->type == SOCK_DGRAM && s->family == AF_UNIX))
-        return -ENOTCONN;
-    if (s->connected && s->peer == NULL && s->type == SOCK_STREAM && socket_is_inet(s))
+    if (!socket_is_inet(s) && s->family != AF_UNIX)
+        return -EOPNOTSUPP;
+    if (s->listening && socket_is_inet(s)) {
+        if ((uint32_t)arg[1] != SHUT_WR)
+            socket_unlisten(s);
+        return 0;
+    }
+    if (socket_is_inet(s) && (!s->connected || (s->peer == NULL && s->type == SOCK_STREAM)))
         return -ENOTCONN;
     s->read_shut = s->read_shut || (uint32_t)arg[1] != SHUT_WR;
     s->write_shut = s->write_shut || (uint32_t)arg[1] != SHUT_RD;

@@ -8,13 +8,17 @@
 /* The socket behind a descriptor, and its description; NULL and *error: -EBADF, -ENOTSOCK. */
 struct socket *sys_socket_at(const struct task *t, uint64_t fd, struct file **f, int *error);
 
-/* A struct sockaddr of the guest. 0, -EINVAL, -EFAULT. */
+/* A struct sockaddr of the guest; what is not there of it is 0. 0, -EINVAL, -EFAULT. */
 int sys_name_get(struct task *t, uint64_t addr, uint64_t len, struct socket_name *out);
 /* A name to the guest, cut to the room that *len_addr says; an empty one is the family's own. */
 int sys_name_put(struct task *t, uint64_t addr, uint64_t len_addr, const struct socket_name *name,
                  int family);
 int sys_name_family(const struct socket_name *name);
-int sys_name_check(const struct socket *s, const struct socket_name *name); /* its length */
+/* A name for bind(2) and connect(2) has its family's length, and is of the socket's family: 0,
+ * -EINVAL, -EAFNOSUPPORT. */
+int sys_name_check(const struct socket *s, const struct socket_name *name);
+/* The same for sendto(2), where IPv4 may stand for no family, and at a socket of IPv6. */
+int sys_name_check_to(const struct socket *s, const struct socket_name *name);
 /* The AF_UNIX socket that a name means. 0, -ECONNREFUSED, -EPROTOTYPE, or the path's error. */
 int sys_name_find(struct task *t, const struct socket *s, const struct socket_name *name,
                   struct socket **out);
