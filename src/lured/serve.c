@@ -312,11 +312,12 @@ static size_t on_data(struct reel_transport *t, const uint8_t *data, size_t len)
     while (taken < len) {
         size_t n =
             c->service->feed(c->self, span_of(data + taken, len - taken), serve_now_us(c->serve));
-        if (n == 0)
-            break;
         taken += n;
-        (void)pump_records(c);
-        (void)pump_output(c);
+        bool moved = pump_records(c);
+        moved |= pump_output(c);
+        /* One that took nothing may have answered, and take more once that is out. */
+        if (n == 0 && !moved)
+            break;
     }
     if (taken > 0)
         wake(c);

@@ -25,6 +25,7 @@ struct fake {
     uint64_t work;            /* instructions that its guest still wants */
     uint64_t ran;             /* and has had */
     int ticks;
+    bool answers_first; /* before it takes more */
     bool ended, lost;
     struct fake **place; /* where the test looks at it */
 };
@@ -75,6 +76,7 @@ static void act(struct fake *f, uint8_t byte, int64_t now_us)
 {
     switch (byte) {
     case 'p': f->paused_until_ms = now_us / 1000 + 1000; break;
+    case 'f': f->answers_first = true; break;
     case 'l': f->work = UINT64_MAX; break;
     case 'k': f->work = 5 * SERVE_SLICE; break;
     case 's':
@@ -92,8 +94,13 @@ static size_t fake_feed(void *self, struct span bytes, int64_t now_us)
 {
     struct fake *f = self;
     size_t n = 0;
-    while (n < bytes.len && f->paused_until_ms == 0 && f->state == SERVICE_OPEN &&
-           buffer_put_u8(&f->out, bytes.data[n]) == 0)
+    if (f->answers_first) {
+        f->answers_first = false;
+        assert_int_equal(buffer_put_u8(&f->out, '!'), 0);
+        return 0;
+    }
+    while (n < bytes.len && !f->answers_first && f->paused_until_ms == 0 &&
+           f->state == SERVICE_OPEN && buffer_put_u8(&f->out, bytes.data[n]) == 0)
         act(f, bytes.data[n++], now_us);
     return n;
 }
@@ -409,6 +416,17 @@ static void a_service_that_takes_nothing_holds_the_client(void **state)
     reel_test_advance(f->reactor, 0);
 }
 
+/* As a server does that reads the next request when its answer to the last one is out. */
+static void a_service_that_answers_first_takes_the_rest_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct reel_test_peer *peer = visit(f, NULL);
+    say(f, peer, "one f two");
+    assert_heard(peer, "one f! two");
+    reel_test_peer_free(peer);
+    reel_test_advance(f->reactor, 0);
+}
+
 static void a_client_that_does_not_read_loses_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -555,6 +573,7 @@ int main(void)
         TEST(a_service_that_closes_sends_what_it_said),
         TEST(a_service_that_aborts_resets),
         TEST(a_service_that_takes_nothing_holds_the_client),
+        TEST(a_service_that_answers_first_takes_the_rest_at_once),
         TEST(a_client_that_does_not_read_loses_nothing),
         TEST(records_outlive_their_connection),
         TEST(guests_have_their_turns_fairly),
