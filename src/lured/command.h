@@ -4,8 +4,8 @@
 
 #include "lured/config.h"
 
-/* Exit statuses. */
-enum { COMMAND_OK = 0, COMMAND_FAILED = 1, COMMAND_USAGE = 2 };
+/* Exit statuses. FOUND: of `lured audit`, which has something to say. */
+enum { COMMAND_OK = 0, COMMAND_FAILED = 1, COMMAND_USAGE = 2, COMMAND_FOUND = 3 };
 
 #define COMMAND_VALUES_MAX 16
 
@@ -24,13 +24,15 @@ struct command_line {
 
 struct command {
     const char *name_z;
-    const char *argument_z; /* what its argument is called, which it then must have; NULL: none */
+    const char *argument_z; /* what its argument is called, which it then must have, unless the name
+                               stands in brackets; NULL: none */
     const char *what_z;
     const struct command_option *options;
     int (*run)(const struct command_line *line);
 };
 
-extern const struct command command_run, command_check, command_log, command_play, command_version;
+extern const struct command command_audit, command_check, command_log, command_play, command_run,
+    command_version;
 
 /* The configuration with the file, if one is named, read over the defaults. 0, or COMMAND_FAILED and
  * it was said on standard error. */

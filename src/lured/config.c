@@ -369,7 +369,7 @@ int config_read(struct config *config, const char *file_z, struct span text,
     return error;
 }
 
-static int read_all(const char *file_z, struct buffer *out)
+int config_read_file(const char *file_z, struct buffer *out)
 {
     int fd = open(file_z, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -396,7 +396,7 @@ int config_load(struct config *config, const char *file_z, char why_z[CONFIG_WHY
 {
     struct buffer text;
     buffer_init(&text, CONFIG_FILE_MAX);
-    int error = read_all(file_z, &text);
+    int error = config_read_file(file_z, &text);
     if (error == 0)
         error = config_read(config, file_z, buffer_span(&text), why_z);
     else

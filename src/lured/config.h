@@ -3,7 +3,7 @@
 #ifndef LURED_CONFIG_H
 #define LURED_CONFIG_H
 
-#include "base/span.h"
+#include "base/buffer.h"
 
 #include <stdio.h>
 
@@ -39,6 +39,9 @@ int config_set(struct config *config, const char *name_z, const char *value_z,
 
 /* Writes it as a file that would give the same. */
 void config_print(const struct config *config, FILE *out);
+
+/* Appends a whole file of the owner's. 0, -errno, or ERR_FULL when it is longer than there is room. */
+int config_read_file(const char *file_z, struct buffer *out);
 
 /* True for an endpoint that is not wanted: "off". */
 bool config_is_off(const char *endpoint_z);

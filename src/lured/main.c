@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 static const struct command *const COMMANDS[] = {
-    &command_run, &command_check, &command_log, &command_play, &command_version,
+    &command_run, &command_check, &command_log, &command_play, &command_audit, &command_version,
 };
 
 int command_config(struct config *config, const char *file_z)
@@ -95,15 +95,16 @@ static int dispatch(const struct command *c, int argc, char **argv)
             return refuse(c);
         line.values[index] = optarg != NULL ? optarg : "";
     }
-    int wanted = c->argument_z != NULL ? 1 : 0;
-    if (argc - optind != wanted) {
+    int most = c->argument_z != NULL ? 1 : 0;
+    int least = most == 1 && c->argument_z[0] != '[' ? 1 : 0;
+    int given = argc - optind;
+    if (given < least || given > most) {
         (void)fprintf(stderr,
-                      argc - optind < wanted ? "lured: %s is missing\n"
-                                             : "lured: too many arguments%s\n",
-                      argc - optind < wanted ? c->argument_z : "");
+                      given < least ? "lured: %s is missing\n" : "lured: too many arguments%s\n",
+                      given < least ? c->argument_z : "");
         return refuse(c);
     }
-    line.argument_z = wanted == 1 ? argv[optind] : NULL;
+    line.argument_z = given == 1 ? argv[optind] : NULL;
     return c->run(&line);
 }
 

@@ -77,23 +77,6 @@ static int open_image(struct world *world, char *why_z)
     return error < 0 ? blame(why_z, world->image_z, error) : 0;
 }
 
-static int read_text(const char *path_z, struct buffer *out)
-{
-    int fd = open(path_z, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    int error = 0;
-    for (ssize_t n = 1; n > 0 && error == 0;) {
-        uint8_t *room = buffer_reserve(out, 4096);
-        n = room == NULL ? 0 : read(fd, room, 4096);
-        error = room == NULL ? ERR_FULL : n < 0 ? -errno : 0;
-        if (n > 0)
-            buffer_commit(out, (size_t)n);
-    }
-    (void)close(fd);
-    return error;
-}
-
 static int open_policy(struct world *world, char *why_z)
 {
     const char *path_z = world->config->passwords;
@@ -103,7 +86,7 @@ static int open_policy(struct world *world, char *why_z)
     /* One read more than the text may have, so that a longer one is refused by its parser. */
     buffer_init(&text, (size_t)SESSION_POLICY_TEXT_MAX + 8192);
     if (path_z[0] != '\0')
-        error = read_text(path_z, &text);
+        error = config_read_file(path_z, &text);
     if (error < 0) {
         buffer_fini(&text);
         return blame(why_z, path_z, error);
