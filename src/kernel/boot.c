@@ -133,7 +133,7 @@ int vfs_boot(struct kernel *k)
 {
     const struct vfs_config config = {
         .image = k->image,
-        .hardware = &hardware_default,
+        .hardware = &k->hardware,
         .kernel = k,
         .overlay_bytes = k->limits.overlay_bytes,
         .overlay_nodes = k->limits.overlay_nodes,

@@ -1,6 +1,12 @@
 #include "kernel/hardware.h"
 
 #include "kernel/abi.h"
+#include "kernel/hash.h"
+
+#include "persona/dress.h"
+#include "persona/identity.h"
+
+enum { HOUR_MS = 3600000 };
 
 const struct hardware hardware_default = {
     .sysname_z = "Linux",
@@ -12,8 +18,9 @@ const struct hardware hardware_default = {
         "Linux version 6.1.0-56-amd64 (debian-kernel@lists.debian.org) (gcc-12 (Debian "
         "12.2.0-14+deb12u1) 12.2.0, GNU ld (GNU Binutils for Debian) 2.40) #1 SMP "
         "PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)",
-    .cmdline_z = "BOOT_IMAGE=/boot/vmlinuz-6.1.0-56-amd64 "
-                 "root=UUID=6f3b0a52-1c77-4c9e-9d0b-5a4c8f2e71d3 ro quiet",
+    .root_uuid_z = "6f3b0a52-1c77-4c9e-9d0b-5a4c8f2e71d3",
+    .cmdline_before_z = "BOOT_IMAGE=/boot/vmlinuz-6.1.0-56-amd64 root=UUID=",
+    .cmdline_behind_z = " ro quiet",
     .boot_id_z = "dd581e02-5a05-4086-9468-f758884f26ac",
     .cpus = 2,
     .cpu_vendor_z = "AuthenticAMD",
@@ -35,6 +42,7 @@ const struct hardware hardware_default = {
     .cpu_stepping = 0,
     .cache_kib = 512,
     .cpu_microcode_z = "0x1000065",
+    .mem_size = 2097152,
     .mem_total = 2014140,
     .mem_free = 1094632,
     .mem_available = 1687204,
@@ -52,5 +60,64 @@ const struct hardware hardware_default = {
     .disk_inodes_free = 2528269,
     .max_locked = 257806336,
     .max_processes = 7719,
+    .threads_max = 15439,
     .threads = 93,
 };
+
+/* Something that is the same for a while: 0 to `range` - 1. */
+static uint64_t drift(const struct persona_identity *p, int64_t now_ms, uint64_t what,
+                      uint64_t range)
+{
+    uint64_t hour = (uint64_t)(now_ms / HOUR_MS);
+    return hash_bytes(hour * 16 + what, span_of(p->seed, sizeof(p->seed))) % range;
+}
+
+static void set_memory(const struct persona_identity *p, int64_t now_ms, struct hardware *h)
+{
+    h->mem_size = (uint64_t)p->memory_mib * 1024;
+    h->mem_total = h->mem_size - p->memory_reserved_kib;
+    uint64_t used = p->memory_used_kib + 4 * drift(p, now_ms, 0, 1500);
+    h->mem_available = h->mem_total - used;
+    h->mem_buffers = p->memory_buffers_kib + 4 * drift(p, now_ms, 1, 300);
+    h->mem_cached = p->memory_cached_kib + 4 * drift(p, now_ms, 2, 2000);
+    if (h->mem_cached > h->mem_available * 6 / 10)
+        h->mem_cached = h->mem_available * 6 / 10 / 4 * 4;
+    h->mem_sreclaimable = h->mem_cached / 16 / 4 * 4;
+    h->mem_slab = h->mem_sreclaimable + 28904;
+    /* Not all that is cached can be had: the low watermarks stay. */
+    uint64_t reclaimable = h->mem_buffers + h->mem_cached + h->mem_sreclaimable;
+    h->mem_free = (h->mem_available - reclaimable * 84 / 100) / 4 * 4;
+}
+
+void hardware_of(const struct persona_identity *p, int64_t now_ms, struct hardware *h)
+{
+    const struct persona_disk disk = persona_disk_of(p->disk_gib);
+    *h = hardware_default;
+    h->boot_id_z = p->boot_id_z;
+    h->root_uuid_z = p->root_uuid_z;
+    h->cpu_vendor_z = p->cpu->vendor_z;
+    h->cpu_name_z = p->cpu->name_z;
+    h->cpu_mhz_z = p->cpu_mhz_z;
+    h->bogomips_z = p->bogomips_z;
+    h->cpu_flags_z = p->cpu->flags_z;
+    h->cpu_bugs_z = p->cpu->bugs_z;
+    h->cpu_family = p->cpu->family;
+    h->cpu_model = p->cpu->model;
+    h->cpu_stepping = p->cpu->stepping;
+    h->cache_kib = p->cpu->cache_kib;
+    h->cpu_microcode_z = p->cpu->microcode_z;
+    set_memory(p, now_ms, h);
+    for (size_t i = 0; i < PERSONA_LOADS; i++)
+        h->load_hundredths[i] = p->load_hundredths[i];
+    /* Logs grow: a few pages an hour. */
+    int64_t hours = (now_ms - p->boot_ms) / HOUR_MS;
+    h->disk_blocks = disk.blocks;
+    h->disk_free = disk.blocks - p->disk_used_kib / 4 - (uint64_t)(hours > 0 ? hours * 3 : 0);
+    h->disk_available = h->disk_free - disk.reserved;
+    h->disk_inodes = disk.inodes;
+    h->disk_inodes_free = disk.inodes - 27640;
+    /* An eighth of memory may be locked, and a thread takes 128 KiB of it (fork.c). */
+    h->max_locked = (h->mem_total - 28) / 8 * 1024;
+    h->threads_max = (h->mem_total - HARDWARE_BOOT_KIB) / 128;
+    h->max_processes = h->threads_max / 2;
+}

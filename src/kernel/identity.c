@@ -112,7 +112,8 @@ int identity_apply(struct kernel *k)
     struct span name = {NULL, 0};
     if (err == 0)
         name = name_in_image(&at, &store);
-    for (size_t i = 0; name.len > 0 && err != -ENOMEM && i < ARRAY_LEN(carriers); i++)
+    bool differs = name.len > 0 && !span_equal(name, span_z(k->hostname_z));
+    for (size_t i = 0; differs && err != -ENOMEM && i < ARRAY_LEN(carriers); i++)
         err = identity_replace(&at, carriers[i], name, span_z(k->hostname_z));
     if (at.fs != NULL)
         fs_context_drop(at.fs);

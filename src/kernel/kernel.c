@@ -8,14 +8,17 @@
 #include "kernel/vfs.h"
 
 #include "cpu/space.h"
+#include "persona/identity.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     NS_PER_MS = 1000000,
-    FIRST_PID_LOW = 600, /* what a machine that has booted and run a while has used */
-    FIRST_PID_RANGE = 30000,
+    NS_PER_S = 1000000000,
+    FIRST_PID_LOW = 600,   /* what a machine that has booted has used */
+    FIRST_PID_EVERY_S = 7, /* and what it uses: scanners knock, and cron runs */
+    FIRST_PID_VISITOR = 19,
 };
 
 const struct kernel_limits kernel_limits_default = {
@@ -31,6 +34,19 @@ const struct kernel_limits kernel_limits_default = {
 
 /* ---- Life ---- */
 
+static int64_t boot_ms_of(const struct kernel_config *config)
+{
+    return config->identity != NULL ? config->identity->boot_ms : config->boot_ms;
+}
+
+/* The number of the last process that was started before this visit: it grows with time. */
+static int32_t first_pid(const struct kernel_config *config, int64_t up_ns)
+{
+    uint64_t used =
+        (uint64_t)up_ns / NS_PER_S / FIRST_PID_EVERY_S + config->earlier * FIRST_PID_VISITOR;
+    return FIRST_PID_LOW + (int32_t)(used % (KERNEL_PID_MAX - FIRST_PID_LOW));
+}
+
 struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms)
 {
     struct kernel *k = calloc(1, sizeof(*k));
@@ -41,14 +57,18 @@ struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms)
     k->foreign_programs = config->foreign_programs;
     k->snapshots = config->snapshots;
     k->limits = config->limits;
-    k->boot_ns = config->boot_ms * NS_PER_MS;
+    k->identity = config->identity;
+    k->boot_ns = boot_ms_of(config) * NS_PER_MS;
     k->now_ns = now_ms * NS_PER_MS;
     if (k->now_ns < k->boot_ns)
         k->now_ns = k->boot_ns;
     crypto_rng_init(&k->rng, config->seed);
     span_copy_z(config->hostname, k->hostname_z, sizeof(k->hostname_z));
     memcpy(k->domainname_z, "(none)", sizeof("(none)"));
-    k->last_pid = FIRST_PID_LOW + (int32_t)(crypto_rng_u32(&k->rng) % FIRST_PID_RANGE);
+    k->hardware = hardware_default;
+    if (config->identity != NULL)
+        hardware_of(config->identity, now_ms, &k->hardware);
+    k->last_pid = first_pid(config, k->now_ns - k->boot_ns);
     k->pool = cpu_pool_new(config->limits.memory_pages);
     k->events = events_new();
     if (k->pool == NULL || k->events == NULL || vfs_boot(k) != 0 || identity_apply(k) != 0 ||

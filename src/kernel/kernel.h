@@ -12,6 +12,7 @@
 #include "crypto/rng.h"
 
 struct persona_image;
+struct persona_identity;
 struct cpu_code;
 struct kernel;
 
@@ -46,10 +47,12 @@ struct kernel_config {
     uint8_t seed[CRYPTO_RNG_SEED_BYTES];
     struct span hostname;  /* copied */
     bool foreign_programs; /* programs of other processors than the machine's run too */
-    int64_t boot_ms;       /* wall-clock time of the machine's boot */
-    /* The network. Text of IPv4 addresses; empty and zeros: as the image's files have it. */
+    /* What the machine is (borrowed), as its image's files have it; NULL: hardware_default. */
+    const struct persona_identity *identity;
+    int64_t boot_ms;  /* wall-clock time of the machine's boot, without an identity */
+    uint64_t earlier; /* visitors before this one: each has used up some process numbers */
+    /* The network. Text of IPv4 addresses; empty: as the image's files have it. */
     struct span address;                  /* of the machine: the visitor reached it there */
-    uint8_t mac[6];                       /* of its network card */
     struct span peer_address, peer_local; /* the visitor's own connection, as netstat shows it */
     uint16_t peer_port, peer_local_port;
 };

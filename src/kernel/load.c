@@ -67,7 +67,7 @@ static int open_interp(struct load *load, struct task *t)
 /* Whether the machine's processor runs such programs, or the owner wants them run. */
 static bool is_accepted(const struct kernel *k, const struct abi *abi)
 {
-    return k->foreign_programs || (hardware_default.abis & (1U << abi->family)) != 0;
+    return k->foreign_programs || (k->hardware.abis & (1U << abi->family)) != 0;
 }
 
 int load_open(struct load *load, struct task *t)

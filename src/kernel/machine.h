@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "kernel/abi_window.h"
+#include "kernel/hardware.h"
 #include "kernel/kernel.h"
 
 struct task;
@@ -34,6 +35,8 @@ enum {
 
 struct kernel {
     const struct persona_image *image;
+    const struct persona_identity *identity; /* or NULL */
+    struct hardware hardware;
     struct cpu_code *code;
     struct kernel_snapshots *snapshots; /* or NULL */
     struct cpu_pool *pool;

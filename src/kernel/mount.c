@@ -1,6 +1,8 @@
 /* The machine's file systems put together. */
 #include "kernel/mount.h"
 
+#include "base/buffer.h"
+
 #include "kernel/fs.h"
 #include "kernel/hardware.h"
 #include "kernel/task.h"
@@ -12,14 +14,53 @@
 #include <string.h>
 
 const struct mount mounts[] = {
-#define MOUNT(path, kind, flags, size, inodes, used, used_inodes, mode, major, minor, id, parent, \
-              peers, source, type, options, super)                                                \
-    {path,  MOUNT_##kind, flags,  size,  inodes, used, used_inodes, mode, major,                  \
-     minor, id,           parent, peers, source, type, options,     super},
+#define MOUNT(path, kind, flags, share, size, used, used_inodes, mode, major, minor, id, parent, \
+              peers, source, type, options, super)                                               \
+    {path,  MOUNT_##kind, flags,  MOUNT_##share, size,   used, used_inodes, mode, major,         \
+     minor, id,           parent, peers,         source, type, options,     super},
 #include "kernel/mounts.def"
 #undef MOUNT
 };
 const size_t mounts_count = ARRAY_LEN(mounts);
+
+enum {
+    PAGE_KIB = 4,
+    INODE_KIB = 8, /* of all memory, a tmpfs may have an inode for each page of low memory */
+};
+
+uint64_t mount_size_kib(const struct mount *m, const struct hardware *hw)
+{
+    switch (m->share) {
+    case MOUNT_DEV: return (hw->mem_total - HARDWARE_BOOT_KIB) / 2 / PAGE_KIB * PAGE_KIB;
+    case MOUNT_RUN: return (hw->mem_total / 10 + PAGE_KIB - 1) / PAGE_KIB * PAGE_KIB;
+    case MOUNT_HALF: return hw->mem_total / 2 / PAGE_KIB * PAGE_KIB;
+    case MOUNT_USER: return hw->mem_total / 10 / PAGE_KIB * PAGE_KIB;
+    default: return m->size_kib;
+    }
+}
+
+/* shmem: half of all pages, unless it was told. */
+uint64_t mount_inodes(const struct mount *m, const struct hardware *hw)
+{
+    bool is_told = m->share == MOUNT_DEV || m->share == MOUNT_USER;
+    bool has_some = m->share != MOUNT_NONE || m->size_kib != 0;
+    return is_told ? mount_size_kib(m, hw) / PAGE_KIB : has_some ? hw->mem_total / INODE_KIB : 0;
+}
+
+int mount_put_super(const struct mount *m, const char *text_z, const struct hardware *hw,
+                    struct buffer *out)
+{
+    int rc = 0;
+    for (const char *c = text_z; *c != '\0' && rc == 0; c++) {
+        if (*c == '@')
+            rc = buffer_printf(out, "%llu", (unsigned long long)mount_size_kib(m, hw));
+        else if (*c == '#')
+            rc = buffer_printf(out, "%llu", (unsigned long long)mount_inodes(m, hw));
+        else
+            rc = buffer_put_u8(out, (uint8_t)*c);
+    }
+    return rc;
+}
 
 static const struct {
     const char *name_z;

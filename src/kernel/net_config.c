@@ -265,33 +265,16 @@ static int replace_ip(const struct vfs_at *at, const struct net_ip *from, const 
     return identity_replace(at, interfaces_z, span_of(from_z, from_len), span_of(to_z, to_len));
 }
 
-static int replace_mac(const struct vfs_at *at, struct net_link *link, const uint8_t *mac)
-{
-    enum { MAC_TEXT = 18 };
-    char path_z[CONFIG_PATH_MAX], text_z[2][MAC_TEXT];
-    const uint8_t *each[2] = {link->mac, mac};
-    for (size_t i = 0; i < 2; i++)
-        (void)snprintf(text_z[i], MAC_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", each[i][0], each[i][1],
-                       each[i][2], each[i][3], each[i][4], each[i][5]);
-    (void)snprintf(path_z, sizeof(path_z), "/sys/class/net/%s/address", link->name_z);
-    memcpy(link->mac, mac, NET_MAC_BYTES);
-    return identity_replace(at, path_z, span_z(text_z[0]), span_z(text_z[1]));
-}
-
-/* The installation's own values in place of the image's, in the files as in the model. */
+/* The address that the visitor came to in place of the image's, in the files as in the model. */
 static int make_own(const struct vfs_at *at, struct stanza *s, const struct kernel_config *config)
 {
-    static const uint8_t none[NET_MAC_BYTES];
     struct net_ip own;
-    int error = 0;
-    if (memcmp(config->mac, none, sizeof(none)) != 0)
-        error = replace_mac(at, s->link, config->mac);
-    if (error != 0 || !net_ip4_parse(config->address, &own) || net_ip_equal(&own, &s->ip))
-        return error;
+    if (!net_ip4_parse(config->address, &own) || net_ip_equal(&own, &s->ip))
+        return 0;
     struct stanza old = *s;
     s->ip = own;
     s->gateway = gateway_beside(s);
-    error = replace_ip(at, &old.ip, &s->ip);
+    int error = replace_ip(at, &old.ip, &s->ip);
     if (error == 0 && s->has_gateway)
         error = replace_ip(at, &old.gateway, &s->gateway);
     return error;

@@ -26,6 +26,11 @@ struct inode *overlay_inode_find(const struct overlay *o, uint64_t ino)
     return (struct inode *)hash_find(&o->inodes, ino);
 }
 
+static int64_t part_of_second(int64_t time_s, uint64_t ino)
+{
+    return (int64_t)(hash_bytes((uint64_t)time_s, span_of(&ino, sizeof(ino))) % 250000000) * 4;
+}
+
 static void fill_from_image(const struct overlay *o, struct inode *i,
                             const struct persona_node *node)
 {
@@ -35,7 +40,10 @@ static void fill_from_image(const struct overlay *o, struct inode *i,
     i->nlink = node->nlink;
     i->rdev = FS_DEV(node->rdev_major, node->rdev_minor);
     i->mtime_ns = node->mtime_s * SECOND_NS;
-    i->atime_ns = i->ctime_ns = i->btime_ns = node->ctime_s * SECOND_NS;
+    i->ctime_ns = node->ctime_s * SECOND_NS + part_of_second(node->ctime_s, i->ino);
+    if (node->mtime_s >= node->ctime_s) /* not from a package, whose times are whole seconds */
+        i->mtime_ns = i->ctime_ns;
+    i->atime_ns = i->btime_ns = i->ctime_ns;
     i->base = node->data;
     i->packed = node->packed;
     i->packed_size = node->size;
@@ -312,10 +320,11 @@ static void usage(struct fs *fs, struct fs_usage *out)
         return;
     }
     const struct mount *m = fs->mount;
-    out->blocks = m->size_kib / 4;
-    out->free = out->available = (m->size_kib - m->used_kib) / 4;
-    out->files = m->inodes;
-    out->files_free = m->inodes - m->used_inodes;
+    uint64_t size_kib = mount_size_kib(m, hw), inodes = mount_inodes(m, hw);
+    out->blocks = size_kib / 4;
+    out->free = out->available = (size_kib - m->used_kib) / 4;
+    out->files = inodes;
+    out->files_free = inodes - m->used_inodes;
 }
 
 static void **object_of(struct fs *fs, uint64_t ino)

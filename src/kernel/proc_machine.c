@@ -21,7 +21,8 @@ static int line(const struct proc_call *c, const char *text_z)
 
 int proc_cmdline(const struct proc_call *c)
 {
-    return line(c, hw(c)->cmdline_z);
+    return buffer_printf(c->out, "%s%s%s\n", hw(c)->cmdline_before_z, hw(c)->root_uuid_z,
+                         hw(c)->cmdline_behind_z);
 }
 
 int proc_version(const struct proc_call *c)
@@ -57,7 +58,10 @@ int proc_cpuinfo(const struct proc_call *c)
 int proc_meminfo(const struct proc_call *c)
 {
     const struct hardware *h = hw(c);
-    const uint64_t anonymous = 108268, mapped = 71836;
+    const uint64_t anonymous = 108268, mapped = 71836, active_anonymous = 1968;
+    const uint64_t files = h->mem_buffers + h->mem_cached - h->mem_shared;
+    const uint64_t active_files = files * 47 / 100 / 4 * 4, by_4k = 81780;
+    const uint64_t inactive_anonymous = anonymous + h->mem_shared - active_anonymous - 452;
     const struct {
         const char *name_z;
         uint64_t kib;
@@ -68,12 +72,12 @@ int proc_meminfo(const struct proc_call *c)
         {"Buffers", h->mem_buffers},
         {"Cached", h->mem_cached},
         {"SwapCached", 0},
-        {"Active", 312604},
-        {"Inactive", 459112},
-        {"Active(anon)", 1968},
-        {"Inactive(anon)", 111728},
-        {"Active(file)", 310636},
-        {"Inactive(file)", 347384},
+        {"Active", active_anonymous + active_files},
+        {"Inactive", inactive_anonymous + files - active_files},
+        {"Active(anon)", active_anonymous},
+        {"Inactive(anon)", inactive_anonymous},
+        {"Active(file)", active_files},
+        {"Inactive(file)", files - active_files},
         {"Unevictable", 0},
         {"Mlocked", 0},
         {"SwapTotal", 0},
@@ -118,11 +122,14 @@ int proc_meminfo(const struct proc_call *c)
     }
     if (error != 0)
         return error;
-    return buffer_put_z(c->out, "HugePages_Total:       0\nHugePages_Free:        0\n"
-                                "HugePages_Rsvd:        0\nHugePages_Surp:        0\n"
-                                "Hugepagesize:       2048 kB\nHugetlb:               0 kB\n"
-                                "DirectMap4k:       81780 kB\nDirectMap2M:     2015232 kB\n"
-                                "DirectMap1G:           0 kB\n");
+    return buffer_printf(c->out,
+                         "HugePages_Total:       0\nHugePages_Free:        0\n"
+                         "HugePages_Rsvd:        0\nHugePages_Surp:        0\n"
+                         "Hugepagesize:       2048 kB\nHugetlb:               0 kB\n"
+                         "DirectMap4k:    %8llu kB\nDirectMap2M:    %8llu kB\n"
+                         "DirectMap1G:           0 kB\n",
+                         (unsigned long long)by_4k,
+                         (unsigned long long)((h->mem_size - by_4k) / 2048 * 2048));
 }
 
 static int64_t uptime_ns(const struct proc_call *c)
@@ -242,9 +249,13 @@ CONSTANT(nr_open, "1048576")
 CONSTANT(ngroups_max, "65536")
 CONSTANT(overflow_id, "65534")
 CONSTANT(pid_max, "4194304")
-CONSTANT(threads_max, "15439")
 CONSTANT(two, "2")
 CONSTANT(zero, "0")
+
+int proc_threads_max(const struct proc_call *c)
+{
+    return buffer_printf(c->out, "%llu\n", (unsigned long long)hw(c)->threads_max);
+}
 
 int proc_inotify_events(const struct proc_call *c)
 {

@@ -25,9 +25,8 @@ enum {
 
 /* ---- Starting ---- */
 
-static void default_limits(struct rlimit64 limits[RLIM_NLIMITS])
+static void default_limits(const struct hardware *h, struct rlimit64 limits[RLIM_NLIMITS])
 {
-    const struct hardware *h = &hardware_default;
     for (int i = 0; i < RLIM_NLIMITS; i++)
         limits[i] = (struct rlimit64){RLIM64_INFINITY, RLIM64_INFINITY};
     limits[RLIMIT_STACK].rlim_cur = STACK_SOFT;
@@ -44,7 +43,7 @@ static void default_limits(struct rlimit64 limits[RLIM_NLIMITS])
 bool program_has_default_limits(const struct process *p)
 {
     struct rlimit64 limits[RLIM_NLIMITS];
-    default_limits(limits);
+    default_limits(&p->kernel->hardware, limits);
     return memcmp(limits, p->limits, sizeof(limits)) == 0;
 }
 
@@ -74,7 +73,7 @@ static struct task *new_leader(struct kernel *k, const struct kernel_spawn *spaw
     p->exit_signal = SIGCHLD;
     p->session = session_new(p->pid);
     p->actions = signal_table_new();
-    default_limits(p->limits);
+    default_limits(&k->hardware, p->limits);
     if (p->session != NULL && p->actions != NULL)
         t = task_new(p, p->pid);
     if (t == NULL) {

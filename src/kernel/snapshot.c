@@ -297,6 +297,7 @@ static struct snapshot_start *start_of(const struct exec *x, struct span cwd)
     start->limits = k->limits;
     memcpy(start->hostname_z, k->hostname_z, sizeof(start->hostname_z));
     start->boot_ns = k->boot_ns;
+    start->identity = k->identity;
     start->now_ns = k->now_ns;
     start->creds = t->creds;
     start->is_spawned = is_spawned(x);

@@ -208,6 +208,7 @@ struct snapshot_start {
     struct kernel_limits limits;
     char hostname_z[KERNEL_HOSTNAME_MAX + 1];
     int64_t boot_ns, now_ns;
+    const struct persona_identity *identity; /* or NULL */
     struct exec_strings args, env;
     char *path_z, *cwd_z;
     struct creds creds;

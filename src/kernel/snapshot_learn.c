@@ -125,6 +125,7 @@ static struct kernel *new_machine(const struct snapshot_lesson *lesson, unsigned
                                    .code = start->code,
                                    .limits = start->limits,
                                    .hostname = span_z(start->hostname_z),
+                                   .identity = start->identity,
                                    .boot_ms = start->boot_ns / NS_PER_MS};
     config.limits.memory_pages = SNAPSHOT_MEMORY_MAX;
     memcpy(config.seed, &lesson->seed, sizeof(lesson->seed));

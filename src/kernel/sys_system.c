@@ -27,7 +27,7 @@ enum {
 
 int64_t sys_uname(struct task *t, const uint64_t arg[6])
 {
-    const struct hardware *h = &hardware_default;
+    const struct hardware *h = &t->kernel->hardware;
     struct utsname u;
     memset(&u, 0, sizeof(u));
     span_copy_z(span_z(h->sysname_z), u.sysname, sizeof(u.sysname));
@@ -64,7 +64,7 @@ int64_t sys_setdomainname(struct task *t, const uint64_t arg[6])
 
 int64_t sys_sysinfo(struct task *t, const uint64_t arg[6])
 {
-    const struct hardware *h = &hardware_default;
+    const struct hardware *h = &t->kernel->hardware;
     struct sysinfo info;
     memset(&info, 0, sizeof(info));
     info.uptime = kernel_monotonic_ns(t->kernel) / NS_PER_S;
@@ -263,7 +263,7 @@ static struct task *task_of(const struct task *t, uint64_t pid)
 int64_t sys_sched_getaffinity(struct task *t, const uint64_t arg[6])
 {
     uint8_t mask[8] = {0};
-    uint32_t cpus = hardware_default.cpus;
+    uint32_t cpus = t->kernel->hardware.cpus;
     if (arg[1] < sizeof(mask) || (arg[1] & 7) != 0)
         return -EINVAL;
     if (task_of(t, arg[0]) == NULL)
@@ -281,7 +281,7 @@ int64_t sys_sched_setaffinity(struct task *t, const uint64_t arg[6])
         return -ESRCH;
     if (task_read(t, arg[2], mask, n) != 0)
         return -EFAULT;
-    uint32_t cpus = hardware_default.cpus;
+    uint32_t cpus = t->kernel->hardware.cpus;
     return (mask[0] & ((1U << (cpus < 8 ? cpus : 8)) - 1)) != 0 ? 0 : -EINVAL;
 }
 

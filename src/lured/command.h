@@ -31,8 +31,8 @@ struct command {
     int (*run)(const struct command_line *line);
 };
 
-extern const struct command command_audit, command_check, command_log, command_play, command_run,
-    command_version;
+extern const struct command command_audit, command_check, command_identity, command_log,
+    command_play, command_run, command_version;
 
 /* The configuration with the file, if one is named, read over the defaults. 0, or COMMAND_FAILED and
  * it was said on standard error. */
@@ -41,6 +41,9 @@ int command_config(struct config *config, const char *file_z);
 /* Sets a key from an option, if it was given; the same. */
 int command_set(struct config *config, const char *key_z, const char *option_z,
                 const char *value_z);
+
+/* Opens the data directory, made when it is not there. -1 when it cannot be, and it was said. */
+int command_open_data(const char *data_z);
 
 /* Opens a folder below the data directory. -1 when it cannot be, and it was said. */
 int command_open_dir(const char *data_z, const char *name_z);

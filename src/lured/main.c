@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct command *const COMMANDS[] = {
-    &command_run, &command_check, &command_log, &command_play, &command_audit, &command_version,
+    &command_run,   &command_check,    &command_log,     &command_play,
+    &command_audit, &command_identity, &command_version,
 };
 
 int command_config(struct config *config, const char *file_z)
@@ -32,6 +34,15 @@ int command_set(struct config *config, const char *key_z, const char *option_z, 
         return 0;
     (void)fprintf(stderr, "lured: --%s: %s\n", option_z, why_z);
     return COMMAND_FAILED;
+}
+
+int command_open_data(const char *data_z)
+{
+    int error = mkdir(data_z, S_IRWXU) < 0 && errno != EEXIST ? errno : 0;
+    int data = error == 0 ? open(data_z, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (data < 0)
+        (void)fprintf(stderr, "lured: %s: %s\n", data_z, strerror(error != 0 ? error : errno));
+    return data;
 }
 
 int command_open_dir(const char *data_z, const char *name_z)

@@ -109,7 +109,8 @@ static int make_ssh(struct sensor *s, const struct world *world)
 static int make_host(struct sensor *s)
 {
     const struct world *world = s->start->world;
-    s->name = (struct event_sensor){span_z(world->sensor_z), span_z(world->identity.uuid_z)};
+    s->name =
+        (struct event_sensor){span_z(world->sensor_z), span_z(world->identity.machine.sensor_z)};
     if (s->start->host != NULL)
         return 0;
     int error = make_ssh(s, world);
@@ -128,10 +129,9 @@ static int make_host(struct sensor *s)
         .limits = limits_of(world->config),
         .sensor_name = s->name.name,
         .sensor_uuid = s->name.uuid,
-        .hostname = span_z(world->identity.hostname_z),
-        .boot_ms = world->identity.boot_ms,
-        .address = span_z(world->identity.address_z),
-        .mac = world->identity.mac,
+        .hostname = span_z(world->identity.machine.hostname_z),
+        .identity = &world->identity.machine,
+        .address = span_z(world->identity.machine.address_z),
     };
     s->host = s->code == NULL || s->snapshots == NULL ? NULL : session_host_new(&config);
     return s->host == NULL ? -ENOMEM : 0;

@@ -104,7 +104,8 @@ static int run_recorder(struct supervisor *s, int link, int channel)
         .dirs = s->dirs,
         .options = {.segment_max = s->config->record_segment_mib * MIB,
                     .cast_max = s->config->record_recording_mib * MIB,
-                    .sensor = {span_z(s->world.sensor_z), span_z(s->world.identity.uuid_z)}},
+                    .sensor = {span_z(s->world.sensor_z),
+                               span_z(s->world.identity.machine.sensor_z)}},
         .sensor = link,
         .channel = channel,
         .sandbox = sandbox_of(s, SANDBOX_RECORDER)};

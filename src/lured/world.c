@@ -1,6 +1,7 @@
 #include "lured/world.h"
 
 #include "base/error.h"
+#include "persona/dress.h"
 #include "persona/image.h"
 
 #include <errno.h>
@@ -120,20 +121,29 @@ int world_check(struct world *world, const struct config *config, char why_z[WOR
     return error < 0 ? error : open_image(world, why_z);
 }
 
+static int dress(struct world *world, char *why_z)
+{
+    struct persona_identity *machine = &world->identity.machine;
+    if (world->config->hostname[0] != '\0')
+        (void)span_copy_z(span_z(world->config->hostname), machine->hostname_z,
+                          sizeof(machine->hostname_z));
+    int error = persona_dress(world->image, machine);
+    return error < 0 ? blame(why_z, "identity: files", error) : 0;
+}
+
 int world_open(struct world *world, const struct config *config, int data, int64_t now_ms,
                char why_z[WORLD_WHY_SIZE])
 {
     const char *step_z = NULL;
+    int64_t newest_s = 0, made_s = 0;
     int error = world_check(world, config, why_z);
     if (error < 0)
         return error;
-    error = identity_open(&world->identity, data, world->profile, now_ms, &step_z);
+    persona_image_age(world->image, &newest_s, &made_s);
+    error = identity_open(&world->identity, data, world->profile, now_ms, newest_s * 1000, &step_z);
     if (error < 0)
         return blame(why_z, step_z, error);
-    if (config->hostname[0] != '\0')
-        (void)span_copy_z(span_z(config->hostname), world->identity.hostname_z,
-                          sizeof(world->identity.hostname_z));
-    return 0;
+    return dress(world, why_z);
 }
 
 void world_close(struct world *world)

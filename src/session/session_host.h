@@ -8,6 +8,7 @@
 struct ssh_server;
 struct session_policy;
 struct session_host;
+struct persona_identity;
 
 /* Bounds of one connection. */
 struct session_limits {
@@ -33,9 +34,9 @@ struct session_config {
     struct session_limits limits;
     struct span sensor_name, sensor_uuid; /* copied */
     struct span hostname;                 /* copied */
-    int64_t boot_ms;                      /* wall-clock time of the machine's boot */
+    const struct persona_identity *identity; /* borrowed; the image wears it (persona/dress.h) */
+    int64_t boot_ms; /* wall-clock time of the machine's boot, without an identity */
     struct span address; /* copied: the machine's, when visitors come over loopback */
-    const uint8_t *mac;  /* 6 bytes, borrowed: of its network card; NULL: the image's */
 };
 
 /* NULL: out of memory. */

@@ -201,7 +201,9 @@ static bool have_kernel(struct session_connection *c)
         .snapshots = host->snapshots,
         .limits = host->limits.kernel,
         .hostname = host->hostname,
+        .identity = host->identity,
         .boot_ms = host->boot_ms,
+        .earlier = c->host->counters.connections,
         .address = host->address,
         .peer_address = c->peer.src_ip,
         .peer_local = c->peer.dst_ip,
@@ -211,8 +213,6 @@ static bool have_kernel(struct session_connection *c)
     /* The machine has the address at which it was reached; over loopback it has its own. */
     if (!span_starts_with(c->peer.dst_ip, span_z("127.")))
         config.address = c->peer.dst_ip;
-    for (size_t i = 0; host->mac != NULL && i < sizeof(config.mac); i++)
-        config.mac[i] = host->mac[i];
     crypto_rng_bytes(&c->rng, config.seed, sizeof(config.seed));
     c->kernel = kernel_new(&config, session_now_ms(c));
     return c->kernel != NULL;

@@ -18,7 +18,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NOW_MS INT64_C(1795176000000)
+#define NOW_MS  INT64_C(1795176000000)
+#define DAY_MS  INT64_C(86400000)
+#define MADE_MS (NOW_MS - 300 * DAY_MS)
 
 static int delete_one(const char *path_z, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -38,13 +40,12 @@ static void it_is_drawn_once(void **state)
     (void)state;
     assert_non_null(mkdtemp(path_z));
     int data = open(path_z, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    assert_int_equal(identity_open(&first, data, &ssh_profile_openssh_9_2p1, NOW_MS, &step_z), 0);
     assert_int_equal(
-        identity_open(&second, data, &ssh_profile_openssh_9_2p1, NOW_MS + 86400000, &step_z), 0);
-    assert_memory_equal(first.seed, second.seed, sizeof(first.seed));
-    assert_string_equal(first.uuid_z, second.uuid_z);
-    assert_string_equal(first.hostname_z, second.hostname_z);
-    assert_int_equal(first.boot_ms, second.boot_ms);
+        identity_open(&first, data, &ssh_profile_openssh_9_2p1, NOW_MS, MADE_MS, &step_z), 0);
+    assert_int_equal(identity_open(&second, data, &ssh_profile_openssh_9_2p1, NOW_MS + 86400000,
+                                   MADE_MS, &step_z),
+                     0);
+    assert_memory_equal(&first.machine, &second.machine, sizeof(first.machine));
     for (int i = 0; i < IDENTITY_KEYS; i++) {
         assert_true(buffer_len(&first.keys[i]) > 0);
         assert_true(span_equal(buffer_span(&first.keys[i]), buffer_span(&second.keys[i])));
@@ -58,28 +59,34 @@ static void it_is_drawn_once(void **state)
     /* A seed that was damaged is not drawn anew in silence: it would be another machine. */
     int seed = openat(data, "identity/seed", O_WRONLY | O_TRUNC | O_CLOEXEC);
     (void)close(seed);
-    assert_true(identity_open(&first, data, &ssh_profile_openssh_9_2p1, NOW_MS, &step_z) < 0);
+    assert_true(identity_open(&first, data, &ssh_profile_openssh_9_2p1, NOW_MS, MADE_MS, &step_z) <
+                0);
     assert_string_equal(step_z, "identity: seed");
     (void)close(data);
     (void)nftw(path_z, delete_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-static void every_seed_gives_a_plausible_machine(void **state)
+static void another_one_is_drawn_when_it_was_forgotten(void **state)
 {
+    char path_z[] = "/tmp/lured-identity-XXXXXX";
+    struct identity first;
+    struct identity second;
+    const char *step_z = NULL;
     (void)state;
-    char last_z[IDENTITY_UUID_SIZE] = "";
-    for (int i = 0; i < 256; i++) {
-        struct identity identity = {.seed = {(uint8_t)i, 7}};
-        identity_draw(&identity, NOW_MS);
-        assert_int_equal(strlen(identity.uuid_z), 36);
-        assert_int_equal(identity.uuid_z[14], '4');
-        assert_non_null(strchr("89ab", identity.uuid_z[19]));
-        assert_in_range(strlen(identity.hostname_z), 3, 12);
-        assert_true(identity.boot_ms < NOW_MS - INT64_C(3) * 86400000);
-        assert_true(identity.boot_ms > NOW_MS - INT64_C(125) * 86400000);
-        assert_string_not_equal(identity.uuid_z, last_z);
-        memcpy(last_z, identity.uuid_z, sizeof(last_z));
-    }
+    assert_non_null(mkdtemp(path_z));
+    int data = open(path_z, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const struct ssh_profile *profile = &ssh_profile_openssh_9_2p1;
+    assert_int_equal(identity_forget(data, profile), 0); /* nothing is there */
+    assert_int_equal(identity_open(&first, data, profile, NOW_MS, MADE_MS, &step_z), 0);
+    assert_int_equal(identity_forget(data, profile), 0);
+    assert_int_equal(identity_open(&second, data, profile, NOW_MS, MADE_MS, &step_z), 0);
+    assert_memory_not_equal(first.machine.seed, second.machine.seed, PERSONA_SEED_BYTES);
+    for (int i = 0; i < IDENTITY_KEYS; i++)
+        assert_false(span_equal(buffer_span(&first.keys[i]), buffer_span(&second.keys[i])));
+    identity_fini(&first);
+    identity_fini(&second);
+    (void)close(data);
+    (void)nftw(path_z, delete_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static void a_channel_carries_words_and_descriptors(void **state)
@@ -113,7 +120,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_drawn_once),
-        cmocka_unit_test(every_seed_gives_a_plausible_machine),
+        cmocka_unit_test(another_one_is_drawn_when_it_was_forgotten),
         cmocka_unit_test(a_channel_carries_words_and_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

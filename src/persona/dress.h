@@ -1,0 +1,30 @@
+/* Puts an identity on an image: the files that a machine has of its own, in place of those of every
+ * machine made from the same packages. */
+#ifndef PERSONA_DRESS_H
+#define PERSONA_DRESS_H
+
+#include "persona/identity.h"
+#include "persona/image.h"
+
+#include "base/buffer.h"
+
+/* What the image's own files are as old as, in seconds: its newest package, or what the builder
+ * says. `newest_s` of the packages, `made_s` of what was configured after them. */
+void persona_image_age(const struct persona_image *image, int64_t *newest_s, int64_t *made_s);
+
+/* Before the image is used. A file that the image does not have is left out. 0, ERR_FULL or
+ * ERR_NOMEM. */
+int persona_dress(struct persona_image *image, const struct persona_identity *identity);
+
+/* A whole file of the image, unpacked, appended to `out`. 0, or ERR_MALFORMED (it is not there),
+ * ERR_FULL, ERR_NOMEM. */
+int persona_read_file(const struct persona_image *image, struct span path, struct buffer *out);
+
+/* Sizes that follow from a disk's. */
+struct persona_disk {
+    uint64_t disk_kib, partition_kib;  /* the whole, and the one that / is on */
+    uint64_t blocks, reserved, inodes; /* statfs of ext4: of 4 KiB, for root, in all */
+};
+struct persona_disk persona_disk_of(uint32_t gib);
+
+#endif
