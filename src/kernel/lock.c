@@ -44,18 +44,21 @@ static void drop(struct vfs *vfs, struct lock **place)
 int lock_clear(struct vfs *vfs, const struct lock *range)
 {
     struct lock **place = &vfs->locks;
-    int error = 0;
-    while (*place != NULL && error == 0) {
+    bool any = false;
+    while (*place != NULL) {
         struct lock *l = *place;
         if (l->owner != range->owner || !is_same_place(l, range)) {
             place = &l->next;
             continue;
         }
-        struct lock behind = *l;
-        behind.start = range->end;
-        if (l->start < range->start && l->end > range->end) {
+        any = true;
+        if (l->start < range->start && l->end > range->end) { /* the only one that is there */
+            struct lock behind = *l;
+            behind.start = range->end;
+            int error = add(vfs, &behind);
+            if (error != 0)
+                return error;
             l->end = range->start;
-            error = add(vfs, &behind);
         } else if (l->start < range->start) {
             l->end = range->start;
         } else if (l->end > range->end) {
@@ -66,8 +69,9 @@ int lock_clear(struct vfs *vfs, const struct lock *range)
         }
         place = &l->next;
     }
-    vfs_wake(vfs, &vfs->locks);
-    return error;
+    if (any) /* or those who wait would wake each other for ever */
+        vfs_wake(vfs, &vfs->locks);
+    return 0;
 }
 
 /* Neighbours of one owner and kind become one. */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -142,6 +143,19 @@ static int watches(void)
     return 0;
 }
 
+/* Two wait for a lock that a third has: neither may wake the other. */
+static int locks(void)
+{
+    int fd = open("/tmp/lock", O_RDWR | O_CREAT, 0600);
+    flock(fd, LOCK_EX);
+    for (int i = 0; i < 2; i++)
+        if (fork() == 0)
+            _exit(flock(open("/tmp/lock", O_RDWR), LOCK_EX));
+    printf("ready\n");
+    pause();
+    return 0;
+}
+
 /* Moves much by one call. */
 static int moves(void)
 {
@@ -178,6 +192,7 @@ int main(int argc, char **argv)
     case 'i': return copies();
     case 'z': return sleeps();
     case 'w': return watches();
+    case 'l': return locks();
     case 'v': return moves();
     case 'q': return 0;
     default: return 2;

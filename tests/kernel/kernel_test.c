@@ -436,6 +436,18 @@ static void nested_watches_end(void **state)
     close_machine(&m);
 }
 
+static void who_waits_for_a_lock_rests(void **state)
+{
+    (void)state;
+    struct machine m;
+    run_with(&m, &kernel_limits_default, "l");
+    assert_string_equal(m.out, "ready\n");
+    uint64_t before = m.kernel->instructions;
+    assert_int_equal(kernel_run(m.kernel, BUDGET, m.now_ms), KERNEL_IDLE);
+    assert_int_equal(m.kernel->instructions, before);
+    close_machine(&m);
+}
+
 /* What a call moves is counted, and no slice takes more of it than it may. */
 static void a_long_call_is_done_in_pieces(void **state)
 {
@@ -553,6 +565,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_full_disk_is_told),
         cmocka_unit_test(what_root_changes_of_the_network_is_checked),
         cmocka_unit_test(nested_watches_end),
+        cmocka_unit_test(who_waits_for_a_lock_rests),
         cmocka_unit_test(a_long_call_is_done_in_pieces),
         cmocka_unit_test(no_call_holds_the_machine_up),
         cmocka_unit_test(used_up_instructions_kill_everything),
