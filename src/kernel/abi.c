@@ -1,5 +1,6 @@
 #include "kernel/abi.h"
 
+#include "cpu/arm.h"
 #include "cpu/mips.h"
 #include "cpu/x86.h"
 #include "kernel/mm.h"
@@ -61,6 +62,32 @@ const struct abi abi_i386 = {
     .frame_pop = sigframe_i386_pop,
 };
 
+/* EABI, soft and hard floating point alike: the processor is an ARMv7 with VFPv3. */
+const struct abi abi_arm = {
+    .name_z = "arm",
+    .family = ABI_ARM,
+    .cpu = &arm_ops,
+    .elf_class = ELFCLASS32,
+    .elf_data = ELFDATA2LSB,
+    .elf_machine = EM_ARM,
+    .aligned64 = true,
+    .word_bytes = 4,
+    .set_bytes = 8,
+    .space_end = 0xbf000000,
+    .dyn_base = 0x00400000,
+    .map_gap = UINT64_C(0x8800000),
+    .stack_random_bits = 11,
+    .map_random_bits = 8,
+    .dyn_random_bits = 8,
+    .brk_random_bytes = 0x02000000,
+    .platform_z = "v7l",
+    .machine_z = "armv7l",
+    .hwcap = ARM_HWCAP,
+    .frame_push = sigframe_arm_push,
+    .frame_pop = sigframe_arm_pop,
+    .prepare = sigframe_arm_prepare,
+};
+
 /* o32: the words of a call behind the fourth lie on the stack, above room for the first four. */
 static void mips_more_args(struct task *t, uint64_t raw[ABI_RAW_ARGS])
 {
@@ -87,7 +114,7 @@ const struct abi abi_mips = {
 const struct abi abi_mipsel = {
     .name_z = "mipsel", .cpu = &mips_le_ops, .elf_data = ELFDATA2LSB, MIPS_ABI};
 
-static const struct abi *const abis[] = {&abi_x86_64, &abi_i386, &abi_mips, &abi_mipsel};
+static const struct abi *const abis[] = {&abi_x86_64, &abi_i386, &abi_arm, &abi_mips, &abi_mipsel};
 
 const struct abi *abi_find(struct span header)
 {

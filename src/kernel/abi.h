@@ -59,7 +59,7 @@ struct abi {
     int (*prepare)(struct mm *mm);
 };
 
-extern const struct abi abi_x86_64, abi_i386, abi_mips, abi_mipsel;
+extern const struct abi abi_x86_64, abi_i386, abi_arm, abi_mips, abi_mipsel;
 
 /* True for what is not x86-64's own interface. */
 static inline bool abi_is_foreign(const struct abi *abi)
@@ -119,6 +119,11 @@ int64_t abi_run(struct task *t, abi_handler handler, const struct abi_arg spec[6
 static inline uint32_t abi_swap32(const struct abi *abi, uint32_t value)
 {
     return abi->big_endian ? __builtin_bswap32(value) : value;
+}
+
+static inline uint64_t abi_swap64(const struct abi *abi, uint64_t value)
+{
+    return abi->big_endian ? __builtin_bswap64(value) : value;
 }
 
 /* The ABI of the task's program. */

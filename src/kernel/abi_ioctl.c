@@ -166,12 +166,15 @@ static int64_t mips_ioctl(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
 /* Numbers that have the size of a long in them. */
 int64_t abi_ioctl(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
 {
+    enum { NETWORK = 0x89 };
     static const uint32_t getflags32 = 0x80046601, setflags32 = 0x40046602;
     const uint64_t arg[6] = {raw[0],
                              raw[1] == getflags32   ? (uint64_t)FS_IOC_GETFLAGS
                              : raw[1] == setflags32 ? (uint64_t)FS_IOC_SETFLAGS
                                                     : raw[1],
                              raw[2]};
+    if (raw[1] >> 8 == NETWORK)
+        return abi_net_ioctl(t, raw);
     return t->call_abi->family == ABI_MIPS ? mips_ioctl(t, raw) : sys_ioctl(t, arg);
 }
 

@@ -7,6 +7,9 @@
 #include <linux/openat2.h>
 #include <linux/sched.h>
 #include <linux/stat.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <net/route.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -39,6 +42,8 @@ enum field_type {
     T_SIGNO,
     T_TYPES,
     T_CHECKED = 0x80, /* must not be cut */
+    T_PACKED = 0x40,  /* 64 bits at a multiple of 4, whatever the processor */
+    T_FLAGS = T_CHECKED | T_PACKED,
 };
 
 static const uint8_t type_bytes[T_TYPES] = {
@@ -283,11 +288,11 @@ static const struct field f_statfs_mips[] = {FS(f_type, T_U32),
                                              END};
 static const struct field f_statfs64[] = {FS(f_type, T_U32),
                                           FS(f_bsize, T_U32),
-                                          FS(f_blocks, T_U64),
-                                          FS(f_bfree, T_U64),
-                                          FS(f_bavail, T_U64),
-                                          FS(f_files, T_U64),
-                                          FS(f_ffree, T_U64),
+                                          FS(f_blocks, T_U64 | T_PACKED),
+                                          FS(f_bfree, T_U64 | T_PACKED),
+                                          FS(f_bavail, T_U64 | T_PACKED),
+                                          FS(f_files, T_U64 | T_PACKED),
+                                          FS(f_ffree, T_U64 | T_PACKED),
                                           FS_ID,
                                           FS(f_namelen, T_U32),
                                           FS(f_frsize, T_U32),
@@ -363,6 +368,36 @@ static const struct field f_msghdr[] = {
     FIELD(struct msghdr, msg_control, T_U32), FIELD(struct msghdr, msg_controllen, T_U32),
     FIELD(struct msghdr, msg_flags, T_S32),   END};
 
+/* ---- The network ---- */
+
+#define IFREQ(member, kind) FIELD(struct ifreq, member, kind)
+#define IFREQ_NAME          IFREQ(ifr_name, T_BYTES)
+#define SOCKADDR(type_, name) \
+    FIELD(type_, name.sa_family, T_U16), FIELD(type_, name.sa_data, T_BYTES)
+static const struct field f_ifreq_addr[] = {IFREQ_NAME, SOCKADDR(struct ifreq, ifr_addr), END};
+static const struct field f_ifreq_flags[] = {IFREQ_NAME, IFREQ(ifr_flags, T_S16), PAD(14), END};
+static const struct field f_ifreq_int[] = {IFREQ_NAME, IFREQ(ifr_metric, T_S32), PAD(12), END};
+
+#define ROUTE(member, kind) FIELD(struct rtentry, member, kind)
+static const struct field f_rtentry[] = {ROUTE(rt_pad1, T_U32),
+                                         SOCKADDR(struct rtentry, rt_dst),
+                                         SOCKADDR(struct rtentry, rt_gateway),
+                                         SOCKADDR(struct rtentry, rt_genmask),
+                                         ROUTE(rt_flags, T_U16),
+                                         ROUTE(rt_pad2, T_S16),
+                                         ROUTE(rt_pad3, T_U32),
+                                         PAD(4),
+                                         ROUTE(rt_metric, T_S16),
+                                         ADDRESS(struct rtentry, rt_dev),
+                                         ROUTE(rt_mtu, T_U32),
+                                         ROUTE(rt_window, T_U32),
+                                         ROUTE(rt_irtt, T_U16),
+                                         END};
+static const struct field f_arpreq[] = {
+    SOCKADDR(struct arpreq, arp_pa),        SOCKADDR(struct arpreq, arp_ha),
+    FIELD(struct arpreq, arp_flags, T_S32), SOCKADDR(struct arpreq, arp_netmask),
+    FIELD(struct arpreq, arp_dev, T_BYTES), END};
+
 #define ALL(type_, fields_)     \
     {                           \
         sizeof(type_), fields_, \
@@ -411,6 +446,11 @@ static const struct layout layouts[L_COUNT] = {
     [L_OPEN_HOW] = ALL(struct open_how, f_open_how),
     [L_CLONE_ARGS] = ALL(struct clone_args, f_clone_args),
     [L_MSGHDR] = ALL(struct msghdr, f_msghdr),
+    [L_IFREQ_ADDR] = ALL(struct ifreq, f_ifreq_addr),
+    [L_IFREQ_FLAGS] = ALL(struct ifreq, f_ifreq_flags),
+    [L_IFREQ_INT] = ALL(struct ifreq, f_ifreq_int),
+    [L_RTENTRY] = ALL(struct rtentry, f_rtentry),
+    [L_ARPREQ] = ALL(struct arpreq, f_arpreq),
 };
 
 /* ---- Conversion ---- */
@@ -423,7 +463,7 @@ static const struct field *fields_of(const struct abi *abi, enum abi_layout layo
 
 static size_t bytes_of(const struct abi *abi, const struct field *f)
 {
-    unsigned type = f->type & ~(unsigned)T_CHECKED;
+    unsigned type = f->type & ~(unsigned)T_FLAGS;
     if (type == T_PAD || type == T_BYTES)
         return f->bytes;
     return type == T_SET ? abi->set_bytes : type_bytes[type];
@@ -431,12 +471,13 @@ static size_t bytes_of(const struct abi *abi, const struct field *f)
 
 static size_t align_of(const struct abi *abi, const struct field *f)
 {
-    unsigned type = f->type & ~(unsigned)T_CHECKED;
-    if (type == T_PAD)
+    unsigned type = f->type & ~(unsigned)T_FLAGS;
+    if (type == T_PAD || type == T_BYTES)
         return 1;
-    if (type == T_BYTES || type == T_SET)
+    if (type == T_SET)
         return 4;
-    return type_bytes[type] == 8 && !abi->aligned64 ? 4 : type_bytes[type];
+    bool loose = !abi->aligned64 || (f->type & T_PACKED) != 0;
+    return type_bytes[type] == 8 && loose ? 4 : type_bytes[type];
 }
 
 /* The next field's place at or behind `at`; the structure's alignment grows with it. */
@@ -511,7 +552,7 @@ static uint64_t widen(unsigned type, uint64_t value)
 static void field_in(const struct abi *abi, const struct field *f, const uint8_t *guest,
                      uint8_t *out)
 {
-    unsigned type = f->type & ~(unsigned)T_CHECKED;
+    unsigned type = f->type & ~(unsigned)T_FLAGS;
     uint64_t value;
     switch (type) {
     case T_PAD: return;
@@ -527,7 +568,7 @@ static uint64_t native_value(const struct field *f, const uint8_t *in)
 {
     uint64_t value = 0;
     memcpy(&value, in, f->bytes);
-    unsigned type = f->type & ~(unsigned)T_CHECKED;
+    unsigned type = f->type & ~(unsigned)T_FLAGS;
     bool is_signed = type == T_S16 || type == T_S32 || type == T_S64 || type == T_LOW;
     if (is_signed && f->bytes < 8 && (value >> (8 * f->bytes - 1)) != 0)
         value |= ~UINT64_C(0) << (8 * f->bytes);
@@ -537,7 +578,7 @@ static uint64_t native_value(const struct field *f, const uint8_t *in)
 static int field_out(const struct abi *abi, const struct field *f, const uint8_t *in,
                      uint8_t *guest)
 {
-    unsigned type = f->type & ~(unsigned)T_CHECKED;
+    unsigned type = f->type & ~(unsigned)T_FLAGS;
     if (type == T_PAD)
         return 0;
     if (type == T_BYTES) {

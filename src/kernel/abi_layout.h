@@ -39,6 +39,11 @@ enum abi_layout {
     L_OPEN_HOW,
     L_CLONE_ARGS,
     L_MSGHDR,
+    L_IFREQ_ADDR, /* struct ifreq with an address, with flags, with an int */
+    L_IFREQ_FLAGS,
+    L_IFREQ_INT,
+    L_RTENTRY,
+    L_ARPREQ,
     L_COUNT,
 };
 

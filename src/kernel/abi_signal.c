@@ -24,6 +24,14 @@ static bool is_fault(const struct signal_info *info)
     return faults && info->code > 0 && info->code < SI_KERNEL;
 }
 
+/* SI_TIMER, SI_MESGQ and SI_ASYNCIO are -2 to -4; MIPS has -3, -4, -2. */
+static int code_out(const struct abi *abi, int code)
+{
+    if (abi->family != ABI_MIPS || code > SI_TIMER || code < SI_ASYNCIO)
+        return code;
+    return code == SI_ASYNCIO ? SI_TIMER : code - 1;
+}
+
 /* MIPS has si_code before si_errno. */
 void abi_info_out(const struct abi *abi, const struct signal_info *info,
                   uint8_t out[SIGNAL_INFO_BYTES])
@@ -32,7 +40,7 @@ void abi_info_out(const struct abi *abi, const struct signal_info *info,
     memset(out, 0, SIGNAL_INFO_BYTES);
     put32(abi, out, (uint64_t)abi_signo_out(abi, info->signo));
     put32(abi, out + (mips ? 8 : 4), (uint64_t)info->error);
-    put32(abi, out + (mips ? 4 : 8), (uint64_t)info->code);
+    put32(abi, out + (mips ? 4 : 8), (uint64_t)code_out(abi, info->code));
     if (is_fault(info)) {
         put32(abi, out + 12, info->value);
         return;
@@ -45,6 +53,65 @@ void abi_info_out(const struct abi *abi, const struct signal_info *info,
             (uint64_t)(info->code == CLD_EXITED ? info->status : abi_signo_out(abi, info->status)));
     else
         put32(abi, out + 20, info->value);
+}
+
+static int code_in(const struct abi *abi, int code)
+{
+    if (abi->family != ABI_MIPS || code > SI_TIMER || code < SI_ASYNCIO)
+        return code;
+    return code == SI_TIMER ? SI_ASYNCIO : code + 1;
+}
+
+static uint32_t get32(const struct abi *abi, const uint8_t *at)
+{
+    uint32_t word;
+    memcpy(&word, at, sizeof(word));
+    return abi_swap32(abi, word);
+}
+
+/* What the guest says at `from`, in the window at `*to`. An address of 0 stays so. */
+static int info_in(struct task *t, uint64_t from, uint64_t *to)
+{
+    const struct abi *abi = t->call_abi;
+    bool mips = abi->family == ABI_MIPS;
+    uint8_t guest[SIGNAL_INFO_BYTES], bytes[SIGNAL_INFO_BYTES];
+    struct abi_window *w = abi_window_reset(t);
+    *to = 0;
+    if (from == 0)
+        return 0;
+    if (task_read(t, from, guest, sizeof(guest)) != 0)
+        return -EFAULT;
+    const struct signal_info info = {.code = code_in(abi, (int)get32(abi, guest + (mips ? 4 : 8))),
+                                     .error = (int32_t)get32(abi, guest + (mips ? 8 : 4)),
+                                     .pid = (int32_t)get32(abi, guest + 12),
+                                     .uid = get32(abi, guest + 16),
+                                     .value = get32(abi, guest + 20)};
+    signal_info_encode(&info, bytes);
+    int error = abi_window_take(w, sizeof(bytes), to);
+    return error != 0 ? error : abi_window_write(w, *to, bytes, sizeof(bytes));
+}
+
+int64_t abi_rt_sigqueueinfo(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
+{
+    uint64_t info, signo = (uint64_t)abi_signo_in(t->call_abi, (int)raw[1]);
+    int error = info_in(t, raw[2], &info);
+    return error != 0 ? error : sys_rt_sigqueueinfo(t, (const uint64_t[6]){raw[0], signo, info});
+}
+
+int64_t abi_rt_tgsigqueueinfo(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
+{
+    uint64_t info, signo = (uint64_t)abi_signo_in(t->call_abi, (int)raw[2]);
+    int error = info_in(t, raw[3], &info);
+    return error != 0 ? error
+                      : sys_rt_tgsigqueueinfo(t, (const uint64_t[6]){raw[0], raw[1], signo, info});
+}
+
+int64_t abi_pidfd_send_signal(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
+{
+    uint64_t info, signo = (uint64_t)abi_signo_in(t->call_abi, (int)raw[1]);
+    int error = info_in(t, raw[2], &info);
+    return error != 0 ? error
+                      : sys_pidfd_send_signal(t, (const uint64_t[6]){raw[0], signo, info, raw[3]});
 }
 
 /* What a handler wrote into the window at `from`, for the guest at `to`. */

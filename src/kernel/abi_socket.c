@@ -3,6 +3,7 @@
 #include "kernel/abi_spec.h"
 #include "kernel/abi_special.h"
 #include "kernel/syscalls.h"
+#include "kernel/syssocket.h"
 
 #include <errno.h>
 #include <linux/net.h>
@@ -366,6 +367,26 @@ int64_t abi_recvmsg(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
     return error != 0 ? error : result;
 }
 
+/* struct mmsghdr: a struct msghdr and a count. */
+enum { MMSG_BYTES = 32, MMSG_COUNT_AT = 28 };
+
+int64_t abi_sendmmsg(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
+{
+    static const struct sys_messages kind = {abi_sendmsg, MMSG_BYTES, MMSG_COUNT_AT};
+    return sys_each_message(t, raw, &kind);
+}
+
+int64_t abi_recvmmsg(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
+{
+    static const struct sys_messages kind = {abi_recvmsg, MMSG_BYTES, MMSG_COUNT_AT};
+    return sys_each_message(t, raw, &kind);
+}
+
+int64_t abi_recvmmsg_time64(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
+{
+    return abi_recvmmsg(t, raw);
+}
+
 /* ---- Options ---- */
 
 static const struct option {
@@ -505,6 +526,8 @@ int64_t abi_socketcall(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
         [SYS_SENDMSG] = {abi_sendmsg, 3},
         [SYS_RECVMSG] = {abi_recvmsg, 3},
         [SYS_ACCEPT4] = {abi_accept4, 4},
+        [SYS_SENDMMSG] = {abi_sendmmsg, 4},
+        [SYS_RECVMMSG] = {abi_recvmmsg, 5},
     };
     uint64_t words[ABI_RAW_ARGS] = {0};
     if (raw[0] < SYS_SOCKET || raw[0] >= ARRAY_LEN(calls))

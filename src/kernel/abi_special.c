@@ -152,6 +152,12 @@ int64_t abi_arm_fadvise64_64(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
                    WORDS(raw[0], 0, raw[2], raw[3], raw[4], raw[5], raw[1]));
 }
 
+int64_t abi_arm_sync_file_range(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
+{
+    return abi_run(t, sys_sync_file_range, SPEC(I, P, P, W),
+                   WORDS(raw[0], 0, raw[2], raw[3], raw[4], raw[5], raw[1]));
+}
+
 /* The second descriptor is a second result, where there are such. */
 int64_t abi_pipe(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
 {

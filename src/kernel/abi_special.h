@@ -26,4 +26,7 @@ uint64_t abi_action_flags_in(const struct abi *abi, uint64_t flags); /* SA_x */
 uint64_t abi_action_flags_out(const struct abi *abi, uint64_t flags);
 uint64_t abi_socket_type_in(const struct abi *abi, uint64_t type); /* SOCK_x */
 
+/* ioctl's part for sockets: commands of 0x89. */
+int64_t abi_net_ioctl(struct task *t, const uint64_t raw[ABI_RAW_ARGS]);
+
 #endif

@@ -1,5 +1,6 @@
 #include "kernel/inotify.h"
 
+#include "kernel/abi.h"
 #include "kernel/sysfile.h"
 
 #include <errno.h>
@@ -231,16 +232,26 @@ uint32_t inotify_new_cookie(struct vfs *vfs)
 
 /* ---- The descriptor ---- */
 
+static struct event_head in_order(const struct task *t, const struct event_head *head)
+{
+    if (t == NULL || !task_abi(t)->big_endian)
+        return *head;
+    return (struct event_head){(int32_t)__builtin_bswap32((uint32_t)head->wd),
+                               __builtin_bswap32(head->mask), __builtin_bswap32(head->cookie),
+                               __builtin_bswap32(head->len)};
+}
+
 static int64_t inotify_read(struct file *f, struct task *t, void *out, size_t len, int64_t at)
 {
-    (void)t, (void)at;
+    (void)at;
     struct inotify *n = f->object;
     size_t done = 0;
     if (n->first == NULL)
         return -EAGAIN;
     while (n->first != NULL && n->first->head.len + EVENT_HEAD <= len - done) {
         const struct event *e = n->first;
-        memcpy((uint8_t *)out + done, &e->head, EVENT_HEAD);
+        const struct event_head head = in_order(t, &e->head);
+        memcpy((uint8_t *)out + done, &head, EVENT_HEAD);
         memcpy((uint8_t *)out + done + EVENT_HEAD, e->name, e->head.len);
         done += EVENT_HEAD + e->head.len;
         drop_first(n);

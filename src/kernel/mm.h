@@ -48,7 +48,7 @@ struct mm {
     uint64_t arg_start, arg_end, env_start, env_end;
     uint64_t auxv[2 * MM_AUXV_MAX];
     size_t auxv_count;   /* words */
-    uint64_t trampoline; /* where handlers return to, when the kernel gives it (MIPS); else 0 */
+    uint64_t trampoline; /* where handlers return to, when the kernel gives it; else 0 */
     uint64_t functions[LINES_FUNCTIONS]; /* addresses of what is probed in bash, or 0 */
     struct file *exe;                    /* held: /proc/PID/exe */
     struct mm *next;                     /* of kernel.dying */

@@ -12,11 +12,16 @@ int sigframe_pop(struct task *t, bool with_info);
 int sigframe_i386_push(struct task *t, const struct signal_info *info,
                        const struct signal_action *action);
 int sigframe_i386_pop(struct task *t, bool with_info);
+int sigframe_arm_push(struct task *t, const struct signal_info *info,
+                      const struct signal_action *action);
+int sigframe_arm_pop(struct task *t, bool with_info);
 int sigframe_mips_push(struct task *t, const struct signal_info *info,
                        const struct signal_action *action);
 int sigframe_mips_pop(struct task *t, bool with_info);
 struct mm;
-int sigframe_mips_prepare(struct mm *mm); /* as struct abi has it */
+/* As struct abi has them. */
+int sigframe_arm_prepare(struct mm *mm);
+int sigframe_mips_prepare(struct mm *mm);
 
 /* Where the handler's frame ends: its alternate stack when it wants one, else `sp` without the
  * `red_zone` bytes below it. */

@@ -1,4 +1,5 @@
 /* Descriptors without a file: eventfd(2), timerfd_create(2), memfd_create(2). */
+#include "kernel/abi.h"
 #include "kernel/machine.h"
 #include "kernel/sysfile.h"
 
@@ -11,6 +12,12 @@
 
 static const int64_t SECOND_NS = 1000000000;
 
+/* A number as the program has it. */
+static uint64_t in_order(const struct task *t, uint64_t value)
+{
+    return t != NULL ? abi_swap64(task_abi(t), value) : value;
+}
+
 /* ---- eventfd ---- */
 
 enum { EVENT_SEMAPHORE = 1 };
@@ -22,7 +29,7 @@ struct event_counter {
 
 static int64_t event_read(struct file *f, struct task *t, void *out, size_t len, int64_t at)
 {
-    (void)t, (void)at;
+    (void)at;
     struct event_counter *e = f->object;
     if (len < sizeof(e->value))
         return -EINVAL;
@@ -30,6 +37,7 @@ static int64_t event_read(struct file *f, struct task *t, void *out, size_t len,
         return -EAGAIN;
     uint64_t given = e->semaphore ? 1 : e->value;
     e->value -= given;
+    given = in_order(t, given);
     memcpy(out, &given, sizeof(given));
     vfs_wake(f->vfs, f->key);
     return sizeof(given);
@@ -38,12 +46,13 @@ static int64_t event_read(struct file *f, struct task *t, void *out, size_t len,
 static int64_t event_write(struct file *f, struct task *t, const void *bytes, size_t len,
                            int64_t at)
 {
-    (void)t, (void)at;
+    (void)at;
     struct event_counter *e = f->object;
     uint64_t add = 0;
     if (len < sizeof(add))
         return -EINVAL;
     memcpy(&add, bytes, sizeof(add));
+    add = in_order(t, add);
     if (add == UINT64_MAX)
         return -EINVAL;
     if (add > UINT64_MAX - 1 - e->value)
@@ -138,6 +147,7 @@ static int64_t timer_read(struct file *f, struct task *t, void *out, size_t len,
     }
     timer->next_ns =
         timer->interval_ns > 0 ? timer->next_ns + (int64_t)count * timer->interval_ns : 0;
+    count = in_order(t, count);
     memcpy(out, &count, sizeof(count));
     return sizeof(count);
 }

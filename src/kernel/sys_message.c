@@ -520,35 +520,44 @@ int64_t sys_recvmsg(struct task *t, const uint64_t arg[6])
     return sys_socket_at(t, arg[0], &f, &error) != NULL ? receive_one(t, f, arg[1], arg[2]) : error;
 }
 
-/* sendmmsg and recvmmsg: the same, many times; each struct mmsghdr ends with the count. */
-static int64_t many(struct task *t, const uint64_t arg[6],
-                    int64_t (*one)(struct task *, struct file *, uint64_t, uint64_t))
+/* ---- Many messages ---- */
+
+int64_t sys_each_message(struct task *t, const uint64_t arg[6], const struct sys_messages *kind)
 {
-    enum { MMSG_BYTES = 64, MMSG_COUNT_AT = 56 };
     int error = 0;
     struct file *f = NULL;
     uint64_t count = (uint32_t)arg[2] < MESSAGES_MAX ? (uint32_t)arg[2] : MESSAGES_MAX;
+    uint64_t flags = arg[3] & ~(uint64_t)MSG_WAITFORONE;
     if (sys_socket_at(t, arg[0], &f, &error) == NULL)
         return error;
-    for (uint64_t i = 0; i < count; i++) {
-        uint64_t addr = arg[1] + i * MMSG_BYTES;
-        int64_t n = one(t, f, addr, i > 0 ? arg[3] | MSG_DONTWAIT : arg[3]);
-        uint32_t n32 = (uint32_t)n;
-        if (n >= 0 && task_write(t, addr + MMSG_COUNT_AT, &n32, sizeof(n32)) != 0)
+    for (uint64_t i = t->restart.mark; i < count; i++) {
+        uint64_t addr = arg[1] + i * kind->bytes;
+        if (i > 0 && (arg[3] & MSG_WAITFORONE) != 0)
+            flags |= MSG_DONTWAIT;
+        int64_t n = kind->one(t, (const uint64_t[8]){arg[0], addr, flags});
+        if (n == SYS_WAIT) {
+            t->restart.mark = i;
+            return n;
+        }
+        if (n >= 0 && task_write_u32(t, addr + kind->count_at, (uint32_t)n) != 0)
             n = -EFAULT;
         if (n < 0)
             return i > 0 ? (int64_t)i : n;
-        t->restart.done = 0; /* the next one begins at its beginning */
+        t->restart = (struct restart){.mark = i}; /* the next one begins at its beginning */
     }
     return (int64_t)count;
 }
 
+enum { MMSG_BYTES = 64, MMSG_COUNT_AT = 56 };
+
 int64_t sys_sendmmsg(struct task *t, const uint64_t arg[6])
 {
-    return many(t, arg, send_one);
+    static const struct sys_messages kind = {sys_sendmsg, MMSG_BYTES, MMSG_COUNT_AT};
+    return sys_each_message(t, arg, &kind);
 }
 
 int64_t sys_recvmmsg(struct task *t, const uint64_t arg[6])
 {
-    return many(t, arg, receive_one);
+    static const struct sys_messages kind = {sys_recvmsg, MMSG_BYTES, MMSG_COUNT_AT};
+    return sys_each_message(t, arg, &kind);
 }

@@ -1,4 +1,5 @@
 /* signalfd(2): signals as something to read. */
+#include "kernel/abi.h"
 #include "kernel/machine.h"
 #include "kernel/sysfile.h"
 
@@ -30,21 +31,27 @@ struct signal_file {
     int32_t pid;
 };
 
-static void encode(const struct signal_info *info, uint8_t out[INFO_BYTES])
+static void put32(const struct abi *abi, uint8_t *at, uint32_t value)
 {
-    uint32_t number = (uint32_t)info->value;
+    value = abi_swap32(abi, value);
+    memcpy(at, &value, sizeof(value));
+}
+
+static void encode(const struct abi *abi, const struct signal_info *info, uint8_t out[INFO_BYTES])
+{
+    uint64_t value = abi_swap64(abi, info->value);
     bool fault = info->signo == SIGSEGV || info->signo == SIGBUS || info->signo == SIGILL ||
                  info->signo == SIGFPE;
     memset(out, 0, INFO_BYTES);
-    memcpy(out + AT_SIGNO, &info->signo, 4);
-    memcpy(out + AT_ERROR, &info->error, 4);
-    memcpy(out + AT_CODE, &info->code, 4);
-    memcpy(out + AT_PID, &info->pid, 4);
-    memcpy(out + AT_UID, &info->uid, 4);
-    memcpy(out + AT_OVERRUN, &info->timer_overrun, 4);
-    memcpy(out + AT_STATUS, &info->status, 4);
-    memcpy(out + AT_INT, &number, 4);
-    memcpy(out + (fault ? AT_ADDRESS : AT_POINTER), &info->value, 8);
+    put32(abi, out + AT_SIGNO, (uint32_t)abi_signo_out(abi, info->signo));
+    put32(abi, out + AT_ERROR, (uint32_t)info->error);
+    put32(abi, out + AT_CODE, (uint32_t)info->code);
+    put32(abi, out + AT_PID, (uint32_t)info->pid);
+    put32(abi, out + AT_UID, info->uid);
+    put32(abi, out + AT_OVERRUN, info->timer_overrun);
+    put32(abi, out + AT_STATUS, (uint32_t)info->status);
+    put32(abi, out + AT_INT, (uint32_t)info->value);
+    memcpy(out + (fault ? AT_ADDRESS : AT_POINTER), &value, 8);
 }
 
 static int64_t signal_read(struct file *f, struct task *t, void *out, size_t len, int64_t at)
@@ -60,7 +67,7 @@ static int64_t signal_read(struct file *f, struct task *t, void *out, size_t len
     s->pid = t->process->pid;
     f->key = t->process;
     while (len - done >= INFO_BYTES && signal_take(t, s->mask, &info)) {
-        encode(&info, (uint8_t *)out + done);
+        encode(task_abi(t), &info, (uint8_t *)out + done);
         done += INFO_BYTES;
     }
     return done > 0 ? (int64_t)done : -EAGAIN;

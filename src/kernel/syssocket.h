@@ -27,6 +27,16 @@ int sys_name_find(struct task *t, const struct socket *s, const struct socket_na
  * `timeout_ns` (0: for ever), and until `s` has a message that is on its way. */
 int64_t sys_wait_socket(struct task *t, struct file *f, int64_t timeout_ns, uint64_t flags);
 
+/* sendmmsg and recvmmsg: `one` (sendmsg, recvmsg) for each of arg[2] structures at arg[1], which are
+ * `bytes` long and have at `count_at` how many bytes it moved. Each waits; after the first none does
+ * with MSG_WAITFORONE. How many there were; an error when the first had it. The timeout of recvmmsg is
+ * not looked at. */
+struct sys_messages {
+    int64_t (*one)(struct task *t, const uint64_t *arg);
+    size_t bytes, count_at;
+};
+int64_t sys_each_message(struct task *t, const uint64_t arg[6], const struct sys_messages *kind);
+
 /* Options that change what other calls do (sys_sockopt.c). */
 enum sys_option {
     OPTION_REUSEADDR,

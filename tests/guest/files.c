@@ -169,7 +169,9 @@ static void stats(void)
     printf("mode %o\n", st.st_mode);
     SHOW(chmod("none", 0));
     SHOW(stat("none", &st));
+#if __WORDSIZE == 64 /* elsewhere the C library fills it in */
     SHOW(stat("st", NULL));
+#endif
     SHOW(lstat("st", &st));
     SHOW(fstat(77, &st));
     SHOW(fstatat(fd, "", &st, AT_EMPTY_PATH));

@@ -9,6 +9,18 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The processor's names in uname (an x86-64 Linux says its own to programs of i386) and AT_PLATFORM. */
+#if defined __arm__
+#define MACHINE  "armv7l"
+#define PLATFORM "v7l"
+#elif defined __i386__
+#define MACHINE  "x86_64"
+#define PLATFORM "i686"
+#else
+#define MACHINE  "x86_64"
+#define PLATFORM "x86_64"
+#endif
+
 /* A call and its answer: a number, or the name of the error. */
 #define SHOW(call)                                              \
     do {                                                        \

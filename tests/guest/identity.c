@@ -90,11 +90,12 @@ static int names(void)
     SHOW(prctl(PR_GET_DUMPABLE));
     SHOW(prctl(12345));
     SHOW(uname(&u));
-    printf("%s %s\n", u.sysname, u.machine);
+    printf("%s\n", u.sysname);
+    HOLDS(strcmp(u.machine, MACHINE) == 0);
     SHOW(uname((struct utsname *)8));
     struct sysinfo info;
     SHOW(sysinfo(&info));
-    HOLDS(info.uptime > 0 && info.totalram > info.freeram && info.mem_unit == 1);
+    HOLDS(info.uptime > 0 && info.totalram > info.freeram && info.mem_unit >= 1);
     return 0;
 }
 

@@ -29,7 +29,7 @@ static void anonymous(void)
     TRY(mmap(NULL, PAGE, RW, MAP_PRIVATE, -1, 0));
     TRY(mmap(NULL, PAGE, RW, ANON, -1, 1));
     TRY(mmap(NULL, SIZE_MAX - PAGE, RW, ANON, -1, 0));
-#ifdef MAP_32BIT
+#ifdef __x86_64__
     HOLDS((uintptr_t)mmap(NULL, PAGE, RW, ANON | MAP_32BIT, -1, 0) < 0x80000000);
 #endif
     SHOW(munmap(p + 1, PAGE));
