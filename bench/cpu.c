@@ -74,7 +74,7 @@ static const uint32_t mips_sieve_and_crc[PAGE / 4] __attribute__((aligned(PAGE))
 struct machine {
     struct cpu_pool *pool;
     struct cpu_space *space;
-    struct x86_code *code;
+    struct cpu_store *code;
     struct x86 *cpu;
 };
 
@@ -89,7 +89,7 @@ static void machine_open(struct machine *m)
 {
     m->pool = cpu_pool_new(POOL_FRAMES);
     m->space = m->pool ? cpu_space_new(m->pool) : NULL;
-    m->code = x86_code_new(CODE_STORE);
+    m->code = x86_store_new(CODE_STORE);
     m->cpu = m->space && m->code ? x86_new(m->code, m->space) : NULL;
     if (!m->cpu || cpu_space_map(m->space, DATA_AT, (uint64_t)DATA_PAGES * PAGE,
                                  CPU_READ | CPU_WRITE, span_of(NULL, 0)) < 0)
@@ -100,7 +100,7 @@ static void machine_close(struct machine *m)
 {
     x86_free(m->cpu);
     cpu_space_free(m->space);
-    x86_code_free(m->code);
+    cpu_store_free(m->code);
     cpu_pool_free(m->pool);
 }
 

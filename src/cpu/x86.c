@@ -4,13 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-struct x86 *x86_new(struct x86_code *code, struct cpu_space *space)
+struct x86 *x86_new(struct cpu_store *store, struct cpu_space *space)
 {
     struct x86 *cpu = calloc(1, sizeof(*cpu));
     if (!cpu)
         return NULL;
-    cpu->code = code;
-    cpu->scratch = x86_code_scratch(code);
+    cpu->store = store;
     cpu->base.ops = &x86_64_ops;
     cpu->mask = UINT64_MAX;
     cpu->state.rflags = X86_ALWAYS;

@@ -29,9 +29,9 @@ enum x86_register {
 
 /* The store of decoded code of this family (cpu.h). Code of immutable image pages is decoded once for
  * everybody. */
-struct x86_code;
-struct x86_code *x86_code_new(size_t max_bytes);
-void x86_code_free(struct x86_code *code);
+struct cpu_store;
+struct cpu_store *x86_store_new(size_t max_bytes);
+void cpu_store_free(struct cpu_store *store); /* takes NULL */
 
 /* Linux's selectors. A 32-bit program's descriptors begin at entry 12 of the table. */
 enum {
@@ -85,7 +85,8 @@ bool x86_load_segment(struct x86_state *state, enum x86_segment segment, uint16_
 /* What `syscall` leaves: rip behind it, rcx and r11 set as the CPU does. `int 0x80` leaves rip behind
  * it and changes nothing else. */
 struct x86;
-struct x86 *x86_new(struct x86_code *code, struct cpu_space *space); /* reset state; borrows both */
+struct x86 *x86_new(struct cpu_store *store,
+                    struct cpu_space *space); /* reset state; borrows both */
 void x86_free(struct x86 *cpu);
 struct x86 *x86_from_cpu(struct cpu *cpu);    /* of a processor with x86_64_ops */
 struct x86_state *x86_state(struct x86 *cpu); /* borrowed; may be changed between runs */

@@ -18,12 +18,12 @@ struct x86 *x86_from_cpu(struct cpu *cpu)
 
 static void *store_new(size_t max_bytes)
 {
-    return x86_code_new(max_bytes);
+    return x86_store_new(max_bytes);
 }
 
 static void store_free(void *store)
 {
-    x86_code_free(store);
+    cpu_store_free(store);
 }
 
 static struct cpu *new_cpu(const struct cpu_ops *ops, void *store, struct cpu_space *space)

@@ -269,7 +269,7 @@ static unsigned decode_insn(struct x86_decoder *d, unsigned offset, struct x86_i
 /* Goes on at `target` (counted from the page) without an instruction. */
 static void put_end(struct x86_block *block, unsigned target)
 {
-    block->insn[block->insns++] = (struct x86_insn){
+    block->insn[block->head.insns++] = (struct x86_insn){
         .op = X86_OP_NEXT,
         .imm = target,
         .offset = (uint16_t)target,
@@ -293,7 +293,7 @@ static uint16_t pair_of(unsigned first, unsigned second)
  * where it is: the first one's operation does its work too, and steps over it. */
 static void join_pairs(struct x86_block *block)
 {
-    for (uint32_t i = block->insns - 1; i >= 2; i--) {
+    for (uint32_t i = block->head.insns - 1; i >= 2; i--) {
         uint16_t pair = pair_of(block->insn[i - 2].op, block->insn[i - 1].op);
         if (pair) {
             block->insn[i - 2].op = pair;
@@ -304,30 +304,42 @@ static void join_pairs(struct x86_block *block)
     }
 }
 
-int x86_block_decode(struct x86_block *block, const uint8_t *bytes, size_t size, unsigned offset,
-                     unsigned limit, bool mode32)
+static int decode_block(struct cpu_block *head, const uint8_t *bytes, size_t size, unsigned offset,
+                        unsigned limit, unsigned mode)
 {
     assert(limit > 0 && limit <= X86_BLOCK_COUNT_MAX);
-    block->page = NULL;
-    block->start = (uint16_t)offset;
-    block->count = block->insns = 0;
+    struct x86_block *block = (struct x86_block *)head;
+    *head = (struct cpu_block){.start = (uint16_t)offset};
     size_t done = 0;
     bool ended = false;
-    while (block->count < limit && !ended && done < size) {
+    while (head->count < limit && !ended && done < size) {
         size_t room = size - done < X86_INSN_BYTES_MAX ? size - done : X86_INSN_BYTES_MAX;
-        struct x86_decoder d = {.at = bytes + done, .end = bytes + done + room, .mode32 = mode32};
-        unsigned n = decode_insn(&d, offset + (unsigned)done, &block->insn[block->insns]);
+        struct x86_decoder d = {
+            .at = bytes + done, .end = bytes + done + room, .mode32 = mode == X86_MODE_32};
+        unsigned n = decode_insn(&d, offset + (unsigned)done, &block->insn[head->insns]);
         if (n == 0)
             break;
-        block->insns += n;
-        block->count++;
+        head->insns += n;
+        head->count++;
         done = (size_t)(d.at - bytes);
         ended = d.ends_block;
     }
-    if (block->count == 0)
+    if (head->count == 0)
         return -1;
-    block->bytes = (uint16_t)done;
+    head->bytes = (uint16_t)done;
     put_end(block, offset + (unsigned)done);
     join_pairs(block);
     return 0;
+}
+
+struct cpu_store *x86_store_new(size_t max_bytes)
+{
+    static const struct cpu_store_kind kind = {
+        .insn_bytes = sizeof(struct x86_insn),
+        .count_max = X86_BLOCK_COUNT_MAX,
+        .insns_max = X86_BLOCK_INSNS_MAX,
+        .decode = decode_block,
+    };
+    _Static_assert(offsetof(struct x86_block, insn) == sizeof(struct cpu_block), "store.h");
+    return cpu_store_new(&kind, max_bytes);
 }

@@ -2,7 +2,7 @@
 #ifndef CPU_X86_DECODE_H
 #define CPU_X86_DECODE_H
 
-#include "cpu/x86_code.h"
+#include "cpu/x86_block.h"
 #include "cpu/x86_ops.h"
 
 /* Fetches of little-endian immediates, sign-extended. */
@@ -16,7 +16,7 @@ uint64_t x86_fetch_imm(struct x86_decoder *d, unsigned size);
 /* Reads ModRM, SIB and displacement into the operand's fields. */
 void x86_fetch_modrm(struct x86_decoder *d, struct x86_insn *insn);
 
-/* The two opcode maps. They fill everything but what x86_block_decode does for all: offset, len,
+/* The two opcode maps. They fill everything but what the block does for all: offset, len,
  * the address's segment and size. False: there is no such instruction. */
 bool x86_decode_one_byte(struct x86_decoder *d, struct x86_insn *insn);
 bool x86_decode_two_byte(struct x86_decoder *d, struct x86_insn *insn);

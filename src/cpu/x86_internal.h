@@ -3,12 +3,11 @@
 #ifndef CPU_X86_INTERNAL_H
 #define CPU_X86_INTERNAL_H
 
-#include "cpu/space_tlb.h"
+#include "cpu/store.h"
 #include "cpu/x86.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "guest values are copied as they are");
 
-struct x86_block;
 struct x86_insn;
 
 /* Executes one instruction. 0 when it is done (the main loop moves rip on); or, with no
@@ -31,7 +30,7 @@ enum {
 struct x86_insn {
     union {
         x86_handler handler;    /* op X86_OP_HANDLER */
-        struct x86_block *link; /* jumps within the page: the block they lead to, when known */
+        struct cpu_block *link; /* jumps within the page: the block they lead to, when known */
     };
     uint64_t imm; /* immediate, extended as the instruction wants it */
     int32_t disp;
@@ -54,6 +53,8 @@ enum {
     X86_INSN_PAIR = 8, /* two instructions in one: counts twice */
 };
 
+enum x86_mode { X86_MODE_64, X86_MODE_32 }; /* of the store */
+
 struct x86 {
     struct cpu base;         /* first: the kernel knows it by that */
     uint64_t r[X86_R_COUNT]; /* the registers while running; x86_state has them in between */
@@ -62,16 +63,16 @@ struct x86 {
     uint64_t flag_carry;
     uint64_t flag_other; /* DF and the bits that only pushf sees */
     struct cpu_tlb *tlb;
-    const struct x86_block *block; /* being executed; NULL between runs */
+    const struct cpu_block *block; /* being executed; NULL between runs */
     int64_t left;                  /* of the budget; up to date in string instructions and rdtsc */
     struct cpu_space *space;
-    struct x86_code *code;
+    struct cpu_store *store;
     struct cpu_trap trap;
     struct x86_state state; /* xmm, mxcsr, fpu: always up to date; the rest between runs */
     uint32_t host_mxcsr;    /* between x86_vector_enter and leave: what the host had */
     uint64_t retired;       /* instructions of earlier runs, and the budget of this one */
-    uint64_t stamp;         /* marks the jumps of this processor (x86_lookup.h) */
-    uint64_t code_epoch;    /* since when the stamp is good */
+    uint64_t stamp;         /* marks the jumps of this processor (store.h) */
+    uint64_t store_epoch;   /* since when the stamp is good */
     uint64_t exec_epoch;
     uint64_t mask; /* of addresses: UINT32_MAX in 32-bit mode, else UINT64_MAX */
     uint64_t probe[CPU_PROBES_MAX];
@@ -79,7 +80,6 @@ struct x86 {
     uint64_t probe_passed; /* the last run stopped at this probe, when it is_passed */
     bool probe_is_passed;
     bool retrying; /* the instruction writes its own page: a string does one round at a time */
-    struct x86_block *scratch; /* the store's */
 };
 
 static inline bool x86_is_32(const struct x86 *cpu)

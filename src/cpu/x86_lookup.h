@@ -2,12 +2,7 @@
 #ifndef CPU_X86_LOOKUP_H
 #define CPU_X86_LOOKUP_H
 
-#include "cpu/x86_code.h"
-
-static inline unsigned x86_jump_slot(uint64_t rip)
-{
-    return (unsigned)(rip ^ (rip >> 13)) % X86_JUMPS;
-}
+#include "cpu/x86_block.h"
 
 /* How many instructions an entry of a block counts for. */
 static inline unsigned x86_insn_count(const struct x86_insn *insn)
@@ -25,6 +20,6 @@ void x86_forget_jumps(struct x86 *cpu);
  * wants it, or not `keep`. 0 or CPU_STOP_*. No block may be in execution: all that were found
  * before are void when the code's epoch has changed. */
 int x86_find_block(struct x86 *cpu, uint64_t rip, unsigned limit, bool keep,
-                   struct x86_block **block);
+                   struct cpu_block **block);
 
 #endif

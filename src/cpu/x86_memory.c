@@ -22,8 +22,8 @@ static int stop_of(struct x86 *cpu, int rc, uint64_t addr, enum cpu_access acces
 
 void x86_forget_jumps(struct x86 *cpu)
 {
-    cpu->stamp = x86_code_new_stamp(cpu->code);
-    cpu->code_epoch = x86_code_epoch(cpu->code);
+    cpu->stamp = cpu_store_new_stamp(cpu->store);
+    cpu->store_epoch = cpu_store_epoch(cpu->store);
     cpu->exec_epoch = cpu_space_exec_epoch(cpu->space);
 }
 
@@ -31,14 +31,19 @@ void x86_forget_jumps(struct x86 *cpu)
 static bool code_has_changed(struct x86 *cpu)
 {
     bool moved = cpu->exec_epoch != cpu_space_exec_epoch(cpu->space);
-    if (!moved && cpu->code_epoch == x86_code_epoch(cpu->code))
+    if (!moved && cpu->store_epoch == cpu_store_epoch(cpu->store))
         return false;
     x86_forget_jumps(cpu);
-    const struct x86_block *block = cpu->block;
+    const struct cpu_block *block = cpu->block;
     /* One instruction alone, not kept, is looked up anew after itself: it may go on. */
     if (!block || (!block->page && block->count == 1))
         return false;
-    return moved || !block->page || x86_block_is_dead(block);
+    return moved || !block->page || cpu_block_is_dead(block);
+}
+
+static enum x86_mode mode_of(const struct x86 *cpu)
+{
+    return x86_is_32(cpu) ? X86_MODE_32 : X86_MODE_64;
 }
 
 /* How many of `n` bytes at `addr` stand in its page. */
@@ -135,7 +140,7 @@ static int decode_crossing(struct x86 *cpu, uint64_t rip, const uint8_t *tail)
     if (rc)
         return stop_of(cpu, rc, next, CPU_EXEC);
     memcpy(bytes + first, page.host, X86_INSN_BYTES_MAX);
-    x86_block_decode(cpu->scratch, bytes, first + X86_INSN_BYTES_MAX, offset, 1, x86_is_32(cpu));
+    cpu_store_decode(cpu->store, bytes, first + X86_INSN_BYTES_MAX, offset, 1, mode_of(cpu));
     return 0;
 }
 
@@ -145,8 +150,8 @@ static int decode_scratch(struct x86 *cpu, uint64_t rip, const struct cpu_code_p
 {
     unsigned offset = (unsigned)(rip % CPU_PAGE_BYTES);
     const uint8_t *bytes = page->host + offset;
-    if (x86_block_decode(cpu->scratch, bytes, CPU_PAGE_BYTES - offset, offset, limit,
-                         x86_is_32(cpu)) == 0)
+    if (cpu_store_decode(cpu->store, bytes, CPU_PAGE_BYTES - offset, offset, limit, mode_of(cpu)) ==
+        0)
         return 0;
     return decode_crossing(cpu, rip, bytes);
 }
@@ -179,10 +184,10 @@ static bool stops_at_probe(struct x86 *cpu, uint64_t rip)
 /* How many instructions of the scratch block come before the next probe. */
 static unsigned count_to_probe(const struct x86 *cpu, uint64_t page)
 {
-    const struct x86_block *block = cpu->scratch;
+    const struct cpu_block *block = cpu_store_scratch(cpu->store);
     unsigned count = 0;
     for (unsigned i = 0; i < block->insns; i++) {
-        const struct x86_insn *insn = &block->insn[i];
+        const struct x86_insn *insn = &((const struct x86_block *)block)->insn[i];
         if (count > 0 && is_probe(cpu, page + insn->offset))
             return count;
         count += x86_insn_count(insn);
@@ -199,32 +204,32 @@ static int find_with_probes(struct x86 *cpu, uint64_t rip, const struct cpu_code
     if (rc)
         return rc;
     unsigned count = count_to_probe(cpu, rip - rip % CPU_PAGE_BYTES);
-    return count < cpu->scratch->count ? decode_scratch(cpu, rip, page, count) : 0;
+    return count < cpu_store_scratch(cpu->store)->count ? decode_scratch(cpu, rip, page, count) : 0;
 }
 
 int x86_find_block(struct x86 *cpu, uint64_t rip, unsigned limit, bool keep,
-                   struct x86_block **block)
+                   struct cpu_block **block)
 {
     struct cpu_code_page page;
     code_has_changed(cpu);
-    x86_code_sweep(cpu->code);
+    cpu_store_sweep(cpu->store);
     int rc = is_canonical(rip) ? cpu_space_code_page(cpu->space, rip, &page) : -EFAULT;
     if (rc)
         return stop_of(cpu, rc, rip, CPU_EXEC);
     /* Also for a scratch block the kept one is wanted: with it, the page's changes are noticed. */
-    struct x86_block *kept = NULL;
+    struct cpu_block *kept = NULL;
     if (keep)
-        kept = x86_code_find(cpu->code, &page, (unsigned)(rip % CPU_PAGE_BYTES), x86_is_32(cpu));
+        kept = cpu_store_find(cpu->store, &page, (unsigned)(rip % CPU_PAGE_BYTES), mode_of(cpu));
     if (!kept)
         limit = 1;
-    if (cpu->code_epoch != x86_code_epoch(cpu->code))
+    if (cpu->store_epoch != cpu_store_epoch(cpu->store))
         x86_forget_jumps(cpu);
-    *block = cpu->scratch;
+    *block = cpu_store_scratch(cpu->store);
     if (page_has_probe(cpu, rip))
         return find_with_probes(cpu, rip, &page, limit, keep);
     if (!kept || kept->count > limit)
         return decode_scratch(cpu, rip, &page, limit);
-    x86_code_jumps(cpu->code)[x86_jump_slot(rip)] = (struct x86_jump){rip ^ cpu->stamp, kept};
+    cpu_store_jumps(cpu->store)[cpu_jump_slot(rip)] = (struct cpu_jump){rip ^ cpu->stamp, kept};
     *block = kept;
     return 0;
 }

@@ -31,7 +31,7 @@ static void enter(struct x86 *cpu)
     cpu->block = NULL;
     if (cpu->state.rip != cpu->probe_passed)
         cpu->probe_is_passed = false;
-    if (cpu->code_epoch != x86_code_epoch(cpu->code) ||
+    if (cpu->store_epoch != cpu_store_epoch(cpu->store) ||
         cpu->exec_epoch != cpu_space_exec_epoch(cpu->space))
         x86_forget_jumps(cpu);
 }
@@ -48,10 +48,10 @@ static void leave(struct x86 *cpu, uint64_t rip, int stop)
 }
 
 /* How many instructions of the block stand before `insn`. */
-static unsigned count_before(const struct x86_block *block, const struct x86_insn *insn)
+static unsigned count_before(const struct cpu_block *block, const struct x86_insn *insn)
 {
     unsigned count = 0;
-    for (const struct x86_insn *i = block->insn; i < insn; i++)
+    for (const struct x86_insn *i = ((const struct x86_block *)block)->insn; i < insn; i++)
         count += x86_insn_count(i);
     return count;
 }
@@ -98,15 +98,15 @@ static unsigned limit_of(int64_t left)
     } while (0)
 
 /* Executes a block from its start. */
-#define ENTER(to)                               \
-    do {                                        \
-        struct x86_block *next_block = (to);    \
-        cpu->block = next_block;                \
-        if (unlikely(left < next_block->count)) \
-            goto too_long;                      \
-        left -= next_block->count;              \
-        insn = next_block->insn;                \
-        DISPATCH();                             \
+#define ENTER(to)                                      \
+    do {                                               \
+        struct cpu_block *next_block = (to);           \
+        cpu->block = next_block;                       \
+        if (unlikely(left < next_block->count))        \
+            goto too_long;                             \
+        left -= next_block->count;                     \
+        insn = ((struct x86_block *)next_block)->insn; \
+        DISPATCH();                                    \
     } while (0)
 
 /* An operation of its own for each body, and leading on. */
@@ -195,17 +195,17 @@ static int run(struct x86 *cpu, int64_t *budget_left, uint64_t *rip_out)
     const struct cpu_tlb *const tlb = cpu->tlb;
     int64_t left = *budget_left;
     uint64_t rip = *rip_out;
-    const struct x86_jump *const jumps = x86_code_jumps(cpu->code);
+    const struct cpu_jump *const jumps = cpu_store_jumps(cpu->store);
     struct x86_insn *insn;
     int stop;
 
 find : {
-    const struct x86_jump *jump = &jumps[x86_jump_slot(rip)];
+    const struct cpu_jump *jump = &jumps[cpu_jump_slot(rip)];
     if (jump->key == (rip ^ cpu->stamp)) {
         r[X86_R_PAGE] = rip & PAGE_MASK;
         ENTER(jump->block);
     }
-    struct x86_block *block;
+    struct cpu_block *block;
     rip &= cpu->mask;
     if (left == 0) {
         stop = CPU_STOP_BUDGET;
@@ -221,9 +221,9 @@ find : {
     /* A jump that is taken for the first time: remembered when it stays in the page, for then
      * both ends are thrown out together. */
 link : {
-    struct x86_block *block;
-    struct x86_code_page *page = cpu->block->page;
-    uint64_t epoch = x86_code_epoch(cpu->code);
+    struct cpu_block *block;
+    struct cpu_block_page *page = cpu->block->page;
+    uint64_t epoch = cpu_store_epoch(cpu->store);
     rip = r[X86_R_PAGE] + insn->imm;
     if (insn->imm >= CPU_PAGE_BYTES || !page)
         goto find;
@@ -234,14 +234,14 @@ link : {
     stop = x86_find_block(cpu, rip, limit_of(left), true, &block);
     if (stop)
         goto out;
-    if (block->page == page && x86_code_epoch(cpu->code) == epoch)
+    if (block->page == page && cpu_store_epoch(cpu->store) == epoch)
         insn->link = block;
     ENTER(block);
 }
 
     /* The budget ends within the block, which was not begun. */
 too_long : {
-    struct x86_block *block;
+    struct cpu_block *block;
     rip = r[X86_R_PAGE] + cpu->block->start;
     stop = CPU_STOP_BUDGET;
     if (left == 0)
@@ -259,7 +259,7 @@ fault:
         goto out;
 
 retry : {
-    struct x86_block *block;
+    struct cpu_block *block;
     cpu->retrying = true;
     stop = x86_find_block(cpu, rip, 1, false, &block);
     if (stop)

@@ -1,5 +1,5 @@
 /* movs, cmps, stos, lods, scas, alone and repeated. */
-#include "cpu/x86_code.h"
+#include "cpu/x86_block.h"
 #include "cpu/x86_handlers.h"
 #include "cpu/x86_operand.h"
 
@@ -165,7 +165,7 @@ static int repeat(const struct string *s, uint64_t what)
 {
     struct x86 *cpu = s->cpu;
     /* Alone in a block that is not kept, nobody else notices that it writes over itself. */
-    const struct x86_block *block = cpu->block;
+    const struct cpu_block *block = cpu->block;
     bool once = cpu->retrying || (!block->page && block->count == 1);
     cpu->retrying = false;
     unsigned opcode = what & X86_STRING_OPCODE;

@@ -23,7 +23,7 @@ struct lockstep {
     int mem;
     struct cpu_pool *pool;
     struct cpu_space *space;
-    struct x86_code *code;
+    struct cpu_store *code;
     struct x86 *cpu;
     struct lockstep_maps maps;
     uint64_t entry; /* of the program, when a loader comes before it */
@@ -118,7 +118,7 @@ static int start(struct lockstep *l, const char *const argv[])
         return result;
     l->pool = cpu_pool_new(POOL_FRAMES);
     l->space = l->pool ? cpu_space_new(l->pool) : NULL;
-    l->code = x86_code_new(CODE_BYTES);
+    l->code = x86_store_new(CODE_BYTES);
     l->cpu = l->space && l->code ? x86_new(l->code, l->space) : NULL;
     if (!l->cpu)
         return -ENOMEM;
@@ -136,7 +136,7 @@ static void stop(struct lockstep *l)
     if (l->mem >= 0)
         close(l->mem);
     x86_free(l->cpu);
-    x86_code_free(l->code);
+    cpu_store_free(l->code);
     cpu_space_free(l->space);
     cpu_pool_free(l->pool);
 }

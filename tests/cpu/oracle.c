@@ -17,7 +17,7 @@ struct oracle_bench {
     pid_t child;
     struct cpu_pool *pool;
     struct cpu_space *space;
-    struct x86_code *code;
+    struct cpu_store *code;
     struct x86 *cpu;
     uint8_t *host_code, *host_data; /* shared with the child */
     uint8_t our_data[CASE_DATA_BYTES];
@@ -319,7 +319,7 @@ static void open_ours(struct oracle_bench *b)
     const unsigned both = CPU_READ | CPU_WRITE;
     b->pool = cpu_pool_new(1024);
     b->space = cpu_space_new(b->pool);
-    b->code = x86_code_new(1 << 20);
+    b->code = x86_store_new(1 << 20);
     b->cpu = x86_new(b->code, b->space);
     must(b->cpu ? 0 : -1);
     must(cpu_space_map(b->space, CASE_CODE, CASE_CODE_BYTES, both | CPU_EXEC, none));
@@ -392,7 +392,7 @@ void oracle_free(struct oracle *o)
     if (b->child > 0)
         host_cpu_stop(b->child);
     x86_free(b->cpu);
-    x86_code_free(b->code);
+    cpu_store_free(b->code);
     cpu_space_free(b->space);
     cpu_pool_free(b->pool);
     munmap(b->host_code, CASE_CODE_BYTES);

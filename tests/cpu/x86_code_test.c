@@ -204,7 +204,7 @@ static void code_in_shared_pages_is_followed_through_all_spaces(void **state)
 static void a_small_code_store_works_all_the_same(void **state)
 {
     struct machine *m = *state;
-    struct x86_code *small = x86_code_new(1);
+    struct cpu_store *small = x86_store_new(1);
     struct x86 *cpu = x86_new(small, m->space);
     load_program(m);
     *x86_state(cpu) = *m->s;
@@ -216,7 +216,7 @@ static void a_small_code_store_works_all_the_same(void **state)
     assert_int_equal(m->used, used);
     assert_int_equal(x86_state(cpu)->reg[X86_RDX], rdx);
     x86_free(cpu);
-    x86_code_free(small);
+    cpu_store_free(small);
 }
 
 static void code_outlives_neither_its_space_nor_its_store(void **state)
@@ -224,18 +224,18 @@ static void code_outlives_neither_its_space_nor_its_store(void **state)
     struct machine *m = *state;
     load_program(m);
     for (int i = 0; i < 3; i++) {
-        struct x86_code *code = x86_code_new(1 << 16);
+        struct cpu_store *code = x86_store_new(1 << 16);
         struct cpu_space *clone = cpu_space_clone(m->space);
         struct x86 *cpu = x86_new(code, clone);
         *x86_state(cpu) = *m->s;
         assert_int_equal(x86_run(cpu, 100000, &m->used, &m->trap), CPU_STOP_ILLEGAL);
         x86_free(cpu);
         if (i == 1) {
-            x86_code_free(code);
+            cpu_store_free(code);
             cpu_space_free(clone);
         } else {
             cpu_space_free(clone);
-            x86_code_free(code);
+            cpu_store_free(code);
         }
     }
 }

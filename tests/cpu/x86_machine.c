@@ -6,7 +6,7 @@ int machine_open(void **state)
     memset(&m, 0, sizeof(m));
     m.pool = cpu_pool_new(FRAMES);
     m.space = cpu_space_new(m.pool);
-    m.code = x86_code_new(1 << 20);
+    m.code = x86_store_new(1 << 20);
     m.cpu = x86_new(m.code, m.space);
     m.s = x86_state(m.cpu);
     m.s->rip = CODE;
@@ -22,7 +22,7 @@ int machine_close(void **state)
     x86_free(m->cpu);
     cpu_space_free(m->space);
     cpu_pool_free(m->pool);
-    x86_code_free(m->code);
+    cpu_store_free(m->code);
     return 0;
 }
 

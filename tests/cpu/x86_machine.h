@@ -29,7 +29,7 @@ enum {
 struct machine {
     struct cpu_pool *pool;
     struct cpu_space *space;
-    struct x86_code *code;
+    struct cpu_store *code;
     struct x86 *cpu;
     struct x86_state *s;
     struct cpu_trap trap;
