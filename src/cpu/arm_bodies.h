@@ -4,8 +4,6 @@
 #ifndef CPU_ARM_BODIES_H
 #define CPU_ARM_BODIES_H
 
-#define unlikely(x) __builtin_expect((x) != 0, 0)
-
 #define RD     r[insn->rd]
 #define RN     r[insn->rn]
 #define RM     r[insn->rm]
@@ -83,13 +81,6 @@
 #define CARRY_RRX(v, n) ((v)&1)
 
 /* --- memory --- */
-
-#define FAULT_IF(answer)    \
-    do {                    \
-        stop = (answer);    \
-        if (unlikely(stop)) \
-            goto fault;     \
-    } while (0)
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define LE16(v) (v)

@@ -7,13 +7,13 @@
 #include "cpu/arm_internal.h"
 #include "cpu/arm_ops.h"
 
-#include <assert.h>
+#define INSNS_OF(block)         (((struct arm_block *)(block))->insn)
+#define RUNNING                 cpu->core.block
+#define FIND_BLOCK(limit, keep) arm_find_block(cpu, pc, limit, keep, &block)
+#define COUNT_MAX               ARM_BLOCK_COUNT_MAX
+#include "cpu/loop.h"
 
-#if !defined(__clang__)
-/* Each operation shall keep a jump of its own, and recompute rather than carry values around;
- * following every variable through all of it for a debugger would take minutes. */
-#pragma GCC optimize("no-gcse", "no-crossjumping", "no-var-tracking")
-#endif
+#include <assert.h>
 
 #define PAGE_MASK (~(uint32_t)(CPU_PAGE_BYTES - 1))
 
@@ -44,59 +44,6 @@ static void leave(struct arm *cpu, uint32_t pc, int stop)
     cpu->state.cpsr = cpsr;
     cpu_core_leave(&cpu->core, stop);
 }
-
-static unsigned limit_of(int64_t left)
-{
-    return left < ARM_BLOCK_COUNT_MAX ? (unsigned)left : ARM_BLOCK_COUNT_MAX;
-}
-
-/* Where every operation jumps to every other, clang takes minutes: there one jump serves all. */
-#if defined(__clang__)
-#define ARM_ONE_JUMP 1
-#else
-#define ARM_ONE_JUMP 0
-#endif
-
-#if ARM_ONE_JUMP
-#define DISPATCH() goto dispatch
-#else
-#define DISPATCH() goto *labels[insn->op]
-#endif
-
-#define NEXT()      \
-    do {            \
-        insn++;     \
-        DISPATCH(); \
-    } while (0)
-
-/* Executes a block from its start. */
-#define START(to)                                \
-    do {                                         \
-        left -= (to)->count;                     \
-        insn = ((struct arm_block *)(to))->insn; \
-        DISPATCH();                              \
-    } while (0)
-
-/* The same if the budget is enough for it. */
-#define ENTER(to)                               \
-    do {                                        \
-        struct cpu_block *next_block = (to);    \
-        cpu->core.block = next_block;           \
-        if (unlikely(left < next_block->count)) \
-            goto too_long;                      \
-        START(next_block);                      \
-    } while (0)
-
-#define FIND(keep_it)                                                    \
-    do {                                                                 \
-        stop = CPU_STOP_BUDGET;                                          \
-        if (left <= 0)                                                   \
-            goto out;                                                    \
-        stop = arm_find_block(cpu, pc, limit_of(left), keep_it, &block); \
-        if (stop)                                                        \
-            goto out;                                                    \
-        cpu->core.block = block;                                         \
-    } while (0)
 
 /* Goes where insn->imm says, counted from the page. */
 #define GO()                   \
@@ -216,7 +163,7 @@ static uint32_t shift_RRX(uint32_t value, unsigned count, uint32_t *carry)
 
 static int run(struct arm *cpu, int64_t *budget_left, uint32_t *pc_out)
 {
-#if !ARM_ONE_JUMP
+#if !ONE_JUMP
     static const void *const labels[ARM_OP_COUNT] = {
 #define LABEL(name)            [ARM_OP_##name] = &&op_##name,
 #define ALU_LABELS(name)       ARM_OPS_ALU_FORMS(LABEL, name)
@@ -281,7 +228,7 @@ fault:
     }
     goto out;
 
-#if ARM_ONE_JUMP
+#if ONE_JUMP
 dispatch:
     switch ((enum arm_op)insn->op) {
 #define GO_TO_LABEL(name) \

@@ -4,8 +4,6 @@
 #ifndef CPU_MIPS_BODIES_H
 #define CPU_MIPS_BODIES_H
 
-#define unlikely(x) __builtin_expect((x) != 0, 0)
-
 #define RS  r[insn->rs]
 #define RT  r[insn->rt]
 #define RD  r[insn->rd]
@@ -214,13 +212,6 @@
         r[MIPS_R_LO] = a / b;             \
         r[MIPS_R_HI] = a % b;             \
     }
-
-#define FAULT_IF(answer)    \
-    do {                    \
-        stop = (answer);    \
-        if (unlikely(stop)) \
-            goto fault;     \
-    } while (0)
 
 /* A word that is not aligned is loaded as well: Linux does it when the processor will not. */
 #define LOAD(type, CONVERT)                                                   \

@@ -7,13 +7,13 @@
 #include "cpu/mips_internal.h"
 #include "cpu/mips_ops.h"
 
-#include <assert.h>
+#define INSNS_OF(block)         (((struct mips_block *)(block))->insn)
+#define RUNNING                 cpu->core.block
+#define FIND_BLOCK(limit, keep) mips_find_block(cpu, pc, limit, keep, &block)
+#define COUNT_MAX               MIPS_BLOCK_COUNT_MAX
+#include "cpu/loop.h"
 
-#if !defined(__clang__)
-/* Each operation shall keep a jump of its own, and recompute rather than carry values around;
- * following every variable through all of it for a debugger would take minutes. */
-#pragma GCC optimize("no-gcse", "no-crossjumping", "no-var-tracking")
-#endif
+#include <assert.h>
 
 #define PAGE_MASK   (~(uint32_t)(CPU_PAGE_BYTES - 1))
 #define REGION_MASK 0xf0000000u
@@ -42,60 +42,6 @@ static void leave(struct mips *cpu, uint32_t pc, int stop)
     cpu_core_leave(&cpu->core, stop);
 }
 
-static unsigned limit_of(int64_t left)
-{
-    return left < MIPS_BLOCK_COUNT_MAX ? (unsigned)left : MIPS_BLOCK_COUNT_MAX;
-}
-
-/* Where every operation jumps to every other, clang takes minutes: there one jump serves all. */
-#if defined(__clang__)
-#define MIPS_ONE_JUMP 1
-#else
-#define MIPS_ONE_JUMP 0
-#endif
-
-#if MIPS_ONE_JUMP
-#define DISPATCH() goto dispatch
-#else
-#define DISPATCH() goto *labels[insn->op]
-#endif
-
-#define NEXT()      \
-    do {            \
-        insn++;     \
-        DISPATCH(); \
-    } while (0)
-
-/* Executes a block from its start. */
-#define START(to)                                 \
-    do {                                          \
-        left -= (to)->count;                      \
-        insn = ((struct mips_block *)(to))->insn; \
-        DISPATCH();                               \
-    } while (0)
-
-/* The same if the budget is enough for it. */
-#define ENTER(to)                               \
-    do {                                        \
-        struct cpu_block *next_block = (to);    \
-        cpu->core.block = next_block;           \
-        if (unlikely(left < next_block->count)) \
-            goto too_long;                      \
-        START(next_block);                      \
-    } while (0)
-
-/* What find_block found: fits, or is one step that the next run pays the rest of. */
-#define FIND(keep_it)                                                     \
-    do {                                                                  \
-        stop = CPU_STOP_BUDGET;                                           \
-        if (left <= 0)                                                    \
-            goto out;                                                     \
-        stop = mips_find_block(cpu, pc, limit_of(left), keep_it, &block); \
-        if (stop)                                                         \
-            goto out;                                                     \
-        cpu->core.block = block;                                          \
-    } while (0)
-
 #define OP(name) op_##name : DO_##name NEXT();
 
 #define LIKELY_OP(name)           \
@@ -109,7 +55,7 @@ static unsigned limit_of(int64_t left)
 
 static int run(struct mips *cpu, int64_t *budget_left, uint32_t *pc_out)
 {
-#if !MIPS_ONE_JUMP
+#if !ONE_JUMP
     static const void *const labels[MIPS_OP_COUNT] = {
 #define LABEL(name) [MIPS_OP_##name] = &&op_##name,
         MIPS_OPS(LABEL)
@@ -166,7 +112,7 @@ fault:
         r[insn[1].rd] = pc + 8;
     goto out;
 
-#if MIPS_ONE_JUMP
+#if ONE_JUMP
 dispatch:
     switch ((enum mips_op)insn->op) {
 #define GO_TO_LABEL(name) \

@@ -14,21 +14,12 @@
 #define SET32(n, v) (r[n] = (uint32_t)(v))
 #define SET64(n, v) (r[n] = (uint64_t)(v))
 
-#define unlikely(x) __builtin_expect((x) != 0, 0)
-
 /* Goes where insn->imm says, counted from the page. */
 #define GO()                   \
     do {                       \
         if (insn->link)        \
             ENTER(insn->link); \
         goto link;             \
-    } while (0)
-
-#define FAULT_IF(answer)    \
-    do {                    \
-        stop = (answer);    \
-        if (unlikely(stop)) \
-            goto fault;     \
     } while (0)
 
 #define CHECK_TARGET(addr)                                   \

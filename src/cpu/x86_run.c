@@ -10,13 +10,13 @@
 #include "cpu/x86_operand.h"
 #include "cpu/x86_ops.h"
 
-#include <assert.h>
+#define INSNS_OF(block)         (((struct x86_block *)(block))->insn)
+#define RUNNING                 cpu->block
+#define FIND_BLOCK(limit, keep) x86_find_block(cpu, rip, limit, keep, &block)
+#define COUNT_MAX               X86_BLOCK_COUNT_MAX
+#include "cpu/loop.h"
 
-#if !defined(__clang__)
-/* Each operation shall keep a jump of its own, and recompute rather than carry values around;
- * following every variable through all of it for a debugger would take minutes. */
-#pragma GCC optimize("no-gcse", "no-crossjumping", "no-var-tracking")
-#endif
+#include <assert.h>
 
 #define PAGE_MASK (~(uint64_t)(CPU_PAGE_BYTES - 1))
 
@@ -72,42 +72,6 @@ static bool is_canonical(uint64_t addr)
 {
     return (uint64_t)((int64_t)(addr << 16) >> 16) == addr;
 }
-
-static unsigned limit_of(int64_t left)
-{
-    return left < X86_BLOCK_COUNT_MAX ? (unsigned)left : X86_BLOCK_COUNT_MAX;
-}
-
-/* Where every operation jumps to every other, clang takes minutes: there one jump serves all. */
-#if defined(__clang__)
-#define X86_ONE_JUMP 1
-#else
-#define X86_ONE_JUMP 0
-#endif
-
-#if X86_ONE_JUMP
-#define DISPATCH() goto dispatch
-#else
-#define DISPATCH() goto *labels[insn->op]
-#endif
-
-#define NEXT()      \
-    do {            \
-        insn++;     \
-        DISPATCH(); \
-    } while (0)
-
-/* Executes a block from its start. */
-#define ENTER(to)                                      \
-    do {                                               \
-        struct cpu_block *next_block = (to);           \
-        cpu->block = next_block;                       \
-        if (unlikely(left < next_block->count))        \
-            goto too_long;                             \
-        left -= next_block->count;                     \
-        insn = ((struct x86_block *)next_block)->insn; \
-        DISPATCH();                                    \
-    } while (0)
 
 /* An operation of its own for each body, and leading on. */
 #define OP(name, body) op_##name : body NEXT();
@@ -181,7 +145,7 @@ static unsigned limit_of(int64_t left)
 
 static int run(struct x86 *cpu, int64_t *budget_left, uint64_t *rip_out)
 {
-#if !X86_ONE_JUMP
+#if !ONE_JUMP
     static const void *const labels[X86_OP_COUNT] = {
 #define LABEL(name) [X86_OP_##name] = &&op_##name,
         X86_OPS(LABEL)
@@ -196,6 +160,7 @@ static int run(struct x86 *cpu, int64_t *budget_left, uint64_t *rip_out)
     int64_t left = *budget_left;
     uint64_t rip = *rip_out;
     const struct cpu_jump *const jumps = cpu_store_jumps(cpu->store);
+    struct cpu_block *block;
     struct x86_insn *insn;
     int stop;
 
@@ -205,52 +170,31 @@ find : {
         r[X86_R_PAGE] = rip & PAGE_MASK;
         ENTER(jump->block);
     }
-    struct cpu_block *block;
     rip &= cpu->mask;
-    if (left == 0) {
-        stop = CPU_STOP_BUDGET;
-        goto out;
-    }
-    stop = x86_find_block(cpu, rip, limit_of(left), true, &block);
-    if (stop)
-        goto out;
+    FIND(true);
     r[X86_R_PAGE] = rip & PAGE_MASK;
-    ENTER(block);
+    START(block);
 }
 
     /* A jump that is taken for the first time: remembered when it stays in the page, for then
      * both ends are thrown out together. */
 link : {
-    struct cpu_block *block;
     struct cpu_block_page *page = cpu->block->page;
     uint64_t epoch = cpu_store_epoch(cpu->store);
     rip = r[X86_R_PAGE] + insn->imm;
     if (insn->imm >= CPU_PAGE_BYTES || !page)
         goto find;
-    if (left == 0) {
-        stop = CPU_STOP_BUDGET;
-        goto out;
-    }
-    stop = x86_find_block(cpu, rip, limit_of(left), true, &block);
-    if (stop)
-        goto out;
+    FIND(true);
     if (block->page == page && cpu_store_epoch(cpu->store) == epoch)
         insn->link = block;
-    ENTER(block);
+    START(block);
 }
 
     /* The budget ends within the block, which was not begun. */
-too_long : {
-    struct cpu_block *block;
+too_long:
     rip = r[X86_R_PAGE] + cpu->block->start;
-    stop = CPU_STOP_BUDGET;
-    if (left == 0)
-        goto out;
-    stop = x86_find_block(cpu, rip, limit_of(left), true, &block);
-    if (stop)
-        goto out;
-    ENTER(block);
-}
+    FIND(true);
+    START(block);
 
 fault:
     left += cpu->block->count - count_before(cpu->block, insn);
@@ -258,16 +202,12 @@ fault:
     if (stop != X86_RETRY)
         goto out;
 
-retry : {
-    struct cpu_block *block;
+retry:
     cpu->retrying = true;
-    stop = x86_find_block(cpu, rip, 1, false, &block);
-    if (stop)
-        goto out;
-    ENTER(block);
-}
+    FIND(false);
+    START(block);
 
-#if X86_ONE_JUMP
+#if ONE_JUMP
 dispatch:
     switch ((enum x86_op)insn->op) {
 #define GO_TO_LABEL(name) \
