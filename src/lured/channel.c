@@ -30,6 +30,19 @@ int channel_send(int channel, enum channel_message message, int fd)
     return sendmsg(channel, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
+/* Alignment leaves room for a second one, which nobody sends but who wants ours to run out. */
+static int take_descriptor(const struct cmsghdr *header)
+{
+    int fds[CMSG_SPACE(sizeof(int)) / sizeof(int)] = {-1};
+    if (header == NULL || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+        return -1;
+    size_t bytes = header->cmsg_len - CMSG_LEN(0);
+    memcpy(fds, CMSG_DATA(header), bytes);
+    for (size_t i = 1; i < bytes / sizeof(int); i++)
+        (void)close(fds[i]);
+    return fds[0];
+}
+
 int channel_receive(int channel, int *fd)
 {
     char byte = 0;
@@ -44,9 +57,6 @@ int channel_receive(int channel, int *fd)
     ssize_t n = recvmsg(channel, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (n <= 0)
         return n == 0 || errno == ECONNRESET ? 0 : -errno;
-    const struct cmsghdr *header = CMSG_FIRSTHDR(&msg);
-    if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-        header->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(fd, CMSG_DATA(header), sizeof(int));
+    *fd = take_descriptor(CMSG_FIRSTHDR(&msg));
     return (unsigned char)byte;
 }

@@ -116,12 +116,46 @@ static void a_channel_carries_words_and_descriptors(void **state)
     (void)close(pipe_fds[1]);
 }
 
+/* A child that was taken over sends two at once: none of them stays. */
+static void a_second_descriptor_is_closed(void **state)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(2 * sizeof(int))];
+    } control = {.header = {.cmsg_len = CMSG_LEN(2 * sizeof(int)),
+                            .cmsg_level = SOL_SOCKET,
+                            .cmsg_type = SCM_RIGHTS}};
+    char word = CHANNEL_READY;
+    struct iovec iov = {&word, 1};
+    const struct msghdr msg = {.msg_iov = &iov,
+                               .msg_iovlen = 1,
+                               .msg_control = control.bytes,
+                               .msg_controllen = sizeof(control.bytes)};
+    int pair[2];
+    int fd = -1;
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    const int two[2] = {pair[0], pair[1]};
+    memcpy(CMSG_DATA(&control.header), two, sizeof(two));
+    assert_int_equal(sendmsg(pair[0], &msg, 0), 1);
+    assert_int_equal(channel_receive(pair[1], &fd), CHANNEL_READY);
+    (void)close(fd);
+    (void)close(pair[0]);
+    /* A descriptor of pair[0] that is left would keep this from ending. */
+    assert_int_equal(channel_receive(pair[1], &fd), 0);
+    int next = dup(pair[1]);
+    assert_int_equal(next, pair[0]);
+    (void)close(next);
+    (void)close(pair[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_drawn_once),
         cmocka_unit_test(another_one_is_drawn_when_it_was_forgotten),
         cmocka_unit_test(a_channel_carries_words_and_descriptors),
+        cmocka_unit_test(a_second_descriptor_is_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
