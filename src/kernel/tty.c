@@ -354,12 +354,14 @@ void tty_flush_input(struct tty *tty)
     tty->head = tty->canon = tty->tail = 0;
     memset(tty->ends, 0, sizeof(tty->ends));
     tty->erasing = tty->push = false;
+    tty_tell_packet(tty, TTY_PACKET_FLUSHREAD, 0);
     vfs_wake(tty->vfs, tty);
 }
 
 void tty_flush_output(struct tty *tty)
 {
     buffer_clear(&tty->out);
+    tty_tell_packet(tty, TTY_PACKET_FLUSHWRITE, 0);
     vfs_wake(tty->vfs, tty);
 }
 
@@ -374,8 +376,25 @@ static void change_canonical(struct tty *tty)
     tty->erasing = tty->literal = false;
 }
 
+/* ^S and ^Q do what a remote terminal would do by itself. */
+static bool has_flow(const struct tty_modes *modes)
+{
+    return (modes->iflag & TTY_IXON) != 0 && modes->cc[TTY_VSTOP] == ('S' & 0x1f) &&
+           modes->cc[TTY_VSTART] == ('Q' & 0x1f);
+}
+
+static void tell_modes(struct tty *tty, const struct tty_modes *modes)
+{
+    const uint8_t flow = TTY_PACKET_DOSTOP | TTY_PACKET_NOSTOP;
+    if (has_flow(&tty->modes) != has_flow(modes))
+        tty_tell_packet(tty, has_flow(modes) ? TTY_PACKET_DOSTOP : TTY_PACKET_NOSTOP, flow);
+    if (((tty->modes.lflag | modes->lflag) & TTY_EXTPROC) != 0)
+        tty_tell_packet(tty, TTY_PACKET_IOCTL, 0);
+}
+
 void tty_set_modes(struct tty *tty, const struct tty_modes *modes)
 {
+    tell_modes(tty, modes);
     uint32_t changed = tty->modes.lflag ^ modes->lflag;
     bool had_flow = tty_has_i(tty, TTY_IXON);
     tty->modes = *modes;

@@ -31,6 +31,7 @@ enum {
     IO_TIOCGWINSZ,
     IO_TIOCSWINSZ,
     IO_FIONREAD = 0x541b,
+    IO_TIOCPKT = 0x5420,
     IO_TIOCNOTTY = 0x5422,
     IO_TIOCSETD = 0x5423,
     IO_TIOCGETD = 0x5424,
@@ -39,6 +40,7 @@ enum {
     IO_TIOCCBRK = 0x5428,
     IO_TIOCGSID = 0x5429,
     IO_TIOCVHANGUP = 0x5437,
+    IO_TIOCGPTPEER = 0x5441,
     IO_TCSETS2 = 0x402c542b,
     IO_TCSETSW2 = 0x402c542c,
     IO_TCSETSF2 = 0x402c542d,
@@ -47,6 +49,10 @@ enum {
 #define IO_TIOCGPTN   0x80045430u
 #define IO_TIOCSPTLCK 0x40045431u
 #define IO_TIOCGDEV   0x80045432u
+#define IO_TIOCSIG    0x40045436u
+#define IO_TIOCGPKT   0x80045438u
+#define IO_TIOCGPTLCK 0x80045439u
+#define IO_TIOCGEXCL  0x80045440u
 
 struct call {
     struct tty *tty;
@@ -296,7 +302,69 @@ static int64_t hang_up(const struct call *c, uint32_t command)
     return 0;
 }
 
+/* ---- A master's own ---- */
+
+static int64_t get_peer_number(const struct call *c, uint32_t command)
+{
+    (void)command;
+    return c->master ? put_number(c, (int32_t)c->tty->number) : -ENOTTY;
+}
+
+static int64_t set_master(const struct call *c, uint32_t command)
+{
+    int32_t on = 0;
+    if (!c->master)
+        return -ENOTTY;
+    int error = task_read(c->t, c->arg, &on, sizeof(on));
+    if (error != 0)
+        return error;
+    if (command == IO_TIOCSPTLCK)
+        c->tty->locked = on != 0;
+    else
+        tty_set_packet(c->tty, on != 0);
+    return 0;
+}
+
+static int64_t get_master(const struct call *c, uint32_t command)
+{
+    if (!c->master)
+        return -ENOTTY;
+    return put_number(c, command == IO_TIOCGPTLCK ? c->tty->locked : c->tty->packet);
+}
+
+static int64_t open_peer(const struct call *c, uint32_t command)
+{
+    (void)command;
+    return c->master ? tty_open_peer(c->tty, c->t, c->arg) : -EIO;
+}
+
+/* What the keys of the terminal would raise. */
+static int64_t raise_signal(const struct call *c, uint32_t command)
+{
+    (void)command;
+    int signo = (int)c->arg;
+    if (!c->master)
+        return -ENOTTY;
+    if (signo != SIGINT && signo != SIGQUIT && signo != SIGTSTP)
+        return -EINVAL;
+    if (c->tty->foreground > 0)
+        c->tty->vfs->hooks.signal_group(c->tty->vfs->hooks.ctx, c->tty->foreground, signo);
+    return 0;
+}
+
 /* ---- What else there is ---- */
+
+static int64_t set_exclusive(const struct call *c, uint32_t command)
+{
+    c->tty->exclusive = command == IO_TIOCEXCL;
+    return 0;
+}
+
+static int64_t get_exclusive(const struct call *c, uint32_t command)
+{
+    (void)command;
+    return put_number(c, c->tty->exclusive);
+}
 
 static int64_t nothing(const struct call *c, uint32_t command)
 {
@@ -314,24 +382,6 @@ static int64_t get_device(const struct call *c, uint32_t command)
 {
     (void)command;
     return put_number(c, (int32_t)FS_DEV(c->master ? 128 : 136, c->tty->number));
-}
-
-static int64_t get_peer_number(const struct call *c, uint32_t command)
-{
-    (void)command;
-    return c->master ? put_number(c, (int32_t)c->tty->number) : -ENOTTY;
-}
-
-static int64_t lock(const struct call *c, uint32_t command)
-{
-    (void)command;
-    int32_t on = 0;
-    if (!c->master)
-        return -ENOTTY;
-    int error = task_read(c->t, c->arg, &on, sizeof(on));
-    if (error == 0)
-        c->tty->locked = on != 0;
-    return error;
 }
 
 static const struct {
@@ -356,8 +406,8 @@ static const struct {
     {IO_TIOCCBRK, send_break},
     {IO_TCXONC, flow},
     {IO_TCFLSH, flush},
-    {IO_TIOCEXCL, nothing},
-    {IO_TIOCNXCL, nothing},
+    {IO_TIOCEXCL, set_exclusive},
+    {IO_TIOCNXCL, set_exclusive},
     {IO_TIOCSCTTY, take_control},
     {IO_TIOCNOTTY, give_up_control},
     {IO_TIOCGPGRP, get_group},
@@ -372,7 +422,13 @@ static const struct {
     {IO_TIOCGETD, get_discipline},
     {IO_TIOCVHANGUP, hang_up},
     {IO_TIOCGPTN, get_peer_number},
-    {IO_TIOCSPTLCK, lock},
+    {IO_TIOCSPTLCK, set_master},
+    {IO_TIOCPKT, set_master},
+    {IO_TIOCGPTLCK, get_master},
+    {IO_TIOCGPKT, get_master},
+    {IO_TIOCGEXCL, get_exclusive},
+    {IO_TIOCGPTPEER, open_peer},
+    {IO_TIOCSIG, raise_signal},
     {IO_TIOCGDEV, get_device},
 };
 

@@ -89,6 +89,18 @@ enum {
     TTY_ECHO_MAX = 4096,
 };
 
+/* What a master in packet mode reads (TIOCPKT_*). */
+enum {
+    TTY_PACKET_DATA = 0,
+    TTY_PACKET_FLUSHREAD = 1,
+    TTY_PACKET_FLUSHWRITE = 2,
+    TTY_PACKET_STOP = 4,
+    TTY_PACKET_START = 8,
+    TTY_PACKET_NOSTOP = 16,
+    TTY_PACKET_DOSTOP = 32,
+    TTY_PACKET_IOCTL = 64,
+};
+
 struct tty {
     struct vfs *vfs;
     struct tty *next; /* in vfs.ttys, by number */
@@ -120,6 +132,9 @@ struct tty {
     bool hung_up;     /* for good */
     bool locked;      /* TIOCSPTLCK: the slave cannot be opened yet */
     uint32_t hangups; /* descriptions of before a hangup are dead */
+    bool exclusive;   /* TIOCEXCL: who is not root cannot open the slave again */
+    bool packet;      /* TIOCPKT */
+    uint8_t packet_status;
 };
 
 static inline bool tty_has_i(const struct tty *tty, uint32_t flag)
@@ -186,13 +201,20 @@ void tty_erase(struct tty *tty, uint8_t c);
 /* The speed in bauds that the modes say. */
 uint32_t tty_speed_of(const struct tty_modes *modes);
 
+/* ---- Masters (tty_master.c) ---- */
+/* For a master in packet mode, if it is: this has happened, and the others count no more. */
+void tty_tell_packet(struct tty *tty, uint8_t what, uint8_t instead_of);
+void tty_set_packet(struct tty *tty, bool on);
+int tty_open_master(struct task *t, struct file *f);
+/* A new descriptor of its slave, whatever the paths say (TIOCGPTPEER). */
+int64_t tty_open_peer(struct tty *tty, struct task *t, uint64_t flags);
+
 /* ---- Terminals (tty_table.c) ---- */
 struct tty *tty_find(const struct vfs *vfs, unsigned number);
 /* Frees it when neither the line nor a slave is there. */
 void tty_release(struct tty *tty);
 int tty_set_size(struct tty *tty, struct tty_size size); /* 1: it changed, SIGWINCH was sent */
 int tty_open_slave(struct tty *tty, struct task *t, struct file *f);
-int tty_open_master(struct task *t, struct file *f);
 int64_t tty_ioctl(struct tty *tty, struct task *t, uint32_t command, uint64_t arg, bool master);
 /* Job control: 0, or the answer to a background process that would change the terminal. */
 int64_t tty_check_change(const struct tty *tty, struct task *t, int signo);

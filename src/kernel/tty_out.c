@@ -219,6 +219,8 @@ void tty_echo_flush(struct tty *tty)
 
 void tty_stop(struct tty *tty)
 {
+    if (!tty->stopped)
+        tty_tell_packet(tty, TTY_PACKET_STOP, TTY_PACKET_START);
     tty->stopped = true;
 }
 
@@ -227,6 +229,7 @@ void tty_start(struct tty *tty)
     if (!tty->stopped)
         return;
     tty->stopped = false;
+    tty_tell_packet(tty, TTY_PACKET_START, TTY_PACKET_STOP);
     tty_echo_flush(tty);
     vfs_wake(tty->vfs, tty);
 }

@@ -4,6 +4,7 @@
 #include "kernel/tty_line.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -293,6 +294,7 @@ static void slave_close(struct file *f)
 {
     struct tty *tty = f->object;
     tty->slaves--;
+    tty->exclusive &= tty->slaves > 0;
     vfs_wake(tty->vfs, tty);
     tty_release(tty);
 }
@@ -322,6 +324,8 @@ int tty_open_slave(struct tty *tty, struct task *t, struct file *f)
 {
     if (tty->hung_up || tty->locked || !tty->line_open)
         return -EIO;
+    if (tty->exclusive && tty->slaves > 0 && t != NULL && !creds_capable(&t->creds, CAP_SYS_ADMIN))
+        return -EBUSY;
     take_control(tty, t, f);
     tty->slaves++;
     tty->was_opened = true;
@@ -350,72 +354,6 @@ int tty_open_number(struct task *t, unsigned number, struct file *f)
 {
     struct tty *tty = tty_find(f->vfs, number);
     return tty != NULL ? tty_open_slave(tty, t, f) : -EIO;
-}
-
-/* ---- A master's description: /dev/ptmx ---- */
-
-static int64_t master_read(struct file *f, struct task *t, void *out, size_t len, int64_t at)
-{
-    (void)t, (void)at;
-    struct tty *tty = f->object;
-    struct span have = buffer_span(&tty->out);
-    if (have.len == 0)
-        return tty_is_ended(tty) ? -EIO : -EAGAIN;
-    size_t n = have.len < len ? have.len : len;
-    memcpy(out, have.data, n);
-    tty_sent(tty, n);
-    return (int64_t)n;
-}
-
-static int64_t master_write(struct file *f, struct task *t, const void *bytes, size_t len,
-                            int64_t at)
-{
-    (void)t, (void)at;
-    size_t n = tty_put(f->object, span_of(bytes, len));
-    return n > 0 || len == 0 ? (int64_t)n : -EAGAIN;
-}
-
-static unsigned master_poll(struct file *f)
-{
-    const struct tty *tty = f->object;
-    unsigned ready = POLLOUT | POLLWRNORM;
-    ready |= buffer_len(&tty->out) > 0 ? POLLIN | POLLRDNORM : 0;
-    return ready | (tty_is_ended(tty) ? POLLHUP : 0);
-}
-
-static int64_t master_ioctl(struct file *f, struct task *t, uint32_t command, uint64_t arg)
-{
-    return tty_ioctl(f->object, t, command, arg, true);
-}
-
-static void master_close(struct file *f)
-{
-    tty_close_line(f->object);
-}
-
-static const struct file_ops master_ops = {
-    .read = master_read,
-    .write = master_write,
-    .poll = master_poll,
-    .ioctl = master_ioctl,
-    .close = master_close,
-};
-
-enum { MASTER_OUT_MAX = 16384 };
-
-int tty_open_master(struct task *t, struct file *f)
-{
-    int error = 0;
-    struct tty *tty = tty_new(f->vfs, MASTER_OUT_MAX, &error);
-    if (tty == NULL)
-        return error;
-    tty->locked = true;
-    if (t != NULL)
-        tty->uid = t->creds.fsuid;
-    f->ops = &master_ops;
-    f->object = tty;
-    f->key = tty;
-    return 0;
 }
 
 enum { MINOR_TTY = 0, MINOR_PTMX = 2 };

@@ -193,6 +193,66 @@ static void sessions(void)
     SHOW(status);
 }
 
+/* ---- Packet mode ---- */
+
+static void packets(void)
+{
+    struct termios t;
+    struct pollfd p = {.fd = master, .events = POLLIN | POLLPRI};
+    int on = 1, value = -1;
+    char text[64];
+    tcgetattr(slave, &t);
+    while (poll(&p, 1, 0) > 0)
+        read(master, text, sizeof(text));
+    SHOW(ioctl(slave, TIOCPKT, &on));
+    SHOW(ioctl(master, TIOCPKT, &on));
+    SHOW(ioctl(master, TIOCGPKT, &value));
+    SHOW(value);
+    write(slave, "abc", 3);
+    show_read("data", master);
+    write(slave, "d", 1);
+    SHOW(read(master, text, 1));
+    show_read("after one byte", master);
+    SHOW(tcflow(slave, TCOOFF));
+    SHOW(poll(&p, 1, 1000));
+    SHOW(p.revents);
+    show_read("stopped", master);
+    SHOW(tcflow(slave, TCOON));
+    show_read("started", master);
+    SHOW(tcflush(slave, TCIFLUSH));
+    show_read("input flushed", master);
+    SHOW(tcflush(slave, TCOFLUSH));
+    show_read("output flushed", master);
+    t.c_iflag ^= IXON;
+    SHOW(tcsetattr(slave, TCSANOW, &t));
+    show_read("flow changed", master);
+    t.c_iflag ^= IXON;
+    SHOW(tcsetattr(slave, TCSANOW, &t));
+    show_read("and back", master);
+    SHOW(tcsetattr(slave, TCSANOW, &t));
+    SHOW(poll(&p, 1, 0));
+    on = 0;
+    SHOW(ioctl(master, TIOCPKT, &on));
+    write(slave, "plain", 5);
+    show_read("plain", master);
+    SHOW(ioctl(master, TIOCGPTLCK, &value));
+    SHOW(value);
+    SHOW(ioctl(slave, TIOCGEXCL, &value));
+    SHOW(value);
+    SHOW(ioctl(slave, TIOCEXCL));
+    SHOW(ioctl(slave, TIOCGEXCL, &value));
+    SHOW(value);
+    SHOW(ioctl(slave, TIOCNXCL));
+    int peer = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY);
+    HOLDS(peer >= 0 && isatty(peer));
+    write(peer, "peer", 4);
+    show_read("peer's", master);
+    close(peer);
+    SHOW(ioctl(slave, TIOCGPTPEER, O_RDWR));
+    SHOW(ioctl(master, TIOCSIG, SIGKILL));
+    SHOW(ioctl(master, TIOCSIG, SIGINT));
+}
+
 static void closing(void)
 {
     struct pollfd p = {.fd = slave, .events = POLLIN};
@@ -213,6 +273,7 @@ int main(void)
     lines();
     sizes();
     sessions();
+    packets();
     closing();
     return 0;
 }
