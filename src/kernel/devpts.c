@@ -135,6 +135,7 @@ struct fs *devpts_new(struct vfs *vfs)
     if (fs == NULL)
         return NULL;
     *fs = (struct fs){.ops = &devpts_ops, .vfs = vfs, .root = INO_ROOT};
+    fs->super = fs;
     vfs->devpts = fs;
     return fs;
 }

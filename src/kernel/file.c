@@ -190,7 +190,7 @@ enum file_map file_map(struct file *f, struct span *bytes)
 /* "DIRECTORY/NAME", and " (deleted)" when that is no longer this file. */
 static int64_t path_with_name(struct file *f, char *out, size_t size)
 {
-    struct vnode root = {.fs = f->vfs->mounts[0], .ino = f->vfs->mounts[0]->root};
+    struct vnode root = {.fs = f->vfs->top, .ino = f->vfs->top->root};
     int64_t len = vfs_path_of(f->vfs, root, f->dir, out, size);
     if (len < 0)
         return len;
@@ -214,6 +214,6 @@ int64_t file_path(struct file *f, char *out, size_t size)
     }
     if (f->name_z != NULL && f->dir.fs != NULL)
         return path_with_name(f, out, size);
-    struct vnode root = {.fs = f->vfs->mounts[0], .ino = f->vfs->mounts[0]->root};
+    struct vnode root = {.fs = f->vfs->top, .ino = f->vfs->top->root};
     return vfs_path_of(f->vfs, root, f->node, out, size);
 }

@@ -89,22 +89,43 @@ enum fs_flags {
     FS_NOSUID = 2,
     FS_NODEV = 4,
     FS_READ_ONLY = 8,
-    FS_IMAGE = 32,  /* an overlay on the image: low inode numbers are the image's */
-    FS_FIXED = 64,  /* names can be neither made nor removed (/sys) */
-    FS_CLOSED = 16, /* a name that is not there cannot be made: -ENOENT (/proc) */
+    FS_IMAGE = 32,   /* an overlay on the image: low inode numbers are the image's */
+    FS_FIXED = 64,   /* names can be neither made nor removed (/sys) */
+    FS_CLOSED = 16,  /* a name that is not there cannot be made: -ENOENT (/proc) */
+    FS_DISK = 128,   /* the machine's disk, not memory */
+    FS_LISTED = 256, /* only in the table of mounts: its files are those of what it is mounted on */
+    FS_NOATIME = 512, /* told, not done, as the next ones */
+    FS_NODIRATIME = 1024,
+    FS_STRICTATIME = 2048,
 };
 
+/* A mount. Several may show one file system (bind mounts, other namespaces): they have their own
+ * root and flags, and `super` is the one that keeps the files. */
 struct fs {
     const struct fs_ops *ops;
     struct vfs *vfs;
+    struct fs *super;
     uint64_t root; /* inode number of its root */
     uint64_t dev;  /* st_dev */
     unsigned flags;
-    struct vnode covered;      /* the directory it is mounted on; fs NULL for "/" */
+    struct vnode covered;      /* the file it is mounted on, held; fs NULL for "/" */
     const struct mount *mount; /* how it is mounted */
+
+    /* mount_tree.c */
+    struct fs *next; /* in vfs.mounts */
+    struct mount_space *space;
+    struct fs *twin; /* its copy, while a namespace is copied */
+    uint32_t order, id, peers;
+    uint32_t users;  /* inodes held through it (vnode_hold) */
+    uint32_t covers; /* mounts that are on it */
+    uint32_t views;  /* of a super: mounts that show it, itself counted */
+    bool owns_mount; /* `mount` is its own block */
+    bool remounted;  /* its flags are no longer those of `mount` */
+    bool detached;   /* in no tree; goes when nobody uses it */
+    bool expired;    /* MNT_EXPIRE was asked for once */
 };
 
-enum { VFS_MOUNTS_MAX = 24 };
+enum { VFS_MOUNTS_MAX = 250 }; /* of all namespaces of a machine: -ENOSPC */
 
 /* What all overlays of a machine use together, against its limits. */
 struct overlay_quota {
@@ -118,9 +139,12 @@ struct vfs {
     struct kernel *kernel; /* NULL in tests of the file side alone */
     int64_t boot_ns;
     struct overlay_quota quota;
-    uint32_t files, files_max;         /* open descriptions */
-    struct fs *mounts[VFS_MOUNTS_MAX]; /* [0] is "/" */
-    size_t mount_count;
+    uint32_t files, files_max; /* open descriptions */
+    struct fs *top;            /* "/" */
+    struct fs *mounts;         /* all, in the order of /proc/mounts */
+    uint32_t mount_count, mounts_detached, mount_ids;
+    bool mounts_changed;       /* since the machine was made */
+    struct mount_space *space; /* that of the machine */
     struct fs *devpts;
     struct tty *ttys; /* by number, lowest first */
     struct net net;
@@ -147,6 +171,7 @@ struct vfs {
 int64_t vfs_now(const struct vfs *vfs);
 void vfs_wake(const struct vfs *vfs, const void *key);
 bool vnode_is_same(struct vnode a, struct vnode b);
+bool vnode_is_same_file(struct vnode a, struct vnode b); /* by whatever mount */
 int vnode_hold(struct vnode node); /* 0 or -ENOMEM; a vnode without fs is no matter */
 void vnode_drop(struct vnode node);
 int vnode_stat(struct vnode node, struct file_stat *out);
@@ -186,6 +211,7 @@ struct span walk_name(const struct walk_found *found);
 /* Permission of the caller on an inode: R_OK, W_OK, X_OK or together. 0 or -EACCES, -EROFS. */
 int vfs_may(const struct creds *cred, const struct fs *fs, const struct file_stat *st,
             unsigned want);
+bool vfs_is_read_only(const struct fs *fs);
 bool vfs_owns(const struct creds *cred, const struct file_stat *st); /* or has CAP_FOWNER */
 
 /* Makes what a walk with WALK_MAKE did not find; `new` without owner and umask. found->node then is

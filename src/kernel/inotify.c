@@ -150,7 +150,7 @@ static void tell(struct vnode node, struct span name, uint32_t mask, uint32_t co
     for (struct hash_link *l = hash_find(&node.fs->vfs->watches, node.ino); l != NULL; l = next) {
         struct watch *w = (struct watch *)l;
         next = hash_find_next(l);
-        if (vnode_is_same(w->node, node) && (linked || (w->mask & IN_EXCL_UNLINK) == 0))
+        if (vnode_is_same_file(w->node, node) && (linked || (w->mask & IN_EXCL_UNLINK) == 0))
             watch_tell(w, name, mask, cookie);
     }
 }
@@ -210,14 +210,14 @@ void inotify_on_lost(struct vnode node)
     if (node.fs == NULL || node.fs->vfs->watches.count == 0 || node.fs->ops->holds == NULL)
         return;
     for (l = hash_find(&node.fs->vfs->watches, node.ino); l != NULL; l = hash_find_next(l))
-        watchers += vnode_is_same(((struct watch *)l)->node, node);
+        watchers += vnode_is_same_file(((struct watch *)l)->node, node);
     if (watchers == 0 || vnode_stat(node, &st) != 0 || st.nlink > 0 ||
         node.fs->ops->holds(node.fs, node.ino) > watchers)
         return;
     for (l = hash_find(&node.fs->vfs->watches, node.ino); l != NULL; l = next) {
         struct watch *w = (struct watch *)l;
         next = hash_find_next(l);
-        if (!vnode_is_same(w->node, node))
+        if (!vnode_is_same_file(w->node, node))
             continue;
         if ((w->mask & IN_DELETE_SELF) != 0)
             queue(w->owner, w->wd, IN_DELETE_SELF, 0, (struct span){0});
@@ -322,7 +322,7 @@ int64_t sys_inotify_init(struct task *t, const uint64_t arg[6])
 static struct watch *watch_of(const struct inotify *n, struct vnode node)
 {
     for (struct watch *w = n->watches; w != NULL; w = w->next)
-        if (vnode_is_same(w->node, node))
+        if (vnode_is_same_file(w->node, node))
             return w;
     return NULL;
 }

@@ -5,7 +5,7 @@
 
 static bool is_same_place(const struct lock *a, const struct lock *b)
 {
-    return a->kind == b->kind && vnode_is_same(a->node, b->node) && a->start < b->end &&
+    return a->kind == b->kind && vnode_is_same_file(a->node, b->node) && a->start < b->end &&
            b->start < a->end;
 }
 
@@ -79,7 +79,7 @@ static void join(struct vfs *vfs, struct lock *new)
 {
     for (struct lock **place = &vfs->locks; *place != NULL;) {
         const struct lock *l = *place;
-        bool beside = l->kind == new->kind &&vnode_is_same(l->node, new->node) &&
+        bool beside = l->kind == new->kind &&vnode_is_same_file(l->node, new->node) &&
                       l->owner == new->owner && l->exclusive == new->exclusive &&
                       (l->end == new->start || l->start == new->end);
         if (!beside) {
@@ -107,7 +107,7 @@ void lock_forget(struct vfs *vfs, struct vnode node, const void *owner)
 {
     bool any = false;
     for (struct lock **place = &vfs->locks; *place != NULL;) {
-        if ((*place)->owner == owner && vnode_is_same((*place)->node, node)) {
+        if ((*place)->owner == owner && vnode_is_same_file((*place)->node, node)) {
             drop(vfs, place);
             any = true;
         } else {

@@ -77,7 +77,7 @@ static const struct creds creds_root = {.cap_effective = UINT64_MAX};
 
 static int make_directory(struct vfs *vfs, struct span path, struct vnode *out)
 {
-    struct vnode root = {.fs = vfs->mounts[0], .ino = vfs->mounts[0]->root};
+    struct vnode root = {.fs = vfs->top, .ino = vfs->top->root};
     struct fs_context fs = {.vfs = vfs, .root = root, .cwd = root, .holders = 1};
     const struct vfs_at at = {.fs = &fs, .cred = &creds_root};
     const struct fs_new new = {.mode = S_IFDIR | 0755};
@@ -125,25 +125,42 @@ static struct fs *fs_of_kind(struct vfs *vfs, const struct persona_image *image,
     }
 }
 
-static int mount_one(struct vfs *vfs, const struct persona_image *image, const struct mount *m)
+static struct fs *fs_of_row(struct vfs *vfs, const struct persona_image *image,
+                            const struct mount *m, struct vnode node)
 {
+    struct fs *fs =
+        m->kind == MOUNT_LISTED ? mount_view(node.fs, node.ino) : fs_of_kind(vfs, image, m, node);
+    if (fs == NULL)
+        return NULL;
+    fs->dev = FS_DEV(m->major, m->minor);
+    fs->flags |= m->flags | (m->kind == MOUNT_LISTED ? FS_LISTED : 0) |
+                 (m->kind == MOUNT_ROOT ? FS_DISK : 0);
+    fs->mount = m;
+    return fs;
+}
+
+static int mount_one(struct vfs *vfs, const struct persona_image *image, size_t index)
+{
+    const struct mount *m = &mounts[index];
     struct vnode node = {0};
     int error = m->kind != MOUNT_ROOT ? mount_point(vfs, m->path_z, &node) : 0;
     if (error != 0)
         return error;
-    struct fs *fs = vfs->mount_count < VFS_MOUNTS_MAX ? fs_of_kind(vfs, image, m, node) : NULL;
+    struct fs *fs = fs_of_row(vfs, image, m, node);
     if (fs == NULL)
         return -ENOMEM;
-    fs->dev = FS_DEV(m->major, m->minor);
-    fs->flags |= m->flags;
-    fs->mount = m;
-    fs->covered = node;
-    vfs->mounts[vfs->mount_count++] = fs;
+    error = mount_attach(fs, node, vfs->space, (uint32_t)index);
+    if (error != 0) {
+        mount_free(fs);
+        return error;
+    }
+    fs->id = m->id;
+    fs->peers = m->peers;
+    if (m->kind == MOUNT_ROOT)
+        vfs->top = fs;
     const struct fs_attr attr = {.what = FS_ATTR_MODE, .mode = m->mode};
     struct file_stat st;
-    error = vnode_hold(node);
-    if (error == 0)
-        error = fs->ops->stat(fs, fs->root, &st);
+    error = fs->ops->stat(fs, fs->root, &st);
     if (error == 0 && m->kind == MOUNT_TMPFS && (st.mode & 07777) != m->mode)
         error = fs->ops->set_attr(fs, fs->root, &attr);
     return error;
@@ -178,13 +195,28 @@ static int make_links(struct fs *dev)
     return error;
 }
 
+/* What udev makes of the disk's label: by it /etc/fstab finds the disk. */
+static int make_disk_link(struct vfs *vfs)
+{
+    struct vnode dir;
+    uint64_t ino = 0;
+    const struct fs_new new = {.mode = S_IFLNK | 0777, .target = SPAN_LIT("../../vda1")};
+    int error = mount_point(vfs, "/dev/disk/by-uuid", &dir);
+    struct span name = span_z(vfs->hardware->root_uuid_z);
+    if (error != 0 || dir.fs->ops->find(dir.fs, NULL, dir.ino, name, &ino) == 0)
+        return error;
+    return dir.fs->ops->make(dir.fs, dir.ino, name, &new, &ino);
+}
+
 static int fill_dev(struct vfs *vfs)
 {
     struct vnode dev;
     int error = mount_point(vfs, "/dev", &dev);
     for (size_t i = 0; i < ARRAY_LEN(devices) && error == 0; i++)
         error = make_device(vfs, dev.fs, i);
-    return error != 0 ? error : make_links(dev.fs);
+    if (error == 0)
+        error = make_links(dev.fs);
+    return error != 0 ? error : make_disk_link(vfs);
 }
 
 static int mount_all(struct vfs *vfs, const struct persona_image *image)
@@ -192,13 +224,14 @@ static int mount_all(struct vfs *vfs, const struct persona_image *image)
     int error = 0;
     for (size_t i = 0; i < mounts_count && error == 0; i++)
         if (mounts[i].kind == MOUNT_ROOT)
-            error = mount_one(vfs, image, &mounts[i]);
+            error = mount_one(vfs, image, i);
     for (size_t i = 0; i < mounts_count && error == 0; i++)
-        if (mounts[i].kind == MOUNT_LISTED)
-            error = mount_point(vfs, mounts[i].path_z, &(struct vnode){0});
-        else if (mounts[i].kind != MOUNT_ROOT)
-            error = mount_one(vfs, image, &mounts[i]);
-    return error != 0 ? error : fill_dev(vfs);
+        if (mounts[i].kind != MOUNT_ROOT)
+            error = mount_one(vfs, image, i);
+    if (error == 0)
+        error = fill_dev(vfs);
+    vfs->mounts_changed = false;
+    return error;
 }
 
 struct vfs *vfs_new(const struct vfs_config *config)
@@ -214,7 +247,8 @@ struct vfs *vfs_new(const struct vfs_config *config)
     vfs->next_object = 12000; /* pipes of the services that seem to run came before */
     vfs->quota.bytes_max = UINT64_MAX;
     vfs->quota.nodes_max = UINT32_MAX;
-    if (mount_all(vfs, config->image) != 0) {
+    vfs->space = mount_space_new(vfs);
+    if (vfs->space == NULL || mount_all(vfs, config->image) != 0) {
         vfs_free(vfs);
         return NULL;
     }
@@ -228,11 +262,8 @@ void vfs_free(struct vfs *vfs)
 {
     if (vfs == NULL)
         return;
-    for (size_t i = vfs->mount_count; i > 0; i--) {
-        struct fs *fs = vfs->mounts[i - 1];
-        vnode_drop(fs->covered);
-        fs->ops->free(fs);
-    }
+    if (vfs->space != NULL)
+        mount_space_drop(vfs, vfs->space);
     hash_fini(&vfs->watches);
     free(vfs);
 }

@@ -16,7 +16,7 @@ static const int64_t SECOND_NS = 1000000000;
 
 uint64_t overlay_shown(const struct overlay *o, uint64_t ino)
 {
-    if (o->fs.covered.fs != NULL) /* a tmpfs counts from its root, 1 */
+    if ((o->fs.flags & FS_DISK) == 0) /* a tmpfs counts from its root, 1 */
         return ino == o->fs.root ? 1 : ino + 1;
     return ino == o->fs.root ? SHOWN_ROOT : ino + SHOWN_FIRST;
 }
@@ -167,7 +167,7 @@ static void fill_stat(const struct overlay *o, const struct inode *i, struct fil
         .gid = i->gid,
         .size = i->size,
         .blksize = OVERLAY_PAGE,
-        .flags = i->flags | (o->fs.covered.fs == NULL ? FS_EXTENT_FL : 0),
+        .flags = i->flags | ((o->fs.flags & FS_DISK) != 0 ? FS_EXTENT_FL : 0),
         .blocks = S_ISREG(i->mode)   ? (int64_t)overlay_blocks(i)
                   : S_ISDIR(i->mode) ? OVERLAY_PAGE / 512
                                      : 0,
@@ -176,7 +176,7 @@ static void fill_stat(const struct overlay *o, const struct inode *i, struct fil
         .ctime_ns = i->ctime_ns,
         .btime_ns = i->btime_ns,
     };
-    if (S_ISDIR(i->mode) && o->fs.covered.fs != NULL) { /* tmpfs: 20 bytes an entry */
+    if (S_ISDIR(i->mode) && (o->fs.flags & FS_DISK) == 0) { /* tmpfs: 20 bytes an entry */
         out->size = 40 + 20 * (int64_t)i->entries;
         out->blocks = 0;
     }
@@ -310,7 +310,7 @@ static void usage(struct fs *fs, struct fs_usage *out)
     const struct hardware *hw = fs->vfs->hardware;
     uint64_t used = fs->vfs->quota.bytes / OVERLAY_PAGE, nodes = fs->vfs->quota.nodes;
     *out = (struct fs_usage){.type = 0x01021994, .block_size = OVERLAY_PAGE};
-    if (fs->covered.fs == NULL) {
+    if ((fs->flags & FS_DISK) != 0) {
         out->type = 0xef53;
         out->blocks = hw->disk_blocks;
         out->free = hw->disk_free > used ? hw->disk_free - used : 0;
@@ -319,7 +319,7 @@ static void usage(struct fs *fs, struct fs_usage *out)
         out->files_free = hw->disk_inodes_free > nodes ? hw->disk_inodes_free - nodes : 0;
         return;
     }
-    const struct mount *m = fs->mount;
+    const struct mount *m = fs->super->mount;
     uint64_t size_kib = mount_size_kib(m, hw), inodes = mount_inodes(m, hw);
     out->blocks = size_kib / 4;
     out->free = out->available = (size_kib - m->used_kib) / 4;
@@ -396,6 +396,7 @@ struct fs *overlay_new(struct vfs *vfs, const struct persona_image *image, uint3
     if (o == NULL)
         return NULL;
     o->fs = (struct fs){.ops = &overlay_ops, .vfs = vfs, .root = root};
+    o->fs.super = &o->fs;
     o->image = image;
     if (image != NULL)
         o->fs.flags = FS_IMAGE;

@@ -81,7 +81,7 @@ struct overlay {
 
 static inline struct overlay *overlay_of(struct fs *fs)
 {
-    return (struct overlay *)fs;
+    return (struct overlay *)fs->super;
 }
 
 /* The inode in memory, made from the image when it is not there yet; not kept, not held (it goes

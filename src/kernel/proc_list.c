@@ -149,7 +149,7 @@ int proc_readdir(struct fs *fs, struct task *t, uint64_t dir, int64_t at, file_e
     }
     l.e = proc_entry_of(place);
     if (place.pid == 0 && span_starts_with(span_z(l.e->path_z), span_z("sys"))) {
-        list_sorted(&l, proc_image_directory((const struct procfs *)fs, l.e));
+        list_sorted(&l, proc_image_directory((const struct procfs *)fs->super, l.e));
         return 0;
     }
     if (at < AT_NUMBERS && !list_table(&l))

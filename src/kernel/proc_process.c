@@ -2,7 +2,6 @@
 #include "kernel/abi.h"
 #include "kernel/machine.h"
 #include "kernel/mm.h"
-#include "kernel/mount.h"
 #include "kernel/procfs.h"
 #include "kernel/signal.h"
 
@@ -320,40 +319,6 @@ int proc_pid_limits(const struct proc_call *c)
                               "Hard Limit", "Units");
     for (size_t i = 0; i < ARRAY_LEN(rows) && error == 0; i++)
         error = put_limit(c, rows[i].name_z, rows[i].resource, rows[i].unit_z);
-    return error;
-}
-
-/* ---- mounts ---- */
-
-int proc_pid_mounts(const struct proc_call *c)
-{
-    int error = 0;
-    for (size_t i = 0; i < mounts_count && error == 0; i++) {
-        const struct mount *m = &mounts[i];
-        error =
-            buffer_printf(c->out, "%s %s %s %s", m->source_z, m->path_z, m->type_z, m->options_z);
-        /* The file system's own options follow the mount's, "rw" said once. */
-        if (error == 0)
-            error = mount_put_super(m, m->super_z + 2, c->vfs->hardware, c->out);
-        if (error == 0)
-            error = buffer_put_z(c->out, " 0 0\n");
-    }
-    return error;
-}
-
-int proc_pid_mountinfo(const struct proc_call *c)
-{
-    int error = 0;
-    for (size_t i = 0; i < mounts_count && error == 0; i++) {
-        const struct mount *m = &mounts[i];
-        error = buffer_printf(c->out, "%u %u %u:%u / %s %s shared:%u - %s %s ", m->id, m->parent_id,
-                              m->major, m->minor, m->path_z, m->options_z, m->peers, m->type_z,
-                              m->source_z);
-        if (error == 0)
-            error = mount_put_super(m, m->super_z, c->vfs->hardware, c->out);
-        if (error == 0)
-            error = buffer_put_z(c->out, "\n");
-    }
     return error;
 }
 

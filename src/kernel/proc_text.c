@@ -29,7 +29,7 @@ static int fd_info(const struct proc_call *c, uint32_t fd)
 static int make_text(struct file *f, struct task *t)
 {
     struct text *text = f->object;
-    const struct procfs *p = (const struct procfs *)f->node.fs;
+    const struct procfs *p = (const struct procfs *)f->node.fs->super;
     struct proc_view view;
     struct persona_node node;
     struct proc_call c = {

@@ -179,7 +179,7 @@ static int procfs_find(struct fs *fs, struct task *t, uint64_t dir_ino, struct s
                        uint64_t *ino)
 {
     (void)t;
-    const struct procfs *p = (const struct procfs *)fs;
+    const struct procfs *p = (const struct procfs *)fs->super;
     struct proc_place dir = proc_place_of(dir_ino);
     int32_t n = 0;
     if (dir.image_ino != 0)
@@ -201,7 +201,7 @@ static int procfs_parent(struct fs *fs, uint64_t dir_ino, uint64_t *parent)
     struct proc_place dir = proc_place_of(dir_ino);
     const struct proc_entry *e = proc_entry_of(dir);
     struct persona_node node;
-    const struct procfs *p = (const struct procfs *)fs;
+    const struct procfs *p = (const struct procfs *)fs->super;
     *parent = fs->root;
     if (dir.image_ino != 0) {
         if (persona_image_node(p->image, dir.image_ino, &node) && node.parent != p->image_root)
@@ -241,7 +241,7 @@ static int64_t procfs_name_of(struct fs *fs, uint64_t dir, uint64_t ino, char *o
     (void)dir;
     struct proc_place place = proc_place_of(ino);
     if (place.image_ino != 0)
-        return image_name_of((const struct procfs *)fs, place.image_ino, out, size);
+        return image_name_of((const struct procfs *)fs->super, place.image_ino, out, size);
     const struct proc_entry *e = proc_entry_of(place);
     if (e == NULL)
         return -ENOENT;
@@ -304,7 +304,7 @@ static int procfs_stat(struct fs *fs, uint64_t ino, struct file_stat *out)
     *out = (struct file_stat){.dev = fs->dev, .ino = ino, .blksize = 1024};
     out->atime_ns = out->mtime_ns = out->ctime_ns = out->btime_ns = now;
     if (place.image_ino != 0)
-        return proc_image_stat((const struct procfs *)fs, place.image_ino, out);
+        return proc_image_stat((const struct procfs *)fs->super, place.image_ino, out);
     const struct proc_entry *e = proc_entry_of(place);
     if (e == NULL)
         return -ENOENT;
@@ -327,7 +327,7 @@ static int procfs_stat(struct fs *fs, uint64_t ino, struct file_stat *out)
 
 static int64_t path_of_node(struct fs *fs, struct vnode node, char *out, size_t size)
 {
-    struct vnode root = {.fs = fs->vfs->mounts[0], .ino = fs->vfs->mounts[0]->root};
+    struct vnode root = {.fs = fs->vfs->top, .ino = fs->vfs->top->root};
     return vfs_path_of(fs->vfs, root, node, out, size);
 }
 
@@ -352,7 +352,7 @@ static int64_t procfs_readlink(struct fs *fs, struct task *t, uint64_t ino, char
     struct proc_view view;
     struct persona_node node;
     if (place.image_ino != 0)
-        return persona_image_node(((const struct procfs *)fs)->image, place.image_ino, &node)
+        return persona_image_node(((const struct procfs *)fs->super)->image, place.image_ino, &node)
                    ? (int64_t)span_copy_z(node.data, out, size)
                    : -ENOENT;
     const struct proc_entry *e = proc_entry_of(place);
@@ -449,6 +449,7 @@ struct fs *procfs_new(struct vfs *vfs, const struct persona_image *image, uint32
         return NULL;
     p->fs =
         (struct fs){.ops = &procfs_ops, .vfs = vfs, .root = proc_ino_of((struct proc_place){0})};
+    p->fs.super = &p->fs;
     p->image = image;
     p->image_root = image != NULL ? image_root : 0;
     return &p->fs;

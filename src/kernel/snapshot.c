@@ -266,11 +266,11 @@ static bool is_usual(const struct exec *x, bool secure)
 {
     const struct task *t = x->task;
     const struct process *p = t->process;
-    struct fs *root = t->kernel->vfs->mounts[0];
-    return !secure && !x->is_script && x->path.len > 0 && x->path.data[0] == '/' &&
-           x->file->node.fs == root && t->fs->root.fs == root && t->fs->root.ino == root->root &&
-           p->personality == 0 && p->threads == 1 && files_are_standard(t) &&
-           program_has_default_limits(p);
+    struct fs *root = t->kernel->vfs->top;
+    return !secure && !x->is_script && !t->kernel->vfs->mounts_changed && x->path.len > 0 &&
+           x->path.data[0] == '/' && x->file->node.fs == root && t->fs->root.fs == root &&
+           t->fs->root.ino == root->root && p->personality == 0 && p->threads == 1 &&
+           files_are_standard(t) && program_has_default_limits(p);
 }
 
 /* ---- Finding ---- */

@@ -158,18 +158,6 @@ int64_t sys_acct(struct task *t, const uint64_t arg[6])
     return syscall_if_capable(t, CAP_SYS_PACCT, -ENOSYS);
 }
 
-/* Namespaces are not there; a share of files or of the directory ends when it is asked. */
-int64_t sys_unshare(struct task *t, const uint64_t arg[6])
-{
-    (void)t;
-    return arg[0] == 0 ? 0 : -EPERM;
-}
-
-int64_t sys_setns(struct task *t, const uint64_t arg[6])
-{
-    return fd_table_find(t->files, (int32_t)arg[0]) != NULL ? -EINVAL : -EBADF;
-}
-
 /* ---- More of scheduling ---- */
 
 /* struct sched_attr, version 0. */

@@ -5,7 +5,7 @@
 #include "kernel/lines.h"
 #include "kernel/mm.h"
 #include "kernel/pidfd.h"
-#include "kernel/syscalls.h"
+#include "kernel/sysfile.h"
 #include "kernel/vfs.h"
 
 #include <errno.h>
@@ -21,20 +21,19 @@ struct clone {
     int exit_signal;
 };
 
-/* Namespaces and cgroups are not there. */
 #define CLONE_KNOWN                                                                             \
     (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_VFORK | CLONE_PARENT |           \
      CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | \
      CLONE_DETACHED | CLONE_UNTRACED | CLONE_CHILD_SETTID | CLONE_IO | CLONE_PTRACE |           \
-     CLONE_CLEAR_SIGHAND | CLONE_PIDFD)
+     CLONE_CLEAR_SIGHAND | CLONE_PIDFD | CLONE_NAMESPACES)
 #define CLONE_NAMESPACES                                                                          \
     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | \
      CLONE_NEWNET)
 
 static int check(const struct task *t, const struct clone *c)
 {
-    if ((c->flags & CLONE_NAMESPACES) != 0)
-        return creds_capable(&t->creds, 21 /* CAP_SYS_ADMIN */) ? -EINVAL : -EPERM;
+    if ((c->flags & CLONE_NEWNS) != 0 && (c->flags & CLONE_FS) != 0)
+        return -EINVAL;
     if ((c->flags & ~(uint64_t)CLONE_KNOWN) != 0)
         return -EINVAL;
     if ((c->flags & CLONE_THREAD) != 0 && (c->flags & CLONE_SIGHAND) == 0)
@@ -45,7 +44,7 @@ static int check(const struct task *t, const struct clone *c)
         return -EINVAL;
     if ((c->flags & CLONE_PIDFD) != 0 && (c->flags & (CLONE_THREAD | CLONE_DETACHED)) != 0)
         return -EINVAL;
-    return 0;
+    return namespaces_check(t, c->flags & CLONE_NAMESPACES);
 }
 
 /* RLIMIT_NPROC counts the tasks of the real user; root is free of it. */
@@ -86,6 +85,8 @@ static bool copy_parts(struct task *t, struct task *child, uint64_t flags)
     child->files = (flags & CLONE_FILES) != 0 ? fd_table_hold(t->files) : fd_table_clone(t->files);
     child->fs = (flags & CLONE_FS) != 0 ? fs_context_hold(t->fs) : fs_context_clone(t->fs);
     if (child->mm == NULL || child->files == NULL || child->fs == NULL)
+        return false;
+    if ((flags & CLONE_NEWNS) != 0 && mounts_unshare(child) != 0)
         return false;
     child->cpu = cpu_clone(t->cpu, t->kernel->code, child->mm->space);
     return child->cpu != NULL;

@@ -246,7 +246,7 @@ int64_t sys_memfd_create(struct task *t, const uint64_t arg[6])
     if ((arg[1] & ~UINT64_C(7)) != 0)
         return -EINVAL;
     struct fs_context fs = *t->fs;
-    fs.root = (struct vnode){.fs = fs.vfs->mounts[0], .ino = fs.vfs->mounts[0]->root};
+    fs.root = (struct vnode){.fs = fs.vfs->top, .ino = fs.vfs->top->root};
     struct creds root = t->creds;
     root.cap_effective = UINT64_MAX;
     const struct vfs_at at = {.fs = &fs, .cred = &root};

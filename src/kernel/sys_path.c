@@ -206,17 +206,3 @@ int64_t sys_umask(struct task *t, const uint64_t arg[6])
     t->fs->umask = (uint32_t)arg[0] & 0777;
     return old;
 }
-
-/* ---- Mounts: as in a container that may not ---- */
-
-int64_t sys_mount(struct task *t, const uint64_t arg[6])
-{
-    (void)t, (void)arg;
-    return -EPERM;
-}
-
-int64_t sys_umount2(struct task *t, const uint64_t arg[6])
-{
-    (void)t, (void)arg;
-    return -EPERM;
-}

@@ -290,6 +290,7 @@ static int64_t put_statfs(struct task *t, uint64_t addr, struct fs *fs)
     if (fs != NULL) {
         if (fs->ops->usage != NULL)
             fs->ops->usage(fs, &usage);
+        out.flags |= vfs_is_read_only(fs) ? 1 : 0;
         out.flags |= ((fs->flags & FS_NOSUID) != 0 ? 2 : 0) |
                      ((fs->flags & FS_NODEV) != 0 ? 4 : 0) | ((fs->flags & FS_NOEXEC) != 0 ? 8 : 0);
         out.id[0] = (int32_t)fs->dev;

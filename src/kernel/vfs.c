@@ -1,4 +1,5 @@
 #include "kernel/fs.h"
+#include "kernel/mount.h"
 #include "kernel/task.h"
 
 #include <errno.h>
@@ -28,16 +29,27 @@ bool vnode_is_same(struct vnode a, struct vnode b)
     return a.fs == b.fs && a.ino == b.ino;
 }
 
+bool vnode_is_same_file(struct vnode a, struct vnode b)
+{
+    return a.ino == b.ino && a.fs != NULL && b.fs != NULL && a.fs->super == b.fs->super;
+}
+
 int vnode_hold(struct vnode node)
 {
-    return node.fs != NULL && node.fs->ops->hold != NULL ? node.fs->ops->hold(node.fs, node.ino)
-                                                         : 0;
+    if (node.fs == NULL)
+        return 0;
+    int error = node.fs->ops->hold != NULL ? node.fs->ops->hold(node.fs, node.ino) : 0;
+    node.fs->users += error == 0;
+    return error;
 }
 
 void vnode_drop(struct vnode node)
 {
-    if (node.fs != NULL && node.fs->ops->drop != NULL)
+    if (node.fs == NULL)
+        return;
+    if (node.fs->ops->drop != NULL)
         node.fs->ops->drop(node.fs, node.ino);
+    node.fs->users--;
 }
 
 int vnode_stat(struct vnode node, struct file_stat *out)
@@ -52,11 +64,16 @@ bool vfs_owns(const struct creds *cred, const struct file_stat *st)
     return cred->fsuid == st->uid || creds_capable(cred, CAP_FOWNER);
 }
 
+bool vfs_is_read_only(const struct fs *fs)
+{
+    return ((fs->flags | fs->super->flags) & FS_READ_ONLY) != 0;
+}
+
 int vfs_may(const struct creds *cred, const struct fs *fs, const struct file_stat *st,
             unsigned want)
 {
     bool device = S_ISCHR(st->mode) || S_ISBLK(st->mode) || S_ISFIFO(st->mode);
-    if ((want & W_OK) != 0 && fs != NULL && (fs->flags & FS_READ_ONLY) != 0 && !device)
+    if ((want & W_OK) != 0 && fs != NULL && vfs_is_read_only(fs) && !device)
         return -EROFS;
     unsigned shift = 0;
     if (cred->fsuid == st->uid)
@@ -80,14 +97,20 @@ struct fs_context *fs_context_new(struct vfs *vfs)
     struct fs_context *fs = calloc(1, sizeof(*fs));
     if (fs == NULL)
         return NULL;
-    struct vnode root = {.fs = vfs->mounts[0], .ino = vfs->mounts[0]->root};
-    *fs = (struct fs_context){.vfs = vfs, .root = root, .cwd = root, .umask = 022, .holders = 1};
+    struct vnode root = {.fs = vfs->top, .ino = vfs->top->root};
+    *fs = (struct fs_context){.vfs = vfs,
+                              .space = mount_space_hold(vfs->space),
+                              .root = root,
+                              .cwd = root,
+                              .umask = 022,
+                              .holders = 1};
     if (vnode_hold(root) != 0)
         goto fail;
     if (vnode_hold(root) == 0)
         return fs;
     vnode_drop(root);
 fail:
+    mount_space_drop(vfs, fs->space);
     free(fs);
     return NULL;
 }
@@ -99,6 +122,7 @@ struct fs_context *fs_context_clone(const struct fs_context *fs)
         return NULL;
     *copy = *fs;
     copy->holders = 1;
+    mount_space_hold(copy->space);
     /* Both are held already, so that counting once more cannot fail. */
     vnode_hold(copy->root);
     vnode_hold(copy->cwd);
@@ -117,6 +141,7 @@ void fs_context_drop(struct fs_context *fs)
         return;
     vnode_drop(fs->root);
     vnode_drop(fs->cwd);
+    mount_space_drop(fs->vfs, fs->space);
     free(fs);
 }
 

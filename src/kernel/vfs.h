@@ -53,7 +53,8 @@ uint64_t vfs_changes(const struct vfs *vfs);
 /* Where a process stands: root, current directory, umask. Shared by threads (CLONE_FS). */
 struct fs_context {
     struct vfs *vfs;
-    struct vnode root, cwd; /* held */
+    struct mount_space *space; /* held: which mounts there are */
+    struct vnode root, cwd;    /* held */
     uint32_t umask;
     uint32_t holders;
 };

@@ -1,6 +1,7 @@
 /* Changes of names and inodes, with Linux's checks in Linux's order (fs/namei.c, fs/attr.c). */
 #include "kernel/fs.h"
 #include "kernel/inotify.h"
+#include "kernel/mount.h"
 #include "kernel/task.h"
 #include "kernel/xattr.h"
 
@@ -113,14 +114,10 @@ out:
     return error;
 }
 
-static bool is_mounted_on(const struct vfs *vfs, struct vnode node)
+/* A walk goes into the mount: then it ends at its root. */
+static bool is_mounted_on(struct vnode node)
 {
-    if (node.fs->covered.fs != NULL && node.ino == node.fs->root)
-        return true; /* the walk has gone into the mount */
-    for (size_t i = 0; i < vfs->mount_count; i++)
-        if (vnode_is_same(vfs->mounts[i]->covered, node))
-            return true;
-    return false;
+    return (node.fs->covered.fs != NULL && node.ino == node.fs->root) || mount_on(node) != NULL;
 }
 
 /* The checks of removing or replacing a name (may_delete). */
@@ -138,7 +135,7 @@ static int may_remove(const struct vfs_at *at, const struct walk_found *found, b
         return -EPERM;
     if (directory && !S_ISDIR(found->stat.mode))
         return -ENOTDIR;
-    if (directory && is_mounted_on(at->fs->vfs, found->node))
+    if (is_mounted_on(found->node))
         return -EBUSY;
     return !directory && S_ISDIR(found->stat.mode) ? -EISDIR : 0;
 }
@@ -147,7 +144,7 @@ static void tell_deleted(const struct vfs_at *at, const struct walk_found *found
 {
     struct vfs *vfs = at->fs->vfs;
     char path[VFS_PATH_MAX + VFS_NAME_MAX + 2];
-    struct vnode root = {.fs = vfs->mounts[0], .ino = vfs->mounts[0]->root};
+    struct vnode root = {.fs = vfs->top, .ino = vfs->top->root};
     if (vfs->hooks.on_deleted == NULL)
         return;
     int64_t len = vfs_path_of(vfs, root, found->dir, path, VFS_PATH_MAX);
@@ -264,7 +261,7 @@ static int rename_found(const struct vfs_at *from, const struct walk_found *a,
     int error = may_rename(from, a, to, b, flags);
     if (error != 0)
         return error;
-    if (is_mounted_on(from->fs->vfs, a->node))
+    if (is_mounted_on(a->node))
         return -EBUSY;
     if (fs->ops->rename == NULL || (fs->flags & FS_FIXED) != 0)
         return -EPERM;
@@ -328,7 +325,7 @@ static int set_attr(struct vnode node, const struct fs_attr *attr)
     if (vnode_stat(node, &st) == 0 && (st.flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) != 0 &&
         (attr->what & FS_ATTR_FLAGS) == 0)
         return -EPERM;
-    if ((node.fs->flags & FS_READ_ONLY) != 0)
+    if (vfs_is_read_only(node.fs))
         return -EROFS;
     return node.fs->ops->set_attr != NULL ? node.fs->ops->set_attr(node.fs, node.ino, attr)
                                           : -EPERM;

@@ -1,5 +1,6 @@
 /* Paths to inodes: path_resolution(7). */
 #include "kernel/fs.h"
+#include "kernel/mount.h"
 #include "kernel/task.h"
 
 #include <assert.h>
@@ -19,15 +20,10 @@ struct walk {
 };
 
 /* The root of what is mounted on a directory, else the directory itself. */
-static struct vnode enter_mount(const struct vfs *vfs, struct vnode node)
+static struct vnode enter_mount(struct vnode node)
 {
-    for (size_t i = 0; i < vfs->mount_count; i++) {
-        struct fs *fs = vfs->mounts[i];
-        if (fs->covered.fs != NULL && vnode_is_same(fs->covered, node)) {
-            node = (struct vnode){.fs = fs, .ino = fs->root};
-            i = 0; /* another may be mounted on its root */
-        }
-    }
+    for (struct fs *fs = NULL; (fs = mount_on(node)) != NULL;)
+        node = (struct vnode){.fs = fs, .ino = fs->root};
     return node;
 }
 
@@ -40,7 +36,7 @@ static int go_up(struct walk *w)
     uint64_t parent = 0;
     int error = w->here.fs->ops->parent(w->here.fs, w->here.ino, &parent);
     if (error == 0)
-        w->here = enter_mount(w->at->fs->vfs, (struct vnode){.fs = w->here.fs, .ino = parent});
+        w->here = enter_mount((struct vnode){.fs = w->here.fs, .ino = parent});
     return error;
 }
 
@@ -181,7 +177,7 @@ static int step_name(struct walk *w, struct span name, bool last, bool slash)
         return missing(w, last);
     if (error != 0)
         return error;
-    node = enter_mount(w->at->fs->vfs, node);
+    node = enter_mount(node);
     struct file_stat st;
     error = vnode_stat(node, &st);
     if (error != 0)
