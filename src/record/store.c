@@ -380,6 +380,8 @@ int record_store_take(struct record_store *store, const struct frame *frame, int
     int error = 0;
     if (frame->number <= store->number)
         return 0;
+    if (frame->number - store->number > RECORD_AHEAD_MAX)
+        return ERR_MALFORMED;
     switch (frame->kind) {
     case FRAME_EVENT: error = take_event(store, frame); break;
     case FRAME_TTY_OPEN: error = record_casts_open(&store->casts, &frame->tty_open); break;

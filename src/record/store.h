@@ -21,6 +21,10 @@
 /* A file that a sensor sends is not kept beyond this. */
 #define RECORD_ARTEFACT_MAX ((uint64_t)256 * 1024 * 1024)
 
+/* How far a frame's number may be ahead of the last one that was written. Numbers follow each other, but
+ * when the log was taken away; one at the end of all numbers would make every later frame an old one. */
+#define RECORD_AHEAD_MAX (UINT64_C(1) << 32)
+
 struct record_options {
     uint64_t segment_max;       /* 0: RECORD_SEGMENT_MAX */
     uint64_t cast_max;          /* 0: RECORD_CAST_MAX */
@@ -56,8 +60,9 @@ int record_store_hello(struct record_store *store, uint64_t boot, int64_t now_us
  * negative error: to be tried again. */
 int record_store_lose(struct record_store *store, const char *reason_z, int64_t now_us);
 
-/* Writes what the frame holds. 0 also for one that was written before. A negative error (no space,
- * say): nothing was written; to be tried again with the same frame. */
+/* Writes what the frame holds. 0 also for one that was written before. ERR_MALFORMED: its number cannot
+ * be. Another negative error (no space, say): nothing was written; to be tried again with the same
+ * frame. */
 int record_store_take(struct record_store *store, const struct frame *frame, int64_t now_us);
 
 /* After the frames that came together: what was taken may be acknowledged. 0 or -errno. */

@@ -258,6 +258,20 @@ static void a_frame_given_again_is_written_once(void **state)
     assert_int_equal(count_in_log(f, "\"input\":\"once\""), 1);
 }
 
+/* A sensor that was taken over cannot make those that follow unheard. */
+static void a_number_far_ahead_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(take_input(f, "first"), 0);
+    f->number = UINT64_MAX - 1;
+    assert_int_equal(take_input(f, "far"), ERR_MALFORMED);
+    f->number = 1;
+    assert_int_equal(take_input(f, "second"), 0);
+    assert_int_equal(count_in_log(f, "\"input\":\"second\""), 1);
+    f->number += RECORD_AHEAD_MAX - 1; /* the log was taken away, and the sensor goes on */
+    assert_int_equal(take_input(f, "third"), 0);
+}
+
 /* The state file was not written when the recorder died: the log itself tells. */
 static void the_log_tells_the_number_when_the_state_is_old(void **state)
 {
@@ -607,6 +621,7 @@ int main(void)
         TEST(lines_are_in_the_log_with_their_numbers),
         TEST(the_directory_is_the_owners_alone),
         TEST(a_frame_given_again_is_written_once),
+        TEST(a_number_far_ahead_is_refused),
         TEST(the_log_tells_the_number_when_the_state_is_old),
         TEST(a_torn_line_is_cut_off_and_said),
         TEST(a_torn_line_of_a_living_sensor_comes_again),
