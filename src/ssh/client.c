@@ -348,10 +348,13 @@ void ssh_client_feed(struct ssh_client *c, struct span bytes)
             check(c, buffer_put_u8(&c->version, bytes.data[0]));
         bytes = span_slice(bytes, 1, bytes.len);
     }
-    while (bytes.len > 0 && c->fault_z == NULL) {
+    /* What comes after a fault is kept: it may be text that tells why. */
+    while (bytes.len > 0) {
         int n = ssh_receiver_feed(&c->receiver, bytes);
         check(c, n);
-        bytes = span_slice(bytes, n > 0 ? (size_t)n : 0, bytes.len);
+        if (n <= 0)
+            return;
+        bytes = span_slice(bytes, (size_t)n, bytes.len);
     }
 }
 
