@@ -62,7 +62,7 @@ static void one_step(struct tty *tty, struct file *f, struct cursor *c)
     case 3: (void)file_read(f, NULL, bytes, n); break;
     case 4: tty_sent(tty, n); break;
     case 5: change_modes(tty, c); break;
-    case 6: tty_modes_decode(&tty->modes, cursor_bytes(c, n)); break;
+    case 6: tty_modes_decode(&tty->modes, cursor_bytes(c, n), true); break;
     default:
         if (n == 0)
             tty_hangup(tty);

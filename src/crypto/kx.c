@@ -6,7 +6,7 @@
 #include <sodium.h>
 
 /* Private exponents for the MODP groups: twice the strength of the largest key derived. */
-enum { MODP_PRIVATE_BYTES = 64, MODP_BITS_SET_MIN = 4 };
+enum { MODP_PRIVATE_BYTES = 64 };
 
 void crypto_kx_wipe(struct crypto_kx *kx)
 {
@@ -143,17 +143,14 @@ out:
     return err;
 }
 
-/* 1 < e < p - 1, and at least four bits set, as OpenSSH asks. */
+/* 1 < e < p - 1 */
 static bool is_good_public(const BIGNUM *e, const BIGNUM *prime)
 {
     BIGNUM *last = BN_dup(prime);
     bool good =
         last && BN_sub_word(last, 1) && BN_cmp(e, BN_value_one()) > 0 && BN_cmp(e, last) < 0;
-    int bits_set = 0;
-    for (int i = 0; good && i < BN_num_bits(e) && bits_set < MODP_BITS_SET_MIN; i++)
-        bits_set += BN_is_bit_set(e, i);
     BN_free(last);
-    return good && bits_set >= MODP_BITS_SET_MIN;
+    return good;
 }
 
 static int generate_modp(struct crypto_rng *rng, uint32_t base, struct crypto_kx *kx)

@@ -67,6 +67,7 @@ struct kernel_terminal {
     struct span term; /* TERM, for the session's environment only */
     uint16_t columns, rows;
     struct span modes; /* encoded terminal modes, RFC 4254 section 8; may be empty */
+    bool keeps_speed;  /* whatever they say */
 };
 
 struct kernel_spawn {

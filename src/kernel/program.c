@@ -136,7 +136,7 @@ static int open_terminal(struct kernel *k, struct program *program, struct task 
     if (program->tty == NULL)
         return error;
     tty_set_owner(program->tty, t->creds.uid);
-    tty_modes_decode(tty_modes(program->tty), terminal->modes);
+    tty_modes_decode(tty_modes(program->tty), terminal->modes, !terminal->keeps_speed);
     tty_resize(program->tty, terminal->columns, terminal->rows);
     struct file *f = tty_open(program->tty, O_RDWR, &error);
     if (f == NULL)

@@ -33,7 +33,7 @@ struct ttys; /* all terminals of a machine */
 void tty_modes_default(struct tty_modes *modes);
 /* Applies encoded terminal modes (RFC 4254 section 8) as sshd does: speeds, characters, flags;
  * unknown opcodes are skipped, a cut list ends quietly. */
-void tty_modes_decode(struct tty_modes *modes, struct span encoded);
+void tty_modes_decode(struct tty_modes *modes, struct span encoded, bool sets_speed);
 
 /* A new terminal with the lowest free number, its master outside. `out_max` bounds what waits for
  * the line. NULL: -ENOSPC, -ENOMEM in *error. */

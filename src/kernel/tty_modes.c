@@ -129,7 +129,7 @@ static void set_flag(struct tty_modes *modes, uint8_t opcode, uint32_t value)
     }
 }
 
-void tty_modes_decode(struct tty_modes *modes, struct span encoded)
+void tty_modes_decode(struct tty_modes *modes, struct span encoded, bool sets_speed)
 {
     struct cursor c = cursor_of(encoded);
     for (;;) {
@@ -139,7 +139,7 @@ void tty_modes_decode(struct tty_modes *modes, struct span encoded)
         uint32_t value = cursor_u32(&c);
         if (c.failed)
             return;
-        if (opcode == OP_OSPEED)
+        if (opcode == OP_OSPEED && sets_speed)
             set_speed(modes, value);
         set_flag(modes, opcode, value);
         for (size_t i = 0; i < ARRAY_LEN(characters); i++)

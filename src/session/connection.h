@@ -86,7 +86,8 @@ struct session_connection {
     int64_t steps_us[SESSION_STEPS];             /* 0: not taken */
     bool steps_told;
     bool logged_in, ended;
-    bool starting; /* counted among those that have not logged in */
+    bool starting; /* among those of the host that have not logged in */
+    struct session_connection *starting_next, *starting_prev;
     struct session_account account;
     uint32_t failed_tries, login_number, recordings;
     uint64_t output_bytes, recorded_bytes;

@@ -12,8 +12,9 @@ struct session_host {
     struct event_sensor sensor;
     struct crypto_suite *suite;
     struct session_counters counters;
-    uint32_t startups;  /* connections that have not logged in */
-    struct arena arena; /* what was copied */
+    uint32_t startups;                   /* connections that have not logged in ... */
+    struct session_connection *starting; /* ... the last of them */
+    struct arena arena;                  /* what was copied */
 };
 
 #endif

@@ -1,8 +1,14 @@
 /* Channels: what is asked for on them, and the bytes between the client and the program. */
 #include "session/connection.h"
 #include "session/start.h"
+#include "ssh/profile.h"
 
 #include <string.h>
+
+static const struct ssh_profile *profile_of(const struct session_connection *c)
+{
+    return ssh_server_profile(c->host->config.ssh_server);
+}
 
 /* ---- Their lives ---- */
 
@@ -86,6 +92,7 @@ static void on_pty(struct session_connection *c, struct session_channel *ch,
         .term = arena_copy(&ch->arena, request->term),
         .columns = clamp_u16(request->columns),
         .rows = clamp_u16(request->rows),
+        .keeps_speed = !profile_of(c)->sets_speed,
         .modes = arena_copy(&ch->arena, request->modes),
     };
     /* Without memory for the texts the terminal has none. */
@@ -242,6 +249,7 @@ static int start_program(struct session_connection *c, struct session_channel *c
         .command = command,
         .image = c->host->config.image,
         .account = &c->account,
+        .profile = profile_of(c),
         .peer = &c->peer,
         .terminal = ch->has_terminal ? &ch->terminal : NULL,
         .terminal_number = ch->terminal_number,
@@ -250,8 +258,7 @@ static int start_program(struct session_connection *c, struct session_channel *c
         .client_envc = ch->variable_count,
     };
     if (kind == SESSION_START_SHELL)
-        (void)session_start_greeting(&start, c->host->config.hostname, ch->has_terminal,
-                                     &ch->greeting);
+        (void)session_start_greeting(&start, c->host->config.hostname, &ch->greeting);
     return session_start(c->kernel, &start);
 }
 
@@ -482,7 +489,7 @@ bool session_channel_pump(struct session_connection *c, uint32_t number)
     if (!ch->done)
         return moved;
     over |= ch->client_closed;
-    if (!ch->status_sent && (over || ssh_channel_status_at_once(c->ssh))) {
+    if (!ch->status_sent && (over || profile_of(c)->status_at_once)) {
         ch->status_sent = moved = true;
         send_status(c, number, ch->status);
     }

@@ -2,6 +2,7 @@
 
 #include "session/connection.h"
 #include "session/text.h"
+#include "ssh/profile.h"
 
 #include <stdlib.h>
 
@@ -39,10 +40,46 @@ void session_limit(struct session_connection *c, const char *name_z, int64_t val
     c->ended = true;
 }
 
+static void starting(struct session_connection *c)
+{
+    struct session_host *host = c->host;
+    c->starting = true;
+    c->starting_next = host->starting;
+    if (c->starting_next != NULL)
+        c->starting_next->starting_prev = c;
+    host->starting = c;
+    host->startups++;
+}
+
 void session_started(struct session_connection *c)
 {
-    c->host->startups -= c->starting;
+    if (!c->starting)
+        return;
     c->starting = false;
+    c->host->startups--;
+    *(c->starting_prev != NULL ? &c->starting_prev->starting_next : &c->host->starting) =
+        c->starting_next;
+    if (c->starting_next != NULL)
+        c->starting_next->starting_prev = c->starting_prev;
+}
+
+/* Nobody asks with so many connections that it would matter: a host that counts those of one
+ * address has few of all. */
+static uint32_t starting_from(const struct session_host *host, struct span src_ip)
+{
+    uint32_t count = 0;
+    for (const struct session_connection *c = host->starting; c != NULL; c = c->starting_next)
+        count += span_equal(c->peer.src_ip, src_ip);
+    return count;
+}
+
+static bool is_dropped(struct session_connection *c)
+{
+    const struct session_config *config = &c->host->config;
+    bool counts = ssh_server_profile(config->ssh_server)->startups_of_one > 0;
+    uint32_t of_one = counts ? starting_from(c->host, c->peer.src_ip) : 0;
+    return config->startups_limited &&
+           ssh_server_drops(config->ssh_server, c->host->startups, of_one, &c->rng);
 }
 
 /* ---- Life ---- */
@@ -104,8 +141,7 @@ static void *connection_new(struct session_host *host, const struct session_peer
     set_origin(c, peer);
     uint8_t ssh_seed[SSH_SEED_BYTES];
     crypto_rng_bytes(&c->rng, ssh_seed, sizeof(ssh_seed));
-    bool dropped = host->config.startups_limited &&
-                   ssh_server_drops(host->config.ssh_server, host->startups, &c->rng);
+    bool dropped = is_dropped(c);
     c->ssh = dropped ? ssh_new_dropped(host->config.ssh_server, ssh_seed, now_us)
                      : ssh_new(host->config.ssh_server, ssh_seed, now_us);
     crypto_wipe(ssh_seed, sizeof(ssh_seed));
@@ -119,8 +155,7 @@ static void *connection_new(struct session_host *host, const struct session_peer
     if (dropped) {
         session_put_limit(c, "MaxStartups", host->startups);
     } else {
-        c->starting = true;
-        host->startups++;
+        starting(c);
     }
     return c;
 }

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "persona/image.h"
+#include "ssh/profile.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -72,35 +73,94 @@ static void env_file(struct environment *env, const struct persona_image *image,
 
 #define SPAN_ARGS(s) (int)(s).len, (const char *)(s).data
 
-static void env_login(struct environment *env, const struct session_start *start)
+/* ---- What both set ---- */
+
+static void env_locale(struct environment *env, const struct session_start *start)
+{
+    env_file(env, start->image, "/etc/default/locale");
+}
+
+static void env_user(struct environment *env, const struct session_start *start)
 {
     const struct session_account *account = start->account;
     env_set(env, "USER=%.*s", SPAN_ARGS(account->name));
     env_set(env, "LOGNAME=%.*s", SPAN_ARGS(account->name));
     env_set(env, "HOME=%.*s", SPAN_ARGS(account->home));
+}
+
+static void env_path(struct environment *env, const struct session_start *start)
+{
     env_set(env, "PATH=%s",
-            account->uid == 0 ? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-                              : "/usr/local/bin:/usr/bin:/bin:/usr/games");
-    env_set(env, "SHELL=%.*s", SPAN_ARGS(account->shell));
+            start->account->uid == 0 ? start->profile->path_root_z : start->profile->path_z);
+}
+
+static void env_shell(struct environment *env, const struct session_start *start)
+{
+    env_set(env, "SHELL=%.*s", SPAN_ARGS(start->account->shell));
+}
+
+static void env_term(struct environment *env, const struct session_start *start)
+{
     if (start->terminal != NULL)
         env_set(env, "TERM=%.*s", SPAN_ARGS(start->terminal->term));
-    env_set(env, "XDG_SESSION_ID=%u", start->login_number);
-    env_set(env, "XDG_RUNTIME_DIR=/run/user/%u", account->uid);
-    env_set(env, "XDG_SESSION_TYPE=tty");
-    env_set(env, "XDG_SESSION_CLASS=user");
-    env_set(env, "MOTD_SHOWN=pam");
-    env_file(env, start->image, "/etc/environment");
-    env_file(env, start->image, "/etc/default/locale");
+}
+
+static void env_tty(struct environment *env, const struct session_start *start)
+{
+    if (start->terminal != NULL)
+        env_set(env, "SSH_TTY=/dev/pts/%u", start->terminal_number);
+}
+
+static void env_client(struct environment *env, const struct session_start *start)
+{
+    const struct session_peer *peer = start->peer;
+    env_set(env, "SSH_CLIENT=%.*s %u %u", SPAN_ARGS(peer->src_ip), peer->src_port, peer->dst_port);
 }
 
 static void env_connection(struct environment *env, const struct session_start *start)
 {
     const struct session_peer *peer = start->peer;
-    env_set(env, "SSH_CLIENT=%.*s %u %u", SPAN_ARGS(peer->src_ip), peer->src_port, peer->dst_port);
     env_set(env, "SSH_CONNECTION=%.*s %u %.*s %u", SPAN_ARGS(peer->src_ip), peer->src_port,
             SPAN_ARGS(peer->dst_ip), peer->dst_port);
-    if (start->terminal != NULL)
-        env_set(env, "SSH_TTY=/dev/pts/%u", start->terminal_number);
+}
+
+/* ---- sshd ---- */
+
+static void env_pam(struct environment *env, const struct session_start *start)
+{
+    env_set(env, "XDG_SESSION_ID=%u", start->login_number);
+    env_set(env, "XDG_RUNTIME_DIR=/run/user/%u", start->account->uid);
+    env_set(env, "XDG_SESSION_TYPE=tty");
+    env_set(env, "XDG_SESSION_CLASS=user");
+    env_set(env, "MOTD_SHOWN=pam");
+    env_file(env, start->image, "/etc/environment");
+    env_locale(env, start);
+}
+
+static void env_sshd(struct environment *env, const struct session_start *start)
+{
+    env_user(env, start);
+    env_path(env, start);
+    env_shell(env, start);
+    env_term(env, start);
+    env_pam(env, start);
+    env_client(env, start);
+    env_connection(env, start);
+    env_tty(env, start);
+}
+
+/* ---- dropbear: LANG is what systemd gives its services ---- */
+
+static void env_dropbear(struct environment *env, const struct session_start *start)
+{
+    env_user(env, start);
+    env_shell(env, start);
+    env_path(env, start);
+    env_locale(env, start);
+    env_term(env, start);
+    env_tty(env, start);
+    env_connection(env, start);
+    env_client(env, start);
 }
 
 /* ---- The program ---- */
@@ -152,8 +212,10 @@ int session_start(struct kernel *k, const struct session_start *start)
     arena_init(&env.arena, SESSION_START_ARENA_BYTES);
     for (size_t i = 0; i < start->client_envc; i++)
         env_put(&env, start->client_env[i]);
-    env_login(&env, start);
-    env_connection(&env, start);
+    if (start->profile->pam)
+        env_sshd(&env, start);
+    else
+        env_dropbear(&env, start);
     int rc = env.error < 0 ? env.error : spawn(k, start, &env);
     arena_fini(&env.arena);
     return rc;
@@ -196,12 +258,15 @@ static bool is_hushed(const struct session_start *start)
            persona_image_lookup(start->image, span_z(path_z)) != 0;
 }
 
-int session_start_greeting(const struct session_start *start, struct span hostname, bool cr,
+int session_start_greeting(const struct session_start *start, struct span hostname,
                            struct buffer *out)
 {
-    if (is_hushed(start))
+    bool pam = start->profile->pam, cr = start->terminal != NULL;
+    int rc = 0;
+    if (is_hushed(start) || (!pam && !cr))
         return 0;
-    int rc = put_uname(session_account_file(start->image, "/run/motd.dynamic"), hostname, cr, out);
+    if (pam)
+        rc = put_uname(session_account_file(start->image, "/run/motd.dynamic"), hostname, cr, out);
     if (rc == 0)
         rc = put_lines(session_account_file(start->image, "/etc/motd"), cr, out);
     return rc;

@@ -1,5 +1,6 @@
 /* Starting what a client asked for, as sshd starts it: the account's shell, with the environment
- * that sshd and its PAM modules leave (session.c do_setup_env, pam_systemd, pam_env, pam_motd). */
+ * that sshd and its PAM modules leave (session.c do_setup_env, pam_systemd, pam_env, pam_motd), or
+ * dropbear (svr-chansession.c execchild). */
 #ifndef SESSION_START_H
 #define SESSION_START_H
 
@@ -23,6 +24,7 @@ struct session_start {
     struct span command;
     const struct persona_image *image;
     const struct session_account *account;
+    const struct ssh_profile *profile; /* of the server: what it gives a user's program */
     const struct session_peer *peer;
     const struct kernel_terminal *terminal; /* NULL: pipes */
     uint32_t terminal_number;               /* /dev/pts/N */
@@ -35,9 +37,9 @@ struct session_start {
 int session_start(struct kernel *k, const struct session_start *start);
 
 /* What a login shell is greeted with: /run/motd.dynamic (its second word is the host's name) and
- * /etc/motd; nothing when the home has a .hushlogin. With `cr`, lines end in
- * CR LF, as a terminal shows them. Appends; 0, ERR_FULL or ERR_NOMEM. */
-int session_start_greeting(const struct session_start *start, struct span hostname, bool cr,
+ * /etc/motd, or, without PAM, /etc/motd at a terminal; nothing when the home has a .hushlogin. Lines
+ * end in CR LF where there is a terminal, as it shows them. Appends; 0, ERR_FULL or ERR_NOMEM. */
+int session_start_greeting(const struct session_start *start, struct span hostname,
                            struct buffer *out);
 
 #endif

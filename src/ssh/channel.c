@@ -234,11 +234,6 @@ static void send_end_of_writes(struct ssh *s, const struct ssh_channel *c)
     ssh_send(s);
 }
 
-bool ssh_channel_status_at_once(const struct ssh *s)
-{
-    return s->profile->status_at_once;
-}
-
 void ssh_channel_exit_status(struct ssh *s, uint32_t channel, uint32_t status)
 {
     struct ssh_channel *c = find_open(s, channel);

@@ -128,10 +128,21 @@ static bool has_numbers(const struct ssh_kex_method *method)
     return method->kind == SSH_KEX_DH || method->kind == SSH_KEX_GEX;
 }
 
+static unsigned bits_set(struct span number)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < number.len; i++)
+        count += (unsigned)__builtin_popcount(number.data[i]);
+    return count;
+}
+
 static int parse_public(struct ssh *s, struct cursor *c, struct exchange *x)
 {
     x->client_public = has_numbers(s->kex.method) ? ssh_mpint_get(c) : cursor_string(c);
-    return ssh_demand_end(s, c);
+    int err = ssh_demand_end(s, c);
+    if (err == 0 && has_numbers(s->kex.method) && bits_set(x->client_public) < s->profile->dh_bits)
+        err = ssh_fault(s, "public value with few bits set");
+    return err;
 }
 
 /* Our key and the secret shared with the client's, as bytes. */

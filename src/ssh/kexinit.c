@@ -169,7 +169,8 @@ static int read_markers(struct ssh *s, struct span kex_list, struct span hostkey
         if (i == ARRAY_LEN(rsa_z) - 1 || ssh_names_has(hostkey_list, span_z(rsa_z[i])))
             kex->rsa_signature = ssh_signature_find(span_z(rsa_z[i]));
     kex->wants_ext_info = ssh_names_has(kex_list, span_z("ext-info-c"));
-    kex->strict = ssh_names_has(kex_list, span_z("kex-strict-c-v00@openssh.com"));
+    kex->strict = ssh_names_has(kex_list, span_z("kex-strict-c-v00@openssh.com")) &&
+                  ssh_names_has(span_z(s->server->kex_z), span_z("kex-strict-s-v00@openssh.com"));
     if (kex->strict && s->packet.sequence != 0)
         return ssh_fault_disconnect(s, "strict KEX violation: KEXINIT was not the first packet");
     return 0;

@@ -66,6 +66,7 @@ struct ssh_profile {
     bool ping; /* ping@openssh.com: PING is answered with PONG, from 192 on no number is bad */
     const struct ssh_profile_compat *compat; /* ends with a NULL pattern */
 
+    unsigned dh_bits;  /* that are set in a client's public number at least */
     unsigned rsa_bits; /* of the host key that the system makes */
     const char *hostkey_before_z,
         *hostkey_after_z; /* around rsa, ecdsa, ed25519: its file's name */
@@ -96,6 +97,11 @@ struct ssh_profile {
     bool hides_typing;          /* IGNORE messages while a terminal does not echo */
     bool x11, agent;            /* forwarding is promised */
 
+    /* How a user's program starts. */
+    const char *path_root_z, *path_z; /* PATH */
+    bool pam;        /* it sets variables of its own, and greets a shell without a terminal too */
+    bool sets_speed; /* of a terminal, as the client says it */
+
     /* Types of service (RFC 1349) from the first program on: with a terminal or X11, and without. */
     uint8_t tos_interactive, tos_bulk;
 
@@ -104,6 +110,7 @@ struct ssh_profile {
     /* MaxStartups: clients that have not logged in; from `begin` on new ones are dropped with a
      * chance of `rate` percent, which rises to all at `full`. 0: never. */
     uint32_t startups_begin, startups_rate, startups_full;
+    uint32_t startups_of_one;    /* more than so many of one address are dropped; 0: never */
     const char *startups_text_z; /* what a dropped one is told */
 
     /* Blocks after which the server asks for new keys; 0: by the cipher, as OpenSSH does. */

@@ -60,8 +60,10 @@ const struct ssh_profile ssh_profile_dropbear_2022_83 = {
     .window_at_open = true,
     .open_refused_z = "",
     .agent = true,
-    /* All beyond 30 clients without a login; the 5 of one address are not counted. */
+    .path_root_z = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    .path_z = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games",
     .startups_begin = 30,
     .startups_full = 30,
+    .startups_of_one = 5,
     .startups_text_z = "",
 };

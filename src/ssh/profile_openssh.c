@@ -92,12 +92,14 @@ static const char *const env_z[] = {"LANG", "LC_*", NULL};
              "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,"                        \
              "hmac-sha1-etm@openssh.com,umac-64@openssh.com,umac-128@openssh.com,"                 \
              "hmac-sha2-256,hmac-sha2-512,hmac-sha1",                                              \
-    .compression_z = "none,zlib@openssh.com", .compat = compat, .rsa_bits = 3072,                  \
+    .compression_z = "none,zlib@openssh.com", .compat = compat, .dh_bits = 4, .rsa_bits = 3072,    \
     .hostkey_before_z = "ssh_host_", .hostkey_after_z = "_key",                                    \
     .auth_methods_z = "publickey,password", .auth_tries_max = 6, .password_max_bytes = 1024,       \
     .login_grace_ms = 120 * 1000, .alive_count_max = 3, .env_patterns_z = env_z,                   \
     .subsystems_z = "sftp", .sessions_max = 10, .window_bytes = 2 * 1024 * 1024,                   \
-    .packet_bytes = 32 * 1024, .x11 = true, .agent = true, .tos_interactive = 0x10,                \
+    .packet_bytes = 32 * 1024, .x11 = true, .agent = true, .pam = true, .sets_speed = true,        \
+    .path_root_z = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",                 \
+    .path_z = "/usr/local/bin:/usr/bin:/bin:/usr/games", .tos_interactive = 0x10,                  \
     .tos_bulk = 0x08, .startups_begin = 10, .startups_rate = 30, .startups_full = 100,             \
     .startups_text_z = "Exceeded MaxStartups\r\n", WAITS
 
@@ -171,22 +173,31 @@ const struct ssh_profile ssh_profile_openssh_8_4p1 = {
     .user_keys_z = USER_KEYS ",ssh-rsa",
 };
 
-/* ---- 8.2p1 of Ubuntu 20.04, with the strict key exchange of its update ---- */
+/* ---- 8.2p1 as released, with Ubuntu 20.04's defaults and version line; and Ubuntu's package, with
+ * the strict key exchange of its update ---- */
 
 static const struct ssh_profile_pair extensions_8_2p1[] = {
     {"server-sig-algs", SIGNATURES_8},
     {NULL, NULL},
 };
 
+#define COMMON_8_2P1                                                                          \
+    COMMON, .version_z = "SSH-2.0-OpenSSH_8.2p1 Ubuntu-4ubuntu0.13",                          \
+            .hostkey_z = "rsa-sha2-512,rsa-sha2-256,ssh-rsa,ecdsa-sha2-nistp256,ssh-ed25519", \
+            .extensions = extensions_8_2p1, .user_keys_z = USER_KEYS ",ssh-rsa",              \
+            .service_loose = true
+
 const struct ssh_profile ssh_profile_openssh_8_2p1 = {
-    COMMON,
+    COMMON_8_2P1,
     .name_z = "openssh-8.2p1",
-    .title_z = "OpenSSH 8.2p1 of Ubuntu 20.04",
-    .compared_z = "the public release 8.2p1, not Ubuntu's package",
-    .version_z = "SSH-2.0-OpenSSH_8.2p1 Ubuntu-4ubuntu0.13",
+    .title_z = "OpenSSH 8.2p1 as released, with the defaults of Ubuntu 20.04",
+    .compared_z = "that release, by records",
+    .kex_z = KEX_CLASSIC,
+};
+
+const struct ssh_profile ssh_profile_openssh_8_2p1_ubuntu = {
+    COMMON_8_2P1,
+    .name_z = "openssh-8.2p1-ubuntu",
+    .title_z = "OpenSSH 8.2p1 of Ubuntu 20.04, with strict key exchange",
     .kex_z = KEX_CLASSIC "," KEX_STRICT,
-    .hostkey_z = "rsa-sha2-512,rsa-sha2-256,ssh-rsa,ecdsa-sha2-nistp256,ssh-ed25519",
-    .extensions = extensions_8_2p1,
-    .user_keys_z = USER_KEYS ",ssh-rsa",
-    .service_loose = true,
 };

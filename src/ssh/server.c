@@ -153,9 +153,17 @@ void ssh_server_set_waits(struct ssh_server *server, bool on)
     server->waits = on;
 }
 
-bool ssh_server_drops(const struct ssh_server *server, uint32_t startups, struct crypto_rng *rng)
+const struct ssh_profile *ssh_server_profile(const struct ssh_server *server)
+{
+    return server->profile;
+}
+
+bool ssh_server_drops(const struct ssh_server *server, uint32_t startups, uint32_t of_one,
+                      struct crypto_rng *rng)
 {
     const struct ssh_profile *p = server->profile;
+    if (p->startups_of_one > 0 && of_one >= p->startups_of_one)
+        return true;
     if (p->startups_full == 0 || startups < p->startups_begin)
         return false;
     if (startups >= p->startups_full)

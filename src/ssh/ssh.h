@@ -38,6 +38,7 @@ enum { SSH_HOSTKEYS_MAX = 4, SSH_SEED_BYTES = 32 };
 struct ssh_server *ssh_server_new(const struct ssh_profile *profile, const struct span *keys_pem,
                                   size_t key_count, int *err);
 void ssh_server_free(struct ssh_server *server);
+const struct ssh_profile *ssh_server_profile(const struct ssh_server *server);
 
 /* Before the first connection: the contents of the persona's /etc/ssh/moduli, borrowed as long as
  * the server lives. Without them (or with none usable) group exchange is not offered. 0 or
@@ -52,10 +53,11 @@ void ssh_server_set_key_log(struct ssh_server *server, bool on);
  * profile's waits). Off by default. */
 void ssh_server_set_waits(struct ssh_server *server, bool on);
 
-/* Whether a new client is to be dropped while `startups` others have not logged in yet (sshd_config,
- * MaxStartups; sshd.c, should_drop_connection). */
+/* Whether a new client is to be dropped while `startups` others have not logged in yet, `of_one` of
+ * them from its address (sshd_config, MaxStartups; sshd.c, should_drop_connection). */
 struct crypto_rng;
-bool ssh_server_drops(const struct ssh_server *server, uint32_t startups, struct crypto_rng *rng);
+bool ssh_server_drops(const struct ssh_server *server, uint32_t startups, uint32_t of_one,
+                      struct crypto_rng *rng);
 
 /* ---- One connection ---- */
 
@@ -307,13 +309,11 @@ void ssh_channel_consumed(struct ssh *s, uint32_t channel, size_t n);
 
 /* The program ended: the order of a real server is ssh_channel_eof, ssh_channel_exit_status (or
  * _signal), ssh_channel_close; when output waits for window, or is held open by another process, the
- * status comes first (ssh_channel_status_at_once). It adds eow@openssh.com as OpenSSH does. Each is sent at most once,
+ * status comes first (the profile's status_at_once). It adds eow@openssh.com as OpenSSH does. Each is sent at most once,
  * and not when the protocol forbids it by then.
  * ssh_channel_eof is false while the client's window is full: a real server finds the end only when
  * it reads on. SSH_EVENT_CHANNEL_WINDOW tells when to try again. */
 bool ssh_channel_eof(struct ssh *s, uint32_t channel);
-/* Whether the status is due as soon as the program ends, even while its output waits. */
-bool ssh_channel_status_at_once(const struct ssh *s);
 void ssh_channel_exit_status(struct ssh *s, uint32_t channel, uint32_t status);
 
 /* `signal_z` without SIG ("TERM"). */

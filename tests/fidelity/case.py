@@ -1,13 +1,15 @@
 """Cases as text: what a client does to a server, a line a step. README.md says what the lines mean;
 here they are read (`read_cases`) and played (`play`)."""
+import contextlib
 import dataclasses
 import itertools
 import re
+import socket
 import time
 
-from ciphers import KEY_BLOBS, group_prime, sign, signature_is_good
-from client import Client, Options
-from wire import Reader, mpint, string, u32
+from ciphers import KEY_BLOBS, sign, signature_is_good
+from client import ANSWER_S, Client, Options
+from wire import Reader, mpint, quote, string, u32
 
 TOKEN = re.compile(r'''"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|(\S+)''')
 PAUSE_S, QUIET_S = 0.12, 0.35  # to see whether a step closed the connection; at the end
@@ -21,7 +23,10 @@ class Case:
     steps: list = dataclasses.field(default_factory=list)  # (word, rest of the line)
 
     def runs_program(self):
-        return any('"exec"' in rest or '"sftp"' in rest for _, rest in self.steps)
+        return any(re.search('"(exec|shell|sftp)"', rest) for _, rest in self.steps)
+
+    def needs_the_server_alone(self):
+        return any(word == "crowd" for word, _ in self.steps)
 
     def play(self, server, patience=1.0):
         return play(self, server, patience)
@@ -114,8 +119,10 @@ def word_bytes(word, client, so_far):
 
 def named_bytes(name, client, so_far):
     """@user, @password; @key-TYPE of the client, @host-TYPE of the server; @sign-ALGORITHM over the
-    message so far, @badsign-ALGORITHM the same with one bit wrong."""
+    message so far, @badsign-ALGORITHM the same with one bit wrong; @server-line, the bytes alone."""
     kind, _, which = name.partition("-")
+    if name == "server-line":
+        return client.server_line
     if kind == "key":
         return string(KEY_BLOBS[which])
     if kind == "host":
@@ -149,13 +156,23 @@ def compose(text, client):
     return stack[0], how
 
 
+def first_read(connection):
+    with contextlib.suppress(OSError):
+        return connection.recv(1000)
+    return b"reset"
+
+
+def is_greeting(line):
+    return line.startswith(b"SSH-2.0-")
+
+
 # ---- Playing -------------------------------------------------------------------------------------
 
 class Player:
     def __init__(self, case, server, patience):
         self.case = case
         self.client = Client(server, Options(**case.options), patience)
-        self.pending = b""
+        self.pending, self.over = b"", False
 
     def flush(self):
         if self.pending:
@@ -168,6 +185,14 @@ class Player:
 
     def do_send(self, text):  # >
         self.pending += self.sealed(text)
+
+    def do_line(self, _):
+        self.client.read_line()
+
+    def do_hello(self, text):
+        line = compose(text, self.client)[0]
+        self.client.options.version = line.decode("latin-1")
+        self.pending += line + b"\r\n"
 
     def do_raw(self, text):  # >>
         self.pending += compose(text, self.client)[0]
@@ -182,14 +207,12 @@ class Player:
 
     def do_init(self, text):
         """Without tokens a good value; %p-1 and its like count from the prime of the group."""
-        own = None
-        if text.startswith("%p"):
-            self.client.agreed = self.client.choose()
-            prime = group_prime(2048)
-            own = mpint(prime + int(text[2:] or "0"))
-        elif text:
-            own = compose(text, self.client)[0]
-        self.client.init(own)
+        def own(exchange):
+            if text.startswith("%p"):
+                return mpint(exchange.prime + int(text[2:] or "0"))
+            return compose(text, self.client)[0]
+
+        self.client.init(own if text else None)
 
     def do_reply(self, _):
         self.client.reply()
@@ -198,7 +221,8 @@ class Player:
         self.client.new_keys(b"\x15" + compose(text, self.client)[0])
 
     def do_exchange(self, text):
-        self.client.run_exchange(**read_options(text))
+        if not self.client.run_exchange(**read_options(text)):
+            self.client.settle(1.2)
 
     def do_sleep(self, text):
         self.client.settle(float(text))
@@ -218,6 +242,25 @@ class Player:
     def do_record(self, _):
         self.client.settle(0.1)
         self.client.recording = True
+
+    def do_leave(self, _):
+        self.client.leaves = True
+
+    def do_announced(self, _):
+        self.over = not self.client.announced
+
+    def do_crowd(self, text):
+        """So many connections, this one included: whether the first ten are let in, and what those
+        are told that are not."""
+        self.client.read_line()
+        others = [socket.create_connection(("127.0.0.1", self.client.port), ANSWER_S)
+                  for _ in range(int(text) - 1)]
+        told = [self.client.server_line] + [first_read(other) for other in others]
+        for other in others:
+            other.close()
+        self.client.seen = [f"FIRST TEN {all(map(is_greeting, told[:10]))}",
+                            *sorted({f"OTHERS {quote(line)}" for line in told if not is_greeting(line)})]
+        self.client.buffer, self.over = b"", True
 
     def do_say(self, text):
         self.client.note(f"-- {text}")
@@ -241,7 +284,8 @@ class Player:
             self.client.note(f"SIGNED {name.decode()}")
 
     def do_proof(self, text):
-        """Whether the last message proves that the server has this host key."""
+        """Whether the answer proves that the server has this host key."""
+        self.client.wait(["REQUEST_SUCCESS", "REQUEST_FAILURE"])
         key = self.client.host_keys[text]
         signed = string(b"hostkeys-prove-00@openssh.com") + string(self.client.session_id) + string(key)
         try:
@@ -250,24 +294,26 @@ class Player:
             good = False
         self.client.note(f"PROOF {good}")
 
-    ACTIONS = {">": do_send, "+": do_send, ">>": do_raw, "+>": do_raw}
+    ACTIONS = {">": do_send, ">>": do_raw}
 
     def play(self):
         client = self.client
         client.go(self.case.place)
         for word, rest in self.case.steps:
-            if word not in ("+", "+>"):
+            if not word.startswith("+"):
                 self.flush()
                 if client.sent_at and word in (">", ">>", "kexinit", "init", "shut"):
                     client.settle(PAUSE_S)
-            if client.end:
+            if client.end or self.over:
                 break
+            word = word.removeprefix("+") or ">"
             action = self.ACTIONS.get(word) or getattr(type(self), f"do_{word}")
             action(self, rest)
         self.flush()
-        client.recording = True
-        client.settle(QUIET_S)
-        client.mark()
+        if not self.over:
+            client.recording = True
+            client.settle(QUIET_S)
+            client.mark()
         return client.finish()
 
 

@@ -31,6 +31,7 @@ class Options:
     comp: str = "none"
     comp_sc: str = ""
     lang: str = ""
+    after: str = ""  # more bytes than a KEXINIT has
     sizes: str = "2048,3072,8192"  # of group exchange
     follows: int = 0
     reserved: int = 0
@@ -60,6 +61,7 @@ class Client:
         self.server_line = b""
         self.own_kexinit = self.server_kexinit = None
         self.strict = self.logged_in = self.new_keys_seen = self.exchanging = False
+        self.announced = self.leaves = False
         self.session_id, self.host_keys, self.texts = b"", {}, {}
         self.exchange, self.agreed, self.group_hash = None, None, b""
         self.sent_at = self.heard_at = 0.0
@@ -195,6 +197,7 @@ class Client:
             if "zlib@openssh.com" in (self.agreed or ()):
                 self.inflate, self.deflate = zlib.decompressobj(), zlib.compressobj(6)
         elif number == 80 and b"hostkeys-00" in payload[:30]:
+            self.announced = True
             reader = Reader(payload[1:])
             reader.string(), reader.byte()
             while reader.at < len(reader.data):
@@ -254,7 +257,7 @@ class Client:
         options = dataclasses.replace(self.options, **changes)
         self.asked = options
         payload = (b"\x14" + secrets.token_bytes(16) + b"".join(map(string, options.lists()))
-                   + bytes([options.follows]) + u32(options.reserved))
+                   + bytes([options.follows]) + u32(options.reserved) + options.after.encode())
         self.own_kexinit = payload
         self.exchanging = True
         return payload
@@ -274,7 +277,7 @@ class Client:
         return None if None in chosen else chosen
 
     def init(self, own=None):
-        """The first message of the exchange; `own`: a public value instead of a good one."""
+        """The first message of the exchange; `own(exchange)` gives another value than a good one."""
         self.agreed = self.choose() or self.agreed
         kex = self.agreed[0]
         self.group_hash = b""
@@ -291,7 +294,7 @@ class Client:
             self.exchange = ciphers.Group(prime, generator, 33)
             self.group_hash = sizes + mpint(prime) + mpint(generator)
         self.send((b"\x20" if self.group_hash else b"\x1e")
-                  + (self.exchange.public if own is None else own))
+                  + (own(self.exchange) if own else self.exchange.public))
 
     def reply(self):
         """Reads the server's half and makes the keys; false when it never came."""
@@ -362,15 +365,24 @@ class Client:
         self.recording = False
         for name, step in PLACES:
             step(self)
-            if name == place:
+            if name == place or self.end:
                 break
         self.recording = True
+        self.reads.clear()
         if self.end:
             self.note(f"NEVER REACHED {place}")
 
     def say_version(self):
         self.write(self.options.version.encode("latin-1") + b"\r\n")
         self.wait(["KEXINIT"])
+
+    def make_keys(self):
+        if not self.choose():
+            self.settle(1.2)
+            return
+        self.init()
+        if self.reply():
+            self.new_keys()
 
     def ask_service(self):
         self.send(b"\x05" + string(b"ssh-userauth"))
@@ -393,7 +405,7 @@ class Client:
 
     def mark(self):
         """A request that is answered after all that came before it: nothing more is to come."""
-        if self.logged_in and not self.end and not self.exchanging:
+        if self.logged_in and not self.end and not self.exchanging and not self.leaves:
             self.send(b"\x50" + string(b"keepalive@openssh.com") + b"\1")
             self.wait(["REQUEST_FAILURE", "UNIMPLEMENTED"])
 
@@ -413,7 +425,7 @@ PLACES = [
     ("line", Client.read_line),
     ("version", Client.say_version),
     ("kexinit", lambda client: client.send(client.kexinit())),
-    ("keys", lambda client: client.init() or (client.reply() and client.new_keys())),
+    ("keys", Client.make_keys),
     ("service", Client.ask_service),
     ("login", Client.log_in),
     ("session", Client.open_session),

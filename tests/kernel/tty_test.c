@@ -308,13 +308,13 @@ static void modes_come_over_ssh(void **state)
     struct tty_modes modes, plain;
     tty_modes_default(&modes);
     tty_modes_default(&plain);
-    tty_modes_decode(&modes, span_of(encoded, sizeof(encoded)));
+    tty_modes_decode(&modes, span_of(encoded, sizeof(encoded)), true);
     assert_int_equal(modes.cc[TTY_VERASE], 8);
     assert_int_equal(modes.iflag, plain.iflag | TTY_IUTF8);
     assert_int_equal(modes.lflag, plain.lflag & ~(uint32_t)TTY_ECHO);
     assert_int_equal(modes.cflag, plain.cflag);
     for (size_t n = 0; n < sizeof(encoded); n++) /* cut anywhere: what is whole counts */
-        tty_modes_decode(&plain, span_of(encoded, n));
+        tty_modes_decode(&plain, span_of(encoded, n), true);
     assert_memory_equal(&modes, &plain, sizeof(modes));
 }
 

@@ -116,7 +116,8 @@ static void what_is_wrong_is_said_with_its_line(void **state)
                    "dots and inner hyphens, not \"a b\"");
     assert_refused(config, "ssh: {profile: openssh-1.2.27}\n",
                    "f.yaml:1: key \"ssh.profile\": expected one of openssh-9.2p1 openssh-9.6p1 "
-                   "openssh-8.4p1 openssh-8.2p1 dropbear-2022.83, not \"openssh-1.2.27\"");
+                   "openssh-8.4p1 openssh-8.2p1 openssh-8.2p1-ubuntu dropbear-2022.83, not "
+                   "\"openssh-1.2.27\"");
     assert_refused(config, "data: a\n---\ndata: b\n", "f.yaml:3: a second document");
 }
 

@@ -197,6 +197,78 @@ static void a_hushed_login_has_no_greeting(void **state)
     finish(&h, &v);
 }
 
+/* ---- The same of dropbear ---- */
+
+static void start_dropbear(struct visit_host *h, struct visit *v, void **state)
+{
+    visit_host_init_as(h, &ssh_profile_dropbear_2022_83, *state, NULL, NULL);
+    visit_init(v, h, VISIT_WHOLE, 1);
+    visit_pump(v);
+    visit_login(v, "root", "123456");
+    visit_say(v, "5a \"session\" #0 #2097152 #32768");
+}
+
+static void dropbear_gives_variables_of_its_own(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start_dropbear(&h, &v, state);
+    visit_say(&v, "62 #0 \"pty-req\" 01 \"vt100\" #80 #24 #0 #0 \"\"");
+    visit_say(&v, "62 #0 \"exec\" 01 \"env\"");
+    check_text(&v.output, "0:0 /bin/bash /root\n"
+                          "USER=root\nLOGNAME=root\nHOME=/root\nSHELL=/bin/bash\n"
+                          "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
+                          "LANG=C.UTF-8\nTERM=vt100\nSSH_TTY=/dev/pts/0\n"
+                          "SSH_CONNECTION=192.0.2.7 40000 203.0.113.87 22\n"
+                          "SSH_CLIENT=192.0.2.7 40000 22\n");
+    finish(&h, &v);
+}
+
+static void dropbear_greets_a_terminal_alone(void **state)
+{
+    for (int terminal = 0; terminal < 2; terminal++) {
+        struct visit_host h;
+        struct visit v;
+        start_dropbear(&h, &v, state);
+        if (terminal)
+            visit_say(&v, "62 #0 \"pty-req\" 01 \"vt100\" #80 #24 #0 #0 \"\"");
+        visit_say(&v, "62 #0 \"shell\" 01");
+        check_text(&v.output, terminal ? "\r\nWelcome.\r\n$ " : "$ ");
+        finish(&h, &v);
+    }
+}
+
+/* Whether a client of this address would be given the version line. */
+static bool is_let_in(struct visit_host *h, const char *address_z)
+{
+    const struct session_peer peer = {.src_ip = span_z(address_z),
+                                      .dst_ip = span_z("203.0.113.87")};
+    const struct service *service = &session_ssh_service;
+    void *self = service->new (h->host, &peer, (const uint8_t[32]){9}, 1);
+    bool in = service->out(self).len > 0;
+    service->free(self);
+    return in;
+}
+
+static void dropbear_lets_five_of_one_address_wait(void **state)
+{
+    struct visit_host h;
+    struct visit v[5];
+    visit_host_init_as(&h, &ssh_profile_dropbear_2022_83, *state, NULL, NULL);
+    for (uint8_t i = 0; i < ARRAY_LEN(v); i++) {
+        assert_true(is_let_in(&h, "192.0.2.7"));
+        visit_init(&v[i], &h, VISIT_WHOLE, i);
+        visit_pump(&v[i]);
+    }
+    assert_false(is_let_in(&h, "192.0.2.7"));
+    assert_true(is_let_in(&h, "192.0.2.70"));
+    visit_login(&v[2], "root", "123456");
+    assert_true(is_let_in(&h, "192.0.2.7"));
+    for (size_t i = 0; i < ARRAY_LEN(v); i++)
+        visit_fini(&v[i]);
+    visit_host_fini(&h);
+}
+
 /* ---- Logins ---- */
 
 static void a_wrong_password_is_refused_and_a_right_one_opens(void **state)
@@ -578,6 +650,9 @@ int main(int argc, char **argv)
         cmocka_unit_test_prestate(another_account_has_its_own_identity, image),
         cmocka_unit_test_prestate(without_home_and_shell_it_is_the_root_folder_and_sh, image),
         cmocka_unit_test_prestate(a_hushed_login_has_no_greeting, image),
+        cmocka_unit_test_prestate(dropbear_gives_variables_of_its_own, image),
+        cmocka_unit_test_prestate(dropbear_greets_a_terminal_alone, image),
+        cmocka_unit_test_prestate(dropbear_lets_five_of_one_address_wait, image),
         cmocka_unit_test_prestate(a_wrong_password_is_refused_and_a_right_one_opens, image),
         cmocka_unit_test_prestate(the_sixth_failure_ends_the_connection, image),
         cmocka_unit_test_prestate(an_account_that_the_machine_lacks_is_refused, image),

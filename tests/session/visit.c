@@ -22,14 +22,22 @@ static const int64_t start_us = INT64_C(1795302000000000); /* 2026-11-21T23:00:0
 void visit_host_init(struct visit_host *h, const struct persona_image *image,
                      const struct session_limits *limits, struct cpu_code *code)
 {
+    visit_host_init_as(h, &ssh_profile_openssh_9_2p1, image, limits, code);
+}
+
+void visit_host_init_as(struct visit_host *h, const struct ssh_profile *profile,
+                        const struct persona_image *image, const struct session_limits *limits,
+                        struct cpu_code *code)
+{
     int err;
     uint32_t line;
     h->policy = session_policy_new(span_z(session_policy_default_z), &err, &line);
-    keys_ring_init(&h->ring, &ssh_profile_openssh_9_2p1);
+    keys_ring_init(&h->ring, profile);
     const struct session_config config = {
         .image = image,
         .code = code,
         .ssh_server = h->ring.server,
+        .startups_limited = true,
         .policy = h->policy,
         .limits = limits != NULL ? *limits : session_limits_default,
         .sensor_name = span_z("sensor"),

@@ -21,6 +21,10 @@ struct visit_host {
 /* `limits` NULL: the default ones. */
 void visit_host_init(struct visit_host *h, const struct persona_image *image,
                      const struct session_limits *limits, struct cpu_code *code);
+/* The same with another SSH server than the default one. */
+void visit_host_init_as(struct visit_host *h, const struct ssh_profile *profile,
+                        const struct persona_image *image, const struct session_limits *limits,
+                        struct cpu_code *code);
 void visit_host_fini(struct visit_host *h);
 
 struct visit {

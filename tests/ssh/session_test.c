@@ -585,7 +585,7 @@ static void new_clients_are_dropped_as_max_startups_says(void **state)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         uint32_t dropped = 0;
         for (unsigned n = 0; n < TIMES; n++)
-            dropped += ssh_server_drops(server, rows[i].startups, &rng);
+            dropped += ssh_server_drops(server, rows[i].startups, 0, &rng);
         assert_in_range(dropped, rows[i].least, rows[i].most);
     }
     struct ssh *s = ssh_new_dropped(server, seed, 0);
