@@ -365,14 +365,15 @@ int64_t task_read_z(struct task *t, uint64_t addr, char *out_z, size_t size)
 int task_read_u32(struct task *t, uint64_t addr, uint32_t *value)
 {
     int error = task_read(t, addr, value, sizeof(*value));
-    if (error == 0)
+    if (error == 0 && addr < ABI_WINDOW)
         *value = abi_swap32(task_abi(t), *value);
     return error;
 }
 
 int task_write_u32(struct task *t, uint64_t addr, uint32_t value)
 {
-    value = abi_swap32(task_abi(t), value);
+    if (addr < ABI_WINDOW) /* there our own order rules */
+        value = abi_swap32(task_abi(t), value);
     return task_write(t, addr, &value, sizeof(value));
 }
 
