@@ -89,13 +89,3 @@ struct span arena_copy(struct arena *a, struct span bytes)
     memcpy(mem, bytes.data, bytes.len);
     return span_of(mem, bytes.len);
 }
-
-char *arena_copy_z(struct arena *a, struct span bytes)
-{
-    if (bytes.len == SIZE_MAX)
-        return NULL;
-    char *mem = arena_alloc(a, bytes.len + 1);
-    if (mem && bytes.len)
-        memcpy(mem, bytes.data, bytes.len);
-    return mem;
-}

@@ -27,7 +27,4 @@ void *arena_alloc(struct arena *a, size_t size);
  * {NULL, 0} for a non-empty argument. */
 struct span arena_copy(struct arena *a, struct span bytes);
 
-/* A NUL-terminated copy. NULL on failure. */
-char *arena_copy_z(struct arena *a, struct span bytes);
-
 #endif

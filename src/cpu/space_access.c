@@ -92,7 +92,9 @@ static uint64_t granules_of(uint64_t addr, unsigned n)
     return (~UINT64_C(0) >> (63 - (last - first))) << first;
 }
 
-int cpu_space_open_for_write(struct cpu_space *space, uint64_t addr, unsigned n, uint8_t **host)
+/* `n` bytes of one page, made ready to be written whatever the protection says. 0, -EFAULT,
+ * -ENOMEM. */
+static int open_for_write(struct cpu_space *space, uint64_t addr, unsigned n, uint8_t **host)
 {
     uint64_t page = addr - addr % CPU_PAGE_BYTES;
     const struct cpu_entry *e;
@@ -132,7 +134,7 @@ int cpu_space_translate(struct cpu_space *space, uint64_t addr, unsigned n, unsi
     if (!allowed)
         return -EACCES;
     if (access == CPU_WRITE)
-        return cpu_space_open_for_write(space, addr, n, host);
+        return open_for_write(space, addr, n, host);
     tlb_fill(space->tlb.read, addr, e->host);
     *host = e->host + addr % CPU_PAGE_BYTES;
     return 0;
@@ -250,7 +252,7 @@ int cpu_space_write(struct cpu_space *space, uint64_t addr, const void *bytes, s
 
 int cpu_space_poke(struct cpu_space *space, uint64_t addr, const void *bytes, size_t len)
 {
-    return copy_in(space, addr, bytes, len, cpu_space_open_for_write);
+    return copy_in(space, addr, bytes, len, open_for_write);
 }
 
 int64_t cpu_space_read_z(struct cpu_space *space, uint64_t addr, char *out_z, size_t size)

@@ -33,8 +33,5 @@ void cpu_tlb_clear(struct cpu_tlb_entry *table);
 void cpu_tlb_clear_page(struct cpu_tlb_entry *table, uint64_t page);
 /* Gives the entry a frame of its own with the same bytes. The leaf must be owned. 0, -ENOMEM. */
 int cpu_space_give_frame(struct cpu_space *space, struct cpu_leaf *leaf, unsigned index);
-/* `n` bytes of one page, made ready to be written whatever the protection says. 0, -EFAULT,
- * -ENOMEM. */
-int cpu_space_open_for_write(struct cpu_space *space, uint64_t addr, unsigned n, uint8_t **host);
 
 #endif

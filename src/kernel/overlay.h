@@ -98,8 +98,6 @@ int overlay_inode_new(struct overlay *o, const struct fs_new *new, struct inode 
 int overlay_charge_node(struct overlay *o); /* one name or inode more: 0 or -ENOSPC */
 
 /* ---- Contents (overlay_data.c) ---- */
-int64_t overlay_write(struct overlay *o, struct inode *i, const void *bytes, size_t len,
-                      int64_t at);
 int overlay_resize(struct overlay *o, struct inode *i, int64_t size);
 void overlay_drop_pages(struct overlay *o, struct inode *i, uint64_t from);
 uint64_t overlay_blocks(const struct inode *i); /* of 512 bytes */

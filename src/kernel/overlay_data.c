@@ -188,7 +188,8 @@ static size_t write_pages(struct overlay *o, struct inode *i, const uint8_t *byt
     return done;
 }
 
-int64_t overlay_write(struct overlay *o, struct inode *i, const void *bytes, size_t len, int64_t at)
+static int64_t write_bytes(struct overlay *o, struct inode *i, const void *bytes, size_t len,
+                           int64_t at)
 {
     if (len == 0)
         return 0;
@@ -249,7 +250,7 @@ static int64_t file_op_read(struct file *f, struct task *t, void *out, size_t le
 static int64_t file_op_write(struct file *f, struct task *t, const void *bytes, size_t len,
                              int64_t at)
 {
-    int64_t n = overlay_write(overlay_of(f->node.fs), f->object, bytes, len, at);
+    int64_t n = write_bytes(overlay_of(f->node.fs), f->object, bytes, len, at);
     if (n > 0)
         file_changed(f, t);
     return n;

@@ -55,7 +55,8 @@ int64_t sys_wait_file(struct task *t, const struct file *f)
     return (f->flags & O_NONBLOCK) != 0 ? -EAGAIN : task_wait(t, f->key);
 }
 
-uint32_t sys_status_flags(uint32_t flags)
+/* Those that stay with a description, of those open(2) was given. */
+static uint32_t status_flags(uint32_t flags)
 {
     return flags & ~(uint32_t)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
 }
@@ -74,7 +75,7 @@ static int64_t open_at(struct task *t, uint64_t dirfd, uint64_t addr, uint32_t f
     if (error != 0)
         return error;
     if ((flags & O_PATH) == 0)
-        f->flags = sys_status_flags(f->flags) | 0100000; /* O_LARGEFILE */
+        f->flags = status_flags(f->flags) | 0100000; /* O_LARGEFILE */
     return sys_install(t, f, (flags & O_CLOEXEC) != 0);
 }
 

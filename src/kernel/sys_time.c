@@ -89,7 +89,8 @@ static int64_t other_clock(const struct task *t, int clock, int64_t *ns)
     return 0;
 }
 
-int64_t time_clock_ns(struct task *t, int clock, int64_t *ns)
+/* A clock's time now; -EINVAL for a clock that is not there. */
+static int64_t clock_ns(struct task *t, int clock, int64_t *ns)
 {
     const struct kernel *k = t->kernel;
     if (clock < 0)
@@ -136,7 +137,7 @@ int time_write_rusage(struct task *t, uint64_t addr, uint64_t instructions)
 int64_t sys_clock_gettime(struct task *t, const uint64_t arg[6])
 {
     int64_t ns;
-    int64_t error = time_clock_ns(t, (int)arg[0], &ns);
+    int64_t error = clock_ns(t, (int)arg[0], &ns);
     return error != 0 ? error : time_write_timespec(t, arg[1], ns);
 }
 
@@ -144,7 +145,7 @@ int64_t sys_clock_getres(struct task *t, const uint64_t arg[6])
 {
     int64_t ns;
     int clock = (int)arg[0];
-    int64_t error = time_clock_ns(t, clock, &ns);
+    int64_t error = clock_ns(t, clock, &ns);
     if (error != 0 || arg[1] == 0)
         return error;
     bool is_coarse = clock == CLOCK_REALTIME_COARSE || clock == CLOCK_MONOTONIC_COARSE;

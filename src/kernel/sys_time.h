@@ -13,9 +13,6 @@ int64_t time_read_ns(struct task *t, uint64_t addr, int64_t *ns);
 int64_t time_read_deadline(struct task *t, uint64_t addr, int clock, bool absolute,
                            int64_t *deadline_ns);
 
-/* A clock's time now; -EINVAL for a clock that is not there. */
-int64_t time_clock_ns(struct task *t, int clock, int64_t *ns);
-
 /* 0 or -EFAULT. */
 int time_write_timespec(struct task *t, uint64_t addr, int64_t ns);
 int time_write_rusage(struct task *t, uint64_t addr, uint64_t instructions);

@@ -51,7 +51,4 @@ int64_t sys_lock_command(struct task *t, struct file *f, uint64_t command, uint6
 int namespaces_check(const struct task *t, uint64_t flags);
 int mounts_unshare(struct task *t);
 
-/* The status flags that stay with a description, of those open(2) was given. */
-uint32_t sys_status_flags(uint32_t flags);
-
 #endif

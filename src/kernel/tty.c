@@ -249,7 +249,7 @@ static uint8_t strip(const struct tty *tty, uint8_t c)
     return c;
 }
 
-void tty_type(struct tty *tty, uint8_t c)
+static void take_typed(struct tty *tty, uint8_t c)
 {
     c = strip(tty, c);
     if (tty->literal) {
@@ -287,7 +287,7 @@ size_t tty_put(struct tty *tty, struct span bytes)
     if (tty->hung_up)
         return bytes.len;
     while (n < bytes.len && make_room(tty))
-        tty_type(tty, bytes.data[n++]);
+        take_typed(tty, bytes.data[n++]);
     if (n > 0) {
         tty->input_ns = vfs_now(tty->vfs);
         vfs_wake(tty->vfs, tty);

@@ -191,8 +191,6 @@ bool tty_has_input(const struct tty *tty, size_t least);
 size_t tty_input_count(const struct tty *tty); /* FIONREAD */
 /* Takes what a read gets: a line or what is there. The count. */
 size_t tty_take(struct tty *tty, uint8_t *out, size_t len);
-/* A character as if typed, whatever the room (TIOCSTI). */
-void tty_type(struct tty *tty, uint8_t c);
 
 /* ---- Erasing (tty_erase.c) ---- */
 void tty_finish_erasing(struct tty *tty);

@@ -16,18 +16,6 @@ void ssh_fingerprint_sha256(struct span key_blob, char out_z[SSH_FINGERPRINT_SHA
                        SSH_FINGERPRINT_SHA256_CHARS - (sizeof(prefix) - 1));
 }
 
-void ssh_fingerprint_md5(struct span key_blob, char out_z[SSH_FINGERPRINT_MD5_CHARS])
-{
-    uint8_t digest[CRYPTO_NAME_MD5_BYTES];
-    size_t len = sizeof(digest);
-    crypto_name_md5(&key_blob, 1, digest);
-    for (size_t i = 0; i < len; i++) {
-        out_z[3 * i] = hex[digest[i] >> 4];
-        out_z[3 * i + 1] = hex[digest[i] & 15];
-        out_z[3 * i + 2] = i + 1 < len ? ':' : '\0';
-    }
-}
-
 void ssh_fingerprint_hassh(const struct ssh_event_kexinit *kexinit, char out_z[SSH_HASSH_CHARS])
 {
     struct span semicolon = span_of(";", 1);
