@@ -69,6 +69,10 @@ struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms)
     if (config->identity != NULL)
         hardware_of(config->identity, now_ms, &k->hardware);
     k->last_pid = first_pid(config, k->now_ns - k->boot_ns);
+    span_copy_z(config->user.len > 0 ? config->user : span_z("root"), k->login.user_z,
+                sizeof(k->login.user_z));
+    k->login.uid = config->user_uid;
+    k->login.number = config->login_number;
     k->pool = cpu_pool_new(config->limits.memory_pages);
     k->events = events_new();
     if (k->pool == NULL || k->events == NULL || vfs_boot(k) != 0 || identity_apply(k) != 0 ||

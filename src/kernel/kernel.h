@@ -49,7 +49,10 @@ struct kernel_config {
     bool foreign_programs; /* programs of other processors than the machine's run too */
     /* What the machine is (borrowed), as its image's files have it; NULL: hardware_default. */
     const struct persona_identity *identity;
-    int64_t boot_ms;  /* wall-clock time of the machine's boot, without an identity */
+    int64_t boot_ms; /* wall-clock time of the machine's boot, without an identity */
+    /* Who has logged in: the account, and logind's number of the session. Empty: root. */
+    struct span user;
+    uint32_t user_uid, login_number;
     uint64_t earlier; /* visitors before this one: each has used up some process numbers */
     /* The network. Text of IPv4 addresses; empty: as the image's files have it. */
     struct span address;                  /* of the machine: the visitor reached it there */

@@ -23,6 +23,7 @@ struct mm;      /* mm.h */
 enum {
     KERNEL_PROGRAMS_MAX = 64,       /* program numbers at once */
     KERNEL_HOSTNAME_MAX = 64,       /* __NEW_UTS_LEN */
+    KERNEL_USER_MAX = 32,           /* useradd(8) takes no longer names */
     KERNEL_PID_MAX = 4194304,       /* Debian's kernel.pid_max on 64 bits */
     KERNEL_QUANTUM = 20000,         /* instructions a task runs before the next one's turn */
     KERNEL_INSTRUCTIONS_US = 200,   /* how many make the guest's clock go on by 1 us within a run */
@@ -31,6 +32,15 @@ enum {
     KERNEL_FORK_COST = 4000,        /* of a new task */
     KERNEL_EXEC_COST = 20000,       /* of a new program */
     KERNEL_COPY_BYTES = 8,          /* bytes copied that count as one instruction */
+};
+
+/* The visitor's login, as the process table and the accounting files show it. */
+struct login {
+    char user_z[KERNEL_USER_MAX + 1];
+    uint32_t uid, number; /* of logind's session */
+    int64_t at_ns;
+    int32_t monitor, worker;  /* his two processes of sshd; 0: nothing was started yet */
+    int32_t manager, own_pam; /* systemd --user and what holds its PAM session */
 };
 
 struct kernel {
@@ -45,6 +55,7 @@ struct kernel {
     char hostname_z[KERNEL_HOSTNAME_MAX + 1];
     char domainname_z[KERNEL_HOSTNAME_MAX + 1];
 
+    struct login login;
     int64_t boot_ns;       /* wall clock at boot; CLOCK_MONOTONIC and BOOTTIME count from it */
     int64_t now_ns;        /* wall clock of the guests; never goes back */
     uint64_t instructions; /* executed so far, by all */

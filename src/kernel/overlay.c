@@ -2,6 +2,7 @@
 
 #include "kernel/hardware.h"
 #include "kernel/mount.h"
+#include "kernel/records.h"
 #include "kernel/xattr.h"
 
 #include <errno.h>
@@ -54,6 +55,27 @@ static void fill_from_image(const struct overlay *o, struct inode *i,
         i->size = OVERLAY_PAGE;
 }
 
+/* The contents of a record as they are now; owned by the inode. */
+static int fill_record(const struct overlay *o, struct inode *i, enum persona_record record)
+{
+    struct buffer text;
+    buffer_init(&text, RECORDS_BYTES_MAX);
+    int64_t written_ns = i->mtime_ns;
+    bool is_there = records_read(o->fs.vfs, record, &text, &written_ns);
+    struct span bytes = buffer_span(&text);
+    if (is_there && bytes.len > 0)
+        i->target = malloc(bytes.len);
+    if (i->target != NULL) {
+        memcpy(i->target, bytes.data, bytes.len);
+        i->base = span_of(i->target, bytes.len);
+        i->size = i->base_bytes = (int64_t)bytes.len;
+    }
+    if (is_there)
+        i->atime_ns = i->mtime_ns = i->ctime_ns = written_ns;
+    buffer_fini(&text);
+    return !is_there || bytes.len == 0 || i->target != NULL ? 0 : -ENOMEM;
+}
+
 static bool image_node(const struct overlay *o, uint64_t ino, struct persona_node *node)
 {
     return o->image != NULL && ino <= persona_image_nodes(o->image) &&
@@ -73,6 +95,10 @@ struct inode *overlay_inode(struct overlay *o, uint64_t ino)
     }
     i->ino = ino;
     fill_from_image(o, i, &node);
+    if (node.record != PERSONA_RECORD_NONE && fill_record(o, i, node.record) != 0) {
+        overlay_forget(o, i);
+        return NULL;
+    }
     return i;
 }
 
@@ -197,6 +223,14 @@ static int stat_inode(struct fs *fs, uint64_t ino, struct file_stat *out)
     }
     if (!image_node(o, ino, &node))
         return -ENOENT;
+    if (node.record != PERSONA_RECORD_NONE) {
+        struct inode *record = overlay_inode(o, ino);
+        if (record == NULL)
+            return -ENOMEM;
+        fill_stat(o, record, out);
+        overlay_forget(o, record);
+        return 0;
+    }
     struct inode image = {.ino = ino};
     fill_from_image(o, &image, &node);
     fill_stat(o, &image, out);

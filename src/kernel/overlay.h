@@ -57,7 +57,7 @@ struct inode {
     uint32_t entries; /* a directory: names in it, without . and .. */
     struct name *first_name, *last_name;
 
-    char *target;             /* a new symbolic link: owned, base is its span */
+    char *target; /* of a new symbolic link, or the contents of a record: owned, base is its span */
     struct xattr *attributes; /* owned */
     void *object;             /* a fifo's or socket's */
 };

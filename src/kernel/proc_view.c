@@ -13,10 +13,14 @@
 enum {
     TTY1 = 4 << 8 | 1,
     TICK_NS = 10000000,
+    NS_PER_S = 1000000000,
     LISTENER = 393, /* the pid of sshd in services.def */
-    SSHD_SIZE_KIB = 17700,
-    SSHD_RESIDENT_KIB = 10832,
+    SECOND_TICKS = 100,
+    DAY_S = 86400,
 };
+
+/* The processes of struct login. */
+enum { LOGIN_MONITOR, LOGIN_MANAGER, LOGIN_PAM, LOGIN_WORKER, LOGIN_PROCESSES };
 
 struct service {
     int32_t pid, ppid, session;
@@ -46,7 +50,15 @@ static void service_args(struct proc_view *v, const char *args_z)
         v->args.len = 0;
 }
 
-static void view_service(const struct service *s, struct proc_view *v)
+/* What it has worked since boot: at its start, and a little every day. */
+static uint64_t work_of(const struct service *s, const struct vfs *vfs)
+{
+    int64_t up_s = (vfs_now(vfs) - vfs->boot_ns) / NS_PER_S;
+    uint64_t since = up_s > 0 ? (uint64_t)up_s : 0;
+    return s->cpu_s * SECOND_TICKS / 5 + s->cpu_s * SECOND_TICKS * since / 8 / DAY_S;
+}
+
+static void view_service(const struct vfs *vfs, const struct service *s, struct proc_view *v)
 {
     *v = (struct proc_view){.pid = s->pid,
                             .ppid = s->ppid,
@@ -61,7 +73,7 @@ static void view_service(const struct service *s, struct proc_view *v)
                             .threads = s->threads,
                             .size_kib = s->size_kib,
                             .resident_kib = s->resident_kib,
-                            .ticks = s->cpu_s * 100,
+                            .ticks = work_of(s, vfs),
                             .start_ticks = (uint64_t)s->pid / 2,
                             .is_kernel = s->size_kib == 0};
     span_copy_z(span_z(s->name_z), v->comm_z, sizeof(v->comm_z));
@@ -123,35 +135,74 @@ static void view_process(struct process *p, struct proc_view *v)
     v->resident_kib = own + (v->size_kib > own ? (v->size_kib - own) / 2 : 0);
 }
 
-/* The sshd above a program: started just before it. */
-static void view_sshd(struct process *p, struct proc_view *v)
+/* "root@pts/0,pts/1", or "root@notty": as sshd names itself. */
+static void name_terminals(const struct kernel *k, char *out, size_t size)
 {
-    const struct tty *tty = p->session != NULL ? p->session->tty : NULL;
-    char where[16] = "notty";
-    struct proc_view of;
-    view_process(p, &of);
-    *v = (struct proc_view){.pid = p->outer_ppid,
-                            .ppid = LISTENER,
-                            .pgid = p->outer_ppid,
-                            .sid = p->outer_ppid,
-                            .tpgid = -1,
-                            .state = 'S',
-                            .threads = 1,
-                            .size_kib = SSHD_SIZE_KIB,
-                            .resident_kib = SSHD_RESIDENT_KIB,
-                            .ticks = 3,
-                            .start_ticks = of.start_ticks > 20 ? of.start_ticks - 20 : 0};
-    span_copy_z(span_z("sshd"), v->comm_z, sizeof(v->comm_z));
-    if (tty != NULL)
-        (void)snprintf(where, sizeof(where), "pts/%u", tty_number(tty));
-    int n = snprintf(v->own_args, sizeof(v->own_args), "sshd: %s@%s",
-                     of.uid == 0 ? "root" : "admin", where);
-    v->args = span_of(v->own_args, (size_t)n + 1);
+    int n = snprintf(out, size, "sshd: %s@", k->login.user_z);
+    bool any = false;
+    for (int i = 0; i < KERNEL_PROGRAMS_MAX && n > 0 && (size_t)n < size; i++) {
+        const struct program *p = k->programs[i];
+        if (p == NULL || p->tty == NULL)
+            continue;
+        n += snprintf(out + n, size - (size_t)n, "%spts/%u", any ? "," : "", tty_number(p->tty));
+        any = true;
+    }
+    if (!any && n > 0 && (size_t)n < size)
+        (void)snprintf(out + n, size - (size_t)n, "notty");
 }
 
-static bool is_starter(const struct process *p)
+/* What seems to have been started for the visitor's login, in the order of its members' numbers. */
+static int32_t login_pid(const struct login *l, size_t index)
 {
-    return p->parent == NULL && p->outer_ppid > 1 && p->program >= 0 && !p->zombie;
+    const int32_t pids[LOGIN_PROCESSES] = {l->monitor, l->manager, l->own_pam, l->worker};
+    return l->monitor != 0 ? pids[index] : 0;
+}
+
+static void view_login(const struct kernel *k, size_t index, struct proc_view *v)
+{
+    static const struct {
+        const char *name_z, *args_z; /* NULL: sshd's title */
+        uint64_t size_kib, resident_kib, ticks, after_ticks;
+        bool is_users;
+    } kinds[LOGIN_PROCESSES] = {
+        {"sshd", NULL, 17700, 10832, 3, 0, false},
+        {"systemd", "/lib/systemd/systemd\0--user", 18656, 9768, 9, 5, true},
+        {"(sd-pam)", "(sd-pam)", 168120, 2800, 0, 5, true},
+        {"sshd", NULL, 17700, 6480, 1, 17, true},
+    };
+    const struct login *l = &k->login;
+    bool is_pam = index == LOGIN_PAM, is_worker = index == LOGIN_WORKER;
+    int32_t pid = login_pid(l, index);
+    *v = (struct proc_view){.pid = pid,
+                            .ppid = is_worker                ? l->monitor
+                                    : is_pam                 ? l->manager
+                                    : index == LOGIN_MONITOR ? LISTENER
+                                                             : 1,
+                            .pgid = is_pam ? l->manager : pid,
+                            .sid = is_pam ? l->manager : pid,
+                            .tpgid = -1,
+                            .uid = kinds[index].is_users ? l->uid : 0,
+                            .gid = kinds[index].is_users ? l->uid : 0,
+                            .state = 'S',
+                            .threads = 1,
+                            .size_kib = kinds[index].size_kib,
+                            .resident_kib = kinds[index].resident_kib,
+                            .ticks = kinds[index].ticks,
+                            .start_ticks = (uint64_t)(l->at_ns - k->boot_ns) / TICK_NS +
+                                           kinds[index].after_ticks};
+    span_copy_z(span_z(kinds[index].name_z), v->comm_z, sizeof(v->comm_z));
+    if (kinds[index].args_z != NULL) {
+        size_t len = strlen(kinds[index].args_z) + 1;
+        if (index == LOGIN_MANAGER)
+            len += sizeof("--user"); /* its second word, behind a NUL */
+        v->args = span_of(kinds[index].args_z, len);
+        return;
+    }
+    if (index == LOGIN_MONITOR && l->uid != 0)
+        (void)snprintf(v->own_args, sizeof(v->own_args), "sshd: %s [priv]", l->user_z);
+    else
+        name_terminals(k, v->own_args, sizeof(v->own_args));
+    v->args = span_of(v->own_args, strlen(v->own_args) + 1);
 }
 
 bool proc_view_find(const struct vfs *vfs, int32_t pid, struct proc_view *out)
@@ -162,15 +213,16 @@ bool proc_view_find(const struct vfs *vfs, int32_t pid, struct proc_view *out)
             view_process(p, out);
             return true;
         }
-        if (is_starter(p) && p->outer_ppid == pid) {
-            view_sshd(p, out);
-            out->args.data = (const uint8_t *)out->own_args;
+    }
+    for (size_t i = 0; vfs->kernel != NULL && i < LOGIN_PROCESSES; i++) {
+        if (login_pid(&vfs->kernel->login, i) == pid && pid != 0) {
+            view_login(vfs->kernel, i, out);
             return true;
         }
     }
     for (size_t i = 0; i < ARRAY_LEN(services); i++) {
         if (services[i].pid == pid) {
-            view_service(&services[i], out);
+            view_service(vfs, &services[i], out);
             return true;
         }
     }
@@ -187,8 +239,11 @@ bool proc_view_next(const struct vfs *vfs, int32_t after, struct proc_view *out)
     for (; p != NULL; p = p->next) {
         if (p->pid > after && p->pid < next)
             next = p->pid;
-        if (is_starter(p) && p->outer_ppid > after && p->outer_ppid < next)
-            next = p->outer_ppid;
+    }
+    for (size_t i = 0; vfs->kernel != NULL && i < LOGIN_PROCESSES; i++) {
+        int32_t pid = login_pid(&vfs->kernel->login, i);
+        if (pid > after && pid < next)
+            next = pid;
     }
     return next != INT32_MAX && proc_view_find(vfs, next, out);
 }
@@ -201,10 +256,11 @@ unsigned proc_view_count(const struct vfs *vfs, unsigned *running, int32_t *last
     if (vfs->kernel == NULL)
         return count;
     *last = vfs->kernel->last_pid;
+    count += vfs->kernel->login.monitor != 0 ? LOGIN_PROCESSES : 0;
     for (struct process *p = vfs->kernel->processes; p != NULL; p = p->next) {
         struct proc_view view;
         view_process(p, &view);
-        count += is_starter(p) ? 2 : 1;
+        count++;
         *running += view.state == 'R' ? 1 : 0;
     }
     return count;

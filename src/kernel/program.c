@@ -60,15 +60,36 @@ static void set_creds(struct creds *c, const struct kernel_spawn *spawn)
     c->cap_permitted = c->cap_effective = uid == 0 ? all : 0;
 }
 
+enum {
+    MANAGER_AFTER =
+        3, /* numbers between the first sshd and systemd --user: it checks the password */
+    WORKER_AFTER = 9, /* and from there to the second: generators and scripts of the login */
+};
+
+/* The processes that seem to stand above his first program: made with it. */
+static void log_in(struct kernel *k)
+{
+    struct login *l = &k->login;
+    if (l->monitor != 0)
+        return;
+    l->at_ns = k->now_ns;
+    l->monitor = kernel_new_pid(k);
+    k->last_pid += MANAGER_AFTER;
+    l->manager = kernel_new_pid(k);
+    l->own_pam = kernel_new_pid(k);
+    k->last_pid += WORKER_AFTER;
+    l->worker = kernel_new_pid(k);
+}
+
 /* A process without program: a session of its own, nothing open. */
 static struct task *new_leader(struct kernel *k, const struct kernel_spawn *spawn)
 {
-    int32_t starter = kernel_new_pid(k); /* what seems to have started it: getppid */
+    log_in(k);
     struct process *p = process_new(k, NULL);
     if (p == NULL)
         return NULL;
     struct task *t = NULL;
-    p->outer_ppid = starter;
+    p->outer_ppid = k->login.worker; /* what seems to have started it: getppid */
     p->pgid = p->pid;
     p->exit_signal = SIGCHLD;
     p->session = session_new(p->pid);

@@ -22,7 +22,7 @@ enum {
 
 struct dress {
     struct persona_image *image;
-    const struct persona_identity *identity;
+    struct persona_identity *identity;
     struct crypto_rng rng;
     struct buffer old, new;
     int error; /* the first */
@@ -498,6 +498,7 @@ static void dress_users(struct dress *d)
     uint32_t uid = next_uid(d);
     if (uid < FIRST_UID)
         return;
+    d->identity->user_uid = uid;
     add_user_lines(d, name_z, uid);
     add_home(d, name_z, uid);
     (void)snprintf(home_z, sizeof(home_z), "/home/%s", name_z);
@@ -505,7 +506,27 @@ static void dress_users(struct dress *d)
     add_history(d, "/root", 0, 20 + crypto_rng_u32(&d->rng) % 40);
 }
 
-int persona_dress(struct persona_image *image, const struct persona_identity *identity)
+/* ---- What has happened ---- */
+
+static const struct {
+    const char *path_z;
+    enum persona_record record;
+} records[] = {
+    {"/var/log/auth.log", PERSONA_RECORD_AUTH},   {"/var/log/syslog", PERSONA_RECORD_SYSLOG},
+    {"/var/log/cron.log", PERSONA_RECORD_CRON},   {"/var/log/kern.log", PERSONA_RECORD_KERN},
+    {"/var/log/wtmp", PERSONA_RECORD_WTMP},       {"/var/log/btmp", PERSONA_RECORD_BTMP},
+    {"/var/log/lastlog", PERSONA_RECORD_LASTLOG}, {"/run/utmp", PERSONA_RECORD_UTMP},
+};
+
+static void dress_records(struct dress *d)
+{
+    for (size_t i = 0; i < ARRAY_LEN(records); i++) {
+        const struct persona_new new = {.record = records[i].record};
+        put(d, records[i].path_z, &new);
+    }
+}
+
+int persona_dress(struct persona_image *image, struct persona_identity *identity)
 {
     struct dress d = {.image = image, .identity = identity};
     uint8_t seed[PERSONA_SEED_BYTES];
@@ -520,6 +541,7 @@ int persona_dress(struct persona_image *image, const struct persona_identity *id
     dress_disk(&d);
     dress_hardware(&d);
     dress_users(&d);
+    dress_records(&d);
     dress_counters(&d, "/proc/vmstat");
     dress_counters(&d, "/proc/interrupts");
     dress_counters(&d, "/sys/class/block/vda/stat");

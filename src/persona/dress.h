@@ -14,7 +14,7 @@ void persona_image_age(const struct persona_image *image, int64_t *newest_s, int
 
 /* Before the image is used. A file that the image does not have is left out. 0, ERR_FULL or
  * ERR_NOMEM. */
-int persona_dress(struct persona_image *image, const struct persona_identity *identity);
+int persona_dress(struct persona_image *image, struct persona_identity *identity);
 
 /* A whole file of the image, unpacked, appended to `out`. 0, or ERR_MALFORMED (it is not there),
  * ERR_FULL, ERR_NOMEM. */

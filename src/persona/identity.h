@@ -43,6 +43,7 @@ struct persona_identity {
     char root_uuid_z[PERSONA_UUID_SIZE]; /* of the file system on / */
     char product_uuid_z[PERSONA_UUID_SIZE];
     char user_z[PERSONA_USER_SIZE]; /* an account beside those of the persona */
+    uint32_t user_uid;              /* its number: set by persona_dress */
 
     const struct persona_cpu *cpu;
     uint32_t cpu_khz;

@@ -47,6 +47,19 @@ void persona_image_close(struct persona_image *image);
  * who loads an image compares them once. */
 struct span persona_image_checksum(const struct persona_image *image, struct span *covered);
 
+/* A file whose contents are made when they are read: what has happened until then (past.h). */
+enum persona_record {
+    PERSONA_RECORD_NONE,
+    PERSONA_RECORD_AUTH,
+    PERSONA_RECORD_SYSLOG,
+    PERSONA_RECORD_CRON,
+    PERSONA_RECORD_KERN,
+    PERSONA_RECORD_UTMP,
+    PERSONA_RECORD_WTMP,
+    PERSONA_RECORD_BTMP,
+    PERSONA_RECORD_LASTLOG,
+};
+
 struct persona_node {
     uint32_t ino;
     uint32_t mode; /* as st_mode: type and permissions */
@@ -59,6 +72,7 @@ struct persona_node {
     struct span packed; /* a file's contents when they are packed (then `data` is empty) */
     uint32_t children;  /* a directory: how many entries, without . and .. */
     uint32_t parent;    /* a directory: the inode above it; the root is its own */
+    enum persona_record record;
 };
 
 uint32_t persona_image_nodes(const struct persona_image *image); /* inodes are 1 .. this */
@@ -90,6 +104,7 @@ struct persona_new {
     uint32_t uid, gid;
     int64_t mtime_s;
     struct span data; /* contents or target; copied */
+    enum persona_record record;
 };
 
 /* The directory above must be there, and a directory is not replaced (0 when it is there already).

@@ -210,6 +210,7 @@ static int describe(struct persona_image *image, uint32_t parent, uint32_t old,
     out->parent = is_dir ? parent : 0;
     out->packed = span_of(NULL, 0);
     out->size = new->data.len;
+    out->record = new->record;
     return copy_data(image, new->data, &out->data);
 }
 

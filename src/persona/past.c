@@ -1,0 +1,126 @@
+#include "persona/past.h"
+
+#include "crypto/rng.h"
+#include "persona/date.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const int64_t SECOND_MS = 1000, MINUTE_MS = 60000, HOUR_MS = 3600000, DAY_MS = 86400000;
+
+enum {
+    PID_FIRST = 600,   /* what a machine that has booted has used */
+    PID_EVERY_S = 7,   /* and what it uses: scanners knock, and cron runs */
+    PID_MAX = 4194304, /* Debian's kernel.pid_max on 64 bits */
+};
+
+int32_t persona_pid_at(const struct persona_identity *p, int64_t time_ms)
+{
+    int64_t up_s = (time_ms - p->boot_ms) / SECOND_MS;
+    uint64_t used = up_s > 0 ? (uint64_t)up_s / PID_EVERY_S : 0;
+    return PID_FIRST + (int32_t)(used % (PID_MAX - PID_FIRST));
+}
+
+/* Something of its own for each subject and number. */
+static void draw_init(struct crypto_rng *rng, const struct persona_identity *p, uint8_t subject,
+                      int64_t number)
+{
+    uint8_t seed[PERSONA_SEED_BYTES];
+    memcpy(seed, p->seed, sizeof(seed));
+    seed[0] ^= subject;
+    for (size_t i = 0; i < 8; i++)
+        seed[8 + i] ^= (uint8_t)((uint64_t)number >> (8 * i));
+    crypto_rng_init(rng, seed);
+}
+
+static uint32_t draw(struct crypto_rng *rng, uint32_t least, uint32_t range)
+{
+    return least + crypto_rng_u32(rng) % range;
+}
+
+/* A public address of a provider's range. */
+static void draw_address(struct crypto_rng *rng, char out_z[PERSONA_ADDRESS_SIZE])
+{
+    static const uint8_t nets[] = {45,  61,  64,  80,  91,  103, 109, 116, 118, 124, 139, 141,
+                                   154, 161, 167, 178, 180, 185, 193, 194, 195, 202, 210, 218};
+    uint32_t place = crypto_rng_u32(rng);
+    (void)snprintf(out_z, PERSONA_ADDRESS_SIZE, "%u.%u.%u.%u",
+                   (unsigned)nets[place % ARRAY_LEN(nets)], place >> 8 & 255, place >> 16 & 255,
+                   1 + (place >> 24) % 254);
+}
+
+size_t persona_logins(const struct persona_identity *p, int64_t now_ms,
+                      struct persona_login out[PERSONA_LOGINS_MAX])
+{
+    enum { SUBJECT = 0x51 };
+    struct crypto_rng rng;
+    char home_z[PERSONA_ADDRESS_SIZE];
+    size_t count = 0;
+    draw_init(&rng, p, SUBJECT, 0);
+    draw_address(&rng, home_z);
+    size_t wanted = draw(&rng, 2, PERSONA_LOGINS_MAX - 2);
+    int64_t at_ms = p->boot_ms + draw(&rng, (uint32_t)(4 * MINUTE_MS), (uint32_t)HOUR_MS);
+    while (count < wanted) {
+        struct persona_login *l = &out[count];
+        *l = (struct persona_login){.is_root = draw(&rng, 0, 3) != 0,
+                                    .port = (uint16_t)draw(&rng, 32768, 28000),
+                                    .from_ms = at_ms};
+        l->until_ms = at_ms + draw(&rng, (uint32_t)MINUTE_MS, (uint32_t)(50 * MINUTE_MS));
+        memcpy(l->address_z, home_z, sizeof(home_z));
+        at_ms = l->until_ms + draw(&rng, (uint32_t)(10 * MINUTE_MS), (uint32_t)(DAY_MS / 3));
+        if (l->until_ms >= now_ms)
+            break;
+        count++;
+    }
+    crypto_rng_wipe(&rng);
+    return count;
+}
+
+size_t persona_tries(const struct persona_identity *p, int64_t hour,
+                     struct persona_try out[PERSONA_TRIES_MAX])
+{
+    enum { SUBJECT = 0x52 };
+    static const char *const names[] = {"admin",  "user",   "test",      "oracle",  "postgres",
+                                        "git",    "ubuntu", "guest",     "ftpuser", "mysql",
+                                        "deploy", "hadoop", "minecraft", "support", "steam"};
+    struct crypto_rng rng;
+    draw_init(&rng, p, SUBJECT, hour);
+    size_t count = draw(&rng, 0, PERSONA_TRIES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        struct persona_try *t = &out[i];
+        uint32_t name = crypto_rng_u32(&rng);
+        bool is_root = name % 5 < 2;
+        t->at_ms = hour * HOUR_MS + (int64_t)i * (HOUR_MS / PERSONA_TRIES_MAX) +
+                   draw(&rng, 0, (uint32_t)(HOUR_MS / PERSONA_TRIES_MAX - 30 * SECOND_MS));
+        t->user_z = is_root ? "root" : names[name / 5 % ARRAY_LEN(names)];
+        t->is_valid = is_root || strcmp(t->user_z, "admin") == 0 ||
+                      strcmp(t->user_z, "ubuntu") == 0 || strcmp(t->user_z, p->user_z) == 0;
+        t->port = (uint16_t)draw(&rng, 30000, 30000);
+        draw_address(&rng, t->address_z);
+    }
+    crypto_rng_wipe(&rng);
+    return count;
+}
+
+/* /etc/logrotate.d/rsyslog says weekly; the timer comes at midnight. */
+int64_t persona_logs_begin_ms(const struct persona_identity *p, int64_t now_ms)
+{
+    struct persona_date d = persona_date_of(now_ms / SECOND_MS);
+    int64_t day_ms = now_ms / DAY_MS * DAY_MS;
+    int64_t sunday_ms = day_ms - (int64_t)d.weekday * DAY_MS;
+    return sunday_ms > p->boot_ms ? sunday_ms : p->boot_ms;
+}
+
+int persona_record_write(enum persona_record record, const struct persona_now *now,
+                         struct buffer *out, int64_t *written_ms)
+{
+    switch (record) {
+    case PERSONA_RECORD_AUTH:
+    case PERSONA_RECORD_SYSLOG:
+    case PERSONA_RECORD_CRON:
+    case PERSONA_RECORD_KERN:
+        return persona_log_write(record, now, persona_logs_begin_ms(now->identity, now->time_ms),
+                                 out, written_ms);
+    default: return persona_accounts_write(record, now, out, written_ms);
+    }
+}
