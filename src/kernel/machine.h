@@ -10,6 +10,7 @@
 #include "kernel/abi_window.h"
 #include "kernel/hardware.h"
 #include "kernel/kernel.h"
+#include "kernel/service.h"
 
 struct task;
 struct process;
@@ -56,6 +57,7 @@ struct kernel {
     char domainname_z[KERNEL_HOSTNAME_MAX + 1];
 
     struct login login;
+    struct service_now services[SERVICES_MAX];
     int64_t boot_ns;       /* wall clock at boot; CLOCK_MONOTONIC and BOOTTIME count from it */
     int64_t now_ns;        /* wall clock of the guests; never goes back */
     uint64_t instructions; /* executed so far, by all */

@@ -1,5 +1,7 @@
 #include "kernel/net_sockets.h"
 
+#include "kernel/machine.h"
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -53,14 +55,19 @@ static int own_sockets(struct vfs *vfs, int family, int type, net_seen_fn fn, vo
     return result;
 }
 
-static int service_sockets(int family, int type, net_seen_fn fn, void *ctx)
+static bool runs(const struct vfs *vfs, int32_t table_pid)
+{
+    return vfs->kernel == NULL || service_runs(vfs->kernel, table_pid);
+}
+
+static int service_sockets(struct vfs *vfs, int family, int type, net_seen_fn fn, void *ctx)
 {
     size_t count = 0;
     int result = 0;
-    const struct socket_service *services = socket_services(&count);
+    const struct socket_service *listening = socket_services(&count);
     static const uint8_t any4[4];
     for (size_t i = 0; i < count && result == 0; i++) {
-        const struct socket_service *s = &services[i];
+        const struct socket_service *s = &listening[i];
         struct net_ip any = family == AF_INET ? net_ip4(any4) : (struct net_ip){{0}};
         const struct net_seen seen = {.family = family,
                                       .type = type,
@@ -71,7 +78,7 @@ static int service_sockets(int family, int type, net_seen_fn fn, void *ctx)
                                       .state = type == SOCK_STREAM ? TCP_LISTEN : TCP_CLOSE,
                                       .send_queue = s->backlog,
                                       .ino = s->ino};
-        if (s->family == family && s->type == type)
+        if (s->family == family && s->type == type && runs(vfs, s->pid))
             result = fn(ctx, &seen);
     }
     return result;
@@ -93,7 +100,7 @@ static int login_socket(const struct net *net, net_seen_fn fn, void *ctx)
 
 int net_sockets(struct vfs *vfs, int family, int type, net_seen_fn fn, void *ctx)
 {
-    int result = service_sockets(family, type, fn, ctx);
+    int result = service_sockets(vfs, family, type, fn, ctx);
     if (result == 0 && family == AF_INET && type == SOCK_STREAM)
         result = login_socket(&vfs->net, fn, ctx);
     return result != 0 ? result : own_sockets(vfs, family, type, fn, ctx);

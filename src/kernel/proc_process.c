@@ -350,14 +350,20 @@ int proc_pid_cgroup(const struct proc_call *c)
     return buffer_printf(c->out, "0::/user.slice/user-%u.slice/session-%u.scope\n", c->p->uid, 1u);
 }
 
+/* Of a login: its programs, and what was started for it. */
+static bool is_logged_in(const struct proc_call *c)
+{
+    return c->kernel != NULL && (c->p->process != NULL || login_find(c->kernel, c->p->pid) >= 0);
+}
+
 int proc_pid_loginuid(const struct proc_call *c)
 {
-    return buffer_printf(c->out, "%u", c->p->process != NULL ? c->p->uid : UINT32_MAX);
+    return buffer_printf(c->out, "%u", is_logged_in(c) ? c->kernel->login.uid : UINT32_MAX);
 }
 
 int proc_pid_sessionid(const struct proc_call *c)
 {
-    return buffer_printf(c->out, "%u", c->p->process != NULL ? 1 : UINT32_MAX);
+    return buffer_printf(c->out, "%u", is_logged_in(c) ? c->kernel->login.number : UINT32_MAX);
 }
 
 int proc_pid_io(const struct proc_call *c)

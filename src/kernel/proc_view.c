@@ -11,34 +11,10 @@
 #include <string.h>
 
 enum {
-    TTY1 = 4 << 8 | 1,
     TICK_NS = 10000000,
     NS_PER_S = 1000000000,
-    LISTENER = 393, /* the pid of sshd in services.def */
     SECOND_TICKS = 100,
     DAY_S = 86400,
-};
-
-/* The processes of struct login. */
-enum { LOGIN_MONITOR, LOGIN_MANAGER, LOGIN_PAM, LOGIN_WORKER, LOGIN_PROCESSES };
-
-struct service {
-    int32_t pid, ppid, session;
-    char state;
-    uint32_t uid, gid;
-    int nice;
-    unsigned threads;
-    uint64_t size_kib, resident_kib, cpu_s;
-    int32_t tty;
-    const char *name_z, *args_z;
-};
-
-static const struct service services[] = {
-#define SERVICE(pid, ppid, session, state, uid, gid, nice, threads, size, resident, cpu, tty, \
-                name, args)                                                                   \
-    {pid, ppid, session, state, uid, gid, nice, threads, size, resident, cpu, tty, name, args},
-#include "kernel/services.def"
-#undef SERVICE
 };
 
 /* Command lines keep their blanks where a real one has NULs: nobody can tell the arguments of a
@@ -58,12 +34,22 @@ static uint64_t work_of(const struct service *s, const struct vfs *vfs)
     return s->cpu_s * SECOND_TICKS / 5 + s->cpu_s * SECOND_TICKS * since / 8 / DAY_S;
 }
 
-static void view_service(const struct vfs *vfs, const struct service *s, struct proc_view *v)
+static uint64_t start_of(const struct vfs *vfs, const struct service *s,
+                         const struct service_now *now)
 {
-    *v = (struct proc_view){.pid = s->pid,
+    bool anew = now != NULL && now->pid != 0;
+    return anew ? (uint64_t)(now->started_ns - vfs->boot_ns) / TICK_NS : (uint64_t)s->pid / 2;
+}
+
+static void view_service(const struct vfs *vfs, size_t index, struct proc_view *v)
+{
+    const struct service *s = &services[index];
+    const struct service_now *now = vfs->kernel != NULL ? &vfs->kernel->services[index] : NULL;
+    bool anew = now != NULL && now->pid != 0;
+    *v = (struct proc_view){.pid = anew ? now->pid : s->pid,
                             .ppid = s->ppid,
-                            .pgid = s->session,
-                            .sid = s->session,
+                            .pgid = anew ? now->pid : s->session,
+                            .sid = anew ? now->pid : s->session,
                             .tty_nr = s->tty,
                             .tpgid = s->tty != 0 ? s->pid : -1,
                             .uid = s->uid,
@@ -73,8 +59,8 @@ static void view_service(const struct vfs *vfs, const struct service *s, struct 
                             .threads = s->threads,
                             .size_kib = s->size_kib,
                             .resident_kib = s->resident_kib,
-                            .ticks = work_of(s, vfs),
-                            .start_ticks = (uint64_t)s->pid / 2,
+                            .ticks = anew ? 2 : work_of(s, vfs),
+                            .start_ticks = start_of(vfs, s, now),
                             .is_kernel = s->size_kib == 0};
     span_copy_z(span_z(s->name_z), v->comm_z, sizeof(v->comm_z));
     service_args(v, s->args_z);
@@ -151,14 +137,8 @@ static void name_terminals(const struct kernel *k, char *out, size_t size)
         (void)snprintf(out + n, size - (size_t)n, "notty");
 }
 
-/* What seems to have been started for the visitor's login, in the order of its members' numbers. */
-static int32_t login_pid(const struct login *l, size_t index)
-{
-    const int32_t pids[LOGIN_PROCESSES] = {l->monitor, l->manager, l->own_pam, l->worker};
-    return l->monitor != 0 ? pids[index] : 0;
-}
-
-static void view_login(const struct kernel *k, size_t index, struct proc_view *v)
+/* What seems to have been started for the visitor's login. */
+static void view_login(const struct kernel *k, enum login_process index, struct proc_view *v)
 {
     static const struct {
         const char *name_z, *args_z; /* NULL: sshd's title */
@@ -172,11 +152,11 @@ static void view_login(const struct kernel *k, size_t index, struct proc_view *v
     };
     const struct login *l = &k->login;
     bool is_pam = index == LOGIN_PAM, is_worker = index == LOGIN_WORKER;
-    int32_t pid = login_pid(l, index);
+    int32_t pid = login_pid(k, index);
     *v = (struct proc_view){.pid = pid,
                             .ppid = is_worker                ? l->monitor
                                     : is_pam                 ? l->manager
-                                    : index == LOGIN_MONITOR ? LISTENER
+                                    : index == LOGIN_MONITOR ? SERVICE_LISTENER
                                                              : 1,
                             .pgid = is_pam ? l->manager : pid,
                             .sid = is_pam ? l->manager : pid,
@@ -205,6 +185,11 @@ static void view_login(const struct kernel *k, size_t index, struct proc_view *v
     v->args = span_of(v->own_args, strlen(v->own_args) + 1);
 }
 
+static int32_t pid_of(const struct vfs *vfs, size_t index)
+{
+    return vfs->kernel != NULL ? service_pid(vfs->kernel, index) : services[index].pid;
+}
+
 bool proc_view_find(const struct vfs *vfs, int32_t pid, struct proc_view *out)
 {
     struct process *p = vfs->kernel != NULL ? vfs->kernel->processes : NULL;
@@ -214,43 +199,44 @@ bool proc_view_find(const struct vfs *vfs, int32_t pid, struct proc_view *out)
             return true;
         }
     }
-    for (size_t i = 0; vfs->kernel != NULL && i < LOGIN_PROCESSES; i++) {
-        if (login_pid(&vfs->kernel->login, i) == pid && pid != 0) {
-            view_login(vfs->kernel, i, out);
-            return true;
-        }
+    int login = vfs->kernel != NULL ? login_find(vfs->kernel, pid) : -1;
+    if (login >= 0) {
+        view_login(vfs->kernel, (enum login_process)login, out);
+        return true;
     }
-    for (size_t i = 0; i < ARRAY_LEN(services); i++) {
-        if (services[i].pid == pid) {
-            view_service(vfs, &services[i], out);
+    for (size_t i = 0; i < services_count && pid != 0; i++) {
+        if (pid_of(vfs, i) == pid) {
+            view_service(vfs, i, out);
             return true;
         }
     }
     return false;
 }
 
+static void take_lowest(int32_t pid, int32_t after, int32_t *next)
+{
+    if (pid > 0 && pid > after && pid < *next)
+        *next = pid;
+}
+
 bool proc_view_next(const struct vfs *vfs, int32_t after, struct proc_view *out)
 {
     int32_t next = INT32_MAX;
-    for (size_t i = 0; i < ARRAY_LEN(services); i++)
-        if (services[i].pid > after && services[i].pid < next)
-            next = services[i].pid;
+    for (size_t i = 0; i < services_count; i++)
+        take_lowest(pid_of(vfs, i), after, &next);
     const struct process *p = vfs->kernel != NULL ? vfs->kernel->processes : NULL;
-    for (; p != NULL; p = p->next) {
-        if (p->pid > after && p->pid < next)
-            next = p->pid;
-    }
-    for (size_t i = 0; vfs->kernel != NULL && i < LOGIN_PROCESSES; i++) {
-        int32_t pid = login_pid(&vfs->kernel->login, i);
-        if (pid > after && pid < next)
-            next = pid;
-    }
+    for (; p != NULL; p = p->next)
+        take_lowest(p->pid, after, &next);
+    for (int i = 0; vfs->kernel != NULL && i < LOGIN_PROCESSES; i++)
+        take_lowest(login_pid(vfs->kernel, (enum login_process)i), after, &next);
     return next != INT32_MAX && proc_view_find(vfs, next, out);
 }
 
 unsigned proc_view_count(const struct vfs *vfs, unsigned *running, int32_t *last)
 {
-    unsigned count = ARRAY_LEN(services);
+    unsigned count = 0;
+    for (size_t i = 0; i < services_count; i++)
+        count += pid_of(vfs, i) != 0 ? 1 : 0;
     *running = 0;
     *last = 0;
     if (vfs->kernel == NULL)

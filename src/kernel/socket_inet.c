@@ -80,7 +80,7 @@ static bool has_port(const struct socket *s, int type, uint16_t port)
     return own == port;
 }
 
-static const struct socket_service services[] = {
+static const struct socket_service net_services[] = {
 #define LISTENER(pid, fd, family, type, port, backlog, ino, greeting) \
     {pid, fd, family, port, type, backlog, ino, greeting},
 #define UNIX_LISTENER(references, flags, type, state, ino, path)
@@ -91,15 +91,15 @@ static const struct socket_service services[] = {
 
 const struct socket_service *socket_services(size_t *count)
 {
-    *count = ARRAY_LEN(services);
-    return services;
+    *count = ARRAY_LEN(net_services);
+    return net_services;
 }
 
 const struct socket_service *socket_service_find(int type, uint16_t port)
 {
-    for (size_t i = 0; i < ARRAY_LEN(services); i++)
-        if (services[i].type == type && services[i].port == port)
-            return &services[i];
+    for (size_t i = 0; i < ARRAY_LEN(net_services); i++)
+        if (net_services[i].type == type && net_services[i].port == port)
+            return &net_services[i];
     return NULL;
 }
 

@@ -257,7 +257,7 @@ int64_t sys_kill(struct task *t, const uint64_t arg[6])
         const struct task *thread = task_find(t->kernel, pid);
         p = thread != NULL ? thread->process : NULL;
     }
-    return p != NULL ? send(t, p, &info) : -ESRCH;
+    return p != NULL ? send(t, p, &info) : service_signal(t, pid, signo);
 }
 
 static int64_t send_thread(struct task *t, int32_t tgid, int32_t tid,

@@ -36,6 +36,12 @@ struct persona_now {
 int persona_record_write(enum persona_record record, const struct persona_now *now,
                          struct buffer *out, int64_t *written_ms);
 
+/* When and whence an account last logged in before the visitor, as sshd greets with it: "Wed Nov 18
+ * 19:36:02 2026 from 192.0.2.7". False: never. */
+enum { PERSONA_LAST_SIZE = 64 };
+bool persona_last_login(const struct persona_identity *identity, int64_t now_ms, struct span user,
+                        char out_z[PERSONA_LAST_SIZE]);
+
 /* ---- For the files of this folder ---- */
 
 /* A login of the administrator's, in the past. */

@@ -257,6 +257,8 @@ static int start_program(struct session_connection *c, struct session_channel *c
         .terminal = ch->has_terminal ? &ch->terminal : NULL,
         .terminal_number = ch->terminal_number,
         .login_number = c->login_number,
+        .identity = c->host->config.identity,
+        .now_ms = session_now_ms(c),
         .client_env = ch->variables,
         .client_envc = ch->variable_count,
     };

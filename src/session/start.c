@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "persona/image.h"
+#include "persona/past.h"
 #include "ssh/profile.h"
 
 #include <errno.h>
@@ -250,6 +251,15 @@ static int put_uname(struct span text, struct span hostname, bool cr, struct buf
     return rc;
 }
 
+static int put_last_login(const struct session_start *start, struct buffer *out)
+{
+    char last_z[PERSONA_LAST_SIZE];
+    if (start->identity == NULL ||
+        !persona_last_login(start->identity, start->now_ms, start->account->name, last_z))
+        return 0;
+    return buffer_printf(out, "Last login: %s\r\n", last_z);
+}
+
 static bool is_hushed(const struct session_start *start)
 {
     char path_z[512];
@@ -269,5 +279,7 @@ int session_start_greeting(const struct session_start *start, struct span hostna
         rc = put_uname(session_account_file(start->image, "/run/motd.dynamic"), hostname, cr, out);
     if (rc == 0)
         rc = put_lines(session_account_file(start->image, "/etc/motd"), cr, out);
+    if (rc == 0 && pam && cr) /* sshd knows of no last login where there is no terminal */
+        rc = put_last_login(start, out);
     return rc;
 }

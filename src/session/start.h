@@ -26,10 +26,12 @@ struct session_start {
     const struct session_account *account;
     const struct ssh_profile *profile; /* of the server: what it gives a user's program */
     const struct session_peer *peer;
-    const struct kernel_terminal *terminal; /* NULL: pipes */
-    uint32_t terminal_number;               /* /dev/pts/N */
-    uint32_t login_number;                  /* XDG_SESSION_ID */
-    const struct span *client_env;          /* NAME=value, accepted */
+    const struct kernel_terminal *terminal;  /* NULL: pipes */
+    uint32_t terminal_number;                /* /dev/pts/N */
+    uint32_t login_number;                   /* XDG_SESSION_ID */
+    const struct persona_identity *identity; /* or NULL: no last login */
+    int64_t now_ms;
+    const struct span *client_env; /* NAME=value, accepted */
     size_t client_envc;
 };
 
@@ -37,7 +39,7 @@ struct session_start {
 int session_start(struct kernel *k, const struct session_start *start);
 
 /* What a login shell is greeted with: /run/motd.dynamic (its second word is the host's name) and
- * /etc/motd, or, without PAM, /etc/motd at a terminal; nothing when the home has a .hushlogin. Lines
+ * /etc/motd, and when the account last logged in; or, without PAM, /etc/motd at a terminal; nothing when the home has a .hushlogin. Lines
  * end in CR LF where there is a terminal, as it shows them. Appends; 0, ERR_FULL or ERR_NOMEM. */
 int session_start_greeting(const struct session_start *start, struct span hostname,
                            struct buffer *out);

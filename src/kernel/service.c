@@ -1,0 +1,135 @@
+#include "kernel/service.h"
+
+#include "kernel/task.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <signal.h>
+
+enum { TTY1 = 4 << 8 | 1, INIT = 1 };
+
+const struct service services[] = {
+#define SERVICE(pid, ppid, session, state, uid, gid, nice, threads, size, resident, cpu, tty, \
+                name, args)                                                                   \
+    {pid, ppid, session, state, uid, gid, nice, threads, size, resident, cpu, tty, name, args},
+#include "kernel/services.def"
+#undef SERVICE
+};
+const size_t services_count = ARRAY_LEN(services);
+static_assert(ARRAY_LEN(services) <= SERVICES_MAX, "room for all services");
+
+int32_t service_pid(const struct kernel *k, size_t index)
+{
+    const struct service_now *now = &k->services[index];
+    return now->gone ? 0 : now->pid != 0 ? now->pid : services[index].pid;
+}
+
+int service_find(const struct kernel *k, int32_t pid)
+{
+    for (size_t i = 0; i < services_count && pid > 0; i++)
+        if (service_pid(k, i) == pid)
+            return (int)i;
+    return -1;
+}
+
+bool service_runs(const struct kernel *k, int32_t table_pid)
+{
+    for (size_t i = 0; i < services_count; i++)
+        if (services[i].pid == table_pid)
+            return !k->services[i].gone;
+    return false;
+}
+
+int service_named(struct span name)
+{
+    for (size_t i = 0; i < services_count; i++)
+        if (span_equal_z(name, services[i].name_z))
+            return (int)i;
+    return -1;
+}
+
+void service_stop(struct kernel *k, size_t index)
+{
+    k->services[index].gone = true;
+}
+
+void service_start(struct kernel *k, size_t index)
+{
+    k->services[index] =
+        (struct service_now){.pid = kernel_new_pid(k), .started_ns = kernel_realtime_ns(k)};
+}
+
+int32_t login_pid(const struct kernel *k, enum login_process which)
+{
+    const struct login *l = &k->login;
+    const int32_t pids[LOGIN_PROCESSES] = {l->monitor, l->manager, l->own_pam, l->worker};
+    return l->monitor != 0 ? pids[which] : 0;
+}
+
+int login_find(const struct kernel *k, int32_t pid)
+{
+    for (int i = 0; i < LOGIN_PROCESSES; i++)
+        if (pid > 0 && login_pid(k, (enum login_process)i) == pid)
+            return i;
+    return -1;
+}
+
+/* ---- Signals ---- */
+
+static bool may_signal(const struct task *t, uint32_t uid)
+{
+    return creds_capable(&t->creds, CAP_KILL) || t->creds.uid == uid || t->creds.euid == uid;
+}
+
+static bool ends(int signo)
+{
+    return signo == SIGTERM || signo == SIGKILL || signo == SIGINT || signo == SIGQUIT;
+}
+
+/* What its unit file says: systemd's own and gettys always come back, others when they were killed
+ * without being asked, the bus never. */
+static bool comes_back(const struct service *s, int signo)
+{
+    struct span name = span_z(s->name_z);
+    if (span_equal_z(name, "dbus-daemon"))
+        return false;
+    return signo != SIGTERM || span_starts_with(name, span_z("systemd-")) ||
+           span_equal_z(name, "agetty");
+}
+
+static int signal_service(struct task *t, size_t index, int signo)
+{
+    const struct service *s = &services[index];
+    if (!may_signal(t, s->uid))
+        return -EPERM;
+    bool deaf = s->size_kib == 0 || s->pid == INIT; /* kernel threads, init */
+    if (deaf || !ends(signo))
+        return 0;
+    service_stop(t->kernel, index);
+    if (comes_back(s, signo))
+        service_start(t->kernel, index);
+    return 0;
+}
+
+/* Whoever ends his own sshd is out. */
+static int signal_login(struct task *t, enum login_process which, int signo)
+{
+    struct kernel *k = t->kernel;
+    bool is_users = which != LOGIN_MONITOR;
+    if (!may_signal(t, is_users ? k->login.uid : 0))
+        return -EPERM;
+    if ((which == LOGIN_MONITOR || which == LOGIN_WORKER) && (ends(signo) || signo == SIGHUP))
+        for (int i = 0; i < KERNEL_PROGRAMS_MAX; i++)
+            kernel_hangup(k, i);
+    return 0;
+}
+
+int service_signal(struct task *t, int32_t pid, int signo)
+{
+    int index = service_find(t->kernel, pid);
+    if (index >= 0)
+        return signal_service(t, (size_t)index, signo);
+    index = login_find(t->kernel, pid);
+    return index >= 0 ? signal_login(t, (enum login_process)index, signo) : -ESRCH;
+}

@@ -1,0 +1,57 @@
+/* Processes that seem to run (services.def), and those that a login brings: they are in the process
+ * table, take signals, end and start anew, but have no program. */
+#ifndef KERNEL_SERVICE_H
+#define KERNEL_SERVICE_H
+
+#include "base/span.h"
+
+struct kernel;
+struct task;
+
+enum {
+    SERVICES_MAX = 96,
+    SERVICE_LISTENER = 393, /* the number of sshd in services.def */
+};
+
+struct service {
+    int32_t pid, ppid, session;
+    char state;
+    uint32_t uid, gid;
+    int nice;
+    unsigned threads;
+    uint64_t size_kib, resident_kib, cpu_s; /* no size: a kernel thread */
+    int32_t tty;
+    const char *name_z, *args_z;
+};
+
+extern const struct service services[];
+extern const size_t services_count; /* at most SERVICES_MAX */
+
+/* How it is on one machine; all zeros: as the table says. */
+struct service_now {
+    bool gone;
+    int32_t pid;        /* since it was started anew; 0: the table's */
+    int64_t started_ns; /* wall clock */
+};
+
+/* Its process number; 0: it does not run. */
+int32_t service_pid(const struct kernel *k, size_t index);
+/* The one that has the number, or -1. */
+int service_find(const struct kernel *k, int32_t pid);
+/* False: the one with this number in the table does not run now. */
+bool service_runs(const struct kernel *k, int32_t table_pid);
+/* The one of that name (comm), or -1. */
+int service_named(struct span name);
+void service_stop(struct kernel *k, size_t index);
+/* It runs, with a new number. */
+void service_start(struct kernel *k, size_t index);
+
+/* The processes of struct login (machine.h), by their numbers. */
+enum login_process { LOGIN_MONITOR, LOGIN_MANAGER, LOGIN_PAM, LOGIN_WORKER, LOGIN_PROCESSES };
+int32_t login_pid(const struct kernel *k, enum login_process which); /* 0: nobody has logged in */
+int login_find(const struct kernel *k, int32_t pid);                 /* or -1 */
+
+/* kill(2) to one of them: 0, -EPERM, -ESRCH. */
+int service_signal(struct task *t, int32_t pid, int signo);
+
+#endif
