@@ -154,6 +154,26 @@ void crypto_key_public(const struct crypto_key *key, struct span *first, struct 
     *second = span_of(key->second, key->second_len);
 }
 
+int crypto_key_secret(const struct crypto_key *key, enum crypto_key_secret secret,
+                      struct buffer *out)
+{
+    static const char *const names_z[CRYPTO_KEY_SECRETS] = {
+        [CRYPTO_KEY_D] = OSSL_PKEY_PARAM_RSA_D,
+        [CRYPTO_KEY_INVERSE] = OSSL_PKEY_PARAM_RSA_COEFFICIENT1,
+        [CRYPTO_KEY_P] = OSSL_PKEY_PARAM_RSA_FACTOR1,
+        [CRYPTO_KEY_Q] = OSSL_PKEY_PARAM_RSA_FACTOR2,
+    };
+    uint8_t number[CRYPTO_KEY_RSA_MAX_BYTES];
+    size_t len = 0;
+    if (key->type == CRYPTO_KEY_ED25519)
+        return buffer_put(out, span_of(key->ed25519, sizeof(key->ed25519)));
+    const char *name_z = key->type == CRYPTO_KEY_RSA ? names_z[secret] : OSSL_PKEY_PARAM_PRIV_KEY;
+    int err = get_number(key->pkey, name_z, number, sizeof(number), &len);
+    err = err < 0 ? ERR_CRYPTO : buffer_put(out, span_of(number, len));
+    crypto_wipe(number, sizeof(number));
+    return err;
+}
+
 /* ASN.1 SEQUENCE { r, s } to two numbers of fixed width. */
 static int split_ecdsa(const uint8_t *der, size_t der_len, uint8_t *out)
 {

@@ -29,6 +29,19 @@ enum crypto_key_type crypto_key_type(const struct crypto_key *key);
  * from the key. */
 void crypto_key_public(const struct crypto_key *key, struct span *first, struct span *second);
 
+/* The private half, wiped by the caller. RSA: its numbers, big-endian, without leading zeros. ECDSA:
+ * the scalar, as _D. Ed25519: seed and public half, 64 bytes, as _D. Appended; 0, ERR_CRYPTO,
+ * ERR_FULL or ERR_NOMEM. */
+enum crypto_key_secret {
+    CRYPTO_KEY_D,
+    CRYPTO_KEY_INVERSE, /* of q mod p */
+    CRYPTO_KEY_P,
+    CRYPTO_KEY_Q,
+    CRYPTO_KEY_SECRETS,
+};
+int crypto_key_secret(const struct crypto_key *key, enum crypto_key_secret secret,
+                      struct buffer *out);
+
 /* Signs. RSA: by `digest`, one number of the modulus' width. ECDSA: always SHA-256, r and s of 32
  * bytes each. Ed25519: 64 bytes. 0 or ERR_CRYPTO. */
 int crypto_key_sign(const struct crypto_suite *suite, const struct crypto_key *key,

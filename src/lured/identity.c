@@ -2,10 +2,12 @@
 
 #include "base/cursor.h"
 #include "base/error.h"
+#include "crypto/rng.h"
 #include "record/file.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -13,6 +15,7 @@
 #define SEED_NAME     "seed"
 #define KEY_NAME_SIZE 64
 #define SEED_BYTES    (PERSONA_SEED_BYTES + 8)
+#define KEYS_STREAM   2 /* of the seed: another than the machine's own */
 
 static int read_seed(int dir, uint8_t seed[PERSONA_SEED_BYTES], int64_t *born_ms)
 {
@@ -102,6 +105,61 @@ void identity_fini(struct identity *identity)
         buffer_wipe(&identity->keys[i]);
     *identity = (struct identity){0};
 }
+
+/* ---- In the machine ---- */
+
+static int put_file(struct persona_image *image, const char *path_z, uint32_t mode, int64_t mtime_s,
+                    const struct buffer *data)
+{
+    const struct persona_new new = {
+        .mode = 0100000 | mode, .mtime_s = mtime_s, .data = buffer_span(data)};
+    return persona_image_put(image, span_z(path_z), &new);
+}
+
+static int put_key(const struct identity *identity, enum ssh_hostkey_type type, uint32_t check,
+                   struct persona_image *image)
+{
+    int error = 0;
+    int64_t mtime_s = identity->machine.installed_ms / 1000;
+    char path_z[KEY_NAME_SIZE], comment_z[sizeof("root@") + PERSONA_HOSTNAME_SIZE];
+    struct ssh_hostkey *key = ssh_hostkey_load(buffer_span(&identity->keys[type]), &error);
+    if (key == NULL)
+        return error;
+    struct buffer private, public;
+    buffer_init(&private, SSH_HOSTKEY_PEM_MAX_BYTES);
+    buffer_init(&public, SSH_HOSTKEY_PEM_MAX_BYTES);
+    (void)snprintf(comment_z, sizeof(comment_z), "root@%s", identity->machine.hostname_z);
+    (void)snprintf(path_z, sizeof(path_z), "/etc/ssh/ssh_host_%s_key", ssh_hostkey_name_z(type));
+    error = ssh_hostkey_put_private(key, span_z(comment_z), check, &private);
+    if (error == 0)
+        error = put_file(image, path_z, 0600, mtime_s, &private);
+    if (error == 0)
+        error = ssh_hostkey_put_public(key, span_z(comment_z), &public);
+    (void)snprintf(path_z, sizeof(path_z), "/etc/ssh/ssh_host_%s_key.pub",
+                   ssh_hostkey_name_z(type));
+    if (error == 0)
+        error = put_file(image, path_z, 0644, mtime_s, &public);
+    ssh_hostkey_free(key);
+    buffer_wipe(&private);
+    buffer_fini(&public);
+    return error;
+}
+
+int identity_put_keys(const struct identity *identity, struct persona_image *image)
+{
+    struct crypto_rng rng;
+    uint8_t seed[PERSONA_SEED_BYTES];
+    int error = 0;
+    memcpy(seed, identity->machine.seed, sizeof(seed));
+    seed[0] ^= KEYS_STREAM;
+    crypto_rng_init(&rng, seed);
+    for (int i = 0; i < IDENTITY_KEYS && error == 0; i++)
+        error = put_key(identity, (enum ssh_hostkey_type)i, crypto_rng_u32(&rng), image);
+    crypto_rng_wipe(&rng);
+    return error;
+}
+
+/* ---- Another machine ---- */
 
 static int forget_file(int dir, const char *name_z)
 {

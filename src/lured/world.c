@@ -128,6 +128,8 @@ static int dress(struct world *world, char *why_z)
         (void)span_copy_z(span_z(world->config->hostname), machine->hostname_z,
                           sizeof(machine->hostname_z));
     int error = persona_dress(world->image, machine);
+    if (error == 0)
+        error = identity_put_keys(&world->identity, world->image);
     return error < 0 ? blame(why_z, "identity: files", error) : 0;
 }
 

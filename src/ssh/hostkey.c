@@ -3,12 +3,13 @@
 #include "base/cursor.h"
 #include "base/error.h"
 #include "crypto/key.h"
+#include "crypto/name.h"
 #include "ssh/algorithms.h"
 #include "ssh/mpint.h"
 
 #include <stdlib.h>
 
-enum { BLOB_MAX_BYTES = 2048 };
+enum { BLOB_MAX_BYTES = 2048, FILE_MAX_BYTES = 8192, FILE_LINE_CHARS = 70, FILE_BLOCK_BYTES = 8 };
 
 struct ssh_hostkey {
     enum ssh_hostkey_type type;
@@ -106,6 +107,134 @@ struct span ssh_hostkey_blob(const struct ssh_hostkey *key)
 {
     return buffer_span(&key->blob);
 }
+
+/* ---- As files ---- */
+
+static int put_base64(struct span bytes, struct buffer *out)
+{
+    size_t size = (bytes.len + 2) / 3 * 4 + 1; /* with a NUL */
+    uint8_t *text = buffer_reserve(out, size);
+    if (!text)
+        return ERR_NOMEM;
+    crypto_name_base64(bytes, true, (char *)text, size);
+    buffer_commit(out, size - 1);
+    return 0;
+}
+
+int ssh_hostkey_put_public(const struct ssh_hostkey *key, struct span comment, struct buffer *out)
+{
+    struct cursor c = cursor_of(buffer_span(&key->blob));
+    int err = buffer_put(out, cursor_string(&c));
+    if (err == 0)
+        err = buffer_put_u8(out, ' ');
+    if (err == 0)
+        err = put_base64(buffer_span(&key->blob), out);
+    if (err == 0)
+        err = buffer_printf(out, " %.*s\n", (int)comment.len, (const char *)comment.data);
+    return err;
+}
+
+static int put_secret(const struct ssh_hostkey *key, enum crypto_key_secret secret,
+                      struct buffer *out)
+{
+    struct buffer number;
+    buffer_init(&number, CRYPTO_KEY_RSA_MAX_BYTES);
+    int err = crypto_key_secret(key->key, secret, &number);
+    if (err == 0)
+        err = key->type == SSH_HOSTKEY_ED25519 ? buffer_put_string(out, buffer_span(&number))
+                                               : ssh_mpint_put(out, buffer_span(&number));
+    buffer_wipe(&number);
+    return err;
+}
+
+/* RSA's file has n before e, where the wire has e first; the others begin as on the wire. */
+static int put_halves(const struct ssh_hostkey *key, struct buffer *out)
+{
+    struct span e, n;
+    crypto_key_public(key->key, &e, &n);
+    if (key->type != SSH_HOSTKEY_RSA) {
+        int err = buffer_put(out, buffer_span(&key->blob));
+        return err < 0 ? err : put_secret(key, CRYPTO_KEY_D, out);
+    }
+    int err = buffer_put_string(out, span_z("ssh-rsa"));
+    if (err == 0)
+        err = ssh_mpint_put(out, n);
+    if (err == 0)
+        err = ssh_mpint_put(out, e);
+    for (int secret = 0; err == 0 && secret < CRYPTO_KEY_SECRETS; secret++)
+        err = put_secret(key, (enum crypto_key_secret)secret, out);
+    return err;
+}
+
+static int put_section(const struct ssh_hostkey *key, struct span comment, uint32_t check,
+                       struct buffer *out)
+{
+    int err = buffer_put_u32(out, check);
+    if (err == 0)
+        err = buffer_put_u32(out, check);
+    if (err == 0)
+        err = put_halves(key, out);
+    if (err == 0)
+        err = buffer_put_string(out, comment);
+    for (uint8_t pad = 1; err == 0 && buffer_len(out) % FILE_BLOCK_BYTES != 0; pad++)
+        err = buffer_put_u8(out, pad);
+    return err;
+}
+
+static int put_file(const struct ssh_hostkey *key, struct span section, struct buffer *out)
+{
+    static const char magic[] = "openssh-key-v1"; /* with its NUL */
+    int err = buffer_put(out, span_of(magic, sizeof(magic)));
+    if (err == 0)
+        err = buffer_put_string(out, span_z("none")); /* cipher */
+    if (err == 0)
+        err = buffer_put_string(out, span_z("none")); /* how its key is made ... */
+    if (err == 0)
+        err = buffer_put_string(out, span_z("")); /* ... and of what */
+    if (err == 0)
+        err = buffer_put_u32(out, 1); /* keys */
+    if (err == 0)
+        err = buffer_put_string(out, buffer_span(&key->blob));
+    return err < 0 ? err : buffer_put_string(out, section);
+}
+
+static int put_armour(struct span file, struct buffer *out)
+{
+    struct buffer text;
+    buffer_init(&text, 2 * FILE_MAX_BYTES);
+    int err = put_base64(file, &text);
+    if (err == 0)
+        err = buffer_put_z(out, "-----BEGIN OPENSSH PRIVATE KEY-----\n");
+    while (err == 0 && buffer_len(&text) > 0) {
+        struct span line = span_slice(buffer_span(&text), 0, FILE_LINE_CHARS);
+        err = buffer_put(out, line);
+        if (err == 0)
+            err = buffer_put_u8(out, '\n');
+        buffer_take(&text, line.len);
+    }
+    if (err == 0)
+        err = buffer_put_z(out, "-----END OPENSSH PRIVATE KEY-----\n");
+    buffer_wipe(&text);
+    return err;
+}
+
+int ssh_hostkey_put_private(const struct ssh_hostkey *key, struct span comment, uint32_t check,
+                            struct buffer *out)
+{
+    struct buffer section, file;
+    buffer_init(&section, FILE_MAX_BYTES);
+    buffer_init(&file, FILE_MAX_BYTES);
+    int err = put_section(key, comment, check, &section);
+    if (err == 0)
+        err = put_file(key, buffer_span(&section), &file);
+    if (err == 0)
+        err = put_armour(buffer_span(&file), out);
+    buffer_wipe(&section);
+    buffer_wipe(&file);
+    return err;
+}
+
+/* ---- Signatures ---- */
 
 /* RFC 5656, section 3.1.2: r and s as numbers in a string of their own. */
 static int put_ecdsa(struct buffer *signature, struct span raw)

@@ -36,6 +36,13 @@ enum ssh_hostkey_type ssh_hostkey_type(const struct ssh_hostkey *key);
  * from the key. */
 struct span ssh_hostkey_blob(const struct ssh_hostkey *key);
 
+/* The two files of /etc/ssh as ssh-keygen writes them (its PROTOCOL.key): the line of the public one;
+ * the private one, without a passphrase, `check` being what ssh-keygen draws. Appended; 0, ERR_CRYPTO,
+ * ERR_FULL or ERR_NOMEM. */
+int ssh_hostkey_put_public(const struct ssh_hostkey *key, struct span comment, struct buffer *out);
+int ssh_hostkey_put_private(const struct ssh_hostkey *key, struct span comment, uint32_t check,
+                            struct buffer *out);
+
 /* Appends a signature over `message`: algorithm name and signature in one string's contents. */
 int ssh_hostkey_sign(const struct crypto_suite *suite, const struct ssh_hostkey *key,
                      const struct ssh_signature *algorithm, struct span message,
