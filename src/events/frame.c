@@ -131,6 +131,43 @@ int frame_put_keylog(struct buffer *out, const struct frame_keylog *keylog)
     return end(&w);
 }
 
+static void put_visitor(struct writer *w, const struct frame_visitor *visitor)
+{
+    put(w, buffer_put(w->out, span_of(visitor->address, sizeof(visitor->address))));
+    put(w, buffer_put(w->out, span_of(visitor->login, sizeof(visitor->login))));
+}
+
+int frame_put_visit_ask(struct buffer *out, const struct frame_visit_ask *ask)
+{
+    struct writer w = begin(out, FRAME_VISIT_ASK, 0);
+    put(&w, buffer_put_string(out, ask->session));
+    put_visitor(&w, &ask->visitor);
+    return end(&w);
+}
+
+int frame_put_visit_keep(struct buffer *out, const struct frame_visit_keep *keep)
+{
+    struct writer w = begin(out, FRAME_VISIT_KEEP, 0);
+    put(&w, buffer_put_string(out, keep->session));
+    put_visitor(&w, &keep->visitor);
+    put(&w, buffer_put_u64(out, keep->size));
+    put(&w, buffer_put_u64(out, keep->offset));
+    put(&w, buffer_put_string(out, keep->bytes));
+    return end(&w);
+}
+
+int frame_put_visit(struct buffer *out, const struct frame_visit *visit)
+{
+    struct writer w = begin(out, FRAME_VISIT, 0);
+    put(&w, buffer_put_string(out, visit->session));
+    put(&w, buffer_put_u8(out, visit->known));
+    put_visitor(&w, &visit->visitor);
+    put(&w, buffer_put_u64(out, visit->size));
+    put(&w, buffer_put_u64(out, visit->offset));
+    put(&w, buffer_put_string(out, visit->bytes));
+    return end(&w);
+}
+
 int frame_put_hello(struct buffer *out, const struct frame_hello *hello)
 {
     struct writer w = begin(out, FRAME_HELLO, 0);
@@ -255,11 +292,60 @@ static bool read_keylog(struct cursor *c, struct frame *f)
     return lines.len > 0 && lines.len <= FRAME_KEYLOG_MAX && lines.data[lines.len - 1] == '\n';
 }
 
+static void read_visitor(struct cursor *c, struct frame_visitor *visitor)
+{
+    struct span address = cursor_bytes(c, sizeof(visitor->address));
+    struct span login = cursor_bytes(c, sizeof(visitor->login));
+    for (size_t i = 0; i < address.len && i < login.len; i++) {
+        visitor->address[i] = address.data[i];
+        visitor->login[i] = login.data[i];
+    }
+}
+
+static bool is_part(uint64_t size, uint64_t offset, struct span bytes)
+{
+    return offset <= size && bytes.len <= size - offset && bytes.len <= FRAME_VISIT_MAX;
+}
+
+static bool read_visit_ask(struct cursor *c, struct frame *f)
+{
+    f->visit_ask.session = cursor_string(c);
+    read_visitor(c, &f->visit_ask.visitor);
+    return frame_session_is_good(f->visit_ask.session);
+}
+
+static bool read_visit_keep(struct cursor *c, struct frame *f)
+{
+    struct frame_visit_keep *keep = &f->visit_keep;
+    keep->session = cursor_string(c);
+    read_visitor(c, &keep->visitor);
+    keep->size = cursor_u64(c);
+    keep->offset = cursor_u64(c);
+    keep->bytes = cursor_string(c);
+    return frame_session_is_good(keep->session) && is_part(keep->size, keep->offset, keep->bytes);
+}
+
+static bool read_visit(struct cursor *c, struct frame *f)
+{
+    struct frame_visit *visit = &f->visit;
+    visit->session = cursor_string(c);
+    uint8_t known = cursor_u8(c);
+    visit->known = known == 1;
+    read_visitor(c, &visit->visitor);
+    visit->size = cursor_u64(c);
+    visit->offset = cursor_u64(c);
+    visit->bytes = cursor_string(c);
+    return known <= 1 && frame_session_is_good(visit->session) &&
+           is_part(visit->size, visit->offset, visit->bytes);
+}
+
 static bool (*const READERS[])(struct cursor *c, struct frame *f) = {
-    [FRAME_HELLO] = read_hello,       [FRAME_ACK] = read_ack,
-    [FRAME_EVENT] = read_event,       [FRAME_TTY_OPEN] = read_tty_open,
-    [FRAME_TTY_DATA] = read_tty_data, [FRAME_TTY_CLOSE] = read_tty_close,
-    [FRAME_ARTEFACT] = read_artefact, [FRAME_KEYLOG] = read_keylog,
+    [FRAME_HELLO] = read_hello,         [FRAME_ACK] = read_ack,
+    [FRAME_EVENT] = read_event,         [FRAME_TTY_OPEN] = read_tty_open,
+    [FRAME_TTY_DATA] = read_tty_data,   [FRAME_TTY_CLOSE] = read_tty_close,
+    [FRAME_ARTEFACT] = read_artefact,   [FRAME_KEYLOG] = read_keylog,
+    [FRAME_VISIT_ASK] = read_visit_ask, [FRAME_VISIT_KEEP] = read_visit_keep,
+    [FRAME_VISIT] = read_visit,
 };
 
 int64_t frame_read(struct span bytes, struct frame *f)

@@ -18,14 +18,17 @@
 #include "events/event.h"
 
 enum frame_kind {
-    FRAME_HELLO = 1,     /* sensor: first on a socket; number 0 */
-    FRAME_ACK = 2,       /* recorder: answer to HELLO, and after each write */
-    FRAME_EVENT = 3,     /* a line of JSON */
-    FRAME_TTY_OPEN = 4,  /* a terminal recording begins */
-    FRAME_TTY_DATA = 5,  /* what went over it */
-    FRAME_TTY_CLOSE = 6, /* it ends */
-    FRAME_ARTEFACT = 7,  /* a part of a file to keep */
-    FRAME_KEYLOG = 8,    /* secrets of an SSH connection, when they are wanted */
+    FRAME_HELLO = 1,       /* sensor: first on a socket; number 0 */
+    FRAME_ACK = 2,         /* recorder: answer to HELLO, and after each write */
+    FRAME_EVENT = 3,       /* a line of JSON */
+    FRAME_TTY_OPEN = 4,    /* a terminal recording begins */
+    FRAME_TTY_DATA = 5,    /* what went over it */
+    FRAME_TTY_CLOSE = 6,   /* it ends */
+    FRAME_ARTEFACT = 7,    /* a part of a file to keep */
+    FRAME_KEYLOG = 8,      /* secrets of an SSH connection, when they are wanted */
+    FRAME_VISIT_ASK = 9,   /* sensor: a visitor has come; what did he leave? */
+    FRAME_VISIT_KEEP = 10, /* sensor: a part of what he leaves */
+    FRAME_VISIT = 11,      /* recorder: a part of the answer to VISIT_ASK; number 0 */
 };
 
 /* Length, kind and number. */
@@ -37,6 +40,10 @@ enum frame_kind {
 #define FRAME_SESSION_MAX 64
 #define FRAME_TEXT_MAX    1024
 #define FRAME_KEYLOG_MAX  ((size_t)16 * 1024)
+/* Bytes of a kept machine in one frame. */
+#define FRAME_VISIT_MAX ((size_t)32 * 1024)
+/* Bytes of a key that visitors are known by. */
+#define FRAME_VISIT_KEY ((size_t)16)
 
 enum frame_tty_way {
     FRAME_TTY_OUT = 'o',    /* the machine to the attacker */
@@ -91,6 +98,33 @@ struct frame_keylog {
     struct span lines; /* whole lines of Wireshark's SSH key log */
 };
 
+/* Who a visitor is: by his address, by his login (its first half by the user alone). Zeros: not by
+ * that. */
+struct frame_visitor {
+    uint8_t address[FRAME_VISIT_KEY], login[FRAME_VISIT_KEY];
+};
+
+struct frame_visit_ask {
+    struct span session;
+    struct frame_visitor visitor;
+};
+
+/* Of no size: he has come, and changed nothing. */
+struct frame_visit_keep {
+    struct span session;
+    struct frame_visitor visitor;
+    uint64_t size, offset; /* of all, and of these bytes */
+    struct span bytes;
+};
+
+struct frame_visit {
+    struct span session;          /* that asked */
+    bool known;                   /* he was here before ... */
+    struct frame_visitor visitor; /* ... as this one */
+    uint64_t size, offset;        /* of what he left; 0: nothing */
+    struct span bytes;
+};
+
 struct frame {
     enum frame_kind kind;
     uint64_t number;
@@ -102,6 +136,9 @@ struct frame {
         struct frame_tty_close tty_close;
         struct frame_artefact artefact;
         struct frame_keylog keylog;
+        struct frame_visit_ask visit_ask;
+        struct frame_visit_keep visit_keep;
+        struct frame_visit visit;
     };
 };
 
@@ -113,6 +150,9 @@ int frame_put_tty_data(struct buffer *out, const struct frame_tty_data *data);
 int frame_put_tty_close(struct buffer *out, const struct frame_tty_close *close);
 int frame_put_artefact(struct buffer *out, const struct frame_artefact *artefact);
 int frame_put_keylog(struct buffer *out, const struct frame_keylog *keylog);
+int frame_put_visit_ask(struct buffer *out, const struct frame_visit_ask *ask);
+int frame_put_visit_keep(struct buffer *out, const struct frame_visit_keep *keep);
+int frame_put_visit(struct buffer *out, const struct frame_visit *visit);
 int frame_put_hello(struct buffer *out, const struct frame_hello *hello);
 int frame_put_ack(struct buffer *out, uint64_t number);
 

@@ -1,6 +1,7 @@
 #include "kernel/events.h"
 #include "kernel/exit.h"
 #include "kernel/identity.h"
+#include "kernel/keep.h"
 #include "kernel/mm.h"
 #include "kernel/net.h"
 #include "kernel/program.h"
@@ -80,7 +81,8 @@ struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms)
         kernel_free(k);
         return NULL;
     }
-    k->changes_at_boot = vfs_changes(k->vfs);
+    keep_begin(k->vfs);
+    k->changes_at_boot = k->changes_at_start = vfs_changes(k->vfs);
     return k;
 }
 

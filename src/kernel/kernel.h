@@ -8,7 +8,7 @@
 #ifndef KERNEL_KERNEL_H
 #define KERNEL_KERNEL_H
 
-#include "base/span.h"
+#include "base/buffer.h"
 #include "crypto/rng.h"
 
 struct persona_image;
@@ -128,6 +128,17 @@ enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms);
 void kernel_end(struct kernel *k);
 /* When the first sleeper wakes by itself; INT64_MAX: never. */
 int64_t kernel_deadline(const struct kernel *k);
+
+/* ---- Files that outlast the machine (kernel/keep.h) ---- */
+
+/* Whether any file was changed since it booted or was restored. */
+bool kernel_is_changed(const struct kernel *k);
+/* Appends its files as bytes. 0, ERR_FULL or ERR_NOMEM, and then `out` is as before. */
+int kernel_save(const struct kernel *k, struct buffer *out);
+/* Before its first program: the files are those of a machine that was saved. 0; ERR_MALFORMED: no
+ * such bytes, or of another image; ERR_FULL: more than its limits; ERR_NOMEM. On an error it is as
+ * it was. */
+int kernel_restore(struct kernel *k, struct span saved);
 
 /* ---- What was seen ---- */
 

@@ -69,9 +69,10 @@ struct kernel {
     uint32_t process_count;    /* tasks that count against limits.processes */
     int32_t last_pid;
 
-    struct vfs *vfs;          /* everything about files, machine-wide: owned, made by vfs_new */
-    uint64_t changes_at_boot; /* vfs_changes, once the machine was made */
-    uint32_t files_open;      /* open descriptions, against limits.files */
+    struct vfs *vfs;           /* everything about files, machine-wide: owned, made by vfs_new */
+    uint64_t changes_at_boot;  /* vfs_changes, once the machine was made */
+    uint64_t changes_at_start; /* the same, or once its files were restored */
+    uint32_t files_open;       /* open descriptions, against limits.files */
     struct program *programs[KERNEL_PROGRAMS_MAX];
     struct events *events;
     struct file *told_first, *told_last; /* written and closed, not yet read: guests wait */

@@ -123,7 +123,7 @@ void overlay_forget(struct overlay *o, struct inode *i)
         inode_free(o, i);
 }
 
-int overlay_charge_node(struct overlay *o)
+int overlay_may_add(struct overlay *o)
 {
     struct vfs *vfs = o->fs.vfs;
     vfs->changes++;
@@ -132,7 +132,6 @@ int overlay_charge_node(struct overlay *o)
             vfs->hooks.on_limit(vfs->hooks.ctx, "overlay_nodes");
         return -ENOSPC;
     }
-    vfs->quota.nodes++;
     return 0;
 }
 
@@ -141,23 +140,25 @@ int overlay_keep(struct overlay *o, struct inode *i)
     o->fs.vfs->changes++;
     if (i->kept)
         return 0;
-    int error = overlay_charge_node(o);
-    if (error == 0)
-        i->kept = true;
-    return error;
+    int error = overlay_may_add(o);
+    if (error != 0)
+        return error;
+    o->fs.vfs->quota.nodes++;
+    i->kept = true;
+    return 0;
 }
 
 int overlay_inode_new(struct overlay *o, const struct fs_new *new, struct inode **out)
 {
-    int error = overlay_charge_node(o);
+    int error = overlay_may_add(o);
     if (error != 0)
         return error;
     struct inode *i = calloc(1, sizeof(*i));
     if (i == NULL || hash_add(&o->inodes, &i->link, o->next_ino) != 0) {
-        o->fs.vfs->quota.nodes--;
         free(i);
         return -ENOMEM;
     }
+    o->fs.vfs->quota.nodes++;
     i->ino = o->next_ino++;
     i->kept = true;
     i->mode = new->mode;
@@ -408,6 +409,11 @@ static const struct fs_ops overlay_ops = {
     .attributes = attributes_of,
     .free = overlay_free,
 };
+
+bool overlay_is(const struct fs *fs)
+{
+    return fs->ops == &overlay_ops;
+}
 
 /* A tmpfs without an image needs a root of its own. */
 static int make_root(struct overlay *o)

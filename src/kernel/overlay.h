@@ -1,5 +1,5 @@
 /* The overlay: the image's files in place until they are changed, and what a visitor changes.
- * Shared by overlay*.c; everybody else sees the `struct fs` of overlay_new.
+ * Shared by overlay*.c and keep.c; everybody else sees the `struct fs` of overlay_new.
  *
  * Inodes 1 .. N are the image's, new ones come after. An inode that is changed or in use has a
  * `struct inode` here; all others exist only in the image. Names: a `struct name` is a name that
@@ -8,6 +8,8 @@
 #ifndef KERNEL_OVERLAY_H
 #define KERNEL_OVERLAY_H
 
+#include "base/buffer.h"
+#include "base/cursor.h"
 #include "kernel/fs.h"
 #include "kernel/hash.h"
 
@@ -75,6 +77,7 @@ struct overlay {
     const struct persona_image *image; /* or NULL */
     struct hash inodes, names;
     uint64_t next_ino;
+    uint64_t boot_ino; /* next_ino when the machine had booted */
     int64_t next_cookie;
     struct unpacked unpacked;
 };
@@ -95,7 +98,30 @@ int overlay_keep(struct overlay *o, struct inode *i);
 void overlay_forget(struct overlay *o, struct inode *i);
 /* A new inode, kept. -ENOSPC, -ENOMEM. */
 int overlay_inode_new(struct overlay *o, const struct fs_new *new, struct inode **out);
-int overlay_charge_node(struct overlay *o); /* one name or inode more: 0 or -ENOSPC */
+int overlay_may_add(struct overlay *o); /* one name or inode more: 0 or -ENOSPC */
+
+bool overlay_is(const struct fs *fs);
+
+/* ---- Kept over a visit (overlay_save.c, overlay_load.c; keep.h) ----
+ *
+ * Numbers are big-endian, strings have a u32 length (base/buffer.h):
+ *
+ *   u64 next_ino
+ *   u32 how many inodes, each: u64 ino, u32 mode uid gid nlink, u64 rdev, u32 flags, i64 atime mtime
+ *       ctime btime, u64 size base_bytes parent, u32 entries, string target (of a new link),
+ *       u32 how many attributes, each: string name and value,
+ *       u32 how many pages, each: u64 index, string contents without the zeros at their end
+ *   u32 how many names, each: u64 dir ino, string text; those of a directory in their order */
+
+/* Appends what was changed. 0, ERR_FULL or ERR_NOMEM. */
+int overlay_save(const struct overlay *o, struct buffer *out);
+
+/* Reads it into an overlay of its own, for the same image, which may take the place of `live` if
+ * that is as its machine has booted. 0, ERR_MALFORMED (nothing that overlay_save has written, or not
+ * for this one) or ERR_NOMEM. */
+int overlay_load(const struct overlay *live, struct cursor *c, struct overlay **out);
+/* `saved` takes the place of what is in `live`, and is gone. */
+void overlay_replace(struct overlay *live, struct overlay *saved);
 
 /* ---- Contents (overlay_data.c) ---- */
 int overlay_resize(struct overlay *o, struct inode *i, int64_t size);
@@ -104,6 +130,9 @@ uint64_t overlay_blocks(const struct inode *i); /* of 512 bytes */
 extern const struct file_ops overlay_file_ops;
 
 /* ---- Names (overlay_dir.c) ---- */
+struct name *overlay_name_find(const struct overlay *o, uint64_t dir, struct span text);
+/* A record of its own, behind the others of the directory; counted. NULL: out of memory. */
+struct name *overlay_name_add(struct overlay *o, struct inode *dir, struct span text, uint64_t ino);
 int overlay_find(struct fs *fs, struct task *t, uint64_t dir, struct span text, uint64_t *ino);
 int64_t overlay_name_of(struct fs *fs, uint64_t dir, uint64_t ino, char *out, size_t size);
 int overlay_readdir(struct fs *fs, struct task *t, uint64_t dir, int64_t at, file_entry_fn fn,

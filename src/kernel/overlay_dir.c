@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct name *name_find(const struct overlay *o, uint64_t dir, struct span text)
+struct name *overlay_name_find(const struct overlay *o, uint64_t dir, struct span text)
 {
     struct hash_link *link = hash_find(&o->names, hash_bytes(dir, text));
     for (; link != NULL; link = hash_find_next(link)) {
@@ -27,7 +27,7 @@ int overlay_find(struct fs *fs, struct task *t, uint64_t dir, struct span text, 
 {
     (void)t;
     const struct overlay *o = overlay_of(fs);
-    const struct name *name = name_find(o, dir, text);
+    const struct name *name = overlay_name_find(o, dir, text);
     *ino = name != NULL ? name->ino : image_find(o, dir, text);
     return *ino != 0 ? 0 : -ENOENT;
 }
@@ -76,28 +76,33 @@ void overlay_drop_names(struct overlay *o, struct inode *dir)
     dir->first_name = dir->last_name = NULL;
 }
 
-/* Makes sure of a record for the name, so that setting it cannot fail. */
-static int name_ready(struct overlay *o, struct inode *dir, struct span text, struct name **out)
+struct name *overlay_name_add(struct overlay *o, struct inode *dir, struct span text, uint64_t ino)
 {
-    *out = name_find(o, dir->ino, text);
-    if (*out != NULL)
-        return 0;
-    int error = overlay_charge_node(o);
-    if (error != 0)
-        return error;
     struct name *name = calloc(1, sizeof(*name) + text.len);
     if (name == NULL || hash_add(&o->names, &name->link, hash_bytes(dir->ino, text)) != 0) {
-        o->fs.vfs->quota.nodes--;
         free(name);
-        return -ENOMEM;
+        return NULL;
     }
+    o->fs.vfs->quota.nodes++;
     name->dir = dir->ino;
-    name->ino = image_find(o, dir->ino, text);
+    name->ino = ino;
     name->len = (uint8_t)text.len;
     memcpy(name->text, text.data, text.len);
     name_list(o, dir, name);
-    *out = name;
-    return 0;
+    return name;
+}
+
+/* Makes sure of a record for the name, so that setting it cannot fail. */
+static int name_ready(struct overlay *o, struct inode *dir, struct span text, struct name **out)
+{
+    *out = overlay_name_find(o, dir->ino, text);
+    if (*out != NULL)
+        return 0;
+    int error = overlay_may_add(o);
+    if (error != 0)
+        return error;
+    *out = overlay_name_add(o, dir, text, image_find(o, dir->ino, text));
+    return *out != NULL ? 0 : -ENOMEM;
 }
 
 /* A record that says no more than the image does is dropped. */
@@ -316,7 +321,7 @@ int64_t overlay_name_of(struct fs *fs, uint64_t dir_ino, uint64_t ino, char *out
     uint32_t found = 0;
     for (uint32_t index = 0;
          (found = persona_image_entry(o->image, (uint32_t)dir_ino, index, &text)) != 0; index++)
-        if (found == ino && name_find(o, dir_ino, text) == NULL)
+        if (found == ino && overlay_name_find(o, dir_ino, text) == NULL)
             return (int64_t)span_copy_z(text, out, size);
     return -ENOENT;
 }
@@ -336,7 +341,7 @@ static bool read_image(struct overlay *o, uint64_t dir, int64_t at, file_entry_f
     struct span text;
     while ((ino = persona_image_entry(o->image, (uint32_t)dir, index, &text)) != 0) {
         index++;
-        if (name_find(o, dir, text) == NULL &&
+        if (overlay_name_find(o, dir, text) == NULL &&
             !fn(ctx, text, overlay_shown(o, ino), type_of(o, ino), (int64_t)index + 2))
             return false;
     }

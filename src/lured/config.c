@@ -14,7 +14,14 @@
 #include <yaml.h>
 
 enum kind { KIND_TEXT, KIND_NUMBER };
-enum check { CHECK_PATH, CHECK_NAME, CHECK_HOSTNAME, CHECK_ENDPOINT, CHECK_PROFILE };
+enum check {
+    CHECK_PATH,
+    CHECK_NAME,
+    CHECK_HOSTNAME,
+    CHECK_ENDPOINT,
+    CHECK_PROFILE,
+    CHECK_VISITOR,
+};
 
 struct row {
     const char *section_z, *key_z;
@@ -93,10 +100,17 @@ static const char *check_profile(const char *value_z)
     return ssh_profile_find(span_z(value_z)) != NULL ? NULL : ssh_profile_names_z;
 }
 
+static const char *check_visitor(const char *value_z)
+{
+    bool good = strcmp(value_z, "address") == 0 || strcmp(value_z, "login") == 0 ||
+                strcmp(value_z, "either") == 0;
+    return good ? NULL : "address, login or either";
+}
+
 static const char *(*const CHECKS[])(const char *value_z) = {
     [CHECK_PATH] = check_path,         [CHECK_NAME] = check_name,
     [CHECK_HOSTNAME] = check_hostname, [CHECK_ENDPOINT] = check_endpoint,
-    [CHECK_PROFILE] = check_profile,
+    [CHECK_PROFILE] = check_profile,   [CHECK_VISITOR] = check_visitor,
 };
 
 /* Digits alone: neither signs nor 0x10. */

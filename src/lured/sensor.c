@@ -75,6 +75,19 @@ static struct session_limits limits_of(const struct config *config)
     return limits;
 }
 
+static struct session_visitors visitors_of(const struct config *config)
+{
+    const char *by_z = config->visitors_known_by;
+    bool either = strcmp(by_z, "either") == 0;
+    return (struct session_visitors){
+        .remembered = config->visitors_remember != 0,
+        .by_address = either || strcmp(by_z, "address") == 0,
+        .by_login = either || strcmp(by_z, "login") == 0,
+        .one_password = config->visitors_one_password != 0,
+        .bytes_max = config->visitors_one_mib * MIB,
+    };
+}
+
 /* The groups for key exchange are those of the persona's own file, as sshd would read it. */
 static int give_moduli(struct ssh_server *server, const struct persona_image *image)
 {
@@ -127,6 +140,7 @@ static int make_host(struct sensor *s)
         .startups_limited = world->config->ssh_max_startups != 0,
         .policy = world->policy,
         .limits = limits_of(world->config),
+        .visitors = visitors_of(world->config),
         .sensor_name = s->name.name,
         .sensor_uuid = s->name.uuid,
         .hostname = span_z(world->identity.machine.hostname_z),
@@ -184,6 +198,11 @@ static void check_stopped(struct sensor *s)
 static void on_recorder_room(struct record_client *client)
 {
     serve_on_room(&((struct sensor *)client->context)->serve);
+}
+
+static void on_visit(struct record_client *client, const struct frame_visit *visit)
+{
+    serve_on_visit(&((struct sensor *)client->context)->serve, visit);
 }
 
 static void on_recorder_lost(struct record_client *client)
@@ -284,6 +303,7 @@ static int open_reactor(struct sensor *s)
     s->client.context = s;
     s->client.on_ready = on_recorder_ready;
     s->client.on_room = on_recorder_room;
+    s->client.on_visit = on_visit;
     s->client.on_lost = on_recorder_lost;
     s->client.on_acknowledged = on_acknowledged;
     int error = serve_init(&s->serve, s->reactor, &s->client, &s->name, random);

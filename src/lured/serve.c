@@ -403,6 +403,16 @@ void serve_tell(struct serve *serve, const struct event *e)
     put_own(serve);
 }
 
+void serve_on_visit(struct serve *serve, const struct frame_visit *visit)
+{
+    struct serve_connection *c = serve->all;
+    while (c != NULL &&
+           (c->transport == NULL || !c->service->answered(c->self, visit, serve_now_us(serve))))
+        c = c->all_next;
+    if (c != NULL)
+        wake(c);
+}
+
 void serve_on_room(struct serve *serve)
 {
     put_own(serve);

@@ -71,6 +71,9 @@ void serve_port_init(struct serve_port *port, struct serve *serve, const struct 
 /* An event of the sensor itself. */
 void serve_tell(struct serve *serve, const struct event *e);
 
+/* The recorder has answered: for record_client.on_visit. */
+void serve_on_visit(struct serve *serve, const struct frame_visit *visit);
+
 /* The recorder has room again: for record_client.on_room. */
 void serve_on_room(struct serve *serve);
 

@@ -82,9 +82,8 @@ static struct sandbox sandbox_of(const struct supervisor *s, enum sandbox_role r
                               .gid = s->user != NULL ? s->user->pw_gid : 0,
                               .empty_root = s->empty_root};
     if (role == SANDBOX_RECORDER) {
-        const int folders[] = {s->dirs.log, s->dirs.tty, s->dirs.artefacts};
-        memcpy(sandbox.folders, folders, sizeof(folders));
-        sandbox.folder_count = ARRAY_LEN(folders);
+        record_dirs_all(&s->dirs, sandbox.folders);
+        sandbox.folder_count = RECORD_DIRS;
     }
     return sandbox;
 }
@@ -104,6 +103,8 @@ static int run_recorder(struct supervisor *s, int link, int channel)
         .dirs = s->dirs,
         .options = {.segment_max = s->config->record_segment_mib * MIB,
                     .cast_max = s->config->record_recording_mib * MIB,
+                    .visits_max = s->config->visitors_all_mib * MIB,
+                    .visits_s = (int64_t)s->config->visitors_keep_s,
                     .sensor = {span_z(s->world.sensor_z),
                                span_z(s->world.identity.machine.sensor_z)}},
         .sensor = link,
@@ -124,8 +125,9 @@ static void close_others(const struct supervisor *s, enum child_role role, int l
     size_t n = 5;
     if (s->empty_root >= 0)
         keep[n++] = s->empty_root;
-    const int dirs[] = {s->dirs.log, s->dirs.tty, s->dirs.artefacts};
-    for (size_t i = 0; role == CHILD_RECORDER && i < ARRAY_LEN(dirs); i++)
+    int dirs[RECORD_DIRS];
+    record_dirs_all(&s->dirs, dirs);
+    for (size_t i = 0; role == CHILD_RECORDER && i < RECORD_DIRS; i++)
         keep[n++] = dirs[i];
     for (size_t i = 0; role == CHILD_SENSOR && i < s->sensor.port_count; i++)
         keep[n++] = s->sensor.ports[i].fd;
@@ -384,8 +386,9 @@ static int open_dirs(struct supervisor *s)
     int error = record_dirs_open(&s->dirs, s->data);
     if (error < 0)
         return complain(s->config->data, error);
-    const int dirs[] = {s->dirs.log, s->dirs.tty, s->dirs.artefacts};
-    for (size_t i = 0; i < ARRAY_LEN(dirs) && s->user != NULL; i++)
+    int dirs[RECORD_DIRS];
+    record_dirs_all(&s->dirs, dirs);
+    for (size_t i = 0; i < RECORD_DIRS && s->user != NULL; i++)
         if (fchown(dirs[i], s->user->pw_uid, s->user->pw_gid) < 0)
             return complain(s->config->data, -errno);
     return 0;
@@ -523,7 +526,7 @@ int supervisor_main(const struct config *config)
         return 1;
     s->config = config;
     s->data = s->lock = s->empty_root = -1;
-    s->dirs = (struct record_dirs){-1, -1, -1};
+    s->dirs = (struct record_dirs){-1, -1, -1, -1};
     int error = open_all(s);
     if (error == 0)
         error = start_children(s);

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* An acknowledgement is a bare head; more than a few at a time are never needed. */
-#define IN_MAX ((size_t)4096)
+/* Acknowledgements, which are bare heads, and parts of answers. */
+#define IN_MAX (2 * FRAME_VISIT_MAX)
 /* Frames under way in the transport, beyond which sending pauses. */
 #define SEND_MAX (4 * FRAME_MAX)
 
@@ -75,6 +75,8 @@ static size_t on_data(struct reel_transport *t, const uint8_t *data, size_t len)
         while ((size = frame_read(buffer_span(&client->in), &f)) > 0) {
             uint64_t number = f.number;
             bool is_ack = f.kind == FRAME_ACK;
+            if (f.kind == FRAME_VISIT && client->on_visit != NULL)
+                client->on_visit(client, &f.visit);
             buffer_take(&client->in, (size_t)size);
             if (is_ack)
                 on_ack(client, number);

@@ -22,6 +22,8 @@ struct record_client {
     void (*on_acknowledged)(struct record_client *client);
     /* The recorder is gone; frames are kept until record_client_adopt brings another. */
     void (*on_lost)(struct record_client *client);
+    /* A part of an answer to a FRAME_VISIT_ASK; borrowed for the call. */
+    void (*on_visit)(struct record_client *client, const struct frame_visit *visit);
     void *context; /* the owner's */
 
     /* The client's own. */

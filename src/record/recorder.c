@@ -40,6 +40,11 @@ static struct recorder *of_idle(struct reel_idle *idle)
     return (struct recorder *)((char *)idle - offsetof(struct recorder, idle));
 }
 
+static struct recorder *of_answer(struct reel_timer *timer)
+{
+    return (struct recorder *)((char *)timer - offsetof(struct recorder, answer));
+}
+
 static void tell(struct recorder *recorder, const char *what_z, int error)
 {
     char line_z[256];
@@ -67,8 +72,35 @@ static void stall(struct recorder *recorder, int error)
     reel_timer_start(&recorder->retry, RECORD_RETRY_MS * REEL_MS);
 }
 
+/* Sends what waits. A part of an answer is followed by the rest, so nothing else may come between. */
+static void send_answers(struct recorder *recorder)
+{
+    while (recorder->fd >= 0 && buffer_len(&recorder->out) > 0) {
+        struct span rest = buffer_span(&recorder->out);
+        ssize_t n = send(recorder->fd, rest.data, rest.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0 && errno == EAGAIN)
+            reel_timer_start(&recorder->answer, RECORD_ANSWER_MS * REEL_MS);
+        if (n <= 0)
+            return; /* the end of the sensor is heard where it is read */
+        buffer_take(&recorder->out, (size_t)n);
+    }
+    buffer_shrink(&recorder->out, 0);
+}
+
+static void on_answer(struct reel_timer *timer)
+{
+    send_answers(of_answer(timer));
+}
+
 static void send_ack(struct recorder *recorder)
 {
+    if (buffer_len(&recorder->out) > 0) {
+        /* Behind the answer. */
+        recorder->ack_owed =
+            frame_put_ack(&recorder->out, record_store_number(recorder->store)) < 0;
+        send_answers(recorder);
+        return;
+    }
     uint8_t memory[FRAME_HEAD_SIZE];
     struct buffer ack;
     buffer_init(&ack, sizeof(memory));
@@ -98,8 +130,11 @@ static int take_frame(struct recorder *recorder, const struct frame *f)
         recorder->hello = error == 0;
         return error;
     }
-    if (!recorder->hello || f->kind == FRAME_ACK)
+    if (!recorder->hello || f->kind == FRAME_ACK || f->kind == FRAME_VISIT)
         return ERR_MALFORMED;
+    if (f->kind == FRAME_VISIT_ASK &&
+        record_store_answer(recorder->store, &f->visit_ask, now_us, &recorder->out) == 0)
+        send_answers(recorder);
     return record_store_take(recorder->store, f, now_us);
 }
 
@@ -144,6 +179,7 @@ static void finish(struct recorder *recorder)
         (void)close(recorder->fd);
         recorder->fd = -1;
     }
+    buffer_clear(&recorder->out);
     buffer_clear(&recorder->in); /* at most a frame that it did not finish */
     int error =
         record_store_lose(recorder->store, "the sensor died", reel_wall_us(recorder->reactor));
@@ -274,12 +310,16 @@ int recorder_init(struct recorder *recorder, struct reel_reactor *r, struct reco
     recorder->store = store;
     recorder->fd = recorder->next_fd = -1;
     buffer_init(&recorder->in, FRAME_MAX + READ_SIZE);
+    buffer_init(&recorder->out, RECORD_ANSWER_MAX);
     int error = reel_timer_init(&recorder->sync, r, on_sync);
     if (error == 0)
         error = reel_timer_init(&recorder->retry, r, on_retry);
     if (error == 0)
         error = reel_timer_init(&recorder->rest, r, on_rested);
+    if (error == 0)
+        error = reel_timer_init(&recorder->answer, r, on_answer);
     if (error < 0) {
+        reel_timer_fini(&recorder->rest);
         reel_timer_fini(&recorder->sync);
         reel_timer_fini(&recorder->retry);
         return error;
@@ -296,6 +336,8 @@ void recorder_fini(struct recorder *recorder)
     reel_idle_stop(&recorder->idle);
     stop_reading(recorder);
     reel_timer_fini(&recorder->rest);
+    reel_timer_fini(&recorder->answer);
+    buffer_fini(&recorder->out);
     if (recorder->fd >= 0)
         (void)close(recorder->fd);
     if (recorder->next_fd >= 0)

@@ -12,6 +12,11 @@
 /* How long to wait before a write that failed is tried again. */
 #define RECORD_RETRY_MS 500
 
+/* How long until the rest of an answer is offered to the sensor again, and what may wait of it: one
+ * machine at its largest. */
+#define RECORD_ANSWER_MS  2
+#define RECORD_ANSWER_MAX ((size_t)320 * 1024 * 1024)
+
 /* How long frames gather in the socket, to be written and acknowledged together. */
 #define RECORD_REST_MS 20
 
@@ -23,16 +28,17 @@ struct recorder {
     struct reel_reactor *reactor;
     struct record_store *store;
     struct reel_watch watch; /* the sensor's socket */
-    struct reel_timer sync, retry, rest;
+    struct reel_timer sync, retry, rest, answer;
     struct reel_idle idle;
     int fd;      /* of the sensor; -1: none */
     int next_fd; /* of the sensor that follows; -1: none */
     struct buffer in;
-    bool hello;    /* the sensor has said who it is */
-    bool ended;    /* the sensor will send no more */
-    bool stalled;  /* a write failed: to be tried again */
-    bool ack_owed; /* something was taken since the last acknowledgement */
-    int error;     /* of the write that failed last, told once */
+    struct buffer out; /* answers that the socket has no room for yet */
+    bool hello;        /* the sensor has said who it is */
+    bool ended;        /* the sensor will send no more */
+    bool stalled;      /* a write failed: to be tried again */
+    bool ack_owed;     /* something was taken since the last acknowledgement */
+    int error;         /* of the write that failed last, told once */
 };
 
 /* In the caller's memory; the store is borrowed. 0 or -errno. */

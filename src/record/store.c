@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "record/origin.h"
 #include "record/roster.h"
+#include "record/visits.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STATE_NAME  "state"
@@ -19,6 +21,7 @@
 #define KEYLOG_NAME "ssh.keys"
 #define STATE_MAGIC UINT64_C(0x6c75726564303101) /* "lured01", 1 */
 #define STATE_SIZE  48
+#define SECOND_US   1000000
 
 /* What could not be written, until an event says so. */
 struct gap {
@@ -33,6 +36,7 @@ struct record_store {
     struct record_segment segment;
     struct record_casts casts;
     struct record_roster roster;
+    struct record_visits visits;
     struct buffer line;
     uint64_t boot;   /* of the sensor that wrote last; 0: none */
     uint64_t number; /* the highest that is written */
@@ -97,12 +101,14 @@ static void close_fd(int *fd)
 
 int record_dirs_open(struct record_dirs *dirs, int data)
 {
-    *dirs = (struct record_dirs){-1, -1, -1};
+    *dirs = (struct record_dirs){-1, -1, -1, -1};
     dirs->log = record_dir_open(data, "log");
     dirs->tty = record_dir_open(data, "tty");
     dirs->artefacts = record_dir_open(data, "artefacts");
-    const int all[] = {dirs->log, dirs->tty, dirs->artefacts};
-    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+    dirs->visits = record_dir_open(data, "visits");
+    int all[RECORD_DIRS];
+    record_dirs_all(dirs, all);
+    for (size_t i = 0; i < RECORD_DIRS; i++) {
         if (all[i] < 0) {
             record_dirs_close(dirs);
             return all[i];
@@ -116,6 +122,13 @@ void record_dirs_close(struct record_dirs *dirs)
     close_fd(&dirs->log);
     close_fd(&dirs->tty);
     close_fd(&dirs->artefacts);
+    close_fd(&dirs->visits);
+}
+
+void record_dirs_all(const struct record_dirs *dirs, int out[RECORD_DIRS])
+{
+    const int all[RECORD_DIRS] = {dirs->log, dirs->tty, dirs->artefacts, dirs->visits};
+    memcpy(out, all, sizeof(all));
 }
 
 struct record_store *record_store_open(const struct record_dirs *dirs,
@@ -141,6 +154,9 @@ struct record_store *record_store_open(const struct record_dirs *dirs,
     if (*error == 0)
         *error = record_roster_open(&s->roster, s->log, ROSTER_NAME);
     if (*error == 0)
+        *error = record_visits_open(&s->visits, dirs->visits, options->visits_max,
+                                    options->visits_s, (int64_t)time(NULL));
+    if (*error == 0)
         *error = state_open(s);
     if (*error < 0) {
         record_store_close(s);
@@ -157,6 +173,7 @@ void record_store_close(struct record_store *store)
         (void)record_store_sync(store);
     record_casts_fini(&store->casts);
     record_roster_close(&store->roster);
+    record_visits_close(&store->visits);
     record_segment_close(&store->segment);
     buffer_fini(&store->line);
     close_fd(&store->state);
@@ -403,7 +420,12 @@ int record_store_take(struct record_store *store, const struct frame *frame, int
         }
         break;
     case FRAME_KEYLOG: error = take_keylog(store, frame->keylog.lines); break;
+    case FRAME_VISIT_KEEP:
+        error = record_visits_keep(&store->visits, &frame->visit_keep, now_us / SECOND_US);
+        break;
+    case FRAME_VISIT_ASK: break;
     case FRAME_HELLO:
+    case FRAME_VISIT:
     case FRAME_ACK: return 0;
     }
     if (error < 0)
@@ -414,6 +436,12 @@ int record_store_take(struct record_store *store, const struct frame *frame, int
     store->number = frame->number;
     store->unsaved = true;
     return 0;
+}
+
+int record_store_answer(struct record_store *store, const struct frame_visit_ask *ask,
+                        int64_t now_us, struct buffer *out)
+{
+    return record_visits_answer(&store->visits, ask, now_us / SECOND_US, out);
 }
 
 int record_store_save(struct record_store *store)

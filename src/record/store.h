@@ -6,6 +6,7 @@
  *     log/ssh.keys              secrets of SSH connections for Wireshark, if they are wanted
  *     tty/SESSION-NUMBER.cast   recordings of terminals (record/cast.h)
  *     artefacts/SHA256          files that attackers brought
+ *     visits/ADDRESS-LOGIN      what visitors have left (record/visits.h)
  *
  * Frames are taken one by one. What is taken and saved is with the kernel, so it outlives this process;
  * it is on the disk after record_store_sync, at most RECORD_SYNC_MS later. */
@@ -28,17 +29,22 @@
 struct record_options {
     uint64_t segment_max;       /* 0: RECORD_SEGMENT_MAX */
     uint64_t cast_max;          /* 0: RECORD_CAST_MAX */
+    uint64_t visits_max;        /* bytes of all that visitors have left; 0: none is kept */
+    int64_t visits_s;           /* how long */
     struct event_sensor sensor; /* for events of the recorder's own; borrowed */
 };
 
 /* The directory's folders, each by its descriptor: all that the recorder may touch. */
+#define RECORD_DIRS 4
 struct record_dirs {
-    int log, tty, artefacts;
+    int log, tty, artefacts, visits;
 };
 
 /* Opens them, and makes what is missing. 0 or -errno, and then none is open. */
 int record_dirs_open(struct record_dirs *dirs, int data);
 void record_dirs_close(struct record_dirs *dirs);
+/* All of them, in one order. */
+void record_dirs_all(const struct record_dirs *dirs, int out[RECORD_DIRS]);
 
 struct record_store;
 
@@ -64,6 +70,10 @@ int record_store_lose(struct record_store *store, const char *reason_z, int64_t 
  * be. Another negative error (no space, say): nothing was written; to be tried again with the same
  * frame. */
 int record_store_take(struct record_store *store, const struct frame *frame, int64_t now_us);
+
+/* Appends the answer to a question (FRAME_VISIT_ASK). 0 or a negative error. */
+int record_store_answer(struct record_store *store, const struct frame_visit_ask *ask,
+                        int64_t now_us, struct buffer *out);
 
 /* After the frames that came together: what was taken may be acknowledged. 0 or -errno. */
 int record_store_save(struct record_store *store);

@@ -4,6 +4,7 @@
  *     ssh_service.c   the doors of a service, the work loop, limits
  *     ssh_client.c    what the client says of itself: version, algorithms, logins, forwards
  *     ssh_channel.c   channels: what is asked for on them, and bytes both ways
+ *     visitor.c       who comes back, and what he left
  *     seen.c          what the kernel saw, as records
  *     written.c       files that were written in the machine, as artefacts */
 #ifndef SESSION_CONNECTION_H
@@ -16,6 +17,7 @@
 #include "session/journal.h"
 #include "session/service.h"
 #include "session/transcript.h"
+#include "session/visitor.h"
 #include "ssh/ssh.h"
 
 enum {
@@ -93,6 +95,7 @@ struct session_connection {
     uint64_t output_bytes, recorded_bytes;
     bool recorded_full; /* told */
     struct session_file file;
+    struct session_visitor visitor;
     struct session_channel channels[SSH_CHANNELS_MAX];
 };
 
@@ -121,6 +124,9 @@ void session_tell_steps(struct session_connection *c);
 
 /* ssh_client.c: every event but those of channels. */
 void session_client_event(struct session_connection *c, const struct ssh_event *event);
+
+/* ssh_client.c: a right password, once it is known who gives it: let in or refused. */
+void session_login_decide(struct session_connection *c, struct span user, struct span password);
 
 /* ssh_channel.c: the others. */
 void session_channel_event(struct session_connection *c, const struct ssh_event *event);

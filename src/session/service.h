@@ -10,6 +10,7 @@
 
 #include "base/span.h"
 
+struct frame_visit;
 struct session_host; /* what all connections of a sensor share: image, policy, keys, limits, ids */
 
 struct session_peer {
@@ -50,6 +51,9 @@ struct service {
     bool (*has_guests)(const void *self);
     /* Runs guests for at most `budget` instructions; true: there is more to run now. */
     bool (*run)(void *self, uint64_t budget, int64_t now_us);
+    /* The recorder's answer to a question that stood among the records. False: this connection has not
+     * asked it. */
+    bool (*answered)(void *self, const struct frame_visit *visit, int64_t now_us);
     /* Frames for the recorder (events/frame.h); borrowed until the next call. A session whose
      * records are not taken stops taking input: nothing is lost. */
     struct span (*record)(void *self);

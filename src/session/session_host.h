@@ -23,6 +23,14 @@ struct session_limits {
 };
 extern const struct session_limits session_limits_default;
 
+/* Who comes back (session/visitor.h). */
+struct session_visitors {
+    bool remembered;
+    bool by_address, by_login; /* what he is known by: one at least */
+    bool one_password;         /* only the password that worked for him */
+    uint64_t bytes_max;        /* that he may leave */
+};
+
 struct session_config {
     const struct persona_image *image;   /* borrowed, here and below */
     struct cpu_code *code;               /* decoded code, shared by all machines */
@@ -32,10 +40,11 @@ struct session_config {
     bool startups_limited; /* new connections are dropped as the SSH server's MaxStartups says */
     const struct session_policy *policy;
     struct session_limits limits;
-    struct span sensor_name, sensor_uuid; /* copied */
-    struct span hostname;                 /* copied */
+    struct session_visitors visitors;
+    struct span sensor_name, sensor_uuid;    /* copied */
+    struct span hostname;                    /* copied */
     const struct persona_identity *identity; /* borrowed; the image wears it (persona/dress.h) */
-    int64_t boot_ms; /* wall-clock time of the machine's boot, without an identity */
+    int64_t boot_ms;     /* wall-clock time of the machine's boot, without an identity */
     struct span address; /* copied: the machine's, when visitors come over loopback */
 };
 

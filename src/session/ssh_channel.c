@@ -225,6 +225,7 @@ static bool have_kernel(struct session_connection *c)
         config.address = c->peer.dst_ip;
     crypto_rng_bytes(&c->rng, config.seed, sizeof(config.seed));
     c->kernel = kernel_new(&config, session_now_ms(c));
+    session_visitor_restore(c);
     return c->kernel != NULL;
 }
 

@@ -169,49 +169,69 @@ static void note_key(struct session_connection *c, enum event_type type,
     buffer_fini(&key);
 }
 
-static void note_password(struct session_connection *c, enum event_type type,
-                          const struct ssh_event_auth *auth)
+static void note_password(struct session_connection *c, enum event_type type, struct span user,
+                          struct span password)
 {
     struct event e = session_event(c, type);
-    event_text(&e, FIELD_USERNAME, auth->user);
-    event_text(&e, FIELD_PASSWORD, auth->password);
+    event_text(&e, FIELD_USERNAME, user);
+    event_text(&e, FIELD_PASSWORD, password);
     session_put(c, &e);
 }
 
 /* A user of the form name:style counts as the name (OpenSSH, auth2.c). */
-static struct span user_of(const struct ssh_event_auth *auth)
+static struct span name_of(struct span user)
 {
-    ptrdiff_t colon = span_find(auth->user, ':', 0);
-    return colon < 0 ? auth->user : span_slice(auth->user, 0, (size_t)colon);
+    ptrdiff_t colon = span_find(user, ':', 0);
+    return colon < 0 ? user : span_slice(user, 0, (size_t)colon);
 }
 
-static bool opens(struct session_connection *c, const struct ssh_event_auth *auth)
+static bool is_right(struct session_connection *c, struct span user, struct span password)
 {
-    struct span user = user_of(auth);
-    if (c->failed_tries < c->host->config.limits.failed_tries)
+    struct span name = name_of(user);
+    return session_policy_allows(c->host->config.policy, name, password) &&
+           session_account_find(c->host->config.image, name, &c->account);
+}
+
+/* What is remembered of him: the password that worked works at once, and it may be the only one. */
+static bool opens(const struct session_connection *c)
+{
+    const struct session_visitor *v = &c->visitor;
+    if (c->host->config.visitors.one_password && v->same_user && !v->same_login)
         return false;
-    return session_policy_allows(c->host->config.policy, user, auth->password) &&
-           session_account_find(c->host->config.image, user, &c->account);
+    return v->same_login || c->failed_tries >= c->host->config.limits.failed_tries;
 }
 
-static void on_password(struct session_connection *c, const struct ssh_event_auth *auth)
+static void refuse(struct session_connection *c, struct span user, struct span password)
 {
-    if (!opens(c, auth)) {
-        c->failed_tries++;
-        c->host->counters.failed_logins++;
-        note_password(c, EVENT_LOGIN_FAILED, auth);
-        ssh_auth_refuse(c->ssh);
+    c->failed_tries++;
+    c->host->counters.failed_logins++;
+    note_password(c, EVENT_LOGIN_FAILED, user, password);
+    ssh_auth_refuse(c->ssh);
+}
+
+void session_login_decide(struct session_connection *c, struct span user, struct span password)
+{
+    if (!opens(c)) {
+        refuse(c, user, password);
         return;
     }
     c->logged_in = true;
     session_started(c);
     c->input_us = c->now_us;
     c->login_number = (uint32_t)++c->host->counters.logins;
-    note_password(c, EVENT_LOGIN_SUCCESS, auth);
+    note_password(c, EVENT_LOGIN_SUCCESS, user, password);
     ssh_auth_accept(c->ssh, c->account.uid == 0);
     struct event e = session_event(c, EVENT_SESSION_PARAMS);
     event_text_z(&e, FIELD_ARCH, "linux-x64-lsb");
     session_put(c, &e);
+}
+
+static void on_password(struct session_connection *c, const struct ssh_event_auth *auth)
+{
+    if (!is_right(c, auth->user, auth->password))
+        refuse(c, auth->user, auth->password);
+    else if (!session_visitor_ask(c, auth->user, auth->password))
+        session_login_decide(c, auth->user, auth->password);
 }
 
 static void on_auth(struct session_connection *c, const struct ssh_event_auth *auth)
@@ -221,7 +241,9 @@ static void on_auth(struct session_connection *c, const struct ssh_event_auth *a
     note_timing(c, auth->method_name);
     switch (auth->method) {
     case SSH_AUTH_PASSWORD: on_password(c, auth); return;
-    case SSH_AUTH_PASSWORD_CHANGE: note_password(c, EVENT_LOGIN_FAILED, auth); break;
+    case SSH_AUTH_PASSWORD_CHANGE:
+        note_password(c, EVENT_LOGIN_FAILED, auth->user, auth->password);
+        break;
     case SSH_AUTH_PUBLICKEY:
         note_key(c, EVENT_CLIENT_FINGERPRINT, auth);
         if (auth->has_signature)

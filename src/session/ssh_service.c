@@ -96,6 +96,7 @@ static void connection_free(void *self)
     kernel_free(c->kernel);
     ssh_free(c->ssh);
     crypto_rng_wipe(&c->rng);
+    session_visitor_fini(c);
     session_journal_fini(&c->journal);
     arena_fini(&c->arena);
     free(c);
@@ -136,6 +137,7 @@ static void *connection_new(struct session_host *host, const struct session_peer
         .host = host, .now_us = now_us, .start_us = now_us, .step_us = now_us, .input_us = now_us};
     arena_init(&c->arena, SESSION_ARENA_BYTES);
     session_journal_init(&c->journal, &host->sensor);
+    session_visitor_init(c);
     crypto_rng_init(&c->rng, seed);
     draw_id(c);
     set_origin(c, peer);
@@ -179,7 +181,8 @@ static bool take_client_events(struct session_connection *c)
 {
     bool moved = false;
     struct ssh_event event;
-    while (!c->ended && session_journal_has_room(&c->journal) && ssh_next(c->ssh, &event) == 1) {
+    while (!c->ended && c->visitor.state != SESSION_VISITOR_ASKED &&
+           session_journal_has_room(&c->journal) && ssh_next(c->ssh, &event) == 1) {
         if (is_channel_event(event.type))
             session_channel_event(c, &event);
         else
@@ -247,6 +250,7 @@ static bool work(struct session_connection *c, int64_t now_us)
         c->now_us = now_us;
     bool moved = true;
     unsigned rounds = 0;
+    session_visitor_give_up(c);
     for (; moved && !c->ended; rounds++) {
         moved = take_client_events(c);
         moved |= take_kernel_events(c);
@@ -330,10 +334,12 @@ static void connection_lost(void *self, int64_t now_us)
     session_started(c);
     for (uint32_t i = 0; i < SSH_CHANNELS_MAX; i++)
         session_channel_drop(c, i);
+    session_visitor_farewell(c);
     if (c->kernel != NULL)
         kernel_end(c->kernel); /* what is open is closed, and told */
     (void)take_kernel_events(c);
     finish_files(c);
+    session_visitor_leave(c);
     session_tell_steps(c);
     note_lost_records(c);
     struct event e = session_event(c, EVENT_SESSION_CLOSED);
@@ -353,6 +359,7 @@ static int64_t connection_deadline_us(const void *self)
     if (c->ended)
         return INT64_MAX;
     int64_t at = c->start_us + limits->total_ms * MS_US;
+    at = earlier(at, session_visitor_deadline_us(c));
     if (c->logged_in)
         at = earlier(at, c->input_us + limits->idle_ms * MS_US);
     /* Without room for records nothing could be done then. */
@@ -393,9 +400,21 @@ static bool connection_run(void *self, uint64_t budget, int64_t now_us)
     return (moved || state == KERNEL_BUSY) && !c->ended && session_journal_has_room(&c->journal);
 }
 
+static bool connection_answered(void *self, const struct frame_visit *visit, int64_t now_us)
+{
+    struct session_connection *c = self;
+    if (c->ended)
+        return span_equal(visit->session, c->journal.origin.session);
+    if (!session_visitor_answer(c, visit))
+        return false;
+    work(c, now_us);
+    return true;
+}
+
 static struct span connection_record(void *self)
 {
     struct session_connection *c = self;
+    session_visitor_put(c);
     return buffer_span(&c->journal.frames);
 }
 
@@ -424,6 +443,7 @@ const struct service session_ssh_service = {
     .tick = connection_tick,
     .has_guests = connection_has_guests,
     .run = connection_run,
+    .answered = connection_answered,
     .record = connection_record,
     .recorded = connection_recorded,
     .free = connection_free,

@@ -35,7 +35,9 @@ class Honeypot:
         self.folder = folder
         self.data = folder / "data"
         self.config = folder / "lured.yaml"
-        self.config.write_text(f"image: {IMAGE}\n{extra_config}")
+        # Every test finds a new machine, unless visitors are what it is about.
+        forget = "" if "visitors:" in extra_config else "visitors:\n  remember: 0\n"
+        self.config.write_text(f"image: {IMAGE}\n{forget}{extra_config}")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]

@@ -49,6 +49,22 @@ static void put_all(struct buffer *out)
     assert_int_equal(frame_put_artefact(out, &artefact), 0);
     const struct frame_keylog keylog = {.lines = SPAN_LIT("c SHARED_SECRET s\n")};
     assert_int_equal(frame_put_keylog(out, &keylog), 0);
+    const struct frame_visitor visitor = {.address = {1, 2}, .login = {[15] = 3}};
+    const struct frame_visit_ask ask = {.session = ORIGIN.session, .visitor = visitor};
+    const struct frame_visit_keep keep = {.session = ORIGIN.session,
+                                          .visitor = visitor,
+                                          .size = 10,
+                                          .offset = 7,
+                                          .bytes = SPAN_LIT("end")};
+    const struct frame_visit visit = {.session = ORIGIN.session,
+                                      .known = true,
+                                      .visitor = visitor,
+                                      .size = 5,
+                                      .offset = 0,
+                                      .bytes = SPAN_LIT("whole")};
+    assert_int_equal(frame_put_visit_ask(out, &ask), 0);
+    assert_int_equal(frame_put_visit_keep(out, &keep), 0);
+    assert_int_equal(frame_put_visit(out, &visit), 0);
 }
 
 static struct span next(struct span rest, struct frame *f)
@@ -92,6 +108,15 @@ static void every_kind_comes_back(void **state)
     assert_true(span_equal_z(f.artefact.bytes, "tail"));
     rest = next(rest, &f);
     assert_true(span_equal_z(f.keylog.lines, "c SHARED_SECRET s\n"));
+    rest = next(rest, &f);
+    assert_int_equal(f.kind, FRAME_VISIT_ASK);
+    assert_true(f.visit_ask.visitor.address[1] == 2 && f.visit_ask.visitor.login[15] == 3);
+    rest = next(rest, &f);
+    assert_true(f.visit_keep.size == 10 && f.visit_keep.offset == 7);
+    assert_true(span_equal_z(f.visit_keep.bytes, "end"));
+    rest = next(rest, &f);
+    assert_true(f.visit.known && f.visit.visitor.login[15] == 3);
+    assert_true(span_equal_z(f.visit.bytes, "whole"));
     assert_int_equal(rest.len, 0);
     buffer_fini(&out);
 }

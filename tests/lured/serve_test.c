@@ -199,6 +199,12 @@ static void fake_free(void *self)
     free(f);
 }
 
+static bool fake_answered(void *self, const struct frame_visit *visit, int64_t now_us)
+{
+    (void)self, (void)visit, (void)now_us;
+    return false;
+}
+
 static const struct service FAKE = {
     .name_z = "fake",
     .new = fake_new,
@@ -213,6 +219,7 @@ static const struct service FAKE = {
     .tick = fake_tick,
     .has_guests = fake_has_guests,
     .run = fake_run,
+    .answered = fake_answered,
     .record = fake_record,
     .recorded = fake_recorded,
     .free = fake_free,

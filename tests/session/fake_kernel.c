@@ -9,6 +9,7 @@
 #include "kernel/kernel.h"
 
 #include "base/buffer.h"
+#include "base/error.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -40,6 +41,8 @@ struct kernel {
     size_t first, count;
     int64_t now_ms;
     int32_t pid;
+    bool changed;
+    char files[64]; /* as they were restored */
 };
 
 struct kernel_snapshots *kernel_snapshots_new(size_t max_bytes)
@@ -162,12 +165,35 @@ static void begin(struct fake_program *p, const struct kernel_spawn *spawn)
         end(p, 15);
     } else if (is(p, "write")) {
         end(p, 0);
+    } else if (is(p, "change")) {
+        end(p, 0);
     } else if (is(p, "env")) {
         print_env(p, spawn);
         end(p, 0);
     } else if (is(p, "-bash")) {
         print(p, &p->out, "$ ");
     }
+}
+
+/* ---- Files that outlast it: a text, and `change` adds a letter to it ---- */
+
+bool kernel_is_changed(const struct kernel *k)
+{
+    return k->changed;
+}
+
+int kernel_save(const struct kernel *k, struct buffer *out)
+{
+    int rc = buffer_put_z(out, k->files);
+    return rc == 0 ? buffer_put_z(out, "x") : rc;
+}
+
+int kernel_restore(struct kernel *k, struct span saved)
+{
+    if (span_equal_z(saved, "bad"))
+        return ERR_MALFORMED;
+    (void)span_copy_z(saved, k->files, sizeof(k->files));
+    return 0;
 }
 
 int kernel_spawn(struct kernel *k, const struct kernel_spawn *spawn)
@@ -199,6 +225,7 @@ int kernel_spawn(struct kernel *k, const struct kernel_spawn *spawn)
                  .type = KERNEL_FILE, .program = -1, .data = span_of(contents, 10), .number = 10},
              "/tmp/x");
     }
+    k->changed |= is(p, "change");
     begin(p, spawn);
     return number;
 }

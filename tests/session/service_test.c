@@ -620,29 +620,12 @@ static void the_same_seed_gives_the_same_bytes(void **state)
     buffer_fini(&raw);
 }
 
-/* ---- The image ---- */
-
-static struct persona_image *load_image(const char *path_z, void **bytes)
-{
-    FILE *f = fopen(path_z, "rb");
-    if (f == NULL || fseek(f, 0, SEEK_END) != 0)
-        abort();
-    size_t len = (size_t)ftell(f);
-    rewind(f);
-    struct persona_image *image;
-    if (posix_memalign(bytes, PERSONA_PAGE, len) != 0 || fread(*bytes, 1, len, f) != len ||
-        persona_image_open(span_of(*bytes, len), &image) < 0)
-        abort();
-    (void)fclose(f);
-    return image;
-}
-
 int main(int argc, char **argv)
 {
     if (argc < 2)
         return 2;
     void *bytes = NULL;
-    struct persona_image *image = load_image(argv[1], &bytes);
+    struct persona_image *image = visit_load_image(argv[1], &bytes);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(a_command_is_answered_and_on_record, image),
         cmocka_unit_test_prestate(a_terminal_is_greeted_recorded_and_its_lines_are_told, image),

@@ -3,9 +3,12 @@
 #include "base/cursor.h"
 #include "compose.h"
 #include "events/frame.h"
+#include "persona/image.h"
 #include "ssh/message.h"
 
 #include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -133,6 +136,11 @@ static void render_frame(struct buffer *b, const struct frame *f)
     case FRAME_TTY_DATA:
         (void)buffer_printf(b, "tty %u %c ", f->tty_data.recording, f->tty_data.way);
         compose_quote(f->tty_data.bytes, b);
+        break;
+    case FRAME_VISIT_ASK: (void)buffer_printf(b, "visit ask"); break;
+    case FRAME_VISIT_KEEP:
+        (void)buffer_printf(b, "visit keep %u at %u", (unsigned)f->visit_keep.size,
+                            (unsigned)f->visit_keep.offset);
         break;
     case FRAME_TTY_CLOSE: (void)buffer_printf(b, "tty %u close", f->tty_close.recording); break;
     case FRAME_KEYLOG:
@@ -332,4 +340,21 @@ size_t visit_count(const struct buffer *lines, const char *prefix_z)
         text = span_slice(text, (size_t)end + 1, text.len);
     }
     return count;
+}
+
+/* ---- The image ---- */
+
+struct persona_image *visit_load_image(const char *path_z, void **bytes)
+{
+    FILE *f = fopen(path_z, "rb");
+    if (f == NULL || fseek(f, 0, SEEK_END) != 0)
+        abort();
+    size_t len = (size_t)ftell(f);
+    rewind(f);
+    struct persona_image *image;
+    if (posix_memalign(bytes, PERSONA_PAGE, len) != 0 || fread(*bytes, 1, len, f) != len ||
+        persona_image_open(span_of(*bytes, len), &image) < 0)
+        abort();
+    (void)fclose(f);
+    return image;
 }

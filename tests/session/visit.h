@@ -68,6 +68,9 @@ void visit_wait(struct visit *v, int64_t us);
 /* The line is gone: the service is told, and its last records are read. */
 void visit_lose(struct visit *v);
 
+/* The machine's image from a file; *bytes is for free(), after the image. Or it aborts. */
+struct persona_image *visit_load_image(const char *path_z, void **bytes);
+
 /* How many lines begin with the text. */
 size_t visit_count(const struct buffer *lines, const char *prefix_z);
 

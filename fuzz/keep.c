@@ -1,0 +1,109 @@
+/* Reaches src/kernel/overlay_load.c: files that a visitor is said to have left. What is taken is walked
+ * and changed as programs would. */
+#include "cpu/cpu.h"
+#include "kernel/machine.h"
+#include "kernel/overlay.h"
+#include "kernel/task.h"
+#include "persona/image.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { IMAGE_BYTES = 4096, CODE_BYTES = 1 << 20, DEPTH_MAX = 32 };
+
+static const int64_t now_ms = 1700000000000;
+static const struct creds root_user = {.cap_effective = UINT64_MAX};
+
+/* An image that has only a root directory (persona/image.h). */
+static _Alignas(4096) const uint8_t root_image[IMAGE_BYTES] = {
+    'L',           'U',           'R',
+    'E',           'D',           'I',
+    'M',           'G',           1,
+    [0x11] = 0x10, [0x40] = 0x70, [0x48] = 1,
+    [0x50] = 0xa0, [0x58] = 0xa0, [0x69] = 0x10,
+    [0x70] = 0xed, [0x71] = 0x41, [0x7c] = 2,
+    [0x98] = 1,
+};
+
+struct walker {
+    const struct vfs_at *at;
+    char path_z[VFS_PATH_MAX];
+    unsigned depth;
+};
+
+static bool see(void *ctx, struct span name, uint64_t ino, unsigned type, int64_t next)
+{
+    struct walker *w = ctx;
+    size_t len = strlen(w->path_z);
+    struct file_stat st;
+    struct file *f = NULL;
+    uint8_t bytes[512];
+    (void)ino, (void)type, (void)next;
+    if (span_equal_z(name, ".") || span_equal_z(name, ".."))
+        return true;
+    if (w->depth >= DEPTH_MAX || len + name.len + 2 > sizeof(w->path_z))
+        return false;
+    w->path_z[len] = '/';
+    memcpy(w->path_z + len + 1, name.data, name.len);
+    w->path_z[len + 1 + name.len] = '\0';
+    w->depth++;
+    if (vfs_stat(w->at, span_z(w->path_z), false, &st) == 0 && !S_ISFIFO(st.mode) &&
+        vfs_open(w->at, span_z(w->path_z), O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0, &f) == 0) {
+        if (S_ISDIR(st.mode) && f->node.fs == w->at->fs->root.fs)
+            (void)f->ops->readdir(f, NULL, 0, see, w);
+        else if (S_ISREG(st.mode))
+            (void)file_pread(f, NULL, bytes, sizeof(bytes), st.size / 2);
+        file_drop(f);
+    }
+    w->depth--;
+    w->path_z[len] = '\0';
+    return true;
+}
+
+static void use(struct kernel *k)
+{
+    struct fs_context *fs = fs_context_new(k->vfs);
+    assert(fs != NULL);
+    const struct vfs_at at = {.fs = fs, .cred = &root_user};
+    struct walker w = {.at = &at};
+    struct file *f = NULL;
+    if (vfs_open(&at, span_z("/"), O_RDONLY | O_DIRECTORY, 0, &f) == 0) {
+        (void)f->ops->readdir(f, NULL, 0, see, &w);
+        file_drop(f);
+    }
+    (void)vfs_unlink(&at, span_z("/a"));
+    (void)vfs_rename(&at, span_z("/b"), &at, span_z("/tmp"), 0);
+    (void)vfs_rmdir(&at, span_z("/d"));
+    (void)vfs_make(&at, span_z("/d/e"), S_IFDIR | 0755, 0);
+    fs_context_drop(fs);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct persona_image *image = NULL;
+    struct overlay *loaded = NULL;
+    int error = persona_image_open(span_of(root_image, sizeof(root_image)), &image);
+    struct cpu_code *code = cpu_code_new(CODE_BYTES);
+    assert(error == 0 && code != NULL);
+    const struct kernel_config config = {.image = image,
+                                         .code = code,
+                                         .limits = kernel_limits_default,
+                                         .hostname = span_z("fuzzed"),
+                                         .boot_ms = now_ms - 1000};
+    struct kernel *k = kernel_new(&config, now_ms);
+    assert(k != NULL);
+    struct overlay *live = overlay_of(k->vfs->mounts[0]);
+    struct cursor c = cursor_of(span_of(data, size));
+    if (overlay_load(live, &c, &loaded) == 0) {
+        overlay_replace(live, loaded);
+        use(k);
+    }
+    kernel_free(k);
+    cpu_code_free(code);
+    persona_image_close(image);
+    return 0;
+}

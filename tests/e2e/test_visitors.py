@@ -1,0 +1,83 @@
+"""Who comes back finds the machine as he left it: for a time, within a quota, on a recorder that survives."""
+import os
+import signal
+
+from conftest import wait_for
+
+
+def text(done):
+    return done.stdout.decode()
+
+
+def test_a_visitor_finds_what_he_left(own_honeypot):
+    pot = own_honeypot("visitors:\n  known_by: address\n")
+    with pot.recorded() as sessions:
+        pot.ssh("echo mine > /root/.x; chmod 4750 /root/.x; mkdir -m 1777 /opt/w; mv /etc/issue /opt/w/; rm -r /usr/share/man;"
+                "ln -s .x /root/link; ln /root/.x /opt/w/second; echo '* * * * * /root/.x' | crontab -; "
+                "useradd -m guest; head -c 200000 /dev/urandom > /opt/w/blob; md5sum < /opt/w/blob > /opt/w/sum")
+    assert any(e["eventid"] == "lured.visitor.kept" for e in sessions[0])
+    with pot.recorded() as sessions:
+        out = text(pot.ssh("cat /root/link; stat -c '%a %h' /root/.x; stat -c %a /opt/w; ls /usr/share/man /etc/issue 2>&1 | wc -l;"
+                           "crontab -l; id -nu guest; md5sum < /opt/w/blob | cmp - /opt/w/sum && echo same"))
+    assert out.splitlines() == ["mine", "4750 2", "1777", "2", "* * * * * /root/.x", "guest", "same"]
+    assert any(e["eventid"] == "lured.visitor.return" for e in sessions[0])
+    # Another login of his is on the same machine.
+    assert text(pot.ssh("ls /opt/w", user="admin", password="admin")).split() == ["blob", "issue", "second", "sum"]
+
+
+def test_what_is_kept_outlives_the_processes(own_honeypot):
+    pot = own_honeypot("visitors:\n  known_by: either\n")
+    with pot.recorded():
+        pot.ssh("echo one > /tmp/one")
+    for name in ("lured-recorder", "lured-sensor"):
+        pid = child(pot, name)
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: child(pot, name) not in (None, pid), f"another {name}")
+        assert text(pot.ssh("cat /tmp/one")) == "one\n"
+
+
+def child(pot, name):
+    path = f"/proc/{pot.process.pid}/task/{pot.process.pid}/children"
+    for pid in open(path).read().split():
+        try:
+            if open(f"/proc/{pid}/comm").read().strip() == name:
+                return int(pid)
+        except OSError:
+            pass
+    return None
+
+
+def test_a_history_is_there_the_next_time(own_honeypot):
+    pot = own_honeypot("visitors:\n  remember: 1\n")
+    for line in ("echo first", "echo second"):
+        with pot.recorded():
+            pot.ssh(tty=True, input=f"{line}; exit\n".encode(), stdin=None)
+    assert text(pot.ssh("tail -n 2 /root/.bash_history")).splitlines() == ["echo first; exit", "echo second; exit"]
+
+
+def test_a_full_disk_says_so_and_what_is_too_much_is_not_kept(own_honeypot):
+    pot = own_honeypot("visitors:\n  one_mib: 1\nlimits:\n  disk_mib: 4\n")
+    with pot.recorded() as sessions:
+        done = pot.ssh("dd if=/dev/zero of=/root/big bs=64k count=100 2>&1 | head -1; echo x > /root/more; ls -s /root/big;"
+                       "head -c 3000000 /dev/urandom > /root/big; rm /root/nothing")
+    assert b"No space left on device" in done.stdout + done.stderr
+    kinds = {e["eventid"] for e in sessions[0]}
+    assert "lured.visitor.forgotten" in kinds and "lured.visitor.kept" not in kinds
+    assert text(pot.ssh("ls /root")) == ""
+
+
+def test_one_password_and_nobody_remembered(own_honeypot):
+    pot = own_honeypot("visitors:\n  one_password: 1\n")
+    with pot.recorded():
+        assert text(pot.ssh("echo in", password="toor")) == "in\n"
+    with pot.recorded():
+        assert pot.ssh("echo in", password="root").returncode != 0
+    assert text(pot.ssh("echo in", password="toor")) == "in\n"
+
+
+def test_nobody_is_remembered_when_told_so(own_honeypot):
+    pot = own_honeypot("visitors:\n  remember: 0\n")
+    with pot.recorded():
+        pot.ssh("echo one > /tmp/one")
+    assert pot.ssh("cat /tmp/one").returncode == 1
+    assert not list((pot.data / "visits").iterdir())
