@@ -96,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                          .boot_ms = now_ms - 1000};
     struct kernel *k = kernel_new(&config, now_ms);
     assert(k != NULL);
-    struct overlay *live = overlay_of(k->vfs->mounts[0]);
+    struct overlay *live = overlay_of(k->vfs->top);
     struct cursor c = cursor_of(span_of(data, size));
     if (overlay_load(live, &c, &loaded) == 0) {
         overlay_replace(live, loaded);

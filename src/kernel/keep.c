@@ -5,25 +5,36 @@
 #include "kernel/machine.h"
 #include "kernel/mount.h"
 #include "kernel/overlay.h"
+#include "persona/image.h"
 
 #include <string.h>
 
-enum { VERSION = 1 };
+enum { VERSION = 1, KEPT_MAX = 16 };
 
 static const struct span MAGIC = SPAN_LIT("LUREDVIS");
 
-/* The mounts that a visitor can write to. */
-static struct overlay *kept_at(const struct vfs *vfs, size_t mount)
+/* A file system that the machine has booted with and that can be written to, or NULL. Others are the
+ * visitor's own mounts, and go with his programs. */
+static struct overlay *kept(struct fs *fs)
 {
-    struct fs *fs = vfs->mounts[mount];
-    return overlay_is(fs) && (fs->flags & FS_FIXED) == 0 ? overlay_of(fs) : NULL;
+    bool is_kept = overlay_is(fs) && fs->super == fs && (fs->flags & FS_FIXED) == 0 &&
+                   fs->mount != NULL && overlay_of(fs)->boot_ino != 0;
+    return is_kept ? overlay_of(fs) : NULL;
+}
+
+static struct overlay *find_kept(const struct vfs *vfs, struct span path)
+{
+    for (struct fs *fs = vfs->mounts; fs != NULL; fs = fs->next)
+        if (kept(fs) != NULL && span_equal_z(path, fs->mount->path_z))
+            return kept(fs);
+    return NULL;
 }
 
 void keep_begin(struct vfs *vfs)
 {
-    for (size_t i = 0; i < vfs->mount_count; i++)
-        if (overlay_is(vfs->mounts[i]))
-            overlay_of(vfs->mounts[i])->boot_ino = overlay_of(vfs->mounts[i])->next_ino;
+    for (struct fs *fs = vfs->mounts; fs != NULL; fs = fs->next)
+        if (overlay_is(fs) && fs->super == fs)
+            overlay_of(fs)->boot_ino = overlay_of(fs)->next_ino;
 }
 
 bool kernel_is_changed(const struct kernel *k)
@@ -35,8 +46,8 @@ static int put_head(const struct kernel *k, struct buffer *out)
 {
     struct span covered;
     uint32_t count = 0;
-    for (size_t i = 0; i < k->vfs->mount_count; i++)
-        count += kept_at(k->vfs, i) != NULL;
+    for (struct fs *fs = k->vfs->mounts; fs != NULL; fs = fs->next)
+        count += kept(fs) != NULL;
     int rc = buffer_put(out, MAGIC);
     if (rc == 0)
         rc = buffer_put_u32(out, VERSION);
@@ -51,11 +62,11 @@ int kernel_save(const struct kernel *k, struct buffer *out)
 {
     size_t before = buffer_len(out);
     int rc = put_head(k, out);
-    for (size_t i = 0; rc == 0 && i < k->vfs->mount_count; i++) {
-        const struct overlay *o = kept_at(k->vfs, i);
+    for (struct fs *fs = k->vfs->mounts; rc == 0 && fs != NULL; fs = fs->next) {
+        const struct overlay *o = kept(fs);
         if (o == NULL)
             continue;
-        rc = buffer_put_string(out, span_z(o->fs.mount->path_z));
+        rc = buffer_put_string(out, span_z(fs->mount->path_z));
         if (rc == 0)
             rc = buffer_put_u64(out, o->boot_ino);
         if (rc == 0)
@@ -74,39 +85,54 @@ static int get_head(const struct kernel *k, struct cursor *c, uint32_t *count)
                 span_equal(cursor_bytes(c, image.len), image) &&
                 cursor_u32(c) == persona_image_nodes(k->image);
     *count = cursor_u32(c);
-    return good && !c->failed ? 0 : ERR_MALFORMED;
+    return good && !c->failed && *count <= KEPT_MAX ? 0 : ERR_MALFORMED;
+}
+
+/* What was loaded, and whose place it takes. */
+struct loaded {
+    struct overlay *live[KEPT_MAX], *saved[KEPT_MAX];
+    uint32_t count;
+};
+
+static int load_one(const struct kernel *k, struct cursor *c, struct loaded *l)
+{
+    struct overlay *live = find_kept(k->vfs, cursor_string(c));
+    uint64_t boot_ino = cursor_u64(c);
+    if (c->failed || live == NULL || boot_ino != live->boot_ino)
+        return ERR_MALFORMED;
+    for (uint32_t i = 0; i < l->count; i++)
+        if (l->live[i] == live)
+            return ERR_MALFORMED;
+    int rc = overlay_load(live, c, &l->saved[l->count]);
+    l->live[l->count] = live;
+    l->count += rc == 0;
+    return rc;
 }
 
 /* All of them, each beside the one that is there. */
-static int load_all(const struct kernel *k, struct cursor *c, struct overlay **loaded)
+static int load_all(const struct kernel *k, struct cursor *c, struct loaded *l)
 {
     uint32_t count = 0;
     int rc = get_head(k, c, &count);
-    for (size_t i = 0; rc == 0 && i < k->vfs->mount_count; i++) {
-        const struct overlay *live = kept_at(k->vfs, i);
-        if (live == NULL)
-            continue;
-        bool same = count-- > 0 && span_equal_z(cursor_string(c), live->fs.mount->path_z) &&
-                    cursor_u64(c) == live->boot_ino;
-        rc = same ? overlay_load(live, c, &loaded[i]) : ERR_MALFORMED;
-    }
-    return rc == 0 && (count != 0 || cursor_end(c) != 0) ? ERR_MALFORMED : rc;
+    while (rc == 0 && l->count < count)
+        rc = load_one(k, c, l);
+    return rc == 0 && cursor_end(c) != 0 ? ERR_MALFORMED : rc;
 }
 
 int kernel_restore(struct kernel *k, struct span saved)
 {
-    struct overlay *loaded[VFS_MOUNTS_MAX] = {0};
+    struct loaded l = {.count = 0};
     const struct overlay_quota *quota = &k->vfs->quota, before = *quota;
     struct cursor c = cursor_of(saved);
-    int rc = load_all(k, &c, loaded);
+    int rc = load_all(k, &c, &l);
     if (rc == 0 && (quota->bytes - before.bytes > quota->bytes_max ||
                     quota->nodes - before.nodes > quota->nodes_max))
         rc = ERR_FULL;
-    for (size_t i = 0; i < VFS_MOUNTS_MAX; i++) {
-        if (loaded[i] != NULL && rc == 0)
-            overlay_replace(overlay_of(k->vfs->mounts[i]), loaded[i]);
-        else if (loaded[i] != NULL)
-            loaded[i]->fs.ops->free(&loaded[i]->fs);
+    for (uint32_t i = 0; i < l.count; i++) {
+        if (rc == 0)
+            overlay_replace(l.live[i], l.saved[i]);
+        else
+            l.saved[i]->fs.ops->free(&l.saved[i]->fs);
     }
     k->changes_at_start = vfs_changes(k->vfs);
     return rc;

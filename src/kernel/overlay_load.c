@@ -260,6 +260,7 @@ int overlay_load(const struct overlay *live, struct cursor *c, struct overlay **
     if (o == NULL)
         return ERR_NOMEM;
     o->fs = live->fs;
+    o->fs.super = &o->fs;
     o->image = live->image;
     o->boot_ino = live->boot_ino;
     o->next_cookie = live->next_cookie;

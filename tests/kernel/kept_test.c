@@ -1,4 +1,4 @@
-/* What a visitor leaves comes back, whole or not at all. usage: keep_test SMALL_IMAGE */
+/* What a visitor leaves comes back, whole or not at all. usage: kept_test SMALL_IMAGE */
 #include "base/error.h"
 #include "cpu/cpu.h"
 #include "kernel/fs.h"
