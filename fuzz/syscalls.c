@@ -1,20 +1,11 @@
 /* Any sequence of system calls, with arguments that are likely to mean something: the input is
  * read as a list of calls, put into a small program as a table, and the program makes them. */
-#include "kernel/syscalls.h"
-#include "cpu/x86.h"
-#include "kernel/machine.h"
-#include "kernel/vfs.h"
-#include "persona/image.h"
+#include "machine.h"
 
-#include <assert.h>
 #include <elf.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
-    IMAGE_BYTES = 4096,
-    CODE_BYTES = 4 << 20,
     SLICE = 20000,
     SLICES = 20,
     CALLS_MAX = 64,
@@ -26,7 +17,6 @@ enum {
     COUNT_AT = 9, /* in the code: the number of calls */
 };
 static const uint64_t base = 0x400000;
-static const int64_t now_ms = 1700000000000;
 
 /* For each word of the table: rax, rdi, rsi, rdx, r10, r8, r9 are loaded, and `syscall`; in the end
  * exit(0). The table follows the code. */
@@ -35,17 +25,6 @@ static const uint8_t code[] = {
     0x07, 0x49, 0x8b, 0x7f, 0x08, 0x49, 0x8b, 0x77, 0x10, 0x49, 0x8b, 0x57, 0x18, 0x4d, 0x8b,
     0x57, 0x20, 0x4d, 0x8b, 0x47, 0x28, 0x4d, 0x8b, 0x4f, 0x30, 0x0f, 0x05, 0x49, 0x83, 0xc7,
     0x38, 0x41, 0xff, 0xce, 0x75, 0xda, 0xb8, 0x3c, 0x00, 0x00, 0x00, 0x31, 0xff, 0x0f, 0x05,
-};
-
-/* An image that has only a root directory (persona/image.h). */
-static _Alignas(4096) const uint8_t root_image[IMAGE_BYTES] = {
-    'L',           'U',           'R',
-    'E',           'D',           'I',
-    'M',           'G',           1,
-    [0x11] = 0x10, [0x40] = 0x70, [0x48] = 1,
-    [0x50] = 0xa0, [0x58] = 0xa0, [0x69] = 0x10,
-    [0x70] = 0xed, [0x71] = 0x41, [0x7c] = 2,
-    [0x98] = 1,
 };
 
 struct input {
@@ -122,21 +101,7 @@ static size_t build(struct input *in, uint8_t program[PROGRAM_BYTES])
     return count;
 }
 
-static void put_file(struct kernel *k, const uint8_t *data, size_t size)
-{
-    struct creds root = {.cap_effective = UINT64_MAX};
-    struct fs_context *fs = fs_context_new(k->vfs);
-    struct vfs_at at = {.fs = fs, .cred = &root};
-    struct file *f = NULL;
-    assert(fs != NULL);
-    if (vfs_open(&at, span_z("/x"), O_CREAT | O_WRONLY, 0755, &f) == 0) {
-        file_write(f, NULL, data, size);
-        file_drop(f);
-    }
-    fs_context_drop(fs);
-}
-
-static void run(struct kernel *k, bool terminal)
+static void run(struct machine *m, bool terminal)
 {
     static const struct kernel_terminal tty = {.columns = 80, .rows = 24};
     struct span argv[] = {SPAN_LIT("x")};
@@ -145,20 +110,13 @@ static void run(struct kernel *k, bool terminal)
                              .path = SPAN_LIT("/x"),
                              .cwd = SPAN_LIT("/"),
                              .terminal = terminal ? &tty : NULL};
-    struct kernel_event event;
-    int program = kernel_spawn(k, &s);
+    int program = kernel_spawn(m->kernel, &s);
     assert(program == 0);
     int64_t clock_ms = now_ms;
     for (int i = 0; i < SLICES; i++) {
-        kernel_run(k, SLICE, clock_ms);
-        for (int stream = KERNEL_STDOUT; stream <= KERNEL_STDERR; stream++) {
-            struct span out = kernel_out(k, program, (enum kernel_stream)stream);
-            kernel_sent(k, program, (enum kernel_stream)stream, out.len);
-        }
-        kernel_put(k, program, span_of("in\x03\x1a\nput", 8));
-        while (kernel_next(k, &event))
-            ;
-        int64_t deadline = kernel_deadline(k);
+        machine_run(m, program, SLICE, clock_ms);
+        kernel_put(m->kernel, program, span_of("in\x03\x1a\nput", 8));
+        int64_t deadline = kernel_deadline(m->kernel);
         clock_ms += 7;
         if (deadline > clock_ms && deadline < clock_ms + 100000)
             clock_ms = deadline;
@@ -171,29 +129,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static uint8_t program[PROGRAM_BYTES];
     struct input in = {data, size};
-    struct persona_image *image = NULL;
-    int error = persona_image_open(span_of(root_image, sizeof(root_image)), &image);
-    assert(error == 0);
-    struct kernel_config config = {.image = image,
-                                   .code = cpu_code_new(CODE_BYTES),
-                                   .limits = kernel_limits_default,
-                                   .hostname = span_z("fuzz"),
-                                   .boot_ms = now_ms - 1000};
-    config.limits.memory_pages = 1024;
-    config.limits.processes = 16;
-    config.limits.files = 100;
-    config.limits.overlay_bytes = 1 << 20;
-    config.limits.overlay_nodes = 100;
-    assert(config.code != NULL);
-    struct kernel *k = kernel_new(&config, now_ms);
-    assert(k != NULL);
+    struct machine m;
+    machine_open(&m);
     bool terminal = take(&in, 1) & 1;
     if (build(&in, program) > 0) {
-        put_file(k, program, sizeof(program));
-        run(k, terminal);
+        machine_put_program(&m, span_of(program, sizeof(program)));
+        run(&m, terminal);
     }
-    kernel_free(k);
-    cpu_code_free(config.code);
-    persona_image_close(image);
+    machine_close(&m);
     return 0;
 }

@@ -1,0 +1,108 @@
+/* Any bytes as what root sends into netlink sockets (the first one's lowest bit: rtnetlink or sock_diag; the
+ * next two: how long the first send is, the rest is the second one), and then the model of the network
+ * that they have changed. */
+#include "machine.h"
+
+#include "kernel/netlink.h"
+
+#include <elf.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static const uint64_t base = 0x400000;
+
+/* A program that does nothing for ever: somebody must be asking. */
+static struct task *open_task(struct machine *m)
+{
+    static const uint8_t code[] = {0xeb, 0xfe};
+    uint8_t program[sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr) + sizeof(code)] = {0};
+    const Elf64_Ehdr head = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+                             .e_type = ET_EXEC,
+                             .e_machine = EM_X86_64,
+                             .e_version = EV_CURRENT,
+                             .e_entry = base + sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr),
+                             .e_phoff = sizeof(Elf64_Ehdr),
+                             .e_ehsize = sizeof(Elf64_Ehdr),
+                             .e_phentsize = sizeof(Elf64_Phdr),
+                             .e_phnum = 1};
+    const Elf64_Phdr segment = {.p_type = PT_LOAD,
+                                .p_flags = PF_R | PF_X,
+                                .p_vaddr = base,
+                                .p_filesz = sizeof(program),
+                                .p_memsz = sizeof(program),
+                                .p_align = 4096};
+    struct span argv[] = {SPAN_LIT("x")};
+    const struct kernel_spawn s = {
+        .argv = argv, .argc = 1, .path = SPAN_LIT("/x"), .cwd = SPAN_LIT("/")};
+    memcpy(program, &head, sizeof(head));
+    memcpy(program + sizeof(head), &segment, sizeof(segment));
+    memcpy(program + sizeof(head) + sizeof(segment), code, sizeof(code));
+    machine_put_program(m, span_of(program, sizeof(program)));
+    int error = kernel_spawn(m->kernel, &s);
+    assert(error == 0 && m->kernel->tasks != NULL);
+    return m->kernel->tasks;
+}
+
+/* What is answered are whole messages. */
+static void hear(struct socket *s)
+{
+    static uint8_t bytes[SOCKET_BYTES];
+    struct socket_about about;
+    int64_t n = 0;
+    while ((n = socket_receive(s, bytes, sizeof(bytes), false, &about)) > 0) {
+        for (int64_t at = 0; at < n;) {
+            struct nlmsghdr h;
+            assert(n - at >= (int64_t)sizeof(h));
+            memcpy(&h, bytes + at, sizeof(h));
+            assert(h.nlmsg_len >= sizeof(h) && h.nlmsg_len <= n - at);
+            at += NLMSG_ALIGN(h.nlmsg_len);
+        }
+    }
+}
+
+static void look(struct net *net)
+{
+    struct net_ip own;
+    struct net_ip ips[] = {net_ip4((const uint8_t[4]){127, 0, 0, 1}),
+                           net_ip4((const uint8_t[4]){10, 1, 2, 3}),
+                           {{0xfe, 0x80, [15] = 9}}};
+    for (size_t i = 0; i < ARRAY_LEN(ips); i++)
+        (void)net_source_for(net, &ips[i], &own);
+    for (size_t i = 0; i < net->address_count; i++) {
+        char text_z[NET_TEXT_BYTES];
+        assert(net_ip_text(&net->addresses[i].ip, text_z) < NET_TEXT_BYTES);
+        (void)net_source_for(net, &net->addresses[i].ip, &own);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    /* Made once; of all of it only the network changes. */
+    static struct machine m;
+    static struct task *t;
+    if (size < 3)
+        return 0;
+    if (t == NULL) {
+        machine_open(&m);
+        t = open_task(&m);
+    }
+    const struct net before = m.kernel->vfs->net;
+    int protocol = (data[0] & 1) != 0 ? NETLINK_SOCK_DIAG : NETLINK_ROUTE;
+    struct socket *s = socket_new(m.kernel->vfs, AF_NETLINK, SOCK_RAW, protocol);
+    int error = 0;
+    struct file *f = s != NULL ? socket_open(s, 0, &error) : NULL;
+    assert(f != NULL);
+    struct span all = span_of(data + 3, size - 3);
+    size_t cut = (size_t)(data[1] | data[2] << 8);
+    const struct span sent[] = {span_slice(all, 0, cut), span_slice(all, cut, all.len)};
+    for (size_t i = 0; i < ARRAY_LEN(sent); i++) {
+        (void)netlink_send(t, s, sent[i]);
+        hear(s);
+        look(&m.kernel->vfs->net);
+    }
+    file_drop(f);
+    m.kernel->vfs->net = before;
+    return 0;
+}
