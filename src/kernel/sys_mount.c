@@ -397,7 +397,10 @@ static int64_t change_mounts(const struct request *r)
 {
     if (!creds_capable(&r->t->creds, CAP_SYS_ADMIN))
         return -EPERM;
-    if ((r->flags & MOUNT_NOUSER) != 0)
+    /* Nothing is mounted on what is in another namespace's tree, or in none: an open directory leads
+     * there. */
+    if ((r->flags & MOUNT_NOUSER) != 0 || r->on.fs == NULL || r->on.fs->detached ||
+        r->on.fs->space != r->t->fs->space)
         return -EINVAL;
     if ((r->flags & MS_REMOUNT) != 0)
         return remount(r);

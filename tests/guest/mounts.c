@@ -201,6 +201,34 @@ static void namespaces(void)
     SHOW(setns(1, 0));
 }
 
+/* In directories of another namespace, and of a mount that is in no tree any more, nothing is mounted.
+ * (With which error, kernels do not agree.) */
+static void elsewhere(void)
+{
+    int status = 0;
+    fflush(stdout);
+    if (fork() == 0) {
+        int old = open(".", O_RDONLY | O_DIRECTORY);
+        SHOW(unshare(CLONE_NEWNS));
+        SHOW(fchdir(old));
+        HOLDS(mount("none", "m", "tmpfs", 0, NULL) == -1);
+        HOLDS(mount("m", "n", NULL, MS_BIND, NULL) == -1);
+        HOLDS(mount("none", ".", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == -1);
+        SHOW(unshare(CLONE_NEWNS));
+        SHOW(chdir(base));
+        SHOW(mount("none", "m", "tmpfs", 0, NULL));
+        SHOW(chdir("m"));
+        SHOW(mkdir("in", 0700));
+        SHOW(umount2("../m", MNT_DETACH) == 0 || chdir("/") != 0);
+        HOLDS(mount("none", "in", "tmpfs", 0, NULL) == -1);
+        SHOW(unshare(CLONE_NEWNS));
+        fflush(stdout);
+        _exit(0);
+    }
+    wait(&status);
+    SHOW(status);
+}
+
 int main(void)
 {
     if (unshare(CLONE_NEWNS) != 0) {
@@ -220,6 +248,7 @@ int main(void)
     flags();
     moving();
     namespaces();
+    elsewhere();
     SHOW(chdir("/"));
     SHOW(umount2(base, MNT_DETACH));
     SHOW(rmdir(base));
