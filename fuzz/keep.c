@@ -1,31 +1,14 @@
 /* Reaches src/kernel/overlay_load.c: files that a visitor is said to have left. What is taken is walked
  * and changed as programs would. */
-#include "cpu/cpu.h"
-#include "kernel/machine.h"
-#include "kernel/overlay.h"
-#include "kernel/task.h"
-#include "persona/image.h"
+#include "machine.h"
 
-#include <assert.h>
-#include <fcntl.h>
-#include <stdlib.h>
+#include "kernel/overlay.h"
+
 #include <string.h>
 
-enum { IMAGE_BYTES = 4096, CODE_BYTES = 1 << 20, DEPTH_MAX = 32 };
+enum { DEPTH_MAX = 32 };
 
-static const int64_t now_ms = 1700000000000;
 static const struct creds root_user = {.cap_effective = UINT64_MAX};
-
-/* An image that has only a root directory (persona/image.h). */
-static _Alignas(4096) const uint8_t root_image[IMAGE_BYTES] = {
-    'L',           'U',           'R',
-    'E',           'D',           'I',
-    'M',           'G',           1,
-    [0x11] = 0x10, [0x40] = 0x70, [0x48] = 1,
-    [0x50] = 0xa0, [0x58] = 0xa0, [0x69] = 0x10,
-    [0x70] = 0xed, [0x71] = 0x41, [0x7c] = 2,
-    [0x98] = 1,
-};
 
 struct walker {
     const struct vfs_at *at;
@@ -84,26 +67,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct persona_image *image = NULL;
+    struct machine m;
     struct overlay *loaded = NULL;
-    int error = persona_image_open(span_of(root_image, sizeof(root_image)), &image);
-    struct cpu_code *code = cpu_code_new(CODE_BYTES);
-    assert(error == 0 && code != NULL);
-    const struct kernel_config config = {.image = image,
-                                         .code = code,
-                                         .limits = kernel_limits_default,
-                                         .hostname = span_z("fuzzed"),
-                                         .boot_ms = now_ms - 1000};
-    struct kernel *k = kernel_new(&config, now_ms);
-    assert(k != NULL);
-    struct overlay *live = overlay_of(k->vfs->top);
+    machine_open(&m);
+    struct overlay *live = overlay_of(m.kernel->vfs->top);
     struct cursor c = cursor_of(span_of(data, size));
     if (overlay_load(live, &c, &loaded) == 0) {
         overlay_replace(live, loaded);
-        use(k);
+        use(m.kernel);
     }
-    kernel_free(k);
-    cpu_code_free(code);
-    persona_image_close(image);
+    machine_close(&m);
     return 0;
 }

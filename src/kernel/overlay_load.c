@@ -155,8 +155,10 @@ static int get_inode(struct overlay *o, struct cursor *c)
     o->fs.vfs->quota.nodes++;
     get_fields(c, i);
     struct span target = cursor_string(c);
-    if (c->failed || !is_type(i->mode) || i->nlink == 0 || i->nlink > OVERLAY_LINKS_MAX ||
-        (uint64_t)i->size > FILE_BYTES_MAX || i->base_bytes < 0)
+    bool leaves_root =
+        ino == o->fs.root && i->parent != ino; /* who looks for the root goes on for ever */
+    if (c->failed || leaves_root || !is_type(i->mode) || i->nlink == 0 ||
+        i->nlink > OVERLAY_LINKS_MAX || (uint64_t)i->size > FILE_BYTES_MAX || i->base_bytes < 0)
         return ERR_MALFORMED;
     int rc = set_base(o, i);
     if (rc == 0)

@@ -278,7 +278,9 @@ static int put_parts(struct frame_visit *answer, int fd, struct buffer *out)
     if (answer->size == 0)
         return frame_put_visit(out, answer);
     for (answer->offset = 0; error == 0 && answer->offset < answer->size;) {
-        ssize_t n = pread(fd, bytes, sizeof(bytes), (off_t)answer->offset);
+        uint64_t left = answer->size - answer->offset;
+        size_t want = left < sizeof(bytes) ? (size_t)left : sizeof(bytes);
+        ssize_t n = pread(fd, bytes, want, (off_t)answer->offset);
         if (n <= 0)
             return n < 0 ? -errno : ERR_TRUNCATED;
         answer->bytes = span_of(bytes, (size_t)n);
