@@ -118,14 +118,15 @@ class RealDropbear(RealServer):
 
 
 class OurServer(Server):
-    """`lured run` with its default configuration, but for the server it shows and what `config` says."""
+    """`lured run` with its default configuration, but for the server it shows and what `config` says;
+    every connection finds a new machine."""
     def __init__(self, profile="openssh-9.2p1", config=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="lured-"))
         self.announces = profile.startswith("openssh")
         self.gate = threading.Semaphore(BEFORE_LOGIN if self.announces else BEFORE_LOGIN_DROPBEAR)
         self.port = free_port()
         config = config or f"ssh:\n  profile: {profile}\n"
-        (self.folder / "lured.yaml").write_text(f"image: {IMAGE}\n{config}")
+        (self.folder / "lured.yaml").write_text(f"image: {IMAGE}\nvisitors:\n  remember: 0\n{config}")
         self.errors = open(self.folder / "stderr", "wb")
         self.process = subprocess.Popen(
             [LURED, "run", "--config", self.folder / "lured.yaml", "--data", self.folder / "data",
