@@ -103,6 +103,8 @@ static int run_recorder(struct supervisor *s, int link, int channel)
         .dirs = s->dirs,
         .options = {.segment_max = s->config->record_segment_mib * MIB,
                     .cast_max = s->config->record_recording_mib * MIB,
+                    .retention = {.keep_s = (int64_t)s->config->record_keep_days * 86400,
+                                  .bytes_max = s->config->record_all_mib * MIB},
                     .visits_max = s->config->visitors_all_mib * MIB,
                     .visits_s = (int64_t)s->config->visitors_keep_s,
                     .sensor = {span_z(s->world.sensor_z),

@@ -295,6 +295,9 @@ static void on_sync(struct reel_timer *timer)
     int error = record_store_sync(recorder->store);
     if (error < 0 && error != recorder->error)
         tell(recorder, "cannot bring the log to the disk", error);
+    error = record_store_retain(recorder->store, reel_wall_us(recorder->reactor));
+    if (error < 0)
+        tell(recorder, "cannot look for what is too old", error);
     (void)acknowledge(recorder);
 }
 

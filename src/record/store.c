@@ -42,6 +42,8 @@ struct record_store {
     uint64_t number; /* the highest that is written */
     bool unsaved;    /* the state in the file is older */
     struct gap gap;
+    struct record_retired retired; /* not told yet */
+    int64_t retained_s;            /* when the folders were looked through; 0: not yet */
 };
 
 /* ---- The state: rewritten in place, so that it needs no space on a full disk. ---- */
@@ -225,6 +227,20 @@ static int settle_gap(struct record_store *s, uint64_t number, int64_t now_us)
     int error = write_gap(s, NULL, s->gap, NULL, number, now_us);
     if (error == 0)
         s->gap = (struct gap){0};
+    return error;
+}
+
+/* What was deleted is said like a gap: when a number is to be had. */
+static int settle_retired(struct record_store *s, uint64_t number, int64_t now_us)
+{
+    if (s->retired.files == 0)
+        return 0;
+    struct event e = event_make(EVENT_RECORD_RETIRED, NULL, now_us);
+    event_number(&e, FIELD_RECORDS, (int64_t)s->retired.files);
+    event_number(&e, FIELD_BYTES, (int64_t)s->retired.bytes);
+    int error = write_own(s, &e, number);
+    if (error == 0)
+        s->retired = (struct record_retired){0};
     return error;
 }
 
@@ -433,6 +449,8 @@ int record_store_take(struct record_store *store, const struct frame *frame, int
     /* A frame of a terminal lends its number to what has to be said, once. */
     if (frame->kind != FRAME_EVENT && store->number < frame->number)
         (void)settle_gap(store, frame->number, now_us);
+    if (frame->kind != FRAME_EVENT && store->number < frame->number)
+        (void)settle_retired(store, frame->number, now_us);
     store->number = frame->number;
     store->unsaved = true;
     return 0;
@@ -442,6 +460,18 @@ int record_store_answer(struct record_store *store, const struct frame_visit_ask
                         int64_t now_us, struct buffer *out)
 {
     return record_visits_answer(&store->visits, ask, now_us / SECOND_US, out);
+}
+
+int record_store_retain(struct record_store *store, int64_t now_us)
+{
+    const int folders[] = {store->log, store->tty, store->artefacts};
+    int64_t now_s = now_us / SECOND_US;
+    if (store->retained_s != 0 && now_s - store->retained_s < RECORD_RETAIN_S)
+        return 0;
+    store->retained_s = now_s;
+    record_visits_expire(&store->visits, now_s);
+    return record_retain(folders, ARRAY_LEN(folders), &store->options.retention, now_s,
+                         &store->retired);
 }
 
 int record_store_save(struct record_store *store)

@@ -15,6 +15,7 @@
 
 #include "events/frame.h"
 #include "record/cast.h"
+#include "record/retain.h"
 #include "record/segment.h"
 
 /* How often what was written is brought to the disk. */
@@ -27,8 +28,9 @@
 #define RECORD_AHEAD_MAX (UINT64_C(1) << 32)
 
 struct record_options {
-    uint64_t segment_max;       /* 0: RECORD_SEGMENT_MAX */
-    uint64_t cast_max;          /* 0: RECORD_CAST_MAX */
+    uint64_t segment_max; /* 0: RECORD_SEGMENT_MAX */
+    uint64_t cast_max;    /* 0: RECORD_CAST_MAX */
+    struct record_retention retention;
     uint64_t visits_max;        /* bytes of all that visitors have left; 0: none is kept */
     int64_t visits_s;           /* how long */
     struct event_sensor sensor; /* for events of the recorder's own; borrowed */
@@ -80,6 +82,10 @@ int record_store_save(struct record_store *store);
 
 /* So much could not be written and is given up: said by a lured.record.gap as soon as possible. */
 void record_store_gap(struct record_store *store, uint64_t records, uint64_t bytes, int error);
+
+/* Deletes what is too old or too much, if it is time to look again: once an hour. 0 or a negative
+ * error. */
+int record_store_retain(struct record_store *store, int64_t now_us);
 
 /* Brings all that was taken to the disk. 0 or -errno. */
 int record_store_sync(struct record_store *store);
