@@ -123,6 +123,15 @@ static void hook_limit(void *ctx, const char *name_z)
     kernel_emit_limit(ctx, NULL, name_z);
 }
 
+static void hook_watched(void *ctx, struct task *t, struct file *f)
+{
+    char path[VFS_PATH_MAX + 16];
+    int64_t len = file_path(f, path, sizeof(path));
+    const struct kernel_event event = {.type = KERNEL_WATCHED,
+                                       .text = span_of(path, len > 0 ? (size_t)len : 0)};
+    kernel_emit(ctx, t, &event);
+}
+
 static void hook_deleted(void *ctx, struct task *t, struct span path)
 {
     const struct kernel_event event = {.type = KERNEL_DELETE, .text = path};
@@ -147,7 +156,10 @@ int vfs_boot(struct kernel *k)
                   .session_lost = hook_session_lost,
                   .on_written = hook_written,
                   .on_limit = hook_limit,
+                  .on_watched = hook_watched,
                   .on_deleted = hook_deleted},
+        .watched = k->watched,
+        .watched_count = k->watched_count,
     };
     k->vfs = vfs_new(&config);
     return k->vfs != NULL ? 0 : -ENOMEM;

@@ -153,6 +153,8 @@ struct vfs {
     bool wasting;
     struct lock *locks; /* of all files, by start */
     uint32_t lock_count;
+    const uint32_t *watched; /* inodes of the image, rising; borrowed */
+    size_t watched_count;
     uint64_t changes;    /* grows with every change of an overlay's names or inodes */
     struct hash watches; /* of inotify.c, by inode number */
     uint32_t watchers, watch_events, watch_cookie;

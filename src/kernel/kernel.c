@@ -57,6 +57,8 @@ struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms)
     k->code = config->code;
     k->foreign_programs = config->foreign_programs;
     k->snapshots = config->snapshots;
+    k->watched = config->watched;
+    k->watched_count = config->watched_count;
     k->limits = config->limits;
     k->identity = config->identity;
     k->boot_ns = boot_ms_of(config) * NS_PER_MS;

@@ -45,7 +45,9 @@ struct kernel_config {
         *snapshots; /* borrowed like these; NULL: every program runs from its start */
     struct kernel_limits limits;
     uint8_t seed[CRYPTO_RNG_SEED_BYTES];
-    struct span hostname;  /* copied */
+    struct span hostname;    /* copied */
+    const uint32_t *watched; /* borrowed: inodes of the image, rising; KERNEL_WATCHED is told */
+    size_t watched_count;
     bool foreign_programs; /* programs of other processors than the machine's run too */
     /* What the machine is (borrowed), as its image's files have it; NULL: hardware_default. */
     const struct persona_identity *identity;
@@ -155,6 +157,7 @@ enum kernel_event_type {
     KERNEL_CONNECT, /* a connection was tried: text = address, number = port, datagram */
     KERNEL_RESOLVE, /* a name server was asked: text = the name, number = the record's type */
     KERNEL_REFUSED, /* a system call that is not there: number, text = its name */
+    KERNEL_WATCHED, /* a watched file was opened: text = path */
     KERNEL_LIMIT,   /* a bound was hit: text = its name in kernel_limits */
     KERNEL_LOST,    /* there was no memory for so many events: number */
 };

@@ -52,6 +52,8 @@ struct kernel {
     struct kernel_snapshots *snapshots; /* or NULL */
     struct cpu_pool *pool;
     struct kernel_limits limits;
+    const uint32_t *watched; /* as in kernel_config */
+    size_t watched_count;
     struct crypto_rng rng;
     char hostname_z[KERNEL_HOSTNAME_MAX + 1];
     char domainname_z[KERNEL_HOSTNAME_MAX + 1];

@@ -243,6 +243,8 @@ struct vfs *vfs_new(const struct vfs_config *config)
     vfs->hardware = config->hardware;
     vfs->kernel = config->kernel;
     vfs->boot_ns = config->boot_ns;
+    vfs->watched = config->watched;
+    vfs->watched_count = config->watched_count;
     vfs->files_max = config->files;
     vfs->next_object = 12000; /* pipes of the services that seem to run came before */
     vfs->quota.bytes_max = UINT64_MAX;

@@ -29,6 +29,7 @@ struct vfs_hooks {
     void (*session_lost)(void *ctx, int32_t session);          /* its terminal is no longer its */
     void (*on_written)(void *ctx, struct file *f);             /* a changed file is closed */
     void (*on_limit)(void *ctx, const char *name_z);           /* of kernel_limits, was hit */
+    void (*on_watched)(void *ctx, struct task *t, struct file *f); /* was opened */
     void (*on_deleted)(void *ctx, struct task *t, struct span path);
 };
 
@@ -38,6 +39,8 @@ struct vfs_config {
     struct kernel *kernel;             /* whose processes /proc shows; NULL: none */
     uint64_t overlay_bytes;
     uint32_t overlay_nodes, files;
+    const uint32_t *watched; /* borrowed: inodes of the image that on_watched hears of, rising */
+    size_t watched_count;
     int64_t boot_ns;
     struct vfs_hooks hooks;
 };

@@ -206,6 +206,24 @@ static int create(const struct vfs_at *at, struct walk_found *found, uint32_t fl
     return vfs_make_at(at, found, &new);
 }
 
+/* A program has opened a file of the image that is watched. */
+static void tell_watched(const struct vfs_at *at, struct file *f)
+{
+    const struct vfs *vfs = f->vfs;
+    size_t low = 0, high = vfs->watched_count;
+    if (high == 0 || at->task == NULL || f->node.fs == NULL || (f->node.fs->flags & FS_IMAGE) == 0)
+        return;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (vfs->watched[middle] < f->node.ino)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < vfs->watched_count && vfs->watched[low] == f->node.ino)
+        vfs->hooks.on_watched(vfs->hooks.ctx, at->task, f);
+}
+
 static int truncate_opened(struct file *f)
 {
     int error = f->ops->truncate(f, 0);
@@ -240,6 +258,8 @@ static int open_found(const struct vfs_at *at, struct walk_found *found, uint32_
         file_drop(*out);
     else
         inotify_tell_file(*out, IN_OPEN);
+    if (error == 0 && (flags & O_PATH) == 0)
+        tell_watched(at, *out);
     return error;
 }
 
@@ -315,8 +335,10 @@ int vfs_open_exec(const struct vfs_at *at, struct span path, bool follow, struct
     struct file *via = found.file;
     error = vfs_open_node(at, found.node, via != NULL ? via->dir : found.dir,
                           via != NULL ? span_z(via->name_z) : walk_name(&found), O_RDONLY, out);
-    if (error == 0)
+    if (error == 0) {
         inotify_tell_file(*out, IN_OPEN);
+        tell_watched(at, *out);
+    }
 out:
     walk_done(&found);
     return error;

@@ -1,8 +1,10 @@
 #include "lured/world.h"
 
 #include "base/error.h"
+#include "lured/bait.h"
 #include "persona/dress.h"
 #include "persona/image.h"
+#include "session/bait.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -118,6 +120,8 @@ int world_check(struct world *world, const struct config *config, char why_z[WOR
     world->profile = ssh_profile_find(span_z(config->ssh_profile)); /* config.c has checked it */
     name_sensor(world);
     int error = open_policy(world, why_z);
+    if (error == 0)
+        error = bait_read(world, why_z);
     return error < 0 ? error : open_image(world, why_z);
 }
 
@@ -130,7 +134,7 @@ static int dress(struct world *world, char *why_z)
     int error = persona_dress(world->image, machine);
     if (error == 0)
         error = identity_put_keys(&world->identity, world->image);
-    return error < 0 ? blame(why_z, "identity: files", error) : 0;
+    return error < 0 ? blame(why_z, "identity: files", error) : bait_lay(world, why_z);
 }
 
 int world_open(struct world *world, const struct config *config, int data, int64_t now_ms,
@@ -152,6 +156,8 @@ void world_close(struct world *world)
 {
     persona_image_close(world->image);
     session_policy_free(world->policy);
+    session_bait_free(world->bait);
+    free(world->watched);
     if (world->image_bytes.data != NULL)
         (void)munmap((void *)world->image_bytes.data, world->image_bytes.len);
     identity_fini(&world->identity);

@@ -11,6 +11,7 @@
 #define WORLD_WHY_SIZE 1024
 
 struct persona_image;
+struct session_bait;
 
 struct world {
     const struct config *config;
@@ -19,6 +20,9 @@ struct world {
     struct persona_image *image;
     struct span image_bytes; /* mapped */
     struct session_policy *policy;
+    struct session_bait *bait; /* NULL: none */
+    uint32_t *watched;         /* inodes of bait, rising; owned */
+    size_t watched_count;
     char image_z[CONFIG_TEXT_MAX + 1];
     char sensor_z[CONFIG_TEXT_MAX + 1]; /* name in the events */
 };

@@ -139,6 +139,8 @@ void session_channel_drop(struct session_connection *c, uint32_t number);
 
 /* seen.c */
 void session_seen(struct session_connection *c, const struct kernel_event *event);
+/* Bait that no program of the machine has touched. */
+void session_tell_bait(struct session_connection *c, const char *type_z, struct span name);
 /* A written file; `shasum` is NULL when its contents are not kept. */
 void session_tell_file(struct session_connection *c, const struct kernel_event *k,
                        const uint8_t *shasum);

@@ -1,4 +1,5 @@
 /* What the kernel saw, as records. */
+#include "session/bait.h"
 #include "session/connection.h"
 #include "session/text.h"
 
@@ -130,6 +131,31 @@ static void on_delete(struct session_connection *c, const struct kernel_event *k
 
 /* ---- The network ---- */
 
+void session_tell_bait(struct session_connection *c, const char *type_z, struct span name)
+{
+    struct event e = session_event(c, EVENT_BAIT_TOUCHED);
+    event_text_z(&e, FIELD_TYPE, type_z);
+    event_text(&e, FIELD_NAME, name);
+    session_put(c, &e);
+}
+
+static void put_bait(struct session_connection *c, const struct kernel_event *k, const char *type_z,
+                     struct span name)
+{
+    struct event e = session_event(c, EVENT_BAIT_TOUCHED);
+    event_text_z(&e, FIELD_TYPE, type_z);
+    event_text(&e, FIELD_NAME, name);
+    put_seen(c, &e, k);
+}
+
+/* A host may be bait, by its name or its address. */
+static void tell_host(struct session_connection *c, const struct kernel_event *k)
+{
+    const struct session_bait_item *host = session_bait_host(c->host->config.bait, k->text);
+    if (host != NULL)
+        put_bait(c, k, "host", host->name);
+}
+
 static void on_connect(struct session_connection *c, const struct kernel_event *k)
 {
     struct event e = session_event(c, EVENT_CONNECT_TRIED);
@@ -137,6 +163,7 @@ static void on_connect(struct session_connection *c, const struct kernel_event *
     event_number(&e, FIELD_DST_PORT, k->number);
     event_text_z(&e, FIELD_TRANSPORT, k->datagram ? "udp" : "tcp");
     put_seen(c, &e, k);
+    tell_host(c, k);
 }
 
 /* The type of a record, RFC 1035, section 3.2.2, as people write it. */
@@ -150,6 +177,7 @@ static void on_resolve(struct session_connection *c, const struct kernel_event *
     event_text(&e, FIELD_NAME, k->text);
     event_text_z(&e, FIELD_TYPE, known ? types[k->number] : "other");
     put_seen(c, &e, k);
+    tell_host(c, k);
 }
 
 /* ---- Refusals and bounds ---- */
@@ -188,6 +216,7 @@ void session_seen(struct session_connection *c, const struct kernel_event *event
     case KERNEL_CONNECT: on_connect(c, event); break;
     case KERNEL_RESOLVE: on_resolve(c, event); break;
     case KERNEL_REFUSED: on_refused(c, event); break;
+    case KERNEL_WATCHED: put_bait(c, event, "file", event->text); break;
     case KERNEL_LIMIT: on_limit(c, event); break;
     case KERNEL_LOST: on_lost(c, event); break;
     }

@@ -6,6 +6,7 @@
 #include "kernel/kernel.h"
 
 struct ssh_server;
+struct session_bait;
 struct session_policy;
 struct session_host;
 struct persona_identity;
@@ -39,6 +40,9 @@ struct session_config {
     const struct ssh_server *ssh_server; /* NULL: no SSH */
     bool startups_limited; /* new connections are dropped as the SSH server's MaxStartups says */
     const struct session_policy *policy;
+    const struct session_bait *bait; /* NULL: none */
+    const uint32_t *watched;         /* inodes of its files, rising */
+    size_t watched_count;
     struct session_limits limits;
     struct session_visitors visitors;
     struct span sensor_name, sensor_uuid;    /* copied */

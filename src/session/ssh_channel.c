@@ -206,6 +206,8 @@ static bool have_kernel(struct session_connection *c)
         .code = host->code,
         .foreign_programs = host->foreign_programs,
         .snapshots = host->snapshots,
+        .watched = host->watched,
+        .watched_count = host->watched_count,
         .limits = host->limits.kernel,
         .hostname = host->hostname,
         .identity = host->identity,

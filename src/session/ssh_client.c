@@ -1,3 +1,4 @@
+#include "session/bait.h"
 #include "session/connection.h"
 #include "session/policy.h"
 #include "session/text.h"
@@ -228,6 +229,8 @@ void session_login_decide(struct session_connection *c, struct span user, struct
 
 static void on_password(struct session_connection *c, const struct ssh_event_auth *auth)
 {
+    if (session_bait_is_login(c->host->config.bait, name_of(auth->user), auth->password))
+        session_tell_bait(c, "login", name_of(auth->user));
     if (!is_right(c, auth->user, auth->password))
         refuse(c, auth->user, auth->password);
     else if (!session_visitor_ask(c, auth->user, auth->password))
