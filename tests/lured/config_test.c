@@ -92,7 +92,7 @@ static void what_is_wrong_is_said_with_its_line(void **state)
     assert_refused(
         config, "data: ./d\nnonsense: 1\n",
         "f.yaml:2: key \"nonsense\": unknown; expected one of data sensor persona image "
-        "hostname foreign_programs passwords user ssh telnet console limits visitors record");
+        "hostname foreign_programs passwords bait user ssh telnet console limits visitors record");
     assert_refused(config, "ssh:\n  endpoint: tcp:2222\n  colour: red\n",
                    "f.yaml:3: key \"ssh.colour\": unknown; expected one of endpoint profile "
                    "key_log waits client_alive_s client_alive_count max_startups");
