@@ -5,7 +5,8 @@
  * Each measurement is of a machine of its own, as each visitor has one; the first runs of all, which
  * decode the code that the later ones share, do not count. "run" executes a program from its first
  * instruction, "clone" has learned its start (src/kernel/snapshot.h). Times are CPU time, the best of ROUNDS
- * (15). Memory is what the machine has on the heap, tables and frames, for nothing else is its own. */
+ * (15). Memory is what the machine has on the heap, tables and frames, for nothing else is its own;
+ * "at rest" when nobody has typed for a while (src/kernel/rest.h). */
 #include "cpu/cpu.h"
 #include "kernel/kernel.h"
 #include "kernel/machine.h"
@@ -29,6 +30,7 @@ enum {
     SLICE = 1000000,
     NOW_S = 1700000000,
     UPTIME_MS = 3 * 86400 * 1000,
+    QUIET_MS = 20000,
 };
 
 struct host {
@@ -49,7 +51,7 @@ struct job {
 struct cost {
     double us;
     uint64_t instructions;
-    size_t heap, frames;
+    size_t heap, rest, frames; /* rest: of the heap, when it has been quiet for a while */
 };
 
 static double now_us(void)
@@ -154,9 +156,12 @@ static struct cost session(struct host *host, const struct job *job)
     if (job != NULL)
         run(k, spawn(k, job));
     cost.us = now_us() - start;
-    cost.heap = heap_bytes() - cost.heap;
+    size_t before = cost.heap;
+    cost.heap = heap_bytes() - before;
     cost.instructions = k->instructions;
     cost.frames = cpu_pool_used(k->pool);
+    (void)kernel_run(k, SLICE, INT64_C(1000) * NOW_S + QUIET_MS);
+    cost.rest = heap_bytes() - before;
     start = now_us();
     kernel_free(k);
     cost.us += now_us() - start;
@@ -211,9 +216,10 @@ static void measure(struct host *host, const struct row *row, long rounds)
         if (round == 0 || cost.us < best.us)
             best = cost;
     }
-    printf("| %s | %s | %.0f | %llu | %.1f | %zu |\n", row->what_z,
+    printf("| %s | %s | %.0f | %llu | %.1f | %.1f | %zu |\n", row->what_z,
            host->snapshots != NULL ? "clone" : "run", best.us,
-           (unsigned long long)best.instructions, (double)best.heap / 1024, best.frames);
+           (unsigned long long)best.instructions, (double)best.heap / 1024,
+           (double)best.rest / 1024, best.frames);
 }
 
 int main(int argc, char **argv)
@@ -222,8 +228,8 @@ int main(int argc, char **argv)
     if (argc < 2 || host.code == NULL || persona_image_open(map_file(argv[1]), &host.image) != 0)
         fail("usage: bench-guest IMAGE [ROUNDS [ROW]]");
     long rounds = argc > 2 ? strtol(argv[2], NULL, 10) : ROUNDS;
-    printf("| a new machine, and in it | start | us | instructions | KiB | frames |\n"
-           "|---|---|---:|---:|---:|---:|\n");
+    printf("| a new machine, and in it | start | us | instructions | KiB | at rest | frames |\n"
+           "|---|---|---:|---:|---:|---:|---:|\n");
     for (int i = 0; i < 2; i++) {
         for (size_t r = 0; r < ARRAY_LEN(rows); r++)
             if (argc < 4 || strstr(rows[r].what_z, argv[3]) != NULL)

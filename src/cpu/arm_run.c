@@ -382,6 +382,9 @@ enum cpu_stop arm_run(struct cpu *base, uint64_t budget, uint64_t *used, struct 
     *trap = cpu->core.trap = (struct cpu_trap){0};
     if (all == 0)
         return CPU_STOP_BUDGET;
+    cpu->core.tlb = cpu_space_tlb(cpu->core.space);
+    if (!cpu->core.tlb)
+        return CPU_STOP_NOMEM;
     enter(cpu);
     int stop = run(cpu, &left, &pc);
     leave(cpu, pc, stop);

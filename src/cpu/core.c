@@ -31,7 +31,6 @@ void cpu_core_set_space(struct cpu *cpu, struct cpu_space *space)
 {
     struct cpu_core *core = of(cpu);
     core->space = space;
-    core->tlb = cpu_space_tlb(space);
     cpu_core_forget_jumps(core);
 }
 

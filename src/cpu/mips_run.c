@@ -195,6 +195,9 @@ enum cpu_stop mips_run(struct cpu *base, uint64_t budget, uint64_t *used, struct
     *trap = cpu->core.trap = (struct cpu_trap){0};
     if (all == 0)
         return CPU_STOP_BUDGET;
+    cpu->core.tlb = cpu_space_tlb(cpu->core.space);
+    if (!cpu->core.tlb)
+        return CPU_STOP_NOMEM;
     int64_t left = all - cpu->state.owed;
     enter(cpu);
     int stop = run(cpu, &left, &pc);

@@ -1,4 +1,4 @@
-#include "cpu/pool.h"
+#include "cpu/pack.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ size_t cpu_pool_used(const struct cpu_pool *pool)
 
 static bool grow(struct cpu_pool *pool)
 {
-    uint32_t cap = pool->cap ? pool->cap * 2 : FRAMES_FIRST;
+    uint32_t cap = pool->cap < FRAMES_FIRST ? FRAMES_FIRST : pool->cap + pool->cap / 2;
     struct cpu_frame *frames = realloc(pool->frames, cap * sizeof(*frames));
     if (!frames)
         return false;
@@ -76,12 +76,23 @@ void cpu_frame_unref(struct cpu_pool *pool, uint32_t frame)
     assert(f->refs > 0);
     if (--f->refs > 0)
         return;
-    if (f->code)
+    if (!f->data)
+        cpu_pack_free(f->pack);
+    else if (f->code)
         f->code->drop(f->code);
     free(f->data);
     *f = (struct cpu_frame){.next_free = pool->first_free};
     pool->first_free = frame;
     pool->used--;
+}
+
+void cpu_pool_rest(struct cpu_pool *pool)
+{
+    struct cpu_frame *frames = realloc(pool->frames, pool->count * sizeof(*frames));
+    if (!frames)
+        return;
+    pool->frames = frames;
+    pool->cap = pool->count;
 }
 
 bool cpu_pool_charge(struct cpu_pool *pool, size_t bytes)

@@ -6,9 +6,12 @@
 #include "cpu/space_tlb.h"
 
 struct cpu_frame {
-    uint8_t *data;
-    struct cpu_code_hook *code; /* decoded code stands on these bytes; NULL: none */
-    uint32_t refs;              /* page table entries that name it; 0: free */
+    uint8_t *data; /* NULL: packed, or free */
+    union {
+        struct cpu_code_hook *code; /* decoded code stands on these bytes; NULL: none */
+        struct cpu_pack *pack;      /* without data: what they can be made of (pack.h); owned */
+    };
+    uint32_t refs; /* page table entries that name it; 0: free */
     uint32_t next_free;
 };
 

@@ -17,15 +17,15 @@ static uint8_t *zeroes(void)
 
 static void tlb_clear_range(struct cpu_space *space, uint64_t addr, uint64_t len)
 {
+    if (!space->tlb)
+        return;
     if (len / CPU_PAGE_BYTES > FLUSH_ALL_PAGES) {
-        cpu_tlb_clear(space->tlb.read);
-        cpu_tlb_clear(space->tlb.write);
+        cpu_tlb_clear(space->tlb->read);
+        cpu_tlb_clear(space->tlb->write);
         return;
     }
-    for (uint64_t page = addr; page < addr + len; page += CPU_PAGE_BYTES) {
-        cpu_tlb_clear_page(space->tlb.read, page);
-        cpu_tlb_clear_page(space->tlb.write, page);
-    }
+    for (uint64_t page = addr; page < addr + len; page += CPU_PAGE_BYTES)
+        cpu_space_forget_page(space, page);
 }
 
 struct cpu_space *cpu_space_new(struct cpu_pool *pool)
@@ -33,8 +33,6 @@ struct cpu_space *cpu_space_new(struct cpu_pool *pool)
     struct cpu_space *space = calloc(1, sizeof(*space));
     if (!space)
         return NULL;
-    cpu_tlb_clear(space->tlb.read);
-    cpu_tlb_clear(space->tlb.write);
     cpu_table_init(&space->table, pool);
     space->pool = pool;
     space->next = pool->spaces;
@@ -56,6 +54,7 @@ void cpu_space_free(struct cpu_space *space)
         space->prev->next = space->next;
     else
         space->pool->spaces = space->next;
+    free(space->tlb);
     free(space);
 }
 
@@ -106,7 +105,8 @@ struct cpu_space *cpu_space_clone(struct cpu_space *space)
     }
     clone->has_shared = space->has_shared;
     cpu_space_set_maker(clone, space->maker);
-    cpu_tlb_clear(space->tlb.write); /* what was ours alone is not any more */
+    if (space->tlb)
+        cpu_tlb_clear(space->tlb->write); /* what was ours alone is not any more */
     return clone;
 }
 

@@ -67,9 +67,27 @@ struct cpu_maker *cpu_space_maker(const struct cpu_space *space); /* NULL: none 
  * as long as the maker), copied when it is written; `made`: what the maker makes of them. 0,
  * -EFAULT, -ENOMEM. */
 int cpu_space_give_page(struct cpu_space *space, uint64_t addr, const uint8_t *like, bool made);
-/* Every page that has bytes of its own, with its address, in no order. */
+/* Every page that has bytes of its own, with its address, in no order; NULL: they are packed. */
 typedef void (*cpu_space_page_fn)(void *context, uint64_t addr, const uint8_t *bytes);
 void cpu_space_each_own(const struct cpu_space *space, cpu_space_page_fn fn, void *context);
+
+/* ---- Packing: pages that are nearly like somebody else's ---- */
+
+/* What the maker's `make` is to be given for the page at `addr`; NULL: nothing is like it. */
+typedef const uint8_t *(*cpu_space_like_fn)(const struct cpu_maker *maker, uint64_t addr);
+/* Gives back the memory of pages that are this space's alone and differ in few words from what the
+ * maker makes: those words are kept, and the page is made again when it is touched. What is like it
+ * lives as long as the maker. A packed page counts for the pool's maximum as before, so that no
+ * guest can tell. How many were packed; where memory is wanting none are. */
+size_t cpu_space_pack(struct cpu_space *space, struct cpu_maker *maker, cpu_space_like_fn like);
+
+/* Parts of page tables that are the same in many machines: of files that are mapped, untouched. */
+struct cpu_leaves;
+struct cpu_leaves *cpu_leaves_new(void);         /* NULL: out of memory */
+void cpu_leaves_free(struct cpu_leaves *leaves); /* every space that rested must be gone */
+/* Nobody will run here for a while: gives back what a run needs, and shares what is the same. */
+void cpu_space_rest(struct cpu_space *space, struct cpu_leaves *leaves);
+void cpu_pool_rest(struct cpu_pool *pool);
 
 /* The kernel's copies from and to the guest. 0, or -EFAULT when a byte is not mapped or the
  * protection forbids it (bytes before it may have been copied). */

@@ -1,8 +1,10 @@
 /* The way from an address to bytes: translations, copies on write, the kernel's reads and writes. */
+#include "cpu/pack.h"
 #include "cpu/space_internal.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 
 /* An empty entry names a page of another set, so that no address can match it. */
 void cpu_tlb_clear(struct cpu_tlb_entry *table)
@@ -11,11 +13,19 @@ void cpu_tlb_clear(struct cpu_tlb_entry *table)
     table[0].page = CPU_PAGE_BYTES;
 }
 
-void cpu_tlb_clear_page(struct cpu_tlb_entry *table, uint64_t page)
+static void clear_page(struct cpu_tlb_entry *table, uint64_t page)
 {
     struct cpu_tlb_entry *e = &table[page / CPU_PAGE_BYTES % CPU_TLB_ENTRIES];
     if (e->page == page)
         e->page = page ^ CPU_PAGE_BYTES;
+}
+
+void cpu_space_forget_page(struct cpu_space *space, uint64_t page)
+{
+    if (!space->tlb)
+        return;
+    clear_page(space->tlb->read, page);
+    clear_page(space->tlb->write, page);
 }
 
 static void tlb_fill(struct cpu_tlb_entry *table, uint64_t addr, uint8_t *host)
@@ -39,7 +49,14 @@ int cpu_space_give_frame(struct cpu_space *space, struct cpu_leaf *leaf, unsigne
 
 struct cpu_tlb *cpu_space_tlb(struct cpu_space *space)
 {
-    return &space->tlb;
+    if (space->tlb)
+        return space->tlb;
+    space->tlb = malloc(sizeof(*space->tlb));
+    if (space->tlb) {
+        cpu_tlb_clear(space->tlb->read);
+        cpu_tlb_clear(space->tlb->write);
+    }
+    return space->tlb;
 }
 
 uint64_t cpu_space_exec_epoch(const struct cpu_space *space)
@@ -61,16 +78,36 @@ static int make_page(struct cpu_space *space, struct cpu_leaf *leaf, unsigned in
     return 0;
 }
 
+/* Another entry of the same frame may have unpacked it already. */
+static int unpack_page(const struct cpu_space *space, struct cpu_entry *e)
+{
+    struct cpu_frame *frame = &space->pool->frames[e->frame];
+    if (!frame->data) {
+        uint8_t *data = malloc(CPU_PAGE_BYTES);
+        if (!data)
+            return -ENOMEM;
+        cpu_pack_open(frame->pack, data);
+        cpu_pack_free(frame->pack);
+        frame->data = data;
+        frame->code = NULL;
+    }
+    e->host = frame->data;
+    e->access &= ~(unsigned)CPU_PACKED;
+    return 0;
+}
+
 /* The entry of a mapped page, its contents made. 0, -EFAULT, -ENOMEM. */
 static int find_entry(struct cpu_space *space, uint64_t addr, const struct cpu_entry **entry)
 {
     if (addr >= CPU_SPACE_END)
         return -EFAULT;
     struct cpu_leaf *leaf = cpu_table_find(&space->table, cpu_leaf_number(addr));
-    const struct cpu_entry *e = leaf ? &leaf->entry[cpu_leaf_index(addr)] : NULL;
+    struct cpu_entry *e = leaf ? &leaf->entry[cpu_leaf_index(addr)] : NULL;
     if (!e || !(e->access & CPU_MAPPED))
         return -EFAULT;
     *entry = e;
+    if (e->access & CPU_PACKED)
+        return unpack_page(space, e);
     return e->access & CPU_TO_MAKE ? make_page(space, leaf, cpu_leaf_index(addr)) : 0;
 }
 
@@ -110,14 +147,14 @@ static int open_for_write(struct cpu_space *space, uint64_t addr, unsigned n, ui
         if (!alone && cpu_space_give_frame(space, leaf, cpu_leaf_index(addr)) < 0)
             return -ENOMEM;
         space->exec_epoch += (e->access & CPU_EXEC) != 0;
-        cpu_tlb_clear_page(space->tlb.read, page);
+        cpu_space_forget_page(space, page);
     }
     struct cpu_frame *frame = &space->pool->frames[e->frame];
     if (frame->code && (frame->code->granules & granules_of(addr, n)))
         frame->code->drop(frame->code);
     *host = e->host + addr % CPU_PAGE_BYTES;
-    if ((e->access & CPU_WRITE) && !frame->code)
-        tlb_fill(space->tlb.write, page, e->host);
+    if (space->tlb && (e->access & CPU_WRITE) && !frame->code)
+        tlb_fill(space->tlb->write, page, e->host);
     return 0;
 }
 
@@ -135,7 +172,8 @@ int cpu_space_translate(struct cpu_space *space, uint64_t addr, unsigned n, unsi
         return -EACCES;
     if (access == CPU_WRITE)
         return open_for_write(space, addr, n, host);
-    tlb_fill(space->tlb.read, addr, e->host);
+    if (space->tlb)
+        tlb_fill(space->tlb->read, addr, e->host);
     *host = e->host + addr % CPU_PAGE_BYTES;
     return 0;
 }
@@ -146,7 +184,7 @@ static int own_lent(struct cpu_space *space, uint64_t addr, const struct cpu_ent
     struct cpu_leaf *leaf = cpu_table_own(&space->table, cpu_leaf_number(addr), false);
     if (!leaf || cpu_space_give_frame(space, leaf, cpu_leaf_index(addr)) < 0)
         return -ENOMEM;
-    cpu_tlb_clear_page(space->tlb.read, addr - addr % CPU_PAGE_BYTES);
+    cpu_space_forget_page(space, addr - addr % CPU_PAGE_BYTES);
     *e = &leaf->entry[cpu_leaf_index(addr)];
     return 0;
 }
@@ -180,18 +218,19 @@ void cpu_pool_set_code(struct cpu_pool *pool, uint32_t frame, struct cpu_code_ho
         return;
     /* Who could write the frame without asking? Rare enough to ask nobody who maps it. */
     for (struct cpu_space *space = pool->spaces; space; space = space->next)
-        for (unsigned i = 0; i < CPU_TLB_ENTRIES; i++)
-            if (space->tlb.write[i].host == pool->frames[frame].data)
-                cpu_tlb_clear_page(space->tlb.write, space->tlb.write[i].page);
+        for (unsigned i = 0; space->tlb && i < CPU_TLB_ENTRIES; i++)
+            if (space->tlb->write[i].host == pool->frames[frame].data)
+                clear_page(space->tlb->write, space->tlb->write[i].page);
 }
 
 static int copy_page(struct cpu_space *space, uint64_t addr, unsigned n, unsigned access,
                      uint8_t **host)
 {
-    const struct cpu_tlb_entry *table = access == CPU_WRITE ? space->tlb.write : space->tlb.read;
-    *host = cpu_tlb_find(table, addr, n);
-    if (*host)
-        return 0;
+    if (space->tlb) {
+        *host = cpu_tlb_find(access == CPU_WRITE ? space->tlb->write : space->tlb->read, addr, n);
+        if (*host)
+            return 0;
+    }
     int rc = cpu_space_translate(space, addr, n, access, host);
     return rc == -EACCES ? -EFAULT : rc;
 }
@@ -305,9 +344,42 @@ int cpu_space_give_page(struct cpu_space *space, uint64_t addr, const uint8_t *l
     e.access |= made ? (unsigned)(CPU_LENT | CPU_TO_MAKE) : (unsigned)CPU_LENT;
     space->exec_epoch += (e.access & CPU_EXEC) != 0;
     cpu_leaf_set(space->pool, leaf, cpu_leaf_index(addr), e);
-    cpu_tlb_clear_page(space->tlb.read, addr);
-    cpu_tlb_clear_page(space->tlb.write, addr);
+    cpu_space_forget_page(space, addr);
     return 0;
+}
+
+/* Frames that nobody else names, and from which no code was decoded. */
+static bool may_pack(const struct cpu_space *space, const struct cpu_leaf *leaf,
+                     const struct cpu_entry *e)
+{
+    if (leaf->refs > 1 || !e->frame || e->access & (CPU_PACKED | CPU_SHARED | CPU_EXEC))
+        return false;
+    return space->pool->frames[e->frame].refs == 1 && !space->pool->frames[e->frame].code;
+}
+
+size_t cpu_space_pack(struct cpu_space *space, struct cpu_maker *maker, cpu_space_like_fn like_fn)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < space->table.cap; i++) {
+        const struct cpu_slot *slot = &space->table.slots[i];
+        for (unsigned p = 0; slot->leaf && p < CPU_LEAF_PAGES; p++) {
+            struct cpu_entry *e = &slot->leaf->entry[p];
+            uint64_t addr = slot->number * CPU_LEAF_BYTES + p * (uint64_t)CPU_PAGE_BYTES;
+            if (!may_pack(space, slot->leaf, e))
+                continue;
+            struct cpu_frame *frame = &space->pool->frames[e->frame];
+            struct cpu_pack *pack = cpu_pack_new(maker, like_fn(maker, addr), frame->data);
+            if (!pack)
+                continue;
+            free(frame->data);
+            frame->data = NULL;
+            frame->pack = pack;
+            e->host = NULL;
+            e->access |= CPU_PACKED;
+            count++;
+        }
+    }
+    return count;
 }
 
 void cpu_space_each_own(const struct cpu_space *space, cpu_space_page_fn fn, void *context)

@@ -9,7 +9,7 @@
 enum { CPU_ANY_ACCESS = CPU_READ | CPU_WRITE | CPU_EXEC };
 
 struct cpu_space {
-    struct cpu_tlb tlb;
+    struct cpu_tlb *tlb; /* owned; NULL: empty, nobody has run here of late */
     struct cpu_table table;
     struct cpu_pool *pool;
     uint64_t exec_epoch;
@@ -30,7 +30,8 @@ static inline unsigned cpu_leaf_index(uint64_t addr)
 
 /* space_access.c */
 void cpu_tlb_clear(struct cpu_tlb_entry *table);
-void cpu_tlb_clear_page(struct cpu_tlb_entry *table, uint64_t page);
+/* Of one page, in both of the space's tables. */
+void cpu_space_forget_page(struct cpu_space *space, uint64_t page);
 /* Gives the entry a frame of its own with the same bytes. The leaf must be owned. 0, -ENOMEM. */
 int cpu_space_give_frame(struct cpu_space *space, struct cpu_leaf *leaf, unsigned index);
 

@@ -24,7 +24,7 @@ struct cpu_tlb {
     struct cpu_tlb_entry write[CPU_TLB_ENTRIES];
 };
 
-/* Lives as long as the space. */
+/* Good until the space rests (cpu_space_rest); NULL: out of memory. */
 struct cpu_tlb *cpu_space_tlb(struct cpu_space *space);
 
 /* The host bytes of [addr, addr + n) when they lie in one page that the table knows, else NULL.

@@ -123,8 +123,9 @@ void cpu_leaf_unref(struct cpu_pool *pool, struct cpu_leaf *leaf)
     for (unsigned i = 0; i < CPU_LEAF_PAGES; i++)
         if (leaf->entry[i].frame)
             cpu_frame_unref(pool, leaf->entry[i].frame);
+    if (!leaf->shared)
+        cpu_pool_uncharge(pool, sizeof(struct cpu_leaf));
     free(leaf);
-    cpu_pool_uncharge(pool, sizeof(struct cpu_leaf));
 }
 
 static struct cpu_leaf *copy_leaf(struct cpu_pool *pool, const struct cpu_leaf *from)

@@ -10,6 +10,7 @@ enum {
     CPU_MAPPED = 16,          /* in cpu_entry.access beside enum cpu_access: there is a page */
     CPU_TO_MAKE = 32,         /* its contents are still to be made of those at `host` */
     CPU_LENT = 64,            /* the bytes at `host` are the maker's: they may go when it goes */
+    CPU_PACKED = 128,         /* its frame was packed: `host` is not known */
     CPU_LEAVES_MAX = 1 << 15, /* 8 GiB of addresses */
 };
 
@@ -21,6 +22,7 @@ struct cpu_entry {
 
 struct cpu_leaf {
     uint32_t refs; /* tables that name it */
+    bool shared;   /* with other machines (leaves.c): charged to none */
     struct cpu_entry entry[CPU_LEAF_PAGES];
 };
 

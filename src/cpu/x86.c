@@ -31,7 +31,6 @@ struct x86_state *x86_state(struct x86 *cpu)
 void x86_set_space(struct x86 *cpu, struct cpu_space *space)
 {
     cpu->space = space;
-    cpu->tlb = cpu_space_tlb(space);
     x86_forget_jumps(cpu);
 }
 

@@ -433,6 +433,9 @@ enum cpu_stop x86_run(struct x86 *cpu, uint64_t budget, uint64_t *used, struct c
     *trap = cpu->trap = (struct cpu_trap){0};
     if (left == 0)
         return CPU_STOP_BUDGET;
+    cpu->tlb = cpu_space_tlb(cpu->space);
+    if (!cpu->tlb)
+        return CPU_STOP_NOMEM;
     enter(cpu);
     x86_vector_enter(cpu);
     int stop = run(cpu, &left, &rip);

@@ -357,7 +357,11 @@ static int change(struct exec *x, struct load *load, const struct creds *creds, 
     }
     if (load->image.dynamic != 0 && !abi_is_foreign(abi)) /* a shell of the machine's own */
         lines_find(mm->space, load->image.dynamic + load->bias, load->bias, mm->functions);
+    mm->frame = (uint64_t)sp;
     mm->exe = file_hold(x->file);
+    mm->known = x->known;
+    if (mm->known != NULL)
+        mm->known->refs++;
     struct cpu *cpu = cpu_new(abi->cpu, t->kernel->code, mm->space);
     if (cpu == NULL) {
         mm_drop(mm);
@@ -414,7 +418,7 @@ int exec_run(struct exec *x)
     if (error == 0)
         error = load_open(&load, x->task);
     if (error == 0)
-        x->snapshot = snapshot_find(x, secure);
+        snapshot_find(x, secure);
     if (error == 0)
         error = commit(x, &load, &creds, secure);
     load_fini(&load);

@@ -29,6 +29,7 @@ struct exec {
     struct exec_strings args, env; /* owned by the caller */
     bool is_script;                /* exec_run's own, as all below: a `#!` line was followed */
     struct snapshot *snapshot;     /* that it is a clone of; NULL: none */
+    struct snapshot *known;        /* what is known of the start; NULL: nothing */
 };
 
 /* Replaces the task's program. 0; or -errno with the task unchanged. When the old memory is gone

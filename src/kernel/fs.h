@@ -81,6 +81,7 @@ struct fs_ops {
     void **(*object)(struct fs *fs, uint64_t ino);
     /* The list of its extended attributes (xattr.h), NULL: no memory. The inode is held. */
     struct xattr **(*attributes)(struct fs *fs, uint64_t ino);
+    void (*rest)(struct fs *fs); /* gives back what is quickly had again */
     void (*free)(struct fs *fs);
 };
 

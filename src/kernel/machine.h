@@ -64,6 +64,7 @@ struct kernel {
     int64_t now_ns;        /* wall clock of the guests; never goes back */
     uint64_t instructions; /* executed so far, by all */
     uint64_t clock_rest;   /* part of a nanosecond that instructions have made */
+    int64_t rest_ns;       /* when to rest (rest.h) if no guest runs before; INT64_MAX: never */
 
     struct process *processes; /* by start, oldest first; zombies too */
     struct task *tasks;        /* every thread of every process, round robin order */

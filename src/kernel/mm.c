@@ -2,6 +2,7 @@
 
 #include "kernel/abi.h"
 #include "kernel/file.h"
+#include "kernel/snapshot.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -199,6 +200,10 @@ struct mm *mm_clone(struct mm *mm)
             file_hold(copy->areas[i].file);
     if (copy->exe != NULL)
         file_hold(copy->exe);
+    if (copy->known != NULL)
+        copy->known->refs++;
+    if (copy->likeness != NULL)
+        copy->likeness->refs++;
     return copy;
 }
 
@@ -257,6 +262,14 @@ static bool bury_piece(struct mm *mm)
     return done;
 }
 
+static void forget_start(struct mm *mm)
+{
+    if (mm->likeness != NULL && --mm->likeness->refs == 0)
+        mm->likeness->free(mm->likeness);
+    if (mm->known != NULL)
+        snapshot_drop(mm->known);
+}
+
 bool mm_bury(struct kernel *k)
 {
     uint64_t charged = k->charged;
@@ -268,6 +281,7 @@ bool mm_bury(struct kernel *k)
         erase(mm, 0, mm->count);
         file_drop(mm->exe);
         cpu_space_free(mm->space);
+        forget_start(mm);
         free(mm->areas);
         free(mm);
     }

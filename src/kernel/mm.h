@@ -50,10 +50,13 @@ struct mm {
     size_t auxv_count;   /* words */
     uint64_t trampoline; /* where handlers return to, when the kernel gives it; else 0 */
     uint64_t functions[LINES_FUNCTIONS]; /* addresses of what is probed in bash, or 0 */
+    uint64_t frame;                      /* the stack pointer at the start */
     struct file *exe;                    /* held: /proc/PID/exe */
-    struct mm *next;                     /* of kernel.dying */
-    size_t written;                      /* areas of a dying one that are written back ... */
-    uint64_t written_bytes;              /* ... and so much of the next */
+    struct snapshot *known;     /* held: the start, of which there may be a model; or NULL */
+    struct cpu_maker *likeness; /* held: how it lies to the model; NULL: not packed yet */
+    struct mm *next;            /* of kernel.dying */
+    size_t written;             /* areas of a dying one that are written back ... */
+    uint64_t written_bytes;     /* ... and so much of the next */
 };
 
 /* An empty one, with one holder. NULL: out of memory. */

@@ -374,6 +374,13 @@ static struct xattr **attributes_of(struct fs *fs, uint64_t ino)
     return i != NULL ? &i->attributes : NULL;
 }
 
+static void overlay_rest(struct fs *fs)
+{
+    struct overlay *o = overlay_of(fs);
+    free(o->unpacked.bytes);
+    o->unpacked = (struct unpacked){.packed = NULL};
+}
+
 static void overlay_free(struct fs *fs)
 {
     struct overlay *o = overlay_of(fs);
@@ -407,6 +414,7 @@ static const struct fs_ops overlay_ops = {
     .holds = holds,
     .object = object_of,
     .attributes = attributes_of,
+    .rest = overlay_rest,
     .free = overlay_free,
 };
 

@@ -5,6 +5,7 @@
 #include "kernel/exit.h"
 #include "kernel/lines.h"
 #include "kernel/mm.h"
+#include "kernel/rest.h"
 #include "kernel/syscalls.h"
 #include "kernel/timer.h"
 
@@ -243,9 +244,10 @@ int64_t kernel_deadline(const struct kernel *k)
         if (timer_ns < first)
             first = timer_ns;
     }
-    if (first >= INT64_MAX - k->boot_ns - NS_PER_MS)
-        return INT64_MAX;
-    return (first + k->boot_ns + NS_PER_MS - 1) / NS_PER_MS;
+    first = first >= INT64_MAX - k->boot_ns ? INT64_MAX : first + k->boot_ns;
+    if (k->snapshots != NULL && k->rest_ns < first)
+        first = k->rest_ns;
+    return first >= INT64_MAX - NS_PER_MS ? INT64_MAX : (first + NS_PER_MS - 1) / NS_PER_MS;
 }
 
 /* ---- Turns ---- */
@@ -304,6 +306,7 @@ static void run_task(struct task *t, uint64_t quantum)
             enum cpu_stop stop = cpu_run(t->cpu, quantum - done, &used, &trap);
             t->user_instructions += used;
             clock_advance(k, used);
+            kernel_stir(k);
             stopped(t, stop, &trap);
         }
         done += used + (k->charged - charged);
@@ -367,5 +370,8 @@ enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms)
         if (k->instructions >= k->limits.instructions)
             give_up(k);
     }
-    return !k->over && (pick(k) != NULL || k->dying != NULL) ? KERNEL_BUSY : KERNEL_IDLE;
+    if (!k->over && (pick(k) != NULL || k->dying != NULL))
+        return KERNEL_BUSY;
+    kernel_rest(k);
+    return KERNEL_IDLE;
 }

@@ -4,7 +4,9 @@
 #include "kernel/fdtable.h"
 #include "kernel/fs.h"
 #include "kernel/hash.h"
+#include "kernel/model.h"
 #include "kernel/program.h"
+#include "kernel/tty.h"
 
 #include "cpu/x86.h"
 
@@ -22,6 +24,7 @@ struct kernel_snapshots {
     struct snapshot *all; /* newest first */
     size_t count, bytes, max_bytes;
     uint64_t clock;
+    struct cpu_leaves *leaves;
     struct snapshot *pupil; /* being learned; in `all` */
     struct snapshot_lesson *lesson;
 };
@@ -31,8 +34,14 @@ struct kernel_snapshots {
 struct kernel_snapshots *kernel_snapshots_new(size_t max_bytes)
 {
     struct kernel_snapshots *store = calloc(1, sizeof(*store));
-    if (store != NULL)
-        store->max_bytes = max_bytes;
+    if (store == NULL)
+        return NULL;
+    store->max_bytes = max_bytes;
+    store->leaves = cpu_leaves_new();
+    if (store->leaves == NULL) {
+        free(store);
+        return NULL;
+    }
     return store;
 }
 
@@ -69,9 +78,15 @@ void snapshot_drop(struct snapshot *s)
     if (--s->refs > 0)
         return;
     snapshot_program_fini(&s->program);
+    model_free(s->model);
     snapshot_start_free(s->start);
     free(s->key_bytes);
     free(s);
+}
+
+static size_t bytes_of(const struct snapshot *s)
+{
+    return s->program.bytes + (s->model_state == SNAPSHOT_READY ? model_contents(s->model).len : 0);
 }
 
 static void forget(struct kernel_snapshots *store, struct snapshot *s)
@@ -81,7 +96,7 @@ static void forget(struct kernel_snapshots *store, struct snapshot *s)
         link = &(*link)->next;
     *link = s->next;
     store->count--;
-    store->bytes -= s->program.bytes;
+    store->bytes -= bytes_of(s);
     snapshot_drop(s);
 }
 
@@ -92,7 +107,13 @@ void kernel_snapshots_free(struct kernel_snapshots *store)
     snapshot_lesson_free(store->lesson);
     while (store->all != NULL)
         forget(store, store->all);
+    cpu_leaves_free(store->leaves);
     free(store);
+}
+
+struct cpu_leaves *snapshot_leaves(struct kernel_snapshots *store)
+{
+    return store->leaves;
 }
 
 /* True when `s` is to go rather than `than`: what is not a snapshot yet first, so that many
@@ -194,10 +215,12 @@ static unsigned digits(int32_t n)
     return count;
 }
 
-static bool is_spawned(const struct exec *x)
+static enum snapshot_starter starter_of(const struct exec *x)
 {
     const struct process *p = x->task->process;
-    return x->task->cpu == NULL && p->session != NULL && p->session->tty == NULL;
+    if (x->task->cpu != NULL || p->session == NULL)
+        return SNAPSHOT_BY_PROGRAM;
+    return p->session->tty != NULL ? SNAPSHOT_ON_TERMINAL : SNAPSHOT_ON_PIPES;
 }
 
 /* Everything that may make a difference, one thing after another. 0, or an error: too long. */
@@ -205,11 +228,12 @@ static int put_key(struct buffer *out, const struct exec *x, struct span cwd)
 {
     const struct task *t = x->task;
     const struct kernel *k = t->kernel;
-    bool spawned = is_spawned(x);
+    enum snapshot_starter starter = starter_of(x);
+    bool spawned = starter == SNAPSHOT_ON_PIPES;
     const uint64_t facts[] = {
         (uint64_t)(uintptr_t)k->image,
         (uint64_t)k->boot_ns,
-        spawned,
+        starter,
         spawned ? digits(t->process->pid) : 0,
         spawned ? digits(process_ppid(t->process)) : 0,
         x->args.count,
@@ -300,7 +324,9 @@ static struct snapshot_start *start_of(const struct exec *x, struct span cwd)
     start->identity = k->identity;
     start->now_ns = k->now_ns;
     start->creds = t->creds;
-    start->is_spawned = is_spawned(x);
+    start->starter = starter_of(x);
+    if (start->starter == SNAPSHOT_ON_TERMINAL)
+        start->window = tty_size(t->process->session->tty);
     start->pid = t->process->pid;
     start->ppid = process_ppid(t->process);
     start->path_z = kernel_copy_z(x->path);
@@ -313,7 +339,8 @@ static struct snapshot_start *start_of(const struct exec *x, struct span cwd)
     return start;
 }
 
-static struct snapshot *add(struct kernel_snapshots *store, struct span key, uint64_t hash)
+static struct snapshot *add(struct kernel_snapshots *store, struct span key, uint64_t hash,
+                            bool has_model)
 {
     make_room(store, 0);
     if (store->count >= SNAPSHOT_ENTRIES_MAX)
@@ -330,7 +357,8 @@ static struct snapshot *add(struct kernel_snapshots *store, struct span key, uin
                            .refs = 1,
                            .hash = hash,
                            .key = span_of(copy, key.len),
-                           .key_bytes = copy};
+                           .key_bytes = copy,
+                           .model_state = has_model ? SNAPSHOT_WANTED : SNAPSHOT_NONE};
     store->all = s;
     store->count++;
     return s;
@@ -348,33 +376,33 @@ static struct snapshot *lookup(struct kernel_snapshots *store, const struct exec
             if (s->hash == hash && span_equal(s->key, buffer_span(&key)))
                 break;
         if (s == NULL)
-            s = add(store, buffer_span(&key), hash);
+            s = add(store, buffer_span(&key), hash, starter_of(x) == SNAPSHOT_ON_TERMINAL);
     }
     buffer_fini(&key);
     return s;
 }
 
-struct snapshot *snapshot_find(const struct exec *x, bool secure)
+void snapshot_find(struct exec *x, bool secure)
 {
     struct task *t = x->task;
     struct kernel_snapshots *store = t->kernel->snapshots;
     char cwd_z[VFS_PATH_MAX];
     bool watched = t->kernel->vfs->watches.count > 0; /* a clone opens nothing: nothing is told */
     if (store == NULL || watched || !is_usual(x, secure))
-        return NULL;
+        return;
     int64_t len = vfs_path_of(t->kernel->vfs, t->fs->root, t->fs->cwd, cwd_z, sizeof(cwd_z));
     if (len < 0)
-        return NULL;
+        return;
     struct span cwd = span_of(cwd_z, (size_t)len);
     struct snapshot *s = lookup(store, x, cwd);
     if (s == NULL)
-        return NULL;
+        return;
     s->used = ++store->clock;
     if (s->state == SNAPSHOT_WANTED && ++s->misses >= MISSES_BEFORE && s->start == NULL)
         s->start = start_of(x, cwd);
-    if (s->state != SNAPSHOT_READY || !files_are_as_learned(t, &s->program))
-        return NULL;
-    return s;
+    x->known = s->model_state != SNAPSHOT_NONE ? s : NULL;
+    if (s->state == SNAPSHOT_READY && files_are_as_learned(t, &s->program))
+        x->snapshot = s;
 }
 
 /* ---- Learning ---- */
@@ -382,7 +410,8 @@ struct snapshot *snapshot_find(const struct exec *x, bool secure)
 static struct snapshot *next_pupil(const struct kernel_snapshots *store)
 {
     struct snapshot *s = store->all;
-    while (s != NULL && (s->state != SNAPSHOT_WANTED || s->start == NULL))
+    while (s != NULL &&
+           (s->start == NULL || (s->state != SNAPSHOT_WANTED && s->model_state != SNAPSHOT_WANTED)))
         s = s->next;
     return s;
 }
@@ -398,14 +427,19 @@ static size_t hint_for(const struct kernel_snapshots *store, const struct snapsh
     return best != NULL ? best->program.calls : 0;
 }
 
+static void end_start(struct snapshot *s)
+{
+    snapshot_start_free(s->start);
+    s->start = NULL;
+}
+
 static void end_lesson(struct kernel_snapshots *store, int result,
                        const struct snapshot_program *program)
 {
     struct snapshot *s = store->pupil;
     snapshot_lesson_free(store->lesson);
-    snapshot_start_free(s->start);
     store->lesson = NULL;
-    s->start = NULL;
+    end_start(s);
     s->state = SNAPSHOT_NONE;
     if (result == 0) {
         make_room(store, program->bytes);
@@ -416,6 +450,23 @@ static void end_lesson(struct kernel_snapshots *store, int result,
     store->pupil = NULL;
 }
 
+/* A start has its model before its snapshot: it is one run. */
+static void work_at_model(struct kernel_snapshots *store, uint64_t budget)
+{
+    struct snapshot *s = store->pupil;
+    if (s->model == NULL)
+        s->model = model_new(s->start);
+    int result = s->model != NULL ? model_run(s->model, budget) : -ENOMEM;
+    if (result == 1)
+        return;
+    if (result == 0)
+        make_room(store, model_contents(s->model).len);
+    s->model_state = result == 0 ? SNAPSHOT_READY : SNAPSHOT_NONE;
+    store->bytes += result == 0 ? model_contents(s->model).len : 0;
+    if (s->state != SNAPSHOT_WANTED)
+        end_start(s);
+}
+
 bool kernel_snapshots_work(struct kernel_snapshots *store, uint64_t budget)
 {
     struct snapshot_program program;
@@ -423,6 +474,11 @@ bool kernel_snapshots_work(struct kernel_snapshots *store, uint64_t budget)
         store->pupil = next_pupil(store);
         if (store->pupil == NULL)
             return false;
+        if (store->pupil->model_state == SNAPSHOT_WANTED) {
+            work_at_model(store, budget);
+            store->pupil = NULL;
+            return true;
+        }
         store->lesson = snapshot_lesson_new(store->pupil->start, hint_for(store, store->pupil));
         if (store->lesson == NULL)
             end_lesson(store, -ENOMEM, NULL);

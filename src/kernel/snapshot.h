@@ -18,6 +18,7 @@
 #include "kernel/exec.h"
 #include "kernel/mm.h"
 #include "kernel/signal.h"
+#include "kernel/tty.h"
 #include "kernel/vfs.h"
 
 enum {
@@ -196,10 +197,19 @@ struct snapshot {
     uint8_t *key_bytes;
     enum snapshot_state state;
     unsigned misses;
-    struct snapshot_start *start; /* how to run it, while it is wanted */
+    struct snapshot_start *start; /* how to run it, while it or its model is wanted */
     struct snapshot_program program;
+    enum snapshot_state model_state; /* of a start on a terminal; else SNAPSHOT_NONE */
+    struct model *model;             /* owned; NULL: none yet */
 };
 void snapshot_drop(struct snapshot *s);
+
+/* What is known of who starts it. */
+enum snapshot_starter {
+    SNAPSHOT_BY_PROGRAM,  /* nothing */
+    SNAPSHOT_ON_PIPES,    /* kernel_spawn: signals, process group, descriptors are as always */
+    SNAPSHOT_ON_TERMINAL, /* the same */
+};
 
 /* All that a run of the same start needs: owned copies. */
 struct snapshot_start {
@@ -212,15 +222,17 @@ struct snapshot_start {
     struct exec_strings args, env;
     char *path_z, *cwd_z;
     struct creds creds;
-    bool is_spawned; /* by kernel_spawn with pipes: what it looks at of that is known */
+    enum snapshot_starter starter;
+    struct tty_size window; /* of the terminal */
     int32_t pid, ppid;
 };
 void snapshot_start_free(struct snapshot_start *start);
 
 /* ---- Finding and cloning ---- */
 
-/* The snapshot for what is about to be executed; NULL: it must run (and may be learned). */
-struct snapshot *snapshot_find(const struct exec *x, bool secure);
+/* What is known of the start that is about to be executed: x->known, borrowed until it has begun; and
+ * x->snapshot, the same when it may be cloned. NULL: it must run (and may be learned). */
+void snapshot_find(struct exec *x, bool secure);
 
 /* Makes the new program's memory and processor, which exec has just set up for the task, what they
  * are at the snapshot. 0; -EDOM with nothing changed: it must run; -errno with both in pieces. */
@@ -231,6 +243,9 @@ const struct snapshot_inputs *snapshot_inputs_of(const struct mm *mm);
 size_t snapshot_calls_of(const struct mm *mm);
 /* And the rest of the task, once it is the new program. */
 void snapshot_finish(struct snapshot *s, struct task *t);
+
+/* What the page tables of all machines share. */
+struct cpu_leaves *snapshot_leaves(struct kernel_snapshots *store);
 
 /* ---- Learning ---- */
 

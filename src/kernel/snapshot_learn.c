@@ -52,15 +52,20 @@ static void end_machine(struct lesson_run *run)
     run->above = NULL;
 }
 
+void lesson_run_end(struct lesson_run *run)
+{
+    end_machine(run);
+    lesson_watch_fini(&run->watch);
+    free(run->strings);
+    run->strings = NULL;
+}
+
 void snapshot_lesson_free(struct snapshot_lesson *lesson)
 {
     if (lesson == NULL)
         return;
-    for (unsigned i = 0; i < LESSON_RUNS; i++) {
-        end_machine(&lesson->runs[i]);
-        lesson_watch_fini(&lesson->runs[i].watch);
-        free(lesson->runs[i].strings);
-    }
+    for (unsigned i = 0; i < LESSON_RUNS; i++)
+        lesson_run_end(&lesson->runs[i]);
     free(lesson);
 }
 
@@ -117,9 +122,9 @@ static int copy_strings(struct lesson_run *run, const struct snapshot_start *sta
     return 0;
 }
 
-static struct kernel *new_machine(const struct snapshot_lesson *lesson, unsigned number)
+static struct kernel *new_machine(const struct snapshot_start *start, unsigned number,
+                                  unsigned seed)
 {
-    const struct snapshot_start *start = lesson->start;
     int64_t now_ns = start->now_ns + (int64_t)number * TIME_STEP_NS;
     struct kernel_config config = {.image = start->image,
                                    .code = start->code,
@@ -128,15 +133,17 @@ static struct kernel *new_machine(const struct snapshot_lesson *lesson, unsigned
                                    .identity = start->identity,
                                    .boot_ms = start->boot_ns / NS_PER_MS};
     config.limits.memory_pages = SNAPSHOT_MEMORY_MAX;
-    memcpy(config.seed, &lesson->seed, sizeof(lesson->seed));
+    memcpy(config.seed, &seed, sizeof(seed));
     struct kernel *k = kernel_new(&config, now_ns / NS_PER_MS);
     if (k != NULL)
         k->now_ns = now_ns;
     return k;
 }
 
-static int spawn(struct lesson_run *run, const struct snapshot_start *start)
+static int spawn(struct lesson_run *run, const struct snapshot_start *start, bool on_terminal)
 {
+    const struct kernel_terminal terminal = {.columns = start->window.columns,
+                                             .rows = start->window.rows};
     struct span *words = calloc(run->args.count + run->env.count + 1, sizeof(*words));
     const char *p = (const char *)run->strings;
     if (words == NULL)
@@ -155,7 +162,8 @@ static int spawn(struct lesson_run *run, const struct snapshot_start *start)
                                        .uid = c->uid,
                                        .gid = c->gid,
                                        .groups = c->groups + 1,
-                                       .group_count = c->group_count > 0 ? c->group_count - 1 : 0};
+                                       .group_count = c->group_count > 0 ? c->group_count - 1 : 0,
+                                       .terminal = on_terminal ? &terminal : NULL};
     int program = kernel_spawn(run->kernel, &spawn);
     free(words);
     return program < 0 ? program : 0;
@@ -181,26 +189,35 @@ static void place_heap(struct mm *mm, uint64_t place)
     mm->brk_end = mm->brk_start;
 }
 
-static int begin_run(struct snapshot_lesson *lesson, unsigned number)
+int lesson_run_begin(struct lesson_run *run, const struct snapshot_start *start, unsigned number,
+                     unsigned seed, bool on_terminal)
 {
-    struct lesson_run *run = &lesson->runs[number];
-    const struct snapshot_start *start = lesson->start;
     uint32_t state = number * 104729U + 5U;
     int error = copy_strings(run, start);
     if (error != 0)
         return error;
     vary(run, number);
-    run->is_spawned = start->is_spawned;
+    run->on_pipes = start->starter == SNAPSHOT_ON_PIPES;
     run->path = span_z(start->path_z);
-    run->kernel = new_machine(lesson, number);
+    run->kernel = new_machine(start, number, seed);
     if (run->kernel == NULL)
         return -ENOMEM;
     /* Two numbers are taken: of what seems to have started it, and its own. */
     run->kernel->last_pid = like_number(start->ppid, &state);
-    error = spawn(run, start);
+    error = spawn(run, start, on_terminal);
+    if (error == 0)
+        run->task = run->kernel->tasks;
+    return error;
+}
+
+static int begin_run(struct snapshot_lesson *lesson, unsigned number)
+{
+    struct lesson_run *run = &lesson->runs[number];
+    const struct snapshot_start *start = lesson->start;
+    int error = lesson_run_begin(run, start, number, lesson->seed, false);
     if (error != 0)
         return error;
-    struct task *t = run->task = run->kernel->tasks;
+    struct task *t = run->task;
     run->inputs.value[SNAPSHOT_PID] = (uint64_t)t->process->pid;
     run->inputs.value[SNAPSHOT_PPID] = (uint64_t)process_ppid(t->process);
     run->inputs.text[SNAPSHOT_PID_TEXT] = snapshot_number_text(t->process->pid, run->pid_z);
@@ -289,7 +306,7 @@ static bool is_over(const struct lesson_run *run)
 static int compare(struct snapshot_lesson *lesson, struct snapshot_program *out)
 {
     memset(out, 0, sizeof(*out));
-    out->is_spawned = lesson->start->is_spawned;
+    out->is_spawned = lesson->start->starter == SNAPSHOT_ON_PIPES;
     int error = lesson_compare(lesson->runs, out);
     if (error != 0)
         snapshot_program_fini(out);

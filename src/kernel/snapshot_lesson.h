@@ -39,7 +39,7 @@ struct lesson_watch {
 struct lesson_run {
     struct kernel *kernel; /* owned; NULL: not begun, or over */
     struct task *task;     /* its only one */
-    bool is_spawned;       /* what the start is learned for is, too */
+    bool on_pipes;         /* what the start is learned for is, too */
     struct span path;      /* borrowed from the start */
     uint8_t *strings;      /* owned: arguments and environment */
     struct exec_strings args, env;
@@ -49,6 +49,12 @@ struct lesson_run {
     size_t above_bytes;
     struct lesson_watch watch;
 };
+
+/* A machine of its own with the start, with texts that come from the number and all else from the
+ * seed; on a terminal or on pipes. 0 or -errno; lesson_run_end in any case. */
+int lesson_run_begin(struct lesson_run *run, const struct snapshot_start *start, unsigned number,
+                     unsigned seed, bool on_terminal);
+void lesson_run_end(struct lesson_run *run);
 
 /* The run's machine pauses after `target` calls, or before a call too many. */
 void lesson_watch_begin(struct lesson_watch *watch, struct lesson_run *run, size_t target);

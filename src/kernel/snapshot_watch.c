@@ -136,7 +136,7 @@ static bool note_name(struct lesson_watch *w, uint64_t addr, bool follow)
     if (task_read_z(w->run->task, addr, path_z, sizeof(path_z)) < 0)
         return false;
     if (strcmp(path_z, "/dev/tty") == 0)
-        return w->run->is_spawned;
+        return w->run->on_pipes;
     for (size_t i = 0; i < ARRAY_LEN(moving); i++)
         if (begins(path_z, moving[i]))
             return false;
@@ -228,9 +228,9 @@ static bool is_good(struct lesson_watch *w, const struct task *t, enum demand de
     const uint64_t *arg = t->call_arg;
     switch (demand) {
     case NOTHING: return true;
-    case SPAWNED: return w->run->is_spawned;
+    case SPAWNED: return w->run->on_pipes;
     case OWN_FILE: return is_own(arg[0]);
-    case STARTERS: return w->run->is_spawned && !is_own(arg[0]);
+    case STARTERS: return w->run->on_pipes && !is_own(arg[0]);
     case MAPPING: return (int32_t)arg[4] < 0 || is_own(arg[4]);
     case NAME: return note_name(w, arg[0], true);
     case NAME_AT: return is_cwd(arg[0]) && note_name(w, arg[1], true);

@@ -47,6 +47,7 @@ size_t tty_put(struct tty *tty, struct span bytes); /* typed; what was taken */
 struct span tty_out(struct tty *tty);               /* to be shown; borrowed */
 void tty_sent(struct tty *tty, size_t n);
 void tty_resize(struct tty *tty, uint16_t columns, uint16_t rows); /* SIGWINCH when it changed */
+struct tty_size tty_size(const struct tty *tty);
 /* The line is gone: SIGHUP and SIGCONT to the session's leader and foreground group; readers get
  * end of file, writers -EIO. */
 void tty_hangup(struct tty *tty);

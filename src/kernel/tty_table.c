@@ -114,6 +114,11 @@ void tty_resize(struct tty *tty, uint16_t columns, uint16_t rows)
     tty_set_size(tty, size);
 }
 
+struct tty_size tty_size(const struct tty *tty)
+{
+    return tty->size;
+}
+
 static void forget_session(struct tty *tty)
 {
     int32_t session = tty->session;

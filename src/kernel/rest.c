@@ -1,0 +1,36 @@
+#include "kernel/rest.h"
+
+#include "kernel/fs.h"
+#include "kernel/mm.h"
+#include "kernel/model.h"
+#include "kernel/task.h"
+
+#define QUIET_NS INT64_C(1000000000)  /* who types is not packed and unpacked between two keys */
+#define AGAIN_NS INT64_C(10000000000) /* a model is still to be made */
+
+void kernel_stir(struct kernel *k)
+{
+    k->rest_ns = k->now_ns + QUIET_NS;
+}
+
+static bool rest_memory(struct kernel *k, struct mm *mm)
+{
+    bool done = model_pack(mm) == 0;
+    cpu_space_rest(mm->space, snapshot_leaves(k->snapshots));
+    return done;
+}
+
+void kernel_rest(struct kernel *k)
+{
+    bool done = true;
+    if (k->snapshots == NULL || k->now_ns < k->rest_ns)
+        return;
+    for (struct task *t = k->tasks; t != NULL; t = t->next)
+        if (t->mm != NULL)
+            done &= rest_memory(k, t->mm);
+    cpu_pool_rest(k->pool);
+    for (size_t i = 0; i < k->vfs->mount_count; i++)
+        if (k->vfs->mounts[i]->ops->rest != NULL)
+            k->vfs->mounts[i]->ops->rest(k->vfs->mounts[i]);
+    k->rest_ns = done ? INT64_MAX : k->now_ns + AGAIN_NS;
+}
