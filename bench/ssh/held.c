@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { HOLDERS = 4, WARM_UP = 64 };
+enum { HOLDERS = 4, WARM_UP = 30, SETTLE_S = 2, QUIET_CPU_NS = 20000000 };
 
 struct holder {
     pid_t pid;
@@ -71,6 +71,17 @@ static void holder_stop(struct holder *holder)
     (void)waitpid(holder->pid, NULL, 0);
 }
 
+/* Until the server does next to nothing: every shell is at its prompt, and its machine has come to rest. */
+static void settle(const struct host *h)
+{
+    int64_t before, now = host_cpu_ns(h);
+    do {
+        before = now;
+        sleep(SETTLE_S);
+        now = host_cpu_ns(h);
+    } while (now - before > QUIET_CPU_NS);
+}
+
 static struct host_memory with_held(const struct host *h, const struct mode_options *o, int count)
 {
     struct holder holders[HOLDERS];
@@ -86,7 +97,7 @@ static struct host_memory with_held(const struct host *h, const struct mode_opti
         if (read(holders[i].ready, &byte, 1) != 1)
             fail("a client did not hold its sessions");
     }
-    usleep(500000);
+    settle(h);
     struct host_memory memory = host_memory(h);
     for (int i = started; i-- > 0;)
         holder_stop(&holders[i]);
