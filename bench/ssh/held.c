@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { HOLDERS = 4, WARM_UP = 30, SETTLE_S = 2, QUIET_CPU_NS = 20000000 };
+enum { HOLDERS = 4, WARM_UP = 64, SETTLE_S = 12, QUIET_CPU_NS = 20000000 };
 
 struct holder {
     pid_t pid;
@@ -28,6 +28,7 @@ static void hold_one(struct link *l, const struct host *h, const struct mode_opt
         return;
     link_channel(l);
     link_shell(l);
+    link_expect(l, ":~# ");
 }
 
 static void hold(const struct host *h, const struct mode_options *o, int count, int ready, int go)

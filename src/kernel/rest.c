@@ -29,8 +29,8 @@ void kernel_rest(struct kernel *k)
         if (t->mm != NULL)
             done &= rest_memory(k, t->mm);
     cpu_pool_rest(k->pool);
-    for (size_t i = 0; i < k->vfs->mount_count; i++)
-        if (k->vfs->mounts[i]->ops->rest != NULL)
-            k->vfs->mounts[i]->ops->rest(k->vfs->mounts[i]);
+    for (struct fs *fs = k->vfs->mounts; fs != NULL; fs = fs->next)
+        if (fs->ops->rest != NULL)
+            fs->ops->rest(fs->super);
     k->rest_ns = done ? INT64_MAX : k->now_ns + AGAIN_NS;
 }

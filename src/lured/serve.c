@@ -2,6 +2,7 @@
 
 #include "kernel/kernel.h"
 
+#include <malloc.h>
 #include <netinet/in.h>
 #include <reel/address.h>
 #include <reel/transport.h>
@@ -88,6 +89,25 @@ static void queue_run(struct serve_connection *c)
     reel_idle_start(&serve->idle);
 }
 
+static void trim_later(struct serve *serve)
+{
+    if (serve->trims)
+        return;
+    serve->trims = true;
+    reel_timer_start(&serve->trim_timer, SERVE_TRIM_MS * REEL_MS);
+}
+
+/* Machines that have come to rest leave holes, which malloc would keep for their like. */
+static void on_trim(struct reel_timer *timer)
+{
+    struct serve *serve = (struct serve *)((char *)timer - offsetof(struct serve, trim_timer));
+    serve->trims = false;
+    if (serve->first == NULL)
+        (void)malloc_trim(0);
+    else
+        trim_later(serve);
+}
+
 static bool on_idle(struct reel_idle *idle)
 {
     struct serve *serve = (struct serve *)((char *)idle - offsetof(struct serve, idle));
@@ -95,6 +115,7 @@ static bool on_idle(struct reel_idle *idle)
     if (c == NULL)
         return serve->snapshots != NULL && kernel_snapshots_work(serve->snapshots, SERVE_SLICE);
     unqueue_run(c);
+    trim_later(serve);
     serve->used_ns = c->used_ns;
     int64_t start_ns = serve->cpu_ns();
     bool more = c->service->run(c->self, SERVE_SLICE, serve_now_us(serve));
@@ -451,7 +472,8 @@ int serve_init(struct serve *serve, struct reel_reactor *r, struct record_client
     buffer_init(&serve->own, OWN_MAX);
     reel_idle_init(&serve->idle, r, on_idle);
     set_clock(serve);
-    return reel_timer_init(&serve->shed_timer, r, on_shed);
+    int rc = reel_timer_init(&serve->shed_timer, r, on_shed);
+    return rc != 0 ? rc : reel_timer_init(&serve->trim_timer, r, on_trim);
 }
 
 void serve_fini(struct serve *serve)
@@ -466,6 +488,7 @@ void serve_fini(struct serve *serve)
         c = next;
     }
     reel_timer_fini(&serve->shed_timer);
+    reel_timer_fini(&serve->trim_timer);
     reel_idle_stop(&serve->idle);
     buffer_fini(&serve->own);
     crypto_rng_wipe(&serve->rng);

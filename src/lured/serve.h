@@ -25,6 +25,9 @@
 /* How often connections that were refused are told, as one event. */
 #define SERVE_SHED_MS INT64_C(1000)
 
+/* How long after guests ran what they no longer need goes back to the host. */
+#define SERVE_TRIM_MS INT64_C(5000)
+
 struct serve_connection;
 
 /* All that the connections of a sensor share. */
@@ -47,6 +50,8 @@ struct serve {
     struct event_sensor sensor;
     struct buffer own; /* records of the sensor itself */
     struct reel_timer shed_timer;
+    struct reel_timer trim_timer;
+    bool trims;                 /* the timer runs */
     int64_t clock_us, clock_ns; /* where wall and steady time were last brought together */
 };
 
