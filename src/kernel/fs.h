@@ -215,6 +215,8 @@ struct span walk_name(const struct walk_found *found);
 int vfs_may(const struct creds *cred, const struct fs *fs, const struct file_stat *st,
             unsigned want);
 bool vfs_is_read_only(const struct fs *fs);
+/* So many bytes more are kept, of all that may be: 0 or -ENOSPC, and the limit is told. */
+int vfs_charge(struct vfs *vfs, uint64_t bytes);
 bool vfs_owns(const struct creds *cred, const struct file_stat *st); /* or has CAP_FOWNER */
 
 /* Makes what a walk with WALK_MAKE did not find; `new` without owner and umask. found->node then is

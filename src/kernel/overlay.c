@@ -111,6 +111,8 @@ static void inode_free(struct overlay *o, struct inode *i)
     if (S_ISFIFO(i->mode) && i->object != NULL)
         pipe_forget(i->object);
     hash_remove(&o->inodes, &i->link);
+    if (i->attributes != NULL)
+        o->fs.vfs->quota.bytes -= XATTR_BLOCK;
     xattr_free(i->attributes);
     free(i->pages);
     free(i->target);

@@ -105,20 +105,17 @@ static uint8_t *page_own(struct overlay *o, struct inode *i, uint64_t index)
     size_t place = place_of(i, index);
     if (place < i->page_count && i->pages[place].index == index)
         return i->pages[place].bytes;
-    if (vfs->quota.bytes + OVERLAY_PAGE > vfs->quota.bytes_max) {
-        if (vfs->hooks.on_limit != NULL)
-            vfs->hooks.on_limit(vfs->hooks.ctx, "overlay_bytes");
+    if (vfs_charge(vfs, OVERLAY_PAGE) != 0)
         return NULL;
-    }
     uint8_t *bytes = make_place(i) == 0 ? malloc(OVERLAY_PAGE) : NULL;
     if (bytes == NULL || read_base(o, i, index * OVERLAY_PAGE, bytes, OVERLAY_PAGE) != 0) {
         free(bytes);
+        vfs->quota.bytes -= OVERLAY_PAGE;
         return NULL;
     }
     memmove(i->pages + place + 1, i->pages + place, (i->page_count - place) * sizeof(*i->pages));
     i->pages[place] = (struct page){.index = index, .bytes = bytes};
     i->page_count++;
-    vfs->quota.bytes += OVERLAY_PAGE;
     return bytes;
 }
 

@@ -71,17 +71,17 @@ static int get_target(struct inode *i, struct span target)
     return 0;
 }
 
-static int get_attributes(struct cursor *c, struct inode *i)
+static int get_attributes(const struct overlay *o, struct cursor *c, struct inode *i)
 {
     int rc = 0;
     for (uint32_t n = cursor_u32(c); rc == 0 && n > 0 && !c->failed; n--) {
         struct span name = cursor_string(c), value = cursor_string(c);
-        if (c->failed || name.len == 0 || name.len > XATTR_NAME_BYTES_MAX ||
-            value.len > XATTR_VALUE_MAX || span_find(name, 0, 0) >= 0)
-            return ERR_MALFORMED;
-        int error = xattr_set(&i->attributes, name, value);
+        bool good = !c->failed && name.len > 0 && name.len <= XATTR_NAME_BYTES_MAX &&
+                    value.len <= XATTR_VALUE_MAX && span_find(name, 0, 0) < 0;
+        int error = good ? xattr_set(&i->attributes, name, value) : -EINVAL;
         rc = error == 0 ? 0 : error == -ENOMEM ? ERR_NOMEM : ERR_MALFORMED;
     }
+    o->fs.vfs->quota.bytes += i->attributes != NULL ? XATTR_BLOCK : 0;
     return rc;
 }
 
@@ -164,7 +164,7 @@ static int get_inode(struct overlay *o, struct cursor *c)
     if (rc == 0)
         rc = get_target(i, target);
     if (rc == 0)
-        rc = get_attributes(c, i);
+        rc = get_attributes(o, c, i);
     return rc == 0 ? get_pages(o, c, i) : rc;
 }
 

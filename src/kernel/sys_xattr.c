@@ -107,6 +107,20 @@ static int64_t get(struct task *t, const struct target *g, const uint64_t arg[6]
     return error != 0 ? error : (int64_t)value.len;
 }
 
+/* The first one takes a block of the disk, which the last gives back. */
+static int put(const struct target *g, struct xattr **list, struct span name, struct span value)
+{
+    struct vfs *vfs = g->node.fs->vfs;
+    bool first = *list == NULL;
+    int error = first ? vfs_charge(vfs, XATTR_BLOCK) : 0;
+    if (error != 0)
+        return error;
+    error = xattr_set(list, name, value);
+    if (error != 0 && first)
+        vfs->quota.bytes -= XATTR_BLOCK;
+    return error;
+}
+
 static int64_t set(struct task *t, const struct target *g, const uint64_t arg[6])
 {
     char name_z[XATTR_NAME_BYTES_MAX + 1];
@@ -139,7 +153,7 @@ static int64_t set(struct task *t, const struct target *g, const uint64_t arg[6]
         error = g->node.fs->ops->set_attr(g->node.fs, g->node.ino, &touched);
     list = error == 0 ? list_of(g) : NULL;
     if (error == 0)
-        error = list != NULL ? xattr_set(list, name, span_of(value, (size_t)arg[3])) : -ENOMEM;
+        error = list != NULL ? put(g, list, name, span_of(value, (size_t)arg[3])) : -ENOMEM;
     free(value);
     return error;
 }
@@ -174,7 +188,10 @@ static int64_t drop(struct task *t, const struct target *g, const uint64_t arg[6
     int error = may(t, g, name, true);
     if (error != 0)
         return error;
-    return all != NULL ? xattr_remove(all, name) : -EOPNOTSUPP;
+    error = all != NULL ? xattr_remove(all, name) : -EOPNOTSUPP;
+    if (error == 0 && *all == NULL)
+        g->node.fs->vfs->quota.bytes -= XATTR_BLOCK;
+    return error;
 }
 
 typedef int64_t (*action_fn)(struct task *t, const struct target *g, const uint64_t arg[6]);

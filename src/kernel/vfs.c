@@ -64,6 +64,17 @@ bool vfs_owns(const struct creds *cred, const struct file_stat *st)
     return cred->fsuid == st->uid || creds_capable(cred, CAP_FOWNER);
 }
 
+int vfs_charge(struct vfs *vfs, uint64_t bytes)
+{
+    if (vfs->quota.bytes + bytes > vfs->quota.bytes_max) {
+        if (vfs->hooks.on_limit != NULL)
+            vfs->hooks.on_limit(vfs->hooks.ctx, "overlay_bytes");
+        return -ENOSPC;
+    }
+    vfs->quota.bytes += bytes;
+    return 0;
+}
+
 bool vfs_is_read_only(const struct fs *fs)
 {
     return ((fs->flags | fs->super->flags) & FS_READ_ONLY) != 0;

@@ -8,6 +8,7 @@ enum {
     XATTR_NAME_BYTES_MAX = 255,
     XATTR_VALUE_MAX = 65536,
     XATTR_INODE_BYTES = 4040, /* what ext4 has room for beside an inode: -ENOSPC */
+    XATTR_BLOCK = 4096,       /* of the disk, for an inode that has any */
 };
 
 struct xattr;

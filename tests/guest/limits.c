@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 enum { PAGE = 4096 };
 
@@ -60,6 +61,25 @@ static int disk(void)
     while ((n = write(fd, bytes, sizeof(bytes))) > 0)
         total += n;
     printf("%ld bytes, then %s\n", total, strerrorname_np(errno));
+    return 0;
+}
+
+static int attributes(void)
+{
+    static char value[4000];
+    char name[32];
+    int n = 0, result = 0;
+    for (; result == 0; n++) {
+        snprintf(name, sizeof(name), "/tmp/a%d", n);
+        close(open(name, O_CREAT | O_WRONLY, 0600));
+        result = setxattr(name, "user.a", value, sizeof(value), 0);
+    }
+    printf("%d attributes, then %s\n", n - 1, strerrorname_np(errno));
+    for (int i = 0; i < n; i++) {
+        snprintf(name, sizeof(name), "/tmp/a%d", i);
+        i % 2 == 0 ? removexattr(name, "user.a") : unlink(name);
+    }
+    SHOW(setxattr("/tmp/a0", "user.a", value, sizeof(value), 0));
     return 0;
 }
 
@@ -184,6 +204,7 @@ int main(int argc, char **argv)
     case 'm': return memory();
     case 'f': return files();
     case 'd': return disk();
+    case 'a': return attributes();
     case 'n': return names();
     case 'o': return prints();
     case 'e': return executes();

@@ -384,6 +384,11 @@ static void a_full_disk_is_told(void **state)
     assert_non_null(strstr(m.out, "bytes, then ENOSPC\n"));
     assert_in_range(strtol(m.out, NULL, 10), 900000, 1 << 20);
     close_machine(&m);
+    run_with(&m, &limits, "a");
+    assert_non_null(strstr(m.out, "attributes, then ENOSPC\nsetxattr(\"/tmp/a0\""));
+    assert_non_null(strstr(m.out, " = 0\n"));
+    assert_in_range(strtol(m.out, NULL, 10), 200, 256);
+    close_machine(&m);
     limits = kernel_limits_default;
     limits.overlay_nodes = 50;
     run_with(&m, &limits, "n");
