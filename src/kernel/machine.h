@@ -12,6 +12,8 @@
 #include "kernel/kernel.h"
 #include "kernel/service.h"
 
+#include "bus/bus.h"
+
 struct task;
 struct process;
 struct session;
@@ -60,6 +62,7 @@ struct kernel {
 
     struct login login;
     struct service_now services[SERVICES_MAX];
+    uint64_t units_off[BUS_UNITS_MAX / 64]; /* bus/bus.h */
     int64_t boot_ns;       /* wall clock at boot; CLOCK_MONOTONIC and BOOTTIME count from it */
     int64_t now_ns;        /* wall clock of the guests; never goes back */
     uint64_t instructions; /* executed so far, by all */

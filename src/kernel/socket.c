@@ -1,8 +1,11 @@
 #include "kernel/socket.h"
 
+#include "kernel/bus_host.h"
 #include "kernel/net_ioctl.h"
 #include "kernel/netlink.h"
 #include "kernel/task.h"
+
+#include "bus/bus.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -193,8 +196,11 @@ int64_t socket_send(struct socket *s, struct span bytes, const struct socket_abo
         return s->connected ? -ECONNREFUSED : s->family == AF_UNIX ? -ENOTCONN : -EDESTADDRREQ;
     if (s->peer == NULL)
         return s->connected || (s->family != AF_UNIX && stream) ? -EPIPE : -ENOTCONN;
-    if (s->peer->served) /* it listens to nobody */
+    if (s->peer->served) { /* it listens to nobody, or is the bus */
+        if (s->peer->bus != NULL)
+            bus_host_feed(s->peer, bytes);
         return (int64_t)bytes.len;
+    }
     if (s->peer->read_shut)
         return -EPIPE;
     if (!stream && s->peer->peer != NULL && s->peer->peer != s)
@@ -386,6 +392,7 @@ static void socket_free(struct socket *s)
     unlist(s);
     unname(s);
     drop_messages(s);
+    bus_free(s->bus);
     free(s);
 }
 

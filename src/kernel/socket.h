@@ -10,6 +10,8 @@
 
 #include "base/buffer.h"
 
+struct bus;
+
 enum {
     SOCKET_BYTES = 212992,     /* what waits to be read; SO_RCVBUF's default */
     SOCKET_MESSAGE_COST = 768, /* that a message counts for beside its bytes, as an sk_buff does */
@@ -62,6 +64,7 @@ struct socket {
 
     struct socket *peer;
     bool connected; /* was, at some time */
+    struct bus *bus; /* of a service's end: who reads there (bus_host.h); owned; or NULL */
     bool served;    /* without a description: a service's end, which goes with its peer */
     bool read_shut, write_shut;
     struct socket_message *first, *last;

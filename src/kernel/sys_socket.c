@@ -1,4 +1,5 @@
 /* The calls of sockets: socket(2) and its kin; those that move data are in sys_message.c. */
+#include "kernel/bus_host.h"
 #include "kernel/syssocket.h"
 
 #include "kernel/machine.h"
@@ -353,6 +354,11 @@ static int connect_unix(struct task *t, struct socket *s, const struct socket_na
 {
     struct socket *other = NULL;
     int error = sys_name_find(t, s, name, &other);
+    if (error == -ECONNREFUSED && s->type == SOCK_STREAM && name->bytes[2] != 0 &&
+        bus_host_listens(t, path_of(name))) {
+        s->peer_name = *name;
+        return bus_host_connect(t, s, path_of(name));
+    }
     if (error != 0)
         return error;
     if (s->type != SOCK_DGRAM)

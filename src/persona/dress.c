@@ -518,6 +518,53 @@ static const struct {
     {"/var/log/lastlog", PERSONA_RECORD_LASTLOG}, {"/run/utmp", PERSONA_RECORD_UTMP},
 };
 
+/* What systemd and its kin make in /run: directories, and sockets that they listen on. */
+static const struct {
+    const char *path_z;
+    uint32_t mode;
+} runs[] = {
+    {"/run/systemd", 040755},
+    {"/run/systemd/system", 040755},
+    {"/run/systemd/private", 0140777},
+    {"/run/systemd/notify", 0140777},
+    {"/run/systemd/ask-password", 040755},
+    {"/run/systemd/users", 040755},
+    {"/run/systemd/sessions", 040755},
+    {"/run/systemd/seats", 040755},
+    {"/run/systemd/units", 040755},
+    {"/run/systemd/journal", 040755},
+    {"/run/dbus", 040755},
+    {"/run/dbus/system_bus_socket", 0140666},
+    {"/run/log", 040755},
+    {"/run/lock/subsys", 040755},
+    {"/run/sendsigs.omit.d", 040755},
+    {"/run/tmpfiles.d", 040755},
+    {"/run/udev", 040755},
+    {"/run/fsck", 040755},
+    {"/run/credentials", 040755},
+    {"/run/initramfs", 040700},
+    {"/run/agetty.reload", 0100600},
+    {"/run/crond.reboot", 0100000},
+};
+
+static void dress_run(struct dress *d)
+{
+    static const struct {
+        const char *path_z, *text_z;
+    } pids[] = {
+        {"/run/crond.pid", "349\n"}, {"/run/sshd.pid", "393\n"}, {"/run/rsyslogd.pid", "359\n"}};
+    int64_t boot_s = d->identity->boot_ms / 1000;
+    for (size_t i = 0; i < ARRAY_LEN(runs); i++) {
+        const struct persona_new new = {.mode = runs[i].mode, .mtime_s = boot_s + 1};
+        put(d, runs[i].path_z, &new);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(pids); i++) {
+        const struct persona_new new = {
+            .mode = 0100644, .mtime_s = boot_s + 6, .data = span_z(pids[i].text_z)};
+        put(d, pids[i].path_z, &new);
+    }
+}
+
 static void dress_records(struct dress *d)
 {
     for (size_t i = 0; i < ARRAY_LEN(records); i++) {
@@ -541,6 +588,7 @@ int persona_dress(struct persona_image *image, struct persona_identity *identity
     dress_disk(&d);
     dress_hardware(&d);
     dress_users(&d);
+    dress_run(&d);
     dress_records(&d);
     dress_counters(&d, "/proc/vmstat");
     dress_counters(&d, "/proc/interrupts");

@@ -1,0 +1,343 @@
+#include "bus/bus.h"
+
+#include "base/error.h"
+#include "bus/call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    BUS_OUT_MAX = 4 << 20,
+    BUS_LINE_MAX = 512, /* of the authentication */
+    FIRST_CLIENT = 11,  /* the services have taken the numbers before */
+};
+
+struct bus {
+    bool is_system, is_authentic, is_open; /* AUTH was good; BEGIN was said */
+    bool begun;                            /* the NUL was there */
+    uint32_t uid, serial;
+    struct buffer in, out, later; /* later: signals that follow the answer */
+};
+
+struct bus *bus_new(bool is_system, uint32_t uid)
+{
+    struct bus *bus = calloc(1, sizeof(*bus));
+    if (bus == NULL)
+        return NULL;
+    bus->is_system = is_system;
+    bus->uid = uid;
+    buffer_init(&bus->in, WIRE_MESSAGE_MAX * 2);
+    buffer_init(&bus->out, BUS_OUT_MAX);
+    buffer_init(&bus->later, BUS_OUT_MAX);
+    return bus;
+}
+
+void bus_free(struct bus *bus)
+{
+    if (bus == NULL)
+        return;
+    buffer_fini(&bus->in);
+    buffer_fini(&bus->out);
+    buffer_fini(&bus->later);
+    free(bus);
+}
+
+struct span bus_out(struct bus *bus)
+{
+    return buffer_span(&bus->out);
+}
+
+void bus_sent(struct bus *bus, size_t n)
+{
+    buffer_take(&bus->out, n);
+}
+
+/* ---- Authentication: D-Bus specification, "Authentication Protocol" ---- */
+
+static int answer_auth(struct bus *bus, const struct bus_host *host, struct span line)
+{
+    static const struct span external = SPAN_LIT("AUTH EXTERNAL");
+    if (span_equal_z(line, "BEGIN")) {
+        bus->is_open = bus->is_authentic;
+        return bus->is_open ? 0 : ERR_MALFORMED;
+    }
+    if (span_equal(line, external))
+        return buffer_put_z(&bus->out, "DATA\r\n");
+    if (span_starts_with(line, external) || span_starts_with(line, span_z("DATA"))) {
+        bus->is_authentic = true; /* the kernel knows who it is */
+        return buffer_printf(&bus->out, "OK %s\r\n", host->machine_id_z);
+    }
+    if (span_equal_z(line, "NEGOTIATE_UNIX_FD"))
+        return buffer_put_z(&bus->out, bus->is_authentic ? "AGREE_UNIX_FD\r\n" : "ERROR\r\n");
+    if (span_starts_with(line, span_z("AUTH")) || span_starts_with(line, span_z("CANCEL")))
+        return buffer_put_z(&bus->out, "REJECTED EXTERNAL\r\n");
+    return buffer_put_z(&bus->out, "ERROR\r\n");
+}
+
+/* A line, or the NUL before the first. 1: something was taken; 0: more is needed. */
+static int feed_auth(struct bus *bus, const struct bus_host *host)
+{
+    struct span in = buffer_span(&bus->in);
+    if (!bus->begun) {
+        if (in.len > 0 && in.data[0] != 0)
+            return ERR_MALFORMED;
+        buffer_take(&bus->in, in.len > 0 ? 1 : 0);
+        bus->begun = in.len > 0;
+        return in.len > 0 ? 1 : 0;
+    }
+    ptrdiff_t end = span_find(in, '\n', 0);
+    if (end < 0)
+        return in.len > BUS_LINE_MAX ? ERR_MALFORMED : 0;
+    size_t len = end > 0 && in.data[end - 1] == '\r' ? (size_t)end - 1 : (size_t)end;
+    int rc = answer_auth(bus, host, span_slice(in, 0, len));
+    buffer_take(&bus->in, (size_t)end + 1);
+    return rc < 0 ? rc : 1;
+}
+
+/* ---- Answers ---- */
+
+void bus_refuse(struct bus_call *c, const char *error_z, const char *format_z, ...)
+{
+    va_list args;
+    va_start(args, format_z);
+    (void)vsnprintf(c->text_z, sizeof(c->text_z), format_z, args);
+    va_end(args);
+    c->error_z = error_z;
+}
+
+static int put_message(struct bus *bus, struct wire_message *m, struct buffer *out)
+{
+    char client_z[16];
+    (void)snprintf(client_z, sizeof(client_z), ":1.%u", FIRST_CLIENT);
+    m->serial = ++bus->serial;
+    m->flags = WIRE_NO_REPLY;
+    if (bus->is_system) {
+        m->destination = span_z(client_z);
+        if (m->sender.len == 0)
+            m->sender = span_z("org.freedesktop.DBus");
+    }
+    return wire_message_write(m, out);
+}
+
+void bus_signal(struct bus_call *c, const char *path_z, const char *interface_z,
+                const char *member_z, const char *signature_z, struct span body)
+{
+    struct wire_message m = {.type = WIRE_SIGNAL,
+                             .path = span_z(path_z),
+                             .interface = span_z(interface_z),
+                             .member = span_z(member_z),
+                             .signature = span_z(signature_z),
+                             .sender =
+                                 c->bus->is_system ? c->message->destination : span_of(NULL, 0),
+                             .body = body};
+    if (put_message(c->bus, &m, &c->bus->later) < 0)
+        c->w.error = ERR_FULL;
+}
+
+static int put_answer(struct bus *bus, struct bus_call *c)
+{
+    struct buffer text;
+    buffer_init(&text, BUS_ERROR_TEXT * 2);
+    struct wire_message m = {.type = WIRE_RETURN,
+                             .reply_serial = c->message->serial,
+                             .sender = bus->is_system ? c->message->destination : span_of(NULL, 0),
+                             .signature = span_z(c->signature_z),
+                             .body = buffer_span(c->w.out)};
+    if (c->error_z != NULL) {
+        struct wire w = {.out = &text};
+        wire_text(&w, c->text_z);
+        m.type = WIRE_ERROR;
+        m.error = span_z(c->error_z);
+        m.signature = span_z("s");
+        m.body = buffer_span(&text);
+    }
+    int rc = c->w.error;
+    if (rc == 0 && (c->message->flags & WIRE_NO_REPLY) == 0)
+        rc = put_message(bus, &m, &bus->out);
+    if (rc == 0)
+        rc = buffer_put(&bus->out, buffer_span(&bus->later));
+    buffer_clear(&bus->later);
+    buffer_fini(&text);
+    return rc;
+}
+
+/* ---- Properties ---- */
+
+bool bus_wants(struct bus_call *c, const char *interface_z, const char *name_z,
+               const char *signature_z)
+{
+    bool is_interface = c->interface.len == 0 || span_equal_z(c->interface, interface_z);
+    if (!is_interface ||
+        (c->property.len > 0 && (c->is_found || !span_equal_z(c->property, name_z))))
+        return false;
+    c->is_found = true;
+    if (c->property.len == 0) {
+        wire_align(&c->w, 8);
+        wire_text(&c->w, name_z);
+    }
+    wire_signature(&c->w, signature_z);
+    return true;
+}
+
+void bus_text(struct bus_call *c, const char *interface_z, const char *name_z, const char *text_z)
+{
+    if (bus_wants(c, interface_z, name_z, "s"))
+        wire_text(&c->w, text_z);
+}
+
+void bus_path(struct bus_call *c, const char *interface_z, const char *name_z, const char *text_z)
+{
+    if (bus_wants(c, interface_z, name_z, "o"))
+        wire_text(&c->w, text_z);
+}
+
+void bus_words(struct bus_call *c, const char *interface_z, const char *name_z, const char *text_z)
+{
+    char word_z[BUS_PATH_MAX];
+    if (!bus_wants(c, interface_z, name_z, "as"))
+        return;
+    struct wire_array words = wire_begin(&c->w, 4);
+    for (struct span rest = span_z(text_z); rest.len > 0;) {
+        ptrdiff_t end = span_find(rest, ' ', 0);
+        size_t len = end < 0 ? rest.len : (size_t)end;
+        (void)span_copy_z(span_slice(rest, 0, len), word_z, sizeof(word_z));
+        if (len > 0)
+            wire_text(&c->w, word_z);
+        rest = span_slice(rest, len + 1, rest.len);
+    }
+    wire_end(&c->w, words);
+}
+
+void bus_u32(struct bus_call *c, const char *interface_z, const char *name_z, uint32_t value)
+{
+    if (bus_wants(c, interface_z, name_z, "u"))
+        wire_u32(&c->w, value);
+}
+
+void bus_u64(struct bus_call *c, const char *interface_z, const char *name_z, uint64_t value)
+{
+    if (bus_wants(c, interface_z, name_z, "t"))
+        wire_u64(&c->w, value);
+}
+
+void bus_bool(struct bus_call *c, const char *interface_z, const char *name_z, bool value)
+{
+    if (bus_wants(c, interface_z, name_z, "b"))
+        wire_u32(&c->w, value);
+}
+
+static const struct bus_object *object_of(const struct bus_object *table, struct span path)
+{
+    for (; table->path_z != NULL; table++) {
+        struct span own = span_z(table->path_z);
+        if (table->is_prefix ? span_starts_with(path, own) : span_equal(path, own))
+            return table;
+    }
+    return NULL;
+}
+
+static void properties(struct bus_call *c, bool all)
+{
+    const struct bus_object *o = object_of(bus_manager_objects, c->message->path);
+    if (o == NULL && c->bus->is_system)
+        o = object_of(bus_daemon_objects, c->message->path);
+    c->interface = wire_in_text(&c->in);
+    if (!all)
+        c->property = wire_in_text(&c->in);
+    if (o == NULL || c->in.failed) {
+        bus_refuse(c, "org.freedesktop.DBus.Error.UnknownObject", "Unknown object '%.*s'.",
+                   (int)c->message->path.len, (const char *)c->message->path.data);
+        return;
+    }
+    struct wire_array dict = {0};
+    if (all)
+        dict = wire_begin(&c->w, 8);
+    o->properties(c);
+    if (all)
+        wire_end(&c->w, dict);
+    c->signature_z = all ? "a{sv}" : "v";
+    if (!all && !c->is_found)
+        bus_refuse(c, "org.freedesktop.DBus.Error.UnknownProperty", "Unknown property %.*s.",
+                   (int)c->property.len, (const char *)c->property.data);
+}
+
+/* ---- Calls ---- */
+
+static const struct bus_method *method_of(const struct bus_method *table,
+                                          const struct wire_message *m)
+{
+    for (; table->member_z != NULL; table++)
+        if (span_equal_z(m->member, table->member_z) &&
+            (m->interface.len == 0 || span_equal_z(m->interface, table->interface_z)))
+            return table;
+    return NULL;
+}
+
+static void dispatch(struct bus_call *c)
+{
+    const struct wire_message *m = c->message;
+    const struct bus_method *method = method_of(bus_manager_methods, m);
+    if (method == NULL && c->bus->is_system)
+        method = method_of(bus_daemon_methods, m);
+    bool is_get = span_equal_z(m->member, "Get"), is_all = span_equal_z(m->member, "GetAll");
+    if (span_equal_z(m->interface, "org.freedesktop.DBus.Properties") && (is_get || is_all))
+        properties(c, is_all);
+    else if (method == NULL)
+        bus_refuse(c, "org.freedesktop.DBus.Error.UnknownMethod",
+                   "Unknown method %.*s or interface %.*s.", (int)m->member.len,
+                   (const char *)m->member.data, (int)m->interface.len,
+                   (const char *)m->interface.data);
+    else if (method->is_roots && c->uid != 0)
+        bus_refuse(c, "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired",
+                   "Interactive authentication required.");
+    else
+        method->fn(c);
+}
+
+static int answer(struct bus *bus, const struct bus_host *host, const struct wire_message *m)
+{
+    struct buffer body;
+    buffer_init(&body, WIRE_MESSAGE_MAX);
+    struct bus_call c = {.bus = bus,
+                         .host = host,
+                         .message = m,
+                         .uid = bus->uid,
+                         .in = {.bytes = m->body},
+                         .w = {.out = &body},
+                         .signature_z = ""};
+    int rc = 0;
+    if (m->type == WIRE_CALL) {
+        dispatch(&c);
+        rc = put_answer(bus, &c);
+    }
+    buffer_fini(&body);
+    return rc;
+}
+
+/* 1: a message was taken; 0: more is needed. */
+static int feed_message(struct bus *bus, const struct bus_host *host)
+{
+    struct wire_message m;
+    struct span in = buffer_span(&bus->in);
+    int64_t len = wire_message_len(in);
+    if (len <= 0 || (uint64_t)len > in.len)
+        return len < 0 ? (int)len : 0;
+    int rc = wire_message_read(span_slice(in, 0, (size_t)len), &m);
+    if (rc == 0)
+        rc = answer(bus, host, &m);
+    buffer_take(&bus->in, (size_t)len);
+    return rc < 0 ? rc : 1;
+}
+
+int bus_feed(struct bus *bus, const struct bus_host *host, struct span in)
+{
+    int rc = buffer_put(&bus->in, in);
+    while (rc >= 0) {
+        rc = bus->is_open ? feed_message(bus, host) : feed_auth(bus, host);
+        if (rc == 0)
+            return 0;
+    }
+    return rc;
+}

@@ -1,0 +1,61 @@
+/* A call on its way through the bus: what was asked, and the answer that is being made. For the
+ * files of this folder only. */
+#ifndef BUS_CALL_H
+#define BUS_CALL_H
+
+#include "bus/bus.h"
+#include "bus/wire.h"
+
+enum { BUS_ERROR_TEXT = 512 };
+
+struct bus_call {
+    struct bus *bus;
+    const struct bus_host *host;
+    const struct wire_message *message;
+    uint32_t uid;      /* the caller's */
+    struct wire_in in; /* what it gave */
+    struct wire w;     /* the answer's body */
+    const char *signature_z;
+    const char *error_z; /* name of an error; NULL: none */
+    char text_z[BUS_ERROR_TEXT];
+
+    /* Properties: one, or all of an interface (empty: of every one). */
+    struct span interface, property;
+    bool is_found;
+};
+
+__attribute__((format(printf, 3, 4))) void bus_refuse(struct bus_call *c, const char *error_z,
+                                                      const char *format_z, ...);
+/* A signal to the caller, sent behind the answer. */
+void bus_signal(struct bus_call *c, const char *path_z, const char *interface_z,
+                const char *member_z, const char *signature_z, struct span body);
+
+/* True when this property is wanted: its value follows, with this signature. */
+bool bus_wants(struct bus_call *c, const char *interface_z, const char *name_z,
+               const char *signature_z);
+void bus_text(struct bus_call *c, const char *interface_z, const char *name_z, const char *text_z);
+void bus_path(struct bus_call *c, const char *interface_z, const char *name_z, const char *text_z);
+void bus_words(struct bus_call *c, const char *interface_z, const char *name_z, const char *text_z);
+void bus_u32(struct bus_call *c, const char *interface_z, const char *name_z, uint32_t value);
+void bus_u64(struct bus_call *c, const char *interface_z, const char *name_z, uint64_t value);
+void bus_bool(struct bus_call *c, const char *interface_z, const char *name_z, bool value);
+
+/* An object with properties: the path that begins so has them. */
+struct bus_object {
+    const char *path_z;
+    bool is_prefix;
+    void (*properties)(struct bus_call *c);
+};
+struct bus_method {
+    const char *interface_z, *member_z;
+    bool is_roots; /* others are asked for a password, which they cannot give */
+    void (*fn)(struct bus_call *c);
+};
+extern const struct bus_object bus_manager_objects[], bus_daemon_objects[]; /* end with NULL */
+extern const struct bus_method bus_manager_methods[], bus_daemon_methods[];
+
+/* ssh_2eservice for ssh.service, and back. */
+void bus_unit_path(const char *name_z, char out_z[BUS_PATH_MAX]);
+bool bus_unit_name(struct span path, char out_z[BUS_NAME_MAX]);
+
+#endif

@@ -1,0 +1,603 @@
+/* org.freedesktop.systemd1: the manager and its units (org.freedesktop.systemd1(5)). */
+#include "base/error.h"
+#include "bus/call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MANAGER   "org.freedesktop.systemd1.Manager"
+#define UNIT      "org.freedesktop.systemd1.Unit"
+#define SERVICE   "org.freedesktop.systemd1.Service"
+#define TIMER     "org.freedesktop.systemd1.Timer"
+#define UNITS_AT  "/org/freedesktop/systemd1/unit/"
+#define NO_UNIT   "org.freedesktop.systemd1.NoSuchUnit"
+#define NO_FILE   "org.freedesktop.DBus.Error.FileNotFound"
+#define NEVER_US  UINT64_MAX
+#define SECOND_US INT64_C(1000000)
+#define DAY_US    (INT64_C(86400) * SECOND_US)
+
+enum { VERSION_UNITS = 202 /* those of the table, and devices and aliases that it leaves out */ };
+
+/* ---- Names ---- */
+
+static bool is_plain(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+void bus_unit_path(const char *name_z, char out_z[BUS_PATH_MAX])
+{
+    int n = snprintf(out_z, BUS_PATH_MAX, "%s", UNITS_AT);
+    for (size_t i = 0; name_z[i] != '\0' && n + 4 < BUS_PATH_MAX; i++)
+        n += is_plain(name_z[i]) ? snprintf(out_z + n, 2, "%c", name_z[i])
+                                 : snprintf(out_z + n, 4, "_%02x", (unsigned char)name_z[i]);
+}
+
+static int hex(uint8_t c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool bus_unit_name(struct span path, char out_z[BUS_NAME_MAX])
+{
+    struct span start = span_z(UNITS_AT);
+    size_t n = 0;
+    if (!span_starts_with(path, start))
+        return false;
+    for (size_t i = start.len; i < path.len; i++) {
+        int high = i + 2 < path.len ? hex(path.data[i + 1]) : -1;
+        int low = i + 2 < path.len ? hex(path.data[i + 2]) : -1;
+        if (n + 1 >= BUS_NAME_MAX)
+            return false;
+        if (path.data[i] == '_' && high >= 0 && low >= 0) {
+            out_z[n++] = (char)(high * 16 + low);
+            i += 2;
+        } else {
+            out_z[n++] = (char)path.data[i];
+        }
+    }
+    out_z[n] = '\0';
+    return n > 0;
+}
+
+/* glob(7) without brackets. */
+static bool matches(const char *pattern_z, const char *text_z)
+{
+    for (; *pattern_z != '\0'; pattern_z++, text_z++) {
+        if (*pattern_z == '*') {
+            while (*pattern_z == '*')
+                pattern_z++;
+            for (; *text_z != '\0'; text_z++)
+                if (matches(pattern_z, text_z))
+                    return true;
+            return *pattern_z == '\0';
+        }
+        if (*text_z == '\0' || (*pattern_z != '?' && *pattern_z != *text_z))
+            return false;
+    }
+    return *text_z == '\0';
+}
+
+/* Whether one of an array of texts, at in->at, matches; none at all: yes. */
+static bool array_matches(struct wire_in in, const char *text_z, bool is_state,
+                          const struct bus_state *s)
+{
+    char pattern_z[BUS_NAME_MAX];
+    size_t end = wire_in_array(&in, 4);
+    bool any = in.at >= end;
+    while (!in.failed && in.at < end && !any) {
+        (void)span_copy_z(wire_in_text(&in), pattern_z, sizeof(pattern_z));
+        any = is_state ? strcmp(pattern_z, s->load_z) == 0 || strcmp(pattern_z, s->active_z) == 0 ||
+                             strcmp(pattern_z, s->sub_z) == 0
+                       : matches(pattern_z, text_z);
+    }
+    return any && !in.failed;
+}
+
+static void skip_array(struct wire_in *in)
+{
+    in->at = wire_in_array(in, 4);
+}
+
+/* ---- Control groups ---- */
+
+static void group_of(const struct bus_call *c, const char *name_z, char out_z[BUS_PATH_MAX])
+{
+    const struct bus_login *l = &c->host->login;
+    const char *dot = strrchr(name_z, '.');
+    out_z[0] = '\0';
+    if (strcmp(name_z, "init.scope") == 0)
+        (void)snprintf(out_z, BUS_PATH_MAX, "/init.scope");
+    else if (strncmp(name_z, "getty@", 6) == 0)
+        (void)snprintf(out_z, BUS_PATH_MAX, "/system.slice/system-getty.slice/%s", name_z);
+    else if (strncmp(name_z, "user@", 5) == 0 || strncmp(name_z, "session-", 8) == 0)
+        (void)snprintf(out_z, BUS_PATH_MAX, "/user.slice/user-%u.slice/%s", l->uid, name_z);
+    else if (dot != NULL && strcmp(dot, ".service") == 0)
+        (void)snprintf(out_z, BUS_PATH_MAX, "/system.slice/%s", name_z);
+    else if (dot != NULL && strcmp(dot, ".slice") == 0 && strcmp(name_z, "-.slice") != 0)
+        (void)snprintf(out_z, BUS_PATH_MAX, "/%s", name_z);
+}
+
+static void put_process(struct bus_call *c, const char *group_z, int32_t pid)
+{
+    const char *args_z = pid > 0 ? c->host->args_z(c->host->ctx, pid) : NULL;
+    if (args_z == NULL)
+        return;
+    wire_align(&c->w, 8);
+    wire_text(&c->w, group_z);
+    wire_u32(&c->w, (uint32_t)pid);
+    wire_text(&c->w, args_z);
+}
+
+static void put_login_processes(struct bus_call *c)
+{
+    const struct bus_login *l = &c->host->login;
+    char group_z[BUS_PATH_MAX];
+    if (l->user_z == NULL)
+        return;
+    (void)snprintf(group_z, sizeof(group_z), "/user.slice/user-%u.slice/session-%u.scope", l->uid,
+                   l->number);
+    put_process(c, group_z, l->monitor);
+    put_process(c, group_z, l->worker);
+    (void)snprintf(group_z, sizeof(group_z), "/user.slice/user-%u.slice/user@%u.service/init.scope",
+                   l->uid, l->uid);
+    put_process(c, group_z, l->manager);
+    put_process(c, group_z, l->own_pam);
+}
+
+/* GetUnitProcesses(unit) -> a(sus): of one unit, or of all below the root slice. */
+static void get_processes(struct bus_call *c)
+{
+    struct span name = wire_in_text(&c->in);
+    bool all = span_equal_z(name, "-.slice") || name.len == 0;
+    char group_z[BUS_PATH_MAX];
+    int64_t since_us;
+    c->signature_z = "a(sus)";
+    struct wire_array rows = wire_begin(&c->w, 8);
+    for (size_t i = 0; i < bus_units_count; i++) {
+        const struct bus_unit *u = &bus_units[i];
+        if (u->process_z[0] == '\0' || (!all && !span_equal_z(name, u->name_z)))
+            continue;
+        group_of(c, u->name_z, group_z);
+        if (strcmp(u->name_z, "systemd-udevd.service") == 0)
+            (void)snprintf(group_z, sizeof(group_z), "/system.slice/%s/udev", u->name_z);
+        put_process(c, group_z, c->host->pid(c->host->ctx, u->process_z, &since_us));
+    }
+    if (all)
+        put_login_processes(c);
+    wire_end(&c->w, rows);
+}
+
+/* ---- A unit's properties ---- */
+
+static void put_times(struct bus_call *c, const struct bus_state *s)
+{
+    bool on = strcmp(s->active_z, "active") == 0;
+    uint64_t since = (uint64_t)s->since_us, up = since - (uint64_t)c->host->boot_us;
+    static const char *const names[] = {"StateChangeTimestamp", "InactiveExitTimestamp",
+                                        "ActiveEnterTimestamp"};
+    char mono_z[64];
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        bus_u64(c, UNIT, names[i], on ? since : 0);
+        (void)snprintf(mono_z, sizeof(mono_z), "%sMonotonic", names[i]);
+        bus_u64(c, UNIT, mono_z, on ? up : 0);
+    }
+    bus_u64(c, UNIT, "ActiveExitTimestamp", 0);
+    bus_u64(c, UNIT, "InactiveEnterTimestamp", 0);
+    bus_bool(c, UNIT, "ConditionResult", on);
+    bus_bool(c, UNIT, "AssertResult", on);
+    bus_u64(c, UNIT, "ConditionTimestamp", on ? since : 0);
+    bus_u64(c, UNIT, "AssertTimestamp", on ? since : 0);
+}
+
+static void put_service(struct bus_call *c, const struct bus_state *s)
+{
+    char group_z[BUS_PATH_MAX];
+    group_of(c, s->name_z, group_z);
+    bool on = strcmp(s->active_z, "active") == 0;
+    bus_text(c, SERVICE, "Type", s->pid != 0 ? "notify" : "oneshot");
+    bus_text(c, SERVICE, "Restart", "no");
+    bus_u32(c, SERVICE, "MainPID", (uint32_t)s->pid);
+    bus_u32(c, SERVICE, "ExecMainPID", (uint32_t)s->pid);
+    bus_u32(c, SERVICE, "ControlPID", 0);
+    bus_u64(c, SERVICE, "ExecMainStartTimestamp", s->pid != 0 ? (uint64_t)s->since_us : 0);
+    bus_u64(c, SERVICE, "ExecMainExitTimestamp", 0);
+    bus_text(c, SERVICE, "StatusText", "");
+    bus_text(c, SERVICE, "Result", "success");
+    bus_text(c, SERVICE, "ControlGroup", on && s->pid != 0 ? group_z : "");
+    bus_u64(c, SERVICE, "TasksCurrent", s->pid != 0 ? 1 : NEVER_US);
+    bus_u64(c, SERVICE, "TasksMax", c->host->tasks_max);
+    bus_u32(c, SERVICE, "NRestarts", 0);
+}
+
+/* When timers elapse: seconds of the day, and of the week's day when it is not every day. */
+static const struct {
+    const char *name_z, *unit_z;
+    int second, weekday; /* Monday is 1; 0: each */
+} timers[] = {
+    {"logrotate.timer", "logrotate.service", 0, 0},
+    {"dpkg-db-backup.timer", "dpkg-db-backup.service", 0, 0},
+    {"man-db.timer", "man-db.service", 0, 0},
+    {"apt-daily-upgrade.timer", "apt-daily-upgrade.service", 22921, 0},
+    {"apt-daily.timer", "apt-daily.service", 34861, 0},
+    {"systemd-tmpfiles-clean.timer", "systemd-tmpfiles-clean.service", 36781, 0},
+    {"e2scrub_all.timer", "e2scrub_all.service", 11445, 7},
+    {"fstrim.timer", "fstrim.service", 4899, 1},
+};
+
+static int64_t next_time(const struct bus_host *host, int second, int weekday)
+{
+    int64_t day = host->now_us / DAY_US;
+    int64_t at_us = day * DAY_US + second * SECOND_US;
+    while (at_us <= host->now_us || (weekday != 0 && (at_us / DAY_US + 3) % 7 + 1 != weekday))
+        at_us += DAY_US;
+    return at_us;
+}
+
+static void put_timer(struct bus_call *c, const struct bus_state *s)
+{
+    for (size_t i = 0; i < ARRAY_LEN(timers); i++) {
+        if (strcmp(s->name_z, timers[i].name_z) != 0)
+            continue;
+        int64_t next_us = next_time(c->host, timers[i].second, timers[i].weekday);
+        int64_t last_us = next_us - (timers[i].weekday != 0 ? 7 : 1) * DAY_US;
+        bus_words(c, UNIT, "Triggers", timers[i].unit_z);
+        bus_u64(c, TIMER, "NextElapseUSecRealtime", (uint64_t)next_us);
+        bus_u64(c, TIMER, "NextElapseUSecMonotonic", NEVER_US);
+        bus_u64(c, TIMER, "LastTriggerUSec", last_us > c->host->boot_us ? (uint64_t)last_us : 0);
+        bus_text(c, TIMER, "Result", "success");
+    }
+}
+
+static void unit_properties(struct bus_call *c)
+{
+    char name_z[BUS_NAME_MAX];
+    struct bus_state s;
+    if (!bus_unit_name(c->message->path, name_z))
+        return;
+    bus_state_of(c->host, span_z(name_z), &s);
+    bool is_there = strcmp(s.load_z, "loaded") == 0;
+    bus_text(c, UNIT, "Id", s.name_z);
+    if (bus_wants(c, UNIT, "Names", "as")) {
+        struct wire_array names = wire_begin(&c->w, 4);
+        wire_text(&c->w, s.name_z);
+        wire_end(&c->w, names);
+    }
+    bus_text(c, UNIT, "Following", "");
+    bus_text(c, UNIT, "Description", s.description_z);
+    bus_text(c, UNIT, "LoadState", s.load_z);
+    bus_text(c, UNIT, "ActiveState", s.active_z);
+    bus_text(c, UNIT, "SubState", s.sub_z);
+    bus_text(c, UNIT, "FragmentPath", s.path_z);
+    bus_text(c, UNIT, "SourcePath", "");
+    bus_words(c, UNIT, "DropInPaths", "");
+    bus_words(c, UNIT, "Documentation", s.unit != NULL ? s.unit->documents_z : "");
+    bus_text(c, UNIT, "UnitFileState", s.file_state_z);
+    bus_text(c, UNIT, "UnitFilePreset", s.path_z[0] != '\0' ? "enabled" : "");
+    bus_bool(c, UNIT, "NeedDaemonReload", false);
+    bus_bool(c, UNIT, "Transient", false);
+    bus_bool(c, UNIT, "CanStart", is_there);
+    bus_bool(c, UNIT, "CanStop", is_there);
+    bus_bool(c, UNIT, "CanReload", s.pid != 0);
+    if (bus_wants(c, UNIT, "LoadError", "(ss)")) {
+        char text_z[BUS_NAME_MAX + 32];
+        (void)snprintf(text_z, sizeof(text_z), "Unit %s not found.", s.name_z);
+        wire_align(&c->w, 8);
+        wire_text(&c->w, is_there ? "" : NO_UNIT);
+        wire_text(&c->w, is_there ? "" : text_z);
+    }
+    if (bus_wants(c, UNIT, "Job", "(uo)")) {
+        wire_align(&c->w, 8);
+        wire_u32(&c->w, 0);
+        wire_text(&c->w, "/");
+    }
+    put_times(c, &s);
+    if (strstr(s.name_z, ".service") != NULL && is_there)
+        put_service(c, &s);
+    put_timer(c, &s);
+}
+
+/* ---- The manager's properties ---- */
+
+static void manager_properties(struct bus_call *c)
+{
+    const struct bus_host *h = c->host;
+    bus_text(c, MANAGER, "Version", "252.39-1~deb12u2");
+    bus_text(c, MANAGER, "Features",
+             "+PAM +AUDIT +SELINUX +APPARMOR +IMA +SMACK +SECCOMP +GCRYPT -GNUTLS +OPENSSL +ACL "
+             "+BLKID +CURL +ELFUTILS +FIDO2 +IDN2 -IDN +IPTC +KMOD +LIBCRYPTSETUP +LIBFDISK +PCRE2 "
+             "-PWQUALITY +P11KIT +QRENCODE +TPM2 +BZIP2 +LZ4 +XZ +ZLIB +ZSTD -BPF_FRAMEWORK "
+             "-XKBCOMMON +UTMP +SYSVINIT default-hierarchy=unified");
+    bus_text(c, MANAGER, "Virtualization", "kvm");
+    bus_text(c, MANAGER, "Architecture", "x86-64");
+    bus_text(c, MANAGER, "Tainted", "");
+    bus_text(c, MANAGER, "SystemState", "running");
+    bus_u32(c, MANAGER, "NNames", VERSION_UNITS);
+    bus_u32(c, MANAGER, "NFailedUnits", 0);
+    bus_u32(c, MANAGER, "NJobs", 0);
+    bus_text(c, MANAGER, "ControlGroup", "");
+    bus_u64(c, MANAGER, "KernelTimestamp", (uint64_t)h->boot_us);
+    bus_u64(c, MANAGER, "KernelTimestampMonotonic", 0);
+    bus_u64(c, MANAGER, "UserspaceTimestamp", (uint64_t)(h->boot_us + 3 * SECOND_US));
+    bus_u64(c, MANAGER, "UserspaceTimestampMonotonic", (uint64_t)(3 * SECOND_US));
+    bus_u64(c, MANAGER, "FinishTimestamp", (uint64_t)(h->boot_us + 9 * SECOND_US));
+    bus_u64(c, MANAGER, "FinishTimestampMonotonic", (uint64_t)(9 * SECOND_US));
+    bus_bool(c, MANAGER, "NeedDaemonReload", false);
+}
+
+const struct bus_object bus_manager_objects[] = {
+    {"/org/freedesktop/systemd1", false, manager_properties},
+    {UNITS_AT, true, unit_properties},
+    {NULL, false, NULL},
+};
+
+/* ---- Lists ---- */
+
+static void put_row(struct bus_call *c, const struct bus_state *s)
+{
+    char path_z[BUS_PATH_MAX];
+    bus_unit_path(s->name_z, path_z);
+    wire_align(&c->w, 8);
+    wire_text(&c->w, s->name_z);
+    wire_text(&c->w, s->description_z);
+    wire_text(&c->w, s->load_z);
+    wire_text(&c->w, s->active_z);
+    wire_text(&c->w, s->sub_z);
+    wire_text(&c->w, "");
+    wire_text(&c->w, path_z);
+    wire_u32(&c->w, 0);
+    wire_text(&c->w, "");
+    wire_text(&c->w, "/");
+}
+
+/* What a login brings beside the table: its session. */
+static void put_session_row(struct bus_call *c, struct wire_in patterns)
+{
+    const struct bus_login *l = &c->host->login;
+    struct bus_state s = {.load_z = "loaded", .active_z = "active", .sub_z = "running"};
+    if (l->user_z == NULL)
+        return;
+    (void)snprintf(s.name_z, sizeof(s.name_z), "session-%u.scope", l->number);
+    (void)snprintf(s.description_z, sizeof(s.description_z), "Session %u of User %s", l->number,
+                   l->user_z);
+    if (array_matches(patterns, s.name_z, false, &s))
+        put_row(c, &s);
+}
+
+/* ListUnits, ListUnitsFiltered(as), ListUnitsByPatterns(as, as) -> a(ssssssouso) */
+static void list_units(struct bus_call *c)
+{
+    struct bus_state s;
+    struct wire_in none = {.bytes = SPAN_LIT("\0\0\0\0")}, states = none, patterns = none;
+    if (!span_equal_z(c->message->member, "ListUnits"))
+        states = c->in;
+    if (span_equal_z(c->message->member, "ListUnitsByPatterns")) {
+        patterns = c->in;
+        skip_array(&patterns);
+    }
+    c->signature_z = "a(ssssssouso)";
+    struct wire_array rows = wire_begin(&c->w, 8);
+    for (size_t i = 0; i < bus_units_count; i++) {
+        bus_state_of(c->host, span_z(bus_units[i].name_z), &s);
+        if (array_matches(states, "", true, &s) && array_matches(patterns, s.name_z, false, &s))
+            put_row(c, &s);
+    }
+    put_session_row(c, patterns);
+    wire_end(&c->w, rows);
+}
+
+static void list_files(struct bus_call *c)
+{
+    struct bus_state s;
+    struct wire_in patterns = c->in;
+    skip_array(&patterns);
+    c->signature_z = "a(ss)";
+    struct wire_array rows = wire_begin(&c->w, 8);
+    for (size_t i = 0; i < bus_units_count; i++) {
+        bus_state_of(c->host, span_z(bus_units[i].name_z), &s);
+        if (s.path_z[0] == '\0' ||
+            (c->message->body.len > 0 && !array_matches(patterns, s.name_z, false, &s)))
+            continue;
+        wire_align(&c->w, 8);
+        wire_text(&c->w, s.path_z);
+        wire_text(&c->w, s.file_state_z);
+    }
+    wire_end(&c->w, rows);
+}
+
+/* ---- Units by name ---- */
+
+static void get_unit(struct bus_call *c)
+{
+    struct bus_state s;
+    char path_z[BUS_PATH_MAX];
+    bus_state_of(c->host, wire_in_text(&c->in), &s);
+    bool must_run = span_equal_z(c->message->member, "GetUnit");
+    if (must_run && strcmp(s.load_z, "loaded") != 0) {
+        bus_refuse(c, NO_UNIT, "Unit %s not loaded.", s.name_z);
+        return;
+    }
+    bus_unit_path(s.name_z, path_z);
+    c->signature_z = "o";
+    wire_text(&c->w, path_z);
+}
+
+static void get_file_state(struct bus_call *c)
+{
+    struct bus_state s;
+    bus_state_of(c->host, wire_in_text(&c->in), &s);
+    if (s.path_z[0] == '\0') {
+        bus_refuse(c, NO_FILE, "No such file or directory");
+        return;
+    }
+    c->signature_z = "s";
+    wire_text(&c->w, s.file_state_z);
+}
+
+static void get_default(struct bus_call *c)
+{
+    c->signature_z = "s";
+    wire_text(&c->w, "graphical.target");
+}
+
+/* ---- Jobs ---- */
+
+/* The job is done at once: its number, and the news that it is over. */
+static void put_job(struct bus_call *c, const char *name_z)
+{
+    char path_z[64];
+    struct buffer body;
+    uint32_t number = 700 + c->message->serial * 59 + (uint32_t)(c->host->now_us / SECOND_US % 997);
+    (void)snprintf(path_z, sizeof(path_z), "/org/freedesktop/systemd1/job/%u", number);
+    c->signature_z = "o";
+    wire_text(&c->w, path_z);
+    buffer_init(&body, BUS_PATH_MAX);
+    struct wire w = {.out = &body};
+    wire_u32(&w, number);
+    wire_text(&w, path_z);
+    wire_text(&w, name_z);
+    wire_text(&w, "done");
+    bus_signal(c, "/org/freedesktop/systemd1", MANAGER, "JobRemoved", "uoss", buffer_span(&body));
+    buffer_fini(&body);
+}
+
+static bool ends_machine(const char *name_z)
+{
+    static const char *const names[] = {"reboot.target", "poweroff.target", "halt.target",
+                                        "kexec.target",  "rescue.target",   "emergency.target"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(name_z, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* StartUnit(name, mode) and its kin -> job */
+static void change_unit(struct bus_call *c)
+{
+    struct bus_state s;
+    struct span member = c->message->member;
+    bool is_stop = span_equal_z(member, "StopUnit"),
+         is_try = span_starts_with(member, span_z("Try"));
+    bus_state_of(c->host, wire_in_text(&c->in), &s);
+    if (strcmp(s.load_z, "loaded") != 0 && !ends_machine(s.name_z)) {
+        bus_refuse(c, NO_UNIT, is_stop ? "Unit %s not loaded." : "Unit %s not found.", s.name_z);
+        return;
+    }
+    bool is_restart = span_equal_z(member, "RestartUnit") || span_equal_z(member, "TryRestartUnit");
+    bool was_on = strcmp(s.active_z, "active") == 0;
+    if (is_stop || (is_restart && was_on))
+        bus_state_set(c->host, &s, false);
+    if (is_restart && was_on)
+        bus_state_of(c->host, span_z(s.name_z), &s);
+    if (!is_stop && (!is_try || was_on) && !span_equal_z(member, "ReloadUnit"))
+        bus_state_set(c->host, &s, true);
+    put_job(c, s.name_z);
+    if (ends_machine(s.name_z) && !is_stop)
+        c->host->end_of_machine(c->host->ctx);
+}
+
+/* ---- Unit files ---- */
+
+static bool wanted_by(const struct bus_host *host, const struct bus_state *s, char *out_z,
+                      size_t size)
+{
+    struct buffer text;
+    bool found = false;
+    buffer_init(&text, 65536);
+    if (host->read(host->ctx, s->path_z, &text) == 0) {
+        static const struct span key = SPAN_LIT("\nWantedBy=");
+        struct span all = buffer_span(&text);
+        for (size_t i = 0; i + key.len < all.len && !found; i++) {
+            struct span rest = span_slice(all, i, all.len);
+            if (!span_starts_with(rest, key))
+                continue;
+            size_t end = key.len;
+            while (end < rest.len && rest.data[end] != ' ' && rest.data[end] != '\n')
+                end++;
+            (void)span_copy_z(span_slice(rest, key.len, end), out_z, size);
+            found = end > key.len;
+        }
+    }
+    buffer_fini(&text);
+    return found;
+}
+
+/* One name of EnableUnitFiles or DisableUnitFiles; false: refused. */
+static bool change_file(struct bus_call *c, struct span name, bool enable, bool *carries)
+{
+    struct bus_state s;
+    char target_z[BUS_NAME_MAX], link_z[BUS_PATH_MAX * 2];
+    bus_state_of(c->host, name, &s);
+    if (s.path_z[0] == '\0') {
+        bus_refuse(c, NO_FILE, "Unit file %s does not exist.", s.name_z);
+        return false;
+    }
+    if (!wanted_by(c->host, &s, target_z, sizeof(target_z)))
+        return true;
+    *carries = true;
+    (void)snprintf(link_z, sizeof(link_z), "/etc/systemd/system/%s.wants/%s", target_z, s.name_z);
+    int rc = enable ? c->host->link(c->host->ctx, s.path_z, link_z)
+                    : c->host->unlink(c->host->ctx, link_z);
+    if (rc < 0) /* it is so already */
+        return true;
+    wire_align(&c->w, 8);
+    wire_text(&c->w, enable ? "symlink" : "unlink");
+    wire_text(&c->w, link_z);
+    wire_text(&c->w, enable ? s.path_z : "");
+    return true;
+}
+
+static void change_files(struct bus_call *c)
+{
+    bool enable = !span_starts_with(c->message->member, span_z("Disable")), carries = false;
+    size_t flag_at = buffer_len(c->w.out);
+    c->signature_z = enable ? "ba(sss)" : "a(sss)";
+    if (enable)
+        wire_u32(&c->w, 0);
+    struct wire_array changes = wire_begin(&c->w, 8);
+    size_t end = wire_in_array(&c->in, 4);
+    while (!c->in.failed && c->in.at < end)
+        if (!change_file(c, wire_in_text(&c->in), enable, &carries))
+            return;
+    wire_end(&c->w, changes);
+    if (enable && c->w.error == 0)
+        ((uint8_t *)buffer_span(c->w.out).data)[flag_at] = carries;
+}
+
+/* ---- Without effect here ---- */
+
+static void nothing(struct bus_call *c)
+{
+    c->signature_z = "";
+}
+
+const struct bus_method bus_manager_methods[] = {
+    {MANAGER, "ListUnits", false, list_units},
+    {MANAGER, "ListUnitsFiltered", false, list_units},
+    {MANAGER, "ListUnitsByPatterns", false, list_units},
+    {MANAGER, "ListUnitFiles", false, list_files},
+    {MANAGER, "ListUnitFilesByPatterns", false, list_files},
+    {MANAGER, "GetUnit", false, get_unit},
+    {MANAGER, "LoadUnit", false, get_unit},
+    {MANAGER, "GetUnitFileState", false, get_file_state},
+    {MANAGER, "GetUnitProcesses", false, get_processes},
+    {MANAGER, "GetDefaultTarget", false, get_default},
+    {MANAGER, "StartUnit", true, change_unit},
+    {MANAGER, "StopUnit", true, change_unit},
+    {MANAGER, "RestartUnit", true, change_unit},
+    {MANAGER, "TryRestartUnit", true, change_unit},
+    {MANAGER, "ReloadUnit", true, change_unit},
+    {MANAGER, "ReloadOrRestartUnit", true, change_unit},
+    {MANAGER, "ReloadOrTryRestartUnit", true, change_unit},
+    {MANAGER, "EnableUnitFiles", true, change_files},
+    {MANAGER, "EnableUnitFilesWithFlags", true, change_files},
+    {MANAGER, "DisableUnitFiles", true, change_files},
+    {MANAGER, "DisableUnitFilesWithFlags", true, change_files},
+    {MANAGER, "Subscribe", false, nothing},
+    {MANAGER, "Unsubscribe", false, nothing},
+    {MANAGER, "Reload", true, nothing},
+    {MANAGER, "Reexecute", true, nothing},
+    {MANAGER, "ResetFailed", true, nothing},
+    {MANAGER, "ResetFailedUnit", true, nothing},
+    {NULL, NULL, false, NULL},
+};

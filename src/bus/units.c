@@ -1,0 +1,134 @@
+/* Units as they are now, and what the visitor's own unit files say. */
+#include "bus/bus.h"
+
+#include "base/error.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct bus_unit bus_units[] = {
+#define BUS_UNIT(name, description, active, sub, process, file_state, documents) \
+    {name, description, active, sub, process, file_state, documents},
+#include "bus/units.def"
+#undef BUS_UNIT
+};
+const size_t bus_units_count = ARRAY_LEN(bus_units);
+static_assert(ARRAY_LEN(bus_units) <= BUS_UNITS_MAX, "a bit for each unit");
+
+enum { UNIT_FILE_MAX = 65536, BOOTED_US = 4000000 };
+
+static const char *const folders[] = {"/etc/systemd/system", "/run/systemd/system",
+                                      "/lib/systemd/system"};
+
+static const struct bus_unit *find(struct span name)
+{
+    for (size_t i = 0; i < bus_units_count; i++)
+        if (span_equal_z(name, bus_units[i].name_z))
+            return &bus_units[i];
+    return NULL;
+}
+
+/* The value behind KEY= on a line of its own. */
+static bool value_of(struct span text, const char *key_z, char *out_z, size_t size)
+{
+    struct span key = span_z(key_z);
+    while (text.len > 0) {
+        ptrdiff_t end = span_find(text, '\n', 0);
+        size_t len = end < 0 ? text.len : (size_t)end;
+        if (span_starts_with(text, key)) {
+            (void)span_copy_z(span_slice(text, key.len, len), out_z, size);
+            return true;
+        }
+        text = span_slice(text, len + 1, text.len);
+    }
+    return false;
+}
+
+/* The template of an instance: getty@.service of getty@tty1.service. */
+static void template_of(const char *name_z, char *out_z, size_t size)
+{
+    const char *at = strchr(name_z, '@'), *dot = strrchr(name_z, '.');
+    if (at == NULL || dot == NULL || dot < at)
+        (void)snprintf(out_z, size, "%s", name_z);
+    else
+        (void)snprintf(out_z, size, "%.*s@%s", (int)(at - name_z), name_z, dot);
+}
+
+/* Its file, of whoever wrote it. */
+static bool find_file(const struct bus_host *host, struct bus_state *s)
+{
+    char name_z[BUS_NAME_MAX];
+    struct buffer text;
+    bool is_there = false;
+    template_of(s->name_z, name_z, sizeof(name_z));
+    buffer_init(&text, UNIT_FILE_MAX);
+    for (size_t i = 0; i < ARRAY_LEN(folders) && !is_there; i++) {
+        (void)snprintf(s->path_z, sizeof(s->path_z), "%s/%s", folders[i], name_z);
+        is_there = host->read(host->ctx, s->path_z, &text) == 0;
+    }
+    if (!is_there)
+        s->path_z[0] = '\0';
+    else if (s->unit == NULL && !value_of(buffer_span(&text), "Description=", s->description_z,
+                                          sizeof(s->description_z)))
+        (void)span_copy_z(span_z(s->name_z), s->description_z, sizeof(s->description_z));
+    char wanted_z[BUS_NAME_MAX];
+    if (is_there && s->unit == NULL)
+        s->file_state_z = value_of(buffer_span(&text), "WantedBy=", wanted_z, sizeof(wanted_z))
+                              ? "disabled"
+                              : "static";
+    buffer_fini(&text);
+    return is_there;
+}
+
+static void set_active(const struct bus_host *host, struct bus_state *s)
+{
+    size_t index = (size_t)(s->unit - bus_units);
+    bool has_process = s->unit->process_z[0] != '\0';
+    bool was_switched = (host->off[index / 64] >> (index % 64) & 1) != 0;
+    bool begins_on = strcmp(s->unit->active_z, "active") == 0;
+    bool on = has_process ? (s->pid = host->pid(host->ctx, s->unit->process_z, &s->since_us)) != 0
+                          : begins_on != was_switched;
+    s->active_z = on ? "active" : "inactive";
+    s->sub_z = on == begins_on ? s->unit->sub_z : on ? "active" : "dead";
+    if (on && !begins_on)
+        s->sub_z = "exited";
+    if (!has_process && begins_on)
+        s->since_us = host->boot_us + BOOTED_US;
+}
+
+void bus_state_of(const struct bus_host *host, struct span name, struct bus_state *s)
+{
+    *s = (struct bus_state){.unit = find(name),
+                            .load_z = "not-found",
+                            .active_z = "inactive",
+                            .sub_z = "dead",
+                            .file_state_z = ""};
+    (void)span_copy_z(name, s->name_z, sizeof(s->name_z));
+    (void)span_copy_z(name, s->description_z, sizeof(s->description_z));
+    bool has_file = find_file(host, s);
+    if (s->unit == NULL && !has_file)
+        return;
+    s->load_z = "loaded";
+    if (s->unit == NULL)
+        return;
+    (void)span_copy_z(span_z(s->unit->description_z), s->description_z, sizeof(s->description_z));
+    s->file_state_z = s->unit->file_state_z;
+    set_active(host, s);
+}
+
+void bus_state_set(const struct bus_host *host, const struct bus_state *s, bool on)
+{
+    if (s->unit == NULL)
+        return;
+    size_t index = (size_t)(s->unit - bus_units);
+    bool is_on = strcmp(s->active_z, "active") == 0;
+    if (s->unit->process_z[0] != '\0') {
+        if (on && !is_on)
+            host->start(host->ctx, s->unit->process_z);
+        else if (!on && is_on)
+            host->stop(host->ctx, s->unit->process_z);
+    } else if (on != is_on && strstr(s->name_z, ".service") != NULL) {
+        host->off[index / 64] ^= UINT64_C(1) << (index % 64);
+    }
+}

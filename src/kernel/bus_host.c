@@ -1,0 +1,193 @@
+#include "kernel/bus_host.h"
+
+#include "kernel/identity.h"
+#include "kernel/machine.h"
+#include "kernel/procfs.h"
+#include "kernel/socket.h"
+#include "kernel/task.h"
+
+#include "bus/bus.h"
+#include "persona/identity.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { NS_PER_US = 1000, INIT_PID = 1, TASKS_PERCENT = 15, ARGS_SHOWN = 512 };
+
+#define SYSTEM_BUS "/run/dbus/system_bus_socket"
+#define PRIVATE    "/run/systemd/private"
+
+struct asking {
+    struct kernel *kernel;
+    struct creds root;
+    struct vfs_at at;
+    char args_z[ARGS_SHOWN];
+};
+
+static bool is_system_bus(struct span path)
+{
+    return span_equal_z(path, SYSTEM_BUS) || span_equal_z(path, "/var" SYSTEM_BUS);
+}
+
+static const struct service *service_of(const struct kernel *k, const char *process_z, int *index)
+{
+    (void)k;
+    *index = service_named(span_z(process_z));
+    return *index >= 0 ? &services[*index] : NULL;
+}
+
+static int32_t ask_pid(void *ctx, const char *process_z, int64_t *since_us)
+{
+    const struct asking *a = ctx;
+    int index;
+    if (service_of(a->kernel, process_z, &index) == NULL)
+        return 0;
+    const struct service_now *now = &a->kernel->services[index];
+    *since_us = (now->pid != 0 ? now->started_ns
+                               : a->kernel->boot_ns + services[index].pid * INT64_C(5000000)) /
+                NS_PER_US;
+    return service_pid(a->kernel, (size_t)index);
+}
+
+static void ask_start(void *ctx, const char *process_z)
+{
+    const struct asking *a = ctx;
+    int index;
+    if (service_of(a->kernel, process_z, &index) != NULL)
+        service_start(a->kernel, (size_t)index);
+}
+
+static void ask_stop(void *ctx, const char *process_z)
+{
+    const struct asking *a = ctx;
+    int index;
+    if (service_of(a->kernel, process_z, &index) != NULL)
+        service_stop(a->kernel, (size_t)index);
+}
+
+static const char *ask_args(void *ctx, int32_t pid)
+{
+    struct asking *a = ctx;
+    struct proc_view view;
+    if (!proc_view_find(a->kernel->vfs, pid, &view))
+        return NULL;
+    size_t n = span_copy_z(view.args, a->args_z, sizeof(a->args_z));
+    n = n < sizeof(a->args_z) ? n : sizeof(a->args_z) - 1;
+    while (n > 0 && a->args_z[n - 1] == '\0')
+        n--;
+    for (size_t i = 0; i < n; i++)
+        if (a->args_z[i] == '\0')
+            a->args_z[i] = ' ';
+    return a->args_z;
+}
+
+static int ask_read(void *ctx, const char *path_z, struct buffer *out)
+{
+    const struct asking *a = ctx;
+    return identity_read(&a->at, path_z, out);
+}
+
+static int ask_link(void *ctx, const char *target_z, const char *path_z)
+{
+    const struct asking *a = ctx;
+    struct span path = span_z(path_z);
+    size_t end = path.len;
+    while (end > 0 && path.data[end - 1] != '/')
+        end--;
+    (void)vfs_make(&a->at, span_slice(path, 0, end > 0 ? end - 1 : 0), S_IFDIR | 0755, 0);
+    return vfs_symlink(&a->at, span_z(target_z), path);
+}
+
+static int ask_unlink(void *ctx, const char *path_z)
+{
+    const struct asking *a = ctx;
+    return vfs_unlink(&a->at, span_z(path_z));
+}
+
+/* The machine goes down, and with it the line. */
+static void ask_end(void *ctx)
+{
+    const struct asking *a = ctx;
+    for (int i = 0; i < KERNEL_PROGRAMS_MAX; i++)
+        kernel_hangup(a->kernel, i);
+}
+
+static struct bus_host host_of(struct asking *a)
+{
+    struct kernel *k = a->kernel;
+    const struct persona_identity *p = k->identity;
+    struct bus_host host = {
+        .ctx = a,
+        .hostname_z = k->hostname_z,
+        .machine_id_z = p != NULL ? p->machine_id_z : "7d1c4f0b5e2a4c8d9b63f1a07e5c2d94",
+        .boot_id_z = k->hardware.boot_id_z,
+        .release_z = k->hardware.release_z,
+        .now_us = k->now_ns / NS_PER_US,
+        .boot_us = k->boot_ns / NS_PER_US,
+        .tasks_max = k->hardware.threads_max * TASKS_PERCENT / 100,
+        .off = k->units_off,
+        .pid = ask_pid,
+        .start = ask_start,
+        .stop = ask_stop,
+        .args_z = ask_args,
+        .read = ask_read,
+        .link = ask_link,
+        .unlink = ask_unlink,
+        .end_of_machine = ask_end,
+    };
+    if (k->login.monitor != 0)
+        host.login = (struct bus_login){.user_z = k->login.user_z,
+                                        .uid = k->login.uid,
+                                        .number = k->login.number,
+                                        .monitor = k->login.monitor,
+                                        .manager = k->login.manager,
+                                        .own_pam = k->login.own_pam,
+                                        .worker = k->login.worker,
+                                        .at_us = k->login.at_ns / NS_PER_US};
+    return host;
+}
+
+bool bus_host_listens(const struct task *t, struct span path)
+{
+    int bus = service_named(span_z("dbus-daemon"));
+    if (is_system_bus(path))
+        return bus >= 0 && service_pid(t->kernel, (size_t)bus) != 0;
+    return span_equal_z(path, PRIVATE);
+}
+
+int bus_host_connect(struct task *t, struct socket *s, struct span path)
+{
+    struct socket *end = socket_new(s->vfs, s->family, s->type, s->protocol);
+    if (end == NULL)
+        return -ENOMEM;
+    end->served = true;
+    end->pid = INIT_PID;
+    end->bus = bus_new(is_system_bus(path), t->creds.euid);
+    socket_join(s, end);
+    if (end->bus != NULL)
+        return 0;
+    socket_part(s);
+    return -ENOMEM;
+}
+
+void bus_host_feed(struct socket *end, struct span bytes)
+{
+    struct kernel *k = end->vfs->kernel;
+    struct socket *client = end->peer;
+    struct asking asking = {.kernel = k, .root = {.cap_effective = UINT64_MAX}};
+    asking.at = (struct vfs_at){.fs = fs_context_new(end->vfs), .cred = &asking.root};
+    if (asking.at.fs == NULL)
+        return;
+    const struct bus_host host = host_of(&asking);
+    const struct socket_about about = {.pid = end->pid};
+    int rc = bus_feed(end->bus, &host, bytes);
+    struct span out = bus_out(end->bus);
+    kernel_charge(k, bytes.len + out.len);
+    int64_t n = out.len > 0 ? socket_put(client, out, &about) : 0;
+    if (rc < 0 || n != (int64_t)out.len)
+        client->read_shut = true; /* it broke the rules, or does not read: it is cut off */
+    bus_sent(end->bus, out.len);
+    fs_context_drop(asking.at.fs);
+}

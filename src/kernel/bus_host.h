@@ -1,0 +1,17 @@
+/* systemd's bus in the machine: its two sockets, and what the bus asks the kernel. */
+#ifndef KERNEL_BUS_HOST_H
+#define KERNEL_BUS_HOST_H
+
+#include "base/span.h"
+
+struct socket;
+struct task;
+
+/* True when somebody seems to listen there: PID 1's private socket, or the system bus. */
+bool bus_host_listens(const struct task *t, struct span path);
+/* Connects a socket with it. 0 or -ENOMEM. */
+int bus_host_connect(struct task *t, struct socket *s, struct span path);
+/* What a client sent to the bus's end of its connection; the answers are on their way at once. */
+void bus_host_feed(struct socket *end, struct span bytes);
+
+#endif
