@@ -249,6 +249,15 @@ static void put_timer(struct bus_call *c, const struct bus_state *s)
     }
 }
 
+static void put_triggered_by(struct bus_call *c, const struct bus_state *s)
+{
+    const char *timer_z = "";
+    for (size_t i = 0; i < ARRAY_LEN(timers); i++)
+        if (strcmp(s->name_z, timers[i].unit_z) == 0)
+            timer_z = timers[i].name_z;
+    bus_words(c, UNIT, "TriggeredBy", timer_z);
+}
+
 static void unit_properties(struct bus_call *c)
 {
     char name_z[BUS_NAME_MAX];
@@ -295,6 +304,8 @@ static void unit_properties(struct bus_call *c)
     if (strstr(s.name_z, ".service") != NULL && is_there)
         put_service(c, &s);
     put_timer(c, &s);
+    bus_words(c, UNIT, "Triggers", "");
+    put_triggered_by(c, &s);
 }
 
 /* ---- The manager's properties ---- */

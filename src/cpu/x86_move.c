@@ -235,23 +235,27 @@ struct cpuid_leaf {
     uint32_t leaf, eax, ebx, ecx, edx;
 };
 
-/* The baseline and nothing above it, so that no library takes a path that we do not have. */
+/* The processor of /proc/cpuinfo (persona/cpus.def), as a hypervisor shows it that hides whatever is
+ * above the baseline: so that no library takes a path that we do not have. */
 static const struct cpuid_leaf cpuid_leaves[] = {
     /* highest leaf; "AuthenticAMD" */
-    {0, 1, 0x68747541, 0x444d4163, 0x69746e65},
-    /* family 15, model 5: the first of them; fpu tsc cx8 cmov pge mca pat clflush mmx fxsr sse
-     * sse2, with their companions that every kernel expects */
-    {1, 0x00000f5a, 0x00000800, 0, 0x078bfbff},
+    {0, 13, 0x68747541, 0x444d4163, 0x69746e65},
+    /* family 23, model 49, stepping 0; a hypervisor is there; fpu vme de pse tsc msr pae mce cx8 apic
+     * sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2 */
+    {1, 0x00830f10, 0x00010800, 0x80000000, 0x078bfbff},
+    /* "KVMKVMKVM", and what it offers */
+    {0x40000000, 0x40000001, 0x4b4d564b, 0x564b4d56, 0x0000004d},
+    {0x40000001, 0x01007efb, 0, 0, 0},
     {0x80000000, 0x80000008, 0x68747541, 0x444d4163, 0x69746e65},
     /* lahf; syscall nx lm */
-    {0x80000001, 0x00000f5a, 0, 1, 0x20100800},
+    {0x80000001, 0x00830f10, 0, 1, 0x20100800},
     /* the brand */
-    {0x80000002, 0x20444d41, 0x6574704f, 0x286e6f72, 0x20296d74},
-    {0x80000003, 0x636f7250, 0x6f737365, 0x32382072, 0x00003034},
-    {0x80000004, 0, 0, 0, 0},
-    /* caches: 64 KiB of data and of code, 1 MiB behind them; address widths */
-    {0x80000005, 0xff08ff08, 0xff20ff20, 0x40020140, 0x40020140},
-    {0x80000006, 0, 0x42004200, 0x04008140, 0},
+    {0x80000002, 0x20444d41, 0x43595045, 0x6d6f522d, 0x72502065},
+    {0x80000003, 0x7365636f, 0x00726f73, 0x00000000, 0x00000000},
+    {0x80000004, 0x00000000, 0x00000000, 0x00000000, 0x00000000},
+    /* caches: 32 KiB of data and of code, 512 KiB, 16 MiB; address widths */
+    {0x80000005, 0xff40ff40, 0xff40ff40, 0x20080140, 0x20080140},
+    {0x80000006, 0x48006400, 0x68006400, 0x02006140, 0x00809140},
     {0x80000008, 0x00003028, 0, 0, 0},
 };
 

@@ -1,0 +1,189 @@
+"""One machine from every side: each figure that can be seen in two places is the same in both. Two
+installations share nothing of what should be one's own; one is the same after a restart."""
+import asyncio
+import re
+
+import asyncssh
+import pytest
+
+from conftest import Honeypot
+
+OPTIONS = dict(username="root", password="123456", known_hosts=None, client_keys=None, config=None,
+               agent_path=None)
+
+
+async def ask_over(port, lines, terminal):
+    async with asyncssh.connect("127.0.0.1", port, **OPTIONS) as connection:
+        answers = []
+        for line in lines:
+            run = connection.run(line, stdin=asyncssh.DEVNULL, term_type="xterm" if terminal else None)
+            answers.append((await run).stdout.replace("\r\n", "\n"))
+        return answers
+
+
+def ask(pot, *lines, terminal=False):
+    """What each line prints, all in one session."""
+    answers = asyncio.run(ask_over(pot.port, lines, terminal))
+    return answers[0] if len(lines) == 1 else answers
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    pot = Honeypot(tmp_path_factory.mktemp("machine"))
+    yield pot
+    pot.stop()
+
+
+def number(pattern, text):
+    found = re.search(pattern, text, re.M)
+    assert found, (pattern, text)
+    return int(found.group(1))
+
+
+def test_the_name_is_one_everywhere(machine):
+    answers = ask(machine, "hostname", "uname -n", "cat /etc/hostname", "cat /proc/sys/kernel/hostname",
+                  "hostnamectl --static", "awk '/127.0.1.1/{print $2}' /etc/hosts",
+                  "awk '{print $2}' /var/log/auth.log | sort -u", "cut -d' ' -f2 /run/motd.dynamic",
+                  "python3 -c 'import socket; print(socket.gethostname())'")
+    assert len({a.strip() for a in answers}) == 1, answers
+
+
+def test_memory_is_one_everywhere(machine):
+    meminfo, free, sysinfo, shm, run = ask(
+        machine, "cat /proc/meminfo", "free -k",
+        "python3 -c 'import os; print(os.sysconf(\"SC_PHYS_PAGES\") * 4)'",
+        "df -k --output=size /dev/shm | tail -1", "df -k --output=size /run | tail -1")
+    total = number(r"^MemTotal: +(\d+)", meminfo)
+    assert number(r"^Mem: +(\d+)", free) == total == int(sysinfo)
+    assert number(r"^Mem: +\d+ +\d+ +(\d+)", free) == number(r"^MemFree: +(\d+)", meminfo)
+    assert int(shm) == total // 2 // 4 * 4
+    assert abs(int(run) - total // 10) <= 4
+    parts = [number(rf"^{n}: +(\d+)", meminfo) for n in ("MemFree", "Buffers", "Cached", "Slab")]
+    assert sum(parts) < total
+    assert number(r"^MemAvailable: +(\d+)", meminfo) < total
+
+
+def test_processors_are_one_everywhere(machine):
+    nproc, cpuinfo, stat, lscpu, sys, threads, getconf = ask(
+        machine, "nproc", "cat /proc/cpuinfo", "grep -c '^cpu[0-9]' /proc/stat", "lscpu",
+        "ls -d /sys/devices/system/cpu/cpu[0-9]* | wc -l", "ps -e | grep -c migration/",
+        "getconf _NPROCESSORS_ONLN")
+    count = cpuinfo.count("processor\t")
+    assert {int(nproc), int(stat), int(sys), int(threads), int(getconf),
+            number(r"^CPU\(s\): +(\d+)", lscpu)} == {count}
+    for key, field in (("model name", "Model name"), ("cpu family", "CPU family"), ("model\t", "Model"),
+                       ("stepping", "Stepping"), ("bogomips", "BogoMIPS"), ("vendor_id", "Vendor ID")):
+        one = re.search(rf"^{key}\s*: (.*)$", cpuinfo, re.M).group(1)
+        assert re.search(rf"^ *{field}: +(.*)$", lscpu, re.M).group(1) == one
+    assert re.search(r"Hypervisor vendor: +KVM", lscpu)
+    assert "hypervisor" in cpuinfo
+
+
+def test_the_disk_is_one_everywhere(machine):
+    partitions, lsblk, sectors, statfs, df = ask(
+        machine, "cat /proc/partitions", "lsblk -bnro NAME,SIZE", "cat /sys/class/block/vda1/size",
+        "stat -f -c '%b %S %f' /", "df -k --output=size,used,avail / | tail -1")
+    kib = number(r"(\d+) vda1$", partitions)
+    assert number(r"^vda1 (\d+)$", lsblk) == kib * 1024 == int(sectors) * 512
+    blocks, size, free = map(int, statfs.split())
+    total, used, available = map(int, df.split())
+    assert blocks * size == total * 1024 < kib * 1024
+    assert used == total - free * size // 1024
+    assert available < total - used
+    root, fstab = ask(machine, "cat /proc/cmdline", "cat /etc/fstab")
+    assert re.search(r"root=UUID=(\S+)", root).group(1) == re.search(r"^UUID=(\S+)", fstab, re.M).group(1)
+
+
+def test_the_boot_is_one_everywhere(machine):
+    stat, uptime, since, systemd, init, last = ask(
+        machine, "awk '/btime/{print $2}' /proc/stat", "cat /proc/uptime; date +%s", "date -d \"$(uptime -s)\" +%s",
+        "date -d \"$(systemctl show -p KernelTimestamp --value)\" +%s",
+        "ps -o lstart= -p 1 | xargs -0 date +%s -d", "last reboot | head -1; date -d @$(awk '/btime/{print $2}' /proc/stat) '+%a %b %e %H:%M'")
+    boot = int(stat)
+    up, now = float(uptime.split()[0]), int(uptime.split()[-1])
+    assert abs(now - up - boot) <= 2
+    assert abs(int(since) - boot) <= 2 and abs(int(systemd) - boot) <= 2 and abs(int(init) - boot) <= 2
+    shown = last.splitlines()
+    assert shown[1] in shown[0] and "still running" in shown[0]
+    who = ask(machine, "who -b; date -d @" + stat.strip() + " '+%Y-%m-%d %H:%M'").splitlines()
+    assert who[1] in who[0]
+
+
+def test_the_network_is_one_everywhere(machine):
+    ip, sys, ifconfig, proc, route, interfaces, resolv = ask(
+        machine, "ip -o addr show ens3; ip link show ens3", "cat /sys/class/net/ens3/address", "ifconfig ens3",
+        "cat /proc/net/dev | tail -n +3 | cut -d: -f1", "ip route", "cat /etc/network/interfaces",
+        "cat /etc/resolv.conf")
+    mac = sys.strip()
+    assert f"link/ether {mac}" in ip and f"ether {mac}" in ifconfig
+    address = re.search(r"inet ([\d.]+)/24", ip).group(1)
+    assert f"inet {address} " in ifconfig and f"src {address}" in route
+    assert f"address {address}/24" in interfaces
+    gateway = re.search(r"default via (\S+)", route).group(1)
+    assert f"gateway {gateway}" in interfaces
+    assert proc.split() == ["lo", "ens3"]
+    assert len(re.findall(r"^nameserver", resolv, re.M)) == 2
+
+
+def test_the_processes_are_one_everywhere(machine):
+    ps, listing, load = ask(machine, "ps -e -o pid= | wc -l; ls -d /proc/[0-9]* | wc -l",
+                            "for p in 1 349 393 $$ $PPID; do cat /proc/$p/comm; ps -o comm= -p $p; done",
+                            "cut -d/ -f2 /proc/loadavg")
+    counts = [int(n) for n in ps.split()]
+    assert abs(counts[0] - counts[1]) <= 1  # each counts its own pipeline
+    names = listing.splitlines()
+    assert names[::2] == names[1::2]
+    assert int(load.split()[0]) >= counts[0] - 4
+
+
+def test_the_visitor_is_one_everywhere(machine):
+    who, w, last, lastlog, log, parents = ask(
+        machine, "who", "w -h", "last -n 1", "lastlog -u root | tail -1",
+        "grep Accepted /var/log/auth.log | tail -1",
+        "ps -o pid=,ppid=,tty=,args= -p $$,$PPID; echo $SSH_CLIENT", terminal=True)
+    address, port, _ = parents.split()[-3:]
+    assert f"({address})" in who and "pts/0" in who and who.startswith("root")
+    assert w.split()[:3] == ["root", "pts/0", address]
+    assert "still logged in" in last and address in last
+    assert address in lastlog and "pts/0" in lastlog
+    assert f"Accepted password for root from {address}" in log
+    assert "sshd: root@pts/0" in parents
+
+
+def test_services_are_one_everywhere(machine):
+    pid, state, ps, socket = ask(machine, "systemctl show -p MainPID --value ssh", "systemctl is-active ssh cron",
+                                 "pgrep -o sshd", "cat /run/sshd.pid")
+    assert int(pid) == int(ps) == int(socket)
+    assert state.split() == ["active", "active"]
+    gone = ask(machine, "systemctl stop cron; systemctl is-active cron; pgrep cron; service cron start; "
+                        "systemctl is-active cron; pgrep -c cron").split()
+    assert gone == ["inactive", "active", "1"]
+
+
+def test_time_goes_on_between_two_sessions(machine):
+    line = "cat /proc/sys/kernel/random/boot_id; awk '/btime/{print $2}' /proc/stat; echo $$; cut -d. -f1 /proc/uptime"
+    first, second = ask(machine, line).split(), ask(machine, line).split()
+    assert first[:2] == second[:2]
+    assert int(second[2]) > int(first[2]) and int(second[3]) >= int(first[3])
+
+
+OWN = ("hostname", "cat /etc/machine-id", "cat /proc/sys/kernel/random/boot_id", "cat /sys/class/net/ens3/address",
+       "ip -4 -o addr show ens3 | awk '{print $4}'", "awk '/^UUID/{print $1}' /etc/fstab", "awk '/btime/' /proc/stat",
+       "grep -m1 'cpu MHz' /proc/cpuinfo", "grep MemTotal /proc/meminfo", "df -k --output=used / | tail -1",
+       "cat /etc/resolv.conf", "cat /etc/shadow", "cat /root/.bash_history", "stat -c '%y %z' /etc/passwd",
+       "head -5 /var/log/dpkg.log", "cat /sys/class/dmi/id/product_uuid", "cat /proc/vmstat | head -1",
+       "head -3 /var/log/auth.log", "last | head -3")
+
+
+def test_two_installations_share_nothing_and_one_stays_itself(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    one, two = Honeypot(tmp_path / "one"), Honeypot(tmp_path / "two")
+    first, other = ask(one, *OWN), ask(two, *OWN)
+    two.stop()
+    one.stop()
+    shared = [line for line, a, b in zip(OWN, first, other) if a == b]
+    assert shared == []
+    again = Honeypot(tmp_path / "one")
+    assert ask(again, *OWN) == first
+    again.stop()
