@@ -88,6 +88,10 @@ struct kernel_spawn {
     const struct kernel_terminal *terminal; /* NULL: three pipes */
 };
 
+/* Makes the file of a Unix socket, mode 0600, at which nobody listens, with the rights of `user` (of
+ * which uid, gid and groups count); a path that is not absolute counts from "/". 0 or -errno. */
+int kernel_make_socket(struct kernel *k, const struct kernel_spawn *user, struct span path);
+
 enum kernel_stream { KERNEL_STDIN, KERNEL_STDOUT, KERNEL_STDERR };
 
 /* Starts a program: a new session leader, with a new terminal or three pipes. A program number

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <termios.h>
 
 enum {
@@ -215,6 +216,19 @@ static void undo(struct kernel *k, struct program *program, struct task *t)
     k->programs[program->number] = NULL;
     doors_close(program);
     free(program);
+}
+
+int kernel_make_socket(struct kernel *k, const struct kernel_spawn *user, struct span path)
+{
+    struct task *t = k->over ? NULL : new_leader(k, user);
+    if (t == NULL)
+        return -ENOMEM;
+    struct process *p = t->process;
+    struct vfs_at at = {.fs = t->fs, .cred = &t->creds, .task = t};
+    int error = vfs_make(&at, path, S_IFSOCK | S_IRUSR | S_IWUSR, 0);
+    task_free(t);
+    process_free(p);
+    return error;
 }
 
 int kernel_spawn(struct kernel *k, const struct kernel_spawn *spawn)

@@ -5,6 +5,7 @@
  *     ssh_client.c    what the client says of itself: version, algorithms, logins, forwards
  *     ssh_channel.c   channels: what is asked for on them, and bytes both ways
  *     visitor.c       who comes back, and what he left
+ *     socket_forward.c   Unix sockets of the machine that a client asks to be told of
  *     seen.c          what the kernel saw, as records
  *     written.c       files that were written in the machine, as artefacts */
 #ifndef SESSION_CONNECTION_H
@@ -25,6 +26,8 @@ enum {
     SESSION_CHANNEL_ARENA_BYTES = 1 << 18, /* variables, terminal modes of a channel */
     SESSION_CHANNEL_INPUT_MAX = 4 << 20,   /* more than the largest window */
     SESSION_GREETING_MAX = 1 << 16,
+    SESSION_SOCKETS = 16,        /* forwarded at a time */
+    SESSION_SOCKET_PATH = 107,   /* bytes: sun_path without its NUL */
     SESSION_WRITE_BYTES = 32768, /* what is carried from a program to the client at a time */
 };
 
@@ -96,6 +99,7 @@ struct session_connection {
     bool recorded_full; /* told */
     struct session_file file;
     struct session_visitor visitor;
+    struct buffer sockets; /* paths of Unix sockets that are forwarded, each with a NUL */
     struct session_channel channels[SSH_CHANNELS_MAX];
 };
 
@@ -136,6 +140,12 @@ bool session_channel_pump(struct session_connection *c, uint32_t number);
 void session_channel_done(struct session_connection *c, int program, int status);
 /* The connection is gone: recordings end, memory is given back. */
 void session_channel_drop(struct session_connection *c, uint32_t number);
+
+/* Whether there is a machine now: it is made when it is first needed. */
+bool session_have_kernel(struct session_connection *c);
+
+/* socket_forward.c: a request to forward a Unix socket, or to stop that, is answered. */
+void session_socket_forward(struct session_connection *c, const struct ssh_event_global *global);
 
 /* seen.c */
 void session_seen(struct session_connection *c, const struct kernel_event *event);

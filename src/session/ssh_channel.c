@@ -196,7 +196,7 @@ static void note_request(struct session_connection *c, const struct ssh_event_re
 
 /* ---- Starting a program ---- */
 
-static bool have_kernel(struct session_connection *c)
+bool session_have_kernel(struct session_connection *c)
 {
     if (c->kernel != NULL)
         return true;
@@ -299,7 +299,7 @@ static void on_start(struct session_connection *c, struct session_channel *ch,
         command = span_z("/usr/lib/openssh/sftp-server");
     }
     int program = -1;
-    if (!ch->started && have_kernel(c))
+    if (!ch->started && session_have_kernel(c))
         program =
             start_program(c, ch, shell ? SESSION_START_SHELL : SESSION_START_COMMAND, command);
     if (program < 0) {

@@ -268,8 +268,12 @@ static void on_global(struct session_connection *c, const struct ssh_event_globa
         event_number(&e, FIELD_DST_PORT, global->port);
     } else {
         event_text(&e, FIELD_TYPE, global->name);
+        if (global->needs_answer)
+            event_text(&e, FIELD_DATA, global->address);
     }
     session_put(c, &e);
+    if (global->needs_answer)
+        session_socket_forward(c, global);
 }
 
 static void on_forward(struct session_connection *c, const struct ssh_event_forward *forward)

@@ -97,6 +97,7 @@ static void connection_free(void *self)
     ssh_free(c->ssh);
     crypto_rng_wipe(&c->rng);
     session_visitor_fini(c);
+    buffer_fini(&c->sockets);
     session_journal_fini(&c->journal);
     arena_fini(&c->arena);
     free(c);
@@ -136,6 +137,7 @@ static void *connection_new(struct session_host *host, const struct session_peer
     *c = (struct session_connection){
         .host = host, .now_us = now_us, .start_us = now_us, .step_us = now_us, .input_us = now_us};
     arena_init(&c->arena, SESSION_ARENA_BYTES);
+    buffer_init(&c->sockets, (size_t)SESSION_SOCKETS * (SESSION_SOCKET_PATH + 1));
     session_journal_init(&c->journal, &host->sensor);
     session_visitor_init(c);
     crypto_rng_init(&c->rng, seed);

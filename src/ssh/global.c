@@ -89,13 +89,16 @@ static int parse_cancel(struct ssh *s, struct cursor *c, struct ssh_event_global
     return err;
 }
 
-/* OpenSSH's PROTOCOL, section 2.4: Unix sockets, which nobody may make. */
+/* OpenSSH's PROTOCOL, section 2.4: Unix sockets, in the machine's file system. */
 static int parse_streamlocal(struct ssh *s, struct cursor *c, struct ssh_event_global *global,
                              struct buffer *reply)
 {
     (void)reply;
     global->address = ssh_names_text(c);
-    return ssh_demand_fields(s, c);
+    int err = ssh_demand_fields(s, c);
+    global->needs_answer = s->global_due = err == 0;
+    s->global_wanted = global->want_reply;
+    return err;
 }
 
 /* ---- Host keys ---- */
@@ -191,12 +194,21 @@ static const struct {
     {"hostkeys-prove-00@openssh.com", parse_prove},
 };
 
-static void send_answer(struct ssh *s, const struct ssh_event_global *global, struct span reply)
+static void send_answer(struct ssh *s, bool accepted, struct span reply)
 {
-    ssh_begin(s, global->accepted ? SSH_MSG_REQUEST_SUCCESS : SSH_MSG_REQUEST_FAILURE);
-    if (global->accepted)
+    ssh_begin(s, accepted ? SSH_MSG_REQUEST_SUCCESS : SSH_MSG_REQUEST_FAILURE);
+    if (accepted)
         ssh_put_bytes(s, reply);
     ssh_send(s);
+}
+
+void ssh_global_answer(struct ssh *s, bool accepted)
+{
+    if (!s->global_due || s->phase != SSH_PHASE_CONNECTION)
+        return;
+    s->global_due = false;
+    if (s->global_wanted)
+        send_answer(s, accepted, span_z(""));
 }
 
 int ssh_global_receive(struct ssh *s, struct cursor *c)
@@ -209,8 +221,8 @@ int ssh_global_receive(struct ssh *s, struct cursor *c)
     for (size_t i = 0; err == 0 && i < ARRAY_LEN(globals); i++)
         if (span_equal_z(global.name, globals[i].name_z))
             err = globals[i].parse(s, c, &global, &reply);
-    if (err == 0 && global.want_reply)
-        send_answer(s, &global, buffer_span(&reply));
+    if (err == 0 && global.want_reply && !global.needs_answer)
+        send_answer(s, global.accepted, buffer_span(&reply));
     if (err == 0)
         ssh_emit(s, SSH_EVENT_GLOBAL_REQUEST)->global = global;
     buffer_fini(&reply);

@@ -145,6 +145,7 @@ struct ssh {
     struct ssh_auth auth;
     struct ssh_channel channels[SSH_CHANNELS_MAX];
     bool no_more_sessions;
+    bool global_due, global_wanted; /* a global request waits for the session; and its reply */
     bool agent_asked;
     struct ssh_forwards forwards;
 

@@ -327,7 +327,7 @@ static bool may_go_on(const struct ssh *s)
     /* Before the login every answer is one write: the next packet is read when it is out. */
     size_t out_max = s->phase == SSH_PHASE_CONNECTION ? SSH_OUT_HIGH_BYTES : 0;
     return s->phase != SSH_PHASE_OVER && !ssh_wait_is_on(s) && !s->auth.answer_due &&
-           !s->auth.refusing && !s->auth.accepting && !s->auth.announcing &&
+           !s->auth.refusing && !s->auth.accepting && !s->auth.announcing && !s->global_due &&
            !ssh_channel_answer_due(s) && buffer_len(&s->sender.out) <= out_max;
 }
 

@@ -103,14 +103,14 @@ void ssh_tick(struct ssh *s, int64_t now_us);
 /* ---- Events ---- */
 
 enum ssh_event_type {
-    SSH_EVENT_VERSION,         /* .version */
-    SSH_EVENT_KEXINIT,         /* .kexinit, the first exchange and every one after */
-    SSH_EVENT_KEYS,            /* .keys: new keys in both directions */
-    SSH_EVENT_SERVICE,         /* .service: asked for and granted */
-    SSH_EVENT_AUTH,            /* .auth: ANSWER with ssh_auth_accept or ssh_auth_refuse */
-    SSH_EVENT_GLOBAL_REQUEST,  /* .global; already answered as the real server would */
-    SSH_EVENT_CHANNEL_OPEN,    /* .open; already answered */
-    SSH_EVENT_FORWARD,         /* .forward: ANSWER with ssh_forward_accept or _refuse, any time */
+    SSH_EVENT_VERSION,        /* .version */
+    SSH_EVENT_KEXINIT,        /* .kexinit, the first exchange and every one after */
+    SSH_EVENT_KEYS,           /* .keys: new keys in both directions */
+    SSH_EVENT_SERVICE,        /* .service: asked for and granted */
+    SSH_EVENT_AUTH,           /* .auth: ANSWER with ssh_auth_accept or ssh_auth_refuse */
+    SSH_EVENT_GLOBAL_REQUEST, /* .global: ANSWER when .global.needs_answer; else answered already */
+    SSH_EVENT_CHANNEL_OPEN,   /* .open; already answered */
+    SSH_EVENT_FORWARD,        /* .forward: ANSWER with ssh_forward_accept or _refuse, any time */
     SSH_EVENT_CHANNEL_REQUEST, /* .request: ANSWER when .request.needs_answer */
     SSH_EVENT_CHANNEL_DATA,    /* .data: give its length back with ssh_channel_consumed */
     SSH_EVENT_CHANNEL_EOF,     /* .channel: no more data of the client on it */
@@ -161,8 +161,9 @@ struct ssh_event_auth {
 struct ssh_event_global {
     struct span name;
     bool want_reply;
-    bool accepted;             /* what the client is told */
-    struct span address;       /* tcpip-forward, cancel-tcpip-forward */
+    bool needs_answer;         /* a Unix socket: only the machine knows whether it can be made */
+    bool accepted;             /* what the client is told, unless needs_answer */
+    struct span address;       /* of a forward or its cancelling; a Unix socket's path */
     uint32_t port, bound_port; /* bound_port: what the client was told for port 0 */
 };
 
@@ -288,6 +289,9 @@ enum ssh_stream { SSH_STDOUT, SSH_STDERR };
  * as the real server does. */
 void ssh_channel_request_accept(struct ssh *s, uint32_t channel);
 void ssh_channel_request_refuse(struct ssh *s, uint32_t channel);
+
+/* Answers SSH_EVENT_GLOBAL_REQUEST (needs_answer). */
+void ssh_global_answer(struct ssh *s, bool accepted);
 
 /* Answers SSH_EVENT_FORWARD. Reason codes are in RFC 4254, section 5.1. */
 void ssh_forward_accept(struct ssh *s, uint32_t channel);

@@ -263,6 +263,12 @@ bool kernel_out_ended(struct kernel *k, int program, enum kernel_stream stream)
     return program_of(k, program)->ended && kernel_out(k, program, stream).len == 0;
 }
 
+int kernel_make_socket(struct kernel *k, const struct kernel_spawn *user, struct span path)
+{
+    (void)k;
+    return user->uid == 0 && span_starts_with(path, span_z("/tmp/")) ? 0 : -EACCES;
+}
+
 void kernel_close_out(struct kernel *k, int program)
 {
     buffer_clear(&program_of(k, program)->out);

@@ -455,6 +455,34 @@ static void a_forward_is_recorded_and_refused(void **state)
     finish(&h, &v);
 }
 
+static void a_unix_socket_is_made_and_told_of_once(void **state)
+{
+    static const struct {
+        const char *say_z;
+        bool accepted;
+    } steps[] = {
+        {"50 \"streamlocal-forward@openssh.com\" 01 \"/tmp/a\"", true},
+        {"50 \"streamlocal-forward@openssh.com\" 01 \"/tmp/a\"", false},
+        {"50 \"streamlocal-forward@openssh.com\" 01 \"/etc/a\"", false},
+        {"50 \"streamlocal-forward@openssh.com\" 01 \"\"", true},
+        {"50 \"streamlocal-forward@openssh.com\" 01 \"/tmp/b\"", true},
+        {"50 \"streamlocal-forward@openssh.com\" 01 #108 2f746d702f 103*61", false},
+        {"50 \"cancel-streamlocal-forward@openssh.com\" 01 \"/tmp/a\"", true},
+        {"50 \"cancel-streamlocal-forward@openssh.com\" 01 \"/tmp/a\"", false},
+        {"50 \"cancel-streamlocal-forward@openssh.com\" 01 \"/tmp/b\"", true},
+        {"50 \"cancel-streamlocal-forward@openssh.com\" 01 \"\"", true},
+    };
+    struct visit_host h;
+    struct visit v;
+    start_root(&h, &v, state);
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        buffer_clear(&v.messages);
+        visit_say(&v, steps[i].say_z);
+        check_text(&v.messages, steps[i].accepted ? "REQUEST_SUCCESS +0\n" : "REQUEST_FAILURE\n");
+    }
+    finish(&h, &v);
+}
+
 static void what_breaks_the_protocol_is_recorded(void **state)
 {
     struct visit_host h;
@@ -648,6 +676,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_prestate(several_channels_work_at_once, image),
         cmocka_unit_test_prestate(a_written_file_is_kept, image),
         cmocka_unit_test_prestate(a_forward_is_recorded_and_refused, image),
+        cmocka_unit_test_prestate(a_unix_socket_is_made_and_told_of_once, image),
         cmocka_unit_test_prestate(what_breaks_the_protocol_is_recorded, image),
         cmocka_unit_test_prestate(output_stops_at_the_clients_window_and_goes_on, image),
         cmocka_unit_test_prestate(while_the_recorder_is_away_input_waits_and_nothing_is_lost,

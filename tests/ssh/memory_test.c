@@ -46,6 +46,7 @@ static void answer(struct ssh *s, const struct ssh_event *event)
 {
     switch (event->type) {
     case SSH_EVENT_AUTH: ssh_auth_accept(s, true); break;
+    case SSH_EVENT_GLOBAL_REQUEST: ssh_global_answer(s, true); break;
     case SSH_EVENT_FORWARD: ssh_forward_accept(s, event->forward.channel); break;
     case SSH_EVENT_CHANNEL_REQUEST:
         if (event->request.needs_answer)
