@@ -131,7 +131,7 @@ int bait_lay(struct world *world, char why_z[WORLD_WHY_SIZE])
         return blame(world, span_z(""), ERR_NOMEM, why_z);
     for (size_t i = 0; (item = session_bait_item(world->bait, i)) != NULL; i++) {
         int error = 0;
-        if (item->kind == SESSION_BAIT_FILE)
+        if (item->kind == SESSION_BAIT_FILE || item->kind == SESSION_BAIT_PUT)
             error = lay_file(world, item);
         if (item->kind == SESSION_BAIT_HOST)
             error = lay_host(world, item);

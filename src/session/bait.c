@@ -78,8 +78,9 @@ static bool is_address(struct span text)
 static bool read_item(const struct span *words, size_t count, struct session_bait_item *item)
 {
     *item = (struct session_bait_item){.name = count > 1 ? words[1] : words[0]};
-    if (span_equal_z(words[0], "file")) {
-        item->kind = SESSION_BAIT_FILE;
+    bool put = span_equal_z(words[0], "put");
+    if (put || span_equal_z(words[0], "file")) {
+        item->kind = put ? SESSION_BAIT_PUT : SESSION_BAIT_FILE;
         item->owner = count == 5 ? words[3] : words[0];
         item->second = count == 5 ? words[4] : words[0];
         return count == 5 && is_path(item->name) && read_mode(words[2], &item->mode);

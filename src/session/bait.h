@@ -2,6 +2,7 @@
  * each; words are kept apart by blanks, and what a `#` begins is a comment:
  *
  *     file  /root/.aws/credentials 0600 root aws.txt   put there, with the contents of the owner's file
+ *     put   /etc/motd 0644 root motd.txt               the same, but it is no bait
  *     watch /etc/shadow                                is there already
  *     login backup hunter2                             a user and a password, wherever they are tried
  *     host  db01 10.0.3.17                             a name of the machine's /etc/hosts, and its address
@@ -14,12 +15,13 @@
 #include "base/span.h"
 
 enum {
-    SESSION_BAIT_MAX = 256,
+    SESSION_BAIT_MAX = 1024,
     SESSION_BAIT_TEXT_MAX = 256 * 1024,
 };
 
 enum session_bait_kind {
     SESSION_BAIT_FILE,
+    SESSION_BAIT_PUT,
     SESSION_BAIT_WATCH,
     SESSION_BAIT_LOGIN,
     SESSION_BAIT_HOST,

@@ -26,6 +26,7 @@ static void every_kind_is_read(void **state)
     struct session_bait *bait = list("# mine\n"
                                      "\n"
                                      "file /root/.aws/credentials 0600 root aws.txt # theirs\n"
+                                     "put /etc/motd 0644 root motd\n"
                                      "  watch\t/etc/shadow\r\n"
                                      "login backup hunter2\n"
                                      "host db01 10.0.3.17");
@@ -34,14 +35,14 @@ static void every_kind_is_read(void **state)
     assert_int_equal(item->kind, SESSION_BAIT_FILE);
     assert_int_equal(item->mode, 0600);
     assert_true(span_equal_z(item->owner, "root") && span_equal_z(item->second, "aws.txt"));
-    assert_true(span_equal_z(session_bait_item(bait, 1)->name, "/etc/shadow"));
+    assert_true(span_equal_z(session_bait_item(bait, 2)->name, "/etc/shadow"));
     assert_true(session_bait_is_login(bait, span_z("backup"), span_z("hunter2")));
     assert_false(session_bait_is_login(bait, span_z("backup"), span_z("hunter")));
     assert_false(session_bait_is_login(bait, span_z("db01"), span_z("10.0.3.17")));
-    assert_ptr_equal(session_bait_host(bait, span_z("db01")), session_bait_item(bait, 3));
-    assert_ptr_equal(session_bait_host(bait, span_z("10.0.3.17")), session_bait_item(bait, 3));
+    assert_ptr_equal(session_bait_host(bait, span_z("db01")), session_bait_item(bait, 4));
+    assert_ptr_equal(session_bait_host(bait, span_z("10.0.3.17")), session_bait_item(bait, 4));
     assert_null(session_bait_host(bait, span_z("10.0.3.1")));
-    assert_null(session_bait_item(bait, 4));
+    assert_null(session_bait_item(bait, 5));
     session_bait_free(bait);
 }
 
