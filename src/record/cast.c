@@ -21,13 +21,29 @@ void record_casts_init(struct record_casts *c, int dir, uint64_t size_max)
     memset(c, 0, sizeof(*c));
     c->dir = dir;
     c->size_max = size_max;
+    (void)clock_gettime(CLOCK_REALTIME, &c->start);
     buffer_init(&c->text, TEXT_MAX);
     for (size_t i = 0; i < RECORD_CASTS_MAX; i++)
         c->slots[i].file.fd = -1;
 }
 
-static void drop(struct record_cast *cast)
+/* Writes what has gathered for one. 0 or -errno. */
+static int flush(struct record_casts *c, struct record_cast *cast)
 {
+    struct span text = buffer_span(&cast->gathered);
+    int error = text.len > 0 ? record_file_append(&cast->file, text) : 0;
+    if (error < 0)
+        return error;
+    c->gathered_bytes -= text.len;
+    buffer_clear(&cast->gathered);
+    return 0;
+}
+
+/* Frees the slot, and gives up what has gathered. */
+static void drop(struct record_casts *c, struct record_cast *cast)
+{
+    c->gathered_bytes -= buffer_len(&cast->gathered);
+    buffer_fini(&cast->gathered);
     record_file_close(&cast->file);
     *cast = (struct record_cast){.file = {.fd = -1}};
 }
@@ -35,29 +51,37 @@ static void drop(struct record_cast *cast)
 void record_casts_fini(struct record_casts *c)
 {
     for (size_t i = 0; i < RECORD_CASTS_MAX; i++)
-        drop(&c->slots[i]);
+        drop(c, &c->slots[i]);
     buffer_fini(&c->text);
 }
 
-void record_casts_sync(struct record_casts *c)
+int record_casts_flush(struct record_casts *c)
 {
-    for (size_t i = 0; i < RECORD_CASTS_MAX; i++)
-        (void)record_file_sync(&c->slots[i].file);
+    int error = 0;
+    for (size_t i = 0; i < RECORD_CASTS_MAX && c->gathered_bytes > 0 && error == 0; i++)
+        error = flush(c, &c->slots[i]);
+    return error;
 }
 
-/* The slot of this name, or the free one, or the one that was idle longest. */
-static struct record_cast *slot_for(struct record_casts *c, const char *name_z)
+/* The slot of this name, or the free one, or the one that was idle longest. 0 or -errno. */
+static int slot_for(struct record_casts *c, const char *name_z, struct record_cast **out)
 {
     struct record_cast *best = &c->slots[0];
     for (size_t i = 0; i < RECORD_CASTS_MAX; i++) {
         struct record_cast *slot = &c->slots[i];
-        if (strcmp(slot->name_z, name_z) == 0)
-            return slot;
+        if (strcmp(slot->name_z, name_z) == 0) {
+            *out = slot;
+            return 0;
+        }
         if (slot->used < best->used)
             best = slot;
     }
-    drop(best);
-    return best;
+    int error = flush(c, best);
+    if (error < 0)
+        return error;
+    drop(c, best);
+    *out = best;
+    return 0;
 }
 
 static void put_header(struct buffer *text, const struct frame_tty_open *open)
@@ -85,32 +109,57 @@ static int64_t read_start(const struct record_file *file)
     return at == NULL ? 0 : strtoll(at + strlen(START_US_Z), NULL, 10);
 }
 
+/* Takes the text, to be written by the next flush. */
+static int gather(struct record_casts *c, struct record_cast *cast, struct span text)
+{
+    int error = buffer_put(&cast->gathered, text);
+    if (error == 0)
+        c->gathered_bytes += text.len;
+    return error;
+}
+
+static bool is_of_another(const struct record_casts *c, const struct record_file *file)
+{
+    const struct timespec *at = &file->modified;
+    return at->tv_sec < c->start.tv_sec ||
+           (at->tv_sec == c->start.tv_sec && at->tv_nsec <= c->start.tv_nsec);
+}
+
+/* Opens or creates the file. */
+static int begin(struct record_casts *c, struct record_cast *cast, const char *name_z,
+                 const struct frame_tty_open *open)
+{
+    int error = record_file_open(&cast->file, c->dir, name_z, NULL);
+    if (error < 0)
+        return error;
+    buffer_init(&cast->gathered, RECORD_CAST_GATHER_MAX);
+    if (cast->file.size > 0) {
+        cast->may_repeat = is_of_another(c, &cast->file);
+        cast->start_us = read_start(&cast->file);
+    } else {
+        buffer_clear(&c->text);
+        put_header(&c->text, open);
+        cast->start_us = open->time_us;
+        error = gather(c, cast, buffer_span(&c->text));
+    }
+    if (error < 0)
+        drop(c, cast);
+    else
+        (void)span_copy_z(span_z(name_z), cast->name_z, sizeof(cast->name_z));
+    return error;
+}
+
 static int find(struct record_casts *c, const struct frame_tty_open *open, struct record_cast **out)
 {
     char name_z[RECORD_CAST_NAME_SIZE];
+    struct record_cast *cast = NULL;
     (void)snprintf(name_z, sizeof(name_z), "%.*s-%" PRIu32 ".cast", (int)open->session.len,
                    (const char *)open->session.data, open->recording);
-    struct record_cast *cast = slot_for(c, name_z);
-    if (cast->file.fd < 0) {
-        int error = record_file_open(&cast->file, c->dir, name_z, NULL);
-        if (error < 0)
-            return error;
-        cast->may_repeat = true;
-    }
-    if (cast->file.size == 0) {
-        buffer_clear(&c->text);
-        put_header(&c->text, open);
-        int error = record_file_append(&cast->file, buffer_span(&c->text));
-        if (error < 0) {
-            drop(cast);
-            return error;
-        }
-        cast->may_repeat = false;
-    }
-    if (cast->name_z[0] == '\0') {
-        (void)span_copy_z(span_z(name_z), cast->name_z, sizeof(cast->name_z));
-        cast->start_us = read_start(&cast->file);
-    }
+    int error = slot_for(c, name_z, &cast);
+    if (error == 0 && cast->file.fd < 0)
+        error = begin(c, cast, name_z, open);
+    if (error < 0)
+        return error;
     cast->used = ++c->clock;
     *out = cast;
     return 0;
@@ -172,15 +221,31 @@ static int make_lines(struct buffer *text, const struct frame_tty_data *data, in
     return 0;
 }
 
-/* After a restart frames come again that the recorder wrote and did not acknowledge: one at most. */
-static bool is_there_already(struct record_cast *cast, struct span lines)
+/* The last place in the text where these lines stand, or -1. */
+static ptrdiff_t find_last(struct span text, struct span lines)
+{
+    for (size_t at = text.len; at-- > 0;) {
+        bool begins = at == 0 || text.data[at - 1] == '\n';
+        if (begins && span_starts_with(span_slice(text, at, text.len), lines))
+            return (ptrdiff_t)at;
+    }
+    return -1;
+}
+
+/* After a restart frames come again that the recorder wrote and did not acknowledge: all of them, so
+ * the file ends before the first one. 0 or a negative error. */
+static int cut_repeated(struct record_cast *cast, struct span lines)
 {
     struct buffer tail;
-    buffer_init(&tail, lines.len);
-    bool same = record_file_tail(&cast->file, lines.len, &tail) == 0 &&
-                span_equal(buffer_span(&tail), lines);
+    buffer_init(&tail, RECORD_CAST_GATHER_MAX);
+    int error = record_file_tail(&cast->file, tail.max, &tail);
+    struct span text = buffer_span(&tail);
+    ptrdiff_t at = error < 0 ? -1 : find_last(text, lines);
+    if (at >= 0)
+        error = record_file_cut(&cast->file, cast->file.size - (text.len - (size_t)at));
+    cast->may_repeat = error < 0;
     buffer_fini(&tail);
-    return same;
+    return error;
 }
 
 int record_casts_data(struct record_casts *c, const struct frame_tty_data *data,
@@ -200,24 +265,17 @@ int record_casts_data(struct record_casts *c, const struct frame_tty_data *data,
     if (error < 0)
         return error;
     struct span lines = buffer_span(&c->text);
-    bool repeated = cast->may_repeat && is_there_already(cast, lines);
-    if (repeated) {
-        cast->may_repeat = false;
-        return 0;
-    }
-    if (cast->lost_records == 0 && cast->file.size + lines.len <= c->size_max)
-        error = record_file_append(&cast->file, lines);
-    else
-        error = -EFBIG;
-    if (error == -EFBIG) {
-        *gap = (struct record_cast_gap){1, data->bytes.len, cast->lost_records == 0};
-        cast->lost_records++;
-        cast->lost_bytes += data->bytes.len;
-        error = 0;
-    }
-    if (error == 0)
-        cast->may_repeat = false;
-    return error;
+    if (cast->may_repeat)
+        error = cut_repeated(cast, lines);
+    if (error < 0)
+        return error;
+    uint64_t size = cast->file.size + buffer_len(&cast->gathered);
+    if (cast->lost_records == 0 && size + lines.len <= c->size_max)
+        return gather(c, cast, lines);
+    *gap = (struct record_cast_gap){1, data->bytes.len, cast->lost_records == 0};
+    cast->lost_records++;
+    cast->lost_bytes += data->bytes.len;
+    return 0;
 }
 
 int record_casts_close(struct record_casts *c, const struct frame_tty_close *close,
@@ -231,9 +289,11 @@ int record_casts_close(struct record_casts *c, const struct frame_tty_close *clo
     struct record_cast *cast = NULL;
     *gap = (struct record_cast_gap){0};
     int error = find(c, &open, &cast);
+    if (error == 0)
+        error = flush(c, cast);
     if (error < 0)
         return error;
     *gap = (struct record_cast_gap){cast->lost_records, cast->lost_bytes, false};
-    drop(cast);
+    drop(c, cast);
     return 0;
 }

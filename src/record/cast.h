@@ -10,6 +10,8 @@
 
 /* Recordings whose files are open at a time; the one idle longest is closed for another. */
 #define RECORD_CASTS_MAX 256
+/* Text of one recording that may gather before it is written. */
+#define RECORD_CAST_GATHER_MAX ((size_t)1024 * 1024)
 /* A recording that reaches this size ends there, and a lured.record.gap says so. */
 #define RECORD_CAST_MAX ((uint64_t)64 * 1024 * 1024)
 /* "SESSION-4294967295.cast" with its NUL. */
@@ -18,17 +20,20 @@
 struct record_cast {
     char name_z[RECORD_CAST_NAME_SIZE]; /* empty: the slot is free */
     struct record_file file;
+    struct buffer gathered; /* to be written at the end of the file */
     int64_t start_us;
     uint64_t used;   /* by record_casts.clock */
-    bool may_repeat; /* continued after a restart: the next line may be there already */
+    bool may_repeat; /* of a recorder before this one: what comes may be there already */
     uint64_t lost_records, lost_bytes; /* beyond RECORD_CAST_MAX */
 };
 
 struct record_casts {
     int dir;
     uint64_t size_max;
+    struct timespec start; /* files that changed later are of this recorder */
     uint64_t clock;
-    struct buffer text; /* lines being made */
+    size_t gathered_bytes; /* of all */
+    struct buffer text;    /* lines being made */
     struct record_cast slots[RECORD_CASTS_MAX];
 };
 
@@ -42,15 +47,17 @@ struct record_cast_gap {
 void record_casts_init(struct record_casts *c, int dir, uint64_t size_max);
 void record_casts_fini(struct record_casts *c);
 
-/* One frame each. 0, or a negative error and the frame is to be given again: what was written is
- * not repeated. `gap` is always set. */
+/* One frame each; its text is in the file after record_casts_flush. 0, or a negative error and the
+ * frame is to be given again: what was taken is not repeated. `gap` is always set. */
 int record_casts_open(struct record_casts *c, const struct frame_tty_open *open);
 int record_casts_data(struct record_casts *c, const struct frame_tty_data *data,
                       struct record_cast_gap *gap);
 int record_casts_close(struct record_casts *c, const struct frame_tty_close *close,
                        struct record_cast_gap *gap);
 
-/* Brings all that was written to the disk. */
-void record_casts_sync(struct record_casts *c);
+/* Writes what has gathered, each recording's in one piece. 0 or -errno: what could not be written is
+ * still there. It is on the disk when the kernel brings it there: a sync for each recording would cost
+ * more than all else that a session costs. */
+int record_casts_flush(struct record_casts *c);
 
 #endif

@@ -99,7 +99,8 @@ int record_file_open(struct record_file *f, int dir, const char *name_z, uint64_
     if (fstat(f->fd, &st) < 0)
         error = -errno;
     else
-        f->size = (uint64_t)st.st_size;
+        *f =
+            (struct record_file){.fd = f->fd, .size = (uint64_t)st.st_size, .modified = st.st_mtim};
     if (error == 0 && f->size > 0)
         error = cut_torn_line(f, torn);
     if (error < 0) {
@@ -137,9 +138,17 @@ void record_file_close(struct record_file *f)
 {
     if (f->fd < 0)
         return;
-    (void)record_file_sync(f);
     (void)close(f->fd);
     f->fd = -1;
+}
+
+int record_file_cut(struct record_file *f, uint64_t size)
+{
+    if (ftruncate(f->fd, (off_t)size) < 0)
+        return -errno;
+    f->size = size;
+    f->dirty = true;
+    return 0;
 }
 
 int record_file_read(int dir, const char *name_z, struct buffer *out)

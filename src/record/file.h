@@ -6,12 +6,14 @@
 #include "base/span.h"
 
 #include <sys/types.h>
+#include <time.h>
 
 /* An open file and the size that it has when the last append was whole. */
 struct record_file {
     int fd; /* -1: closed */
     uint64_t size;
-    bool dirty; /* written since the last sync */
+    bool dirty;               /* written since the last sync */
+    struct timespec modified; /* before it was opened */
 };
 
 /* Opens or creates `name_z` in the folder, mode 0600. A last line without its line feed, torn by a
@@ -24,7 +26,10 @@ int record_file_append(struct record_file *f, struct span text);
 /* Brings what was written to the disk. 0 or -errno. */
 int record_file_sync(struct record_file *f);
 
-/* Syncs and closes. A closed one is fine. */
+/* Ends the file there: what came after was never appended. 0 or -errno. */
+int record_file_cut(struct record_file *f, uint64_t size);
+
+/* Closes; does not sync. A closed one is fine. */
 void record_file_close(struct record_file *f);
 
 /* The last `len` bytes of the file, or fewer when it has not so many, appended. 0 or a negative

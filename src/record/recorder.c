@@ -345,7 +345,7 @@ void recorder_fini(struct recorder *recorder)
         (void)close(recorder->fd);
     if (recorder->next_fd >= 0)
         (void)close(recorder->next_fd);
-    if (recorder->stalled)
+    if (recorder->stalled && buffer_len(&recorder->in) > 0)
         record_store_gap(recorder->store, 1, buffer_len(&recorder->in), recorder->error);
     buffer_fini(&recorder->in);
 }

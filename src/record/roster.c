@@ -15,7 +15,7 @@
 
 struct record_roster_entry {
     char session_z[FRAME_SESSION_MAX + 1]; /* empty: free */
-    uint32_t next;                         /* of its bucket, or of those that are free */
+    uint32_t next;                         /* of its bucket, or of those that are free or leaving */
 };
 
 /* ---- The table in memory ---- */
@@ -93,7 +93,9 @@ static void unlink_entry(struct record_roster *r, uint32_t at)
     while (*link != at)
         link = &r->entries[*link].next;
     *link = r->entries[at].next;
-    put_free(r, at);
+    r->entries[at].session_z[0] = '\0';
+    r->entries[at].next = r->leaving;
+    r->leaving = at;
 }
 
 /* ---- The file ---- */
@@ -138,7 +140,7 @@ static int load(struct record_roster *r)
 
 int record_roster_open(struct record_roster *r, int dir, const char *name_z)
 {
-    *r = (struct record_roster){.free = NONE};
+    *r = (struct record_roster){.free = NONE, .leaving = NONE};
     r->fd = openat(dir, name_z, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
     if (r->fd < 0)
         return -errno;
@@ -154,7 +156,7 @@ void record_roster_close(struct record_roster *r)
         (void)close(r->fd);
     free(r->entries);
     free(r->buckets);
-    *r = (struct record_roster){.fd = -1, .free = NONE};
+    *r = (struct record_roster){.fd = -1, .free = NONE, .leaving = NONE};
 }
 
 int record_roster_add(struct record_roster *r, struct span session, struct span line)
@@ -179,13 +181,26 @@ int record_roster_add(struct record_roster *r, struct span session, struct span 
     return error;
 }
 
-int record_roster_remove(struct record_roster *r, struct span session)
+void record_roster_remove(struct record_roster *r, struct span session)
+{
+    uint32_t at = find(r, session);
+    if (at != NONE)
+        unlink_entry(r, at);
+}
+
+int record_roster_settle(struct record_roster *r)
 {
     static const uint8_t NOTHING = '\0';
-    uint32_t at = find(r, session);
-    int error = at == NONE ? 0 : write_slot(r, at, span_of(&NOTHING, 1));
-    if (at != NONE && error == 0)
-        unlink_entry(r, at);
+    int error = 0;
+    while (r->leaving != NONE && error == 0) {
+        uint32_t at = r->leaving;
+        uint32_t next = r->entries[at].next;
+        error = write_slot(r, at, span_of(&NOTHING, 1));
+        if (error == 0) {
+            put_free(r, at);
+            r->leaving = next;
+        }
+    }
     return error;
 }
 

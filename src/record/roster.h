@@ -21,6 +21,7 @@ struct record_roster {
     struct record_roster_entry *entries;
     uint32_t count, room; /* slots in the file, and that there is memory for */
     uint32_t free;        /* the first of those that are free */
+    uint32_t leaving;     /* and of those that are still in the file */
     uint32_t *buckets;    /* as many as `room`, a power of two */
 };
 
@@ -32,8 +33,11 @@ void record_roster_close(struct record_roster *r);
  * -errno, and then it is as before. */
 int record_roster_add(struct record_roster *r, struct span session, struct span line);
 
-/* It is no more. 0, also when it never was, or -errno. */
-int record_roster_remove(struct record_roster *r, struct span session);
+/* It is no more, if it ever was; in the file it is until record_roster_settle. */
+void record_roster_remove(struct record_roster *r, struct span session);
+
+/* Those that were removed go from the file. 0 or -errno: the others are still there. */
+int record_roster_settle(struct record_roster *r);
 
 /* Appends its line, without the line feed. 0, ERR_STATE when it is not open, or another error. */
 int record_roster_line(const struct record_roster *r, struct span session, struct buffer *line);

@@ -131,6 +131,7 @@ int record_segment_open(struct record_segment *s, int dir, uint64_t size_max)
 {
     uint32_t *numbers = NULL;
     *s = (struct record_segment){.dir = dir, .size_max = size_max, .file = {.fd = -1}};
+    buffer_init(&s->gathered, RECORD_SEGMENT_GATHER_MAX);
     int count = record_segment_list(dir, &numbers);
     if (count < 0)
         return count;
@@ -150,6 +151,7 @@ void record_segment_close(struct record_segment *s)
 {
     record_zip_free(s->zip);
     s->zip = NULL;
+    buffer_fini(&s->gathered);
     record_file_close(&s->file);
 }
 
@@ -177,15 +179,21 @@ static int rotate(struct record_segment *s)
 
 int record_segment_append(struct record_segment *s, struct span line)
 {
-    if (s->file.size > 0 && s->file.size + line.len > s->size_max) {
-        int error = rotate(s);
-        if (error < 0)
-            return error;
-    }
-    int error = record_file_append(&s->file, line);
-    uint64_t id = record_line_id(line);
-    if (error == 0 && id != 0)
-        s->last_id = id;
+    return buffer_put(&s->gathered, line);
+}
+
+int record_segment_flush(struct record_segment *s)
+{
+    struct span lines = buffer_span(&s->gathered);
+    int error = 0;
+    if (lines.len == 0)
+        return 0;
+    if (s->file.size > 0 && s->file.size + lines.len > s->size_max)
+        error = rotate(s);
+    if (error == 0)
+        error = record_file_append(&s->file, lines);
+    if (error == 0)
+        buffer_clear(&s->gathered);
     return error;
 }
 

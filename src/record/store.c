@@ -38,9 +38,10 @@ struct record_store {
     struct record_roster roster;
     struct record_visits visits;
     struct buffer line;
-    uint64_t boot;   /* of the sensor that wrote last; 0: none */
-    uint64_t number; /* the highest that is written */
-    bool unsaved;    /* the state in the file is older */
+    uint64_t boot;    /* of the sensor that wrote last; 0: none */
+    uint64_t number;  /* the highest that was taken */
+    uint64_t written; /* the highest that is in the files */
+    bool unsaved;     /* something was taken, or the state in the file is older */
     struct gap gap;
     struct record_retired retired; /* not told yet */
     int64_t retained_s;            /* when the folders were looked through; 0: not yet */
@@ -54,14 +55,13 @@ static int state_save(struct record_store *s)
     buffer_init(&text, STATE_SIZE);
     (void)buffer_put_u64(&text, STATE_MAGIC);
     (void)buffer_put_u64(&text, s->boot);
-    (void)buffer_put_u64(&text, s->number);
+    (void)buffer_put_u64(&text, s->written);
     (void)buffer_put_u64(&text, s->gap.records);
     (void)buffer_put_u64(&text, s->gap.bytes);
     int error = buffer_put_u64(&text, (uint64_t)(int64_t)s->gap.error);
     struct span span = buffer_span(&text);
     if (error == 0 && pwrite(s->state, span.data, span.len, 0) != (ssize_t)span.len)
         error = errno != 0 ? -errno : -EIO;
-    s->unsaved = error < 0;
     buffer_fini(&text);
     return error;
 }
@@ -89,6 +89,7 @@ static int state_open(struct record_store *s)
     /* A line may have been written after the state was. */
     if (s->segment.last_id > s->number)
         s->number = s->segment.last_id;
+    s->written = s->number;
     return state_save(s);
 }
 
@@ -167,12 +168,18 @@ struct record_store *record_store_open(const struct record_dirs *dirs,
     return s;
 }
 
+static size_t gathered_bytes(const struct record_store *s)
+{
+    return buffer_len(&s->segment.gathered) + s->casts.gathered_bytes;
+}
+
 void record_store_close(struct record_store *store)
 {
     if (store == NULL)
         return;
-    if (store->state >= 0)
-        (void)record_store_sync(store);
+    int error = store->state >= 0 ? record_store_sync(store) : 0;
+    if (store->number > store->written)
+        record_store_gap(store, store->number - store->written, gathered_bytes(store), error);
     record_casts_fini(&store->casts);
     record_roster_close(&store->roster);
     record_visits_close(&store->visits);
@@ -184,21 +191,55 @@ void record_store_close(struct record_store *store)
 
 uint64_t record_store_number(const struct record_store *store)
 {
-    return store->number;
+    return store->written;
+}
+
+/* Recordings before the log: the number of a line in it says that all before that is written. A
+ * session goes from the list of open ones when its end is in the log. */
+static int write_gathered(struct record_store *s)
+{
+    int error = record_casts_flush(&s->casts);
+    if (error == 0)
+        error = record_segment_flush(&s->segment);
+    if (error == 0)
+        error = record_roster_settle(&s->roster);
+    if (error == 0)
+        s->written = s->number;
+    return error;
+}
+
+int record_store_save(struct record_store *store)
+{
+    int error = store->unsaved ? write_gathered(store) : 0;
+    if (error == 0 && store->unsaved)
+        error = state_save(store);
+    store->unsaved = store->unsaved && error < 0;
+    return error;
+}
+
+/* Before more is taken. 0 or -errno. */
+static int make_room(struct record_store *s)
+{
+    return gathered_bytes(s) < RECORD_GATHER_MAX ? 0 : record_store_save(s);
 }
 
 /* ---- Events of the recorder's own ---- */
 
-/* Writes the event under a number that no event of the sensor has or will have. */
+/* Takes the event under a number that no event of the sensor has or will have. */
 static int write_own(struct record_store *s, const struct event *e, uint64_t number)
 {
     buffer_clear(&s->line);
-    int error = event_write_json(e, &s->options.sensor, number, &s->line);
+    int error = make_room(s);
+    if (error == 0)
+        error = event_write_json(e, &s->options.sensor, number, &s->line);
     if (error == 0)
         error = record_segment_append(&s->segment, buffer_span(&s->line));
-    if (error == 0 && number > s->number)
+    if (error < 0)
+        return error;
+    if (number > s->number)
         s->number = number;
-    return error;
+    s->unsaved = true;
+    return 0;
 }
 
 static const char *error_words(int error)
@@ -283,7 +324,9 @@ static int lose_session(struct record_store *s, const char *session_z, const cha
         event_duration(&closed, duration_us / 1000);
         error = write_own(s, &closed, s->number + 1);
     }
-    return error == 0 ? record_roster_remove(&s->roster, span_z(session_z)) : error;
+    if (error == 0)
+        record_roster_remove(&s->roster, span_z(session_z));
+    return error;
 }
 
 int record_store_lose(struct record_store *store, const char *reason_z, int64_t now_us)
@@ -294,9 +337,7 @@ int record_store_lose(struct record_store *store, const char *reason_z, int64_t 
         error = lose_session(store, session_z, reason_z, now_us);
     if (error == 0)
         error = settle_gap(store, store->number + 1, now_us);
-    if (error == 0)
-        error = state_save(store);
-    return error;
+    return error == 0 ? record_store_save(store) : error;
 }
 
 /* A torn line was the log's last: who could send it again is gone. */
@@ -323,7 +364,8 @@ int record_store_hello(struct record_store *store, uint64_t boot, int64_t now_us
         return error;
     store->segment.torn = 0;
     store->boot = boot;
-    return state_save(store);
+    store->unsaved = true;
+    return record_store_save(store);
 }
 
 /* ---- Frames ---- */
@@ -344,7 +386,7 @@ static int take_event(struct record_store *s, const struct frame *f)
     if (error == 0)
         error = record_segment_append(&s->segment, buffer_span(&s->line));
     if (error == 0 && e->type == EVENT_SESSION_CLOSED && named)
-        (void)record_roster_remove(&s->roster, e->session);
+        record_roster_remove(&s->roster, e->session);
     return error;
 }
 
@@ -371,6 +413,7 @@ static int take_keylog(struct record_store *s, struct span lines)
     if (error < 0)
         return error;
     error = record_file_append(&file, lines);
+    (void)record_file_sync(&file);
     record_file_close(&file);
     return error;
 }
@@ -410,11 +453,13 @@ static int take_artefact(struct record_store *s, const struct frame_artefact *a)
 int record_store_take(struct record_store *store, const struct frame *frame, int64_t now_us)
 {
     struct record_cast_gap gap = {0};
-    int error = 0;
     if (frame->number <= store->number)
         return 0;
     if (frame->number - store->number > RECORD_AHEAD_MAX)
         return ERR_MALFORMED;
+    int error = make_room(store);
+    if (error < 0)
+        return error;
     switch (frame->kind) {
     case FRAME_EVENT: error = take_event(store, frame); break;
     case FRAME_TTY_OPEN: error = record_casts_open(&store->casts, &frame->tty_open); break;
@@ -474,15 +519,9 @@ int record_store_retain(struct record_store *store, int64_t now_us)
                          &store->retired);
 }
 
-int record_store_save(struct record_store *store)
-{
-    return store->unsaved ? state_save(store) : 0;
-}
-
 int record_store_sync(struct record_store *store)
 {
     int error = record_store_save(store);
-    record_casts_sync(&store->casts);
     int synced = record_file_sync(&store->segment.file);
     return error < 0 ? error : synced;
 }

@@ -8,8 +8,8 @@
  *     artefacts/SHA256          files that attackers brought
  *     visits/ADDRESS-LOGIN      what visitors have left (record/visits.h)
  *
- * Frames are taken one by one. What is taken and saved is with the kernel, so it outlives this process;
- * it is on the disk after record_store_sync, at most RECORD_SYNC_MS later. */
+ * Frames are taken one by one, and their text gathers. What is saved is with the kernel, so it outlives
+ * this process; the log is on the disk after record_store_sync, at most RECORD_SYNC_MS later. */
 #ifndef RECORD_STORE_H
 #define RECORD_STORE_H
 
@@ -18,8 +18,10 @@
 #include "record/retain.h"
 #include "record/segment.h"
 
-/* How often what was written is brought to the disk. */
+/* How often the log is brought to the disk. */
 #define RECORD_SYNC_MS 1000
+/* Text that gathers before it is written without being asked to. */
+#define RECORD_GATHER_MAX ((size_t)256 * 1024)
 /* A file that a sensor sends is not kept beyond this. */
 #define RECORD_ARTEFACT_MAX ((uint64_t)256 * 1024 * 1024)
 
@@ -68,16 +70,16 @@ int record_store_hello(struct record_store *store, uint64_t boot, int64_t now_us
  * negative error: to be tried again. */
 int record_store_lose(struct record_store *store, const char *reason_z, int64_t now_us);
 
-/* Writes what the frame holds. 0 also for one that was written before. ERR_MALFORMED: its number cannot
- * be. Another negative error (no space, say): nothing was written; to be tried again with the same
- * frame. */
+/* Takes what the frame holds. 0 also for one that was taken before. ERR_MALFORMED: its number cannot be.
+ * Another negative error: it is not taken; to be tried again with the same frame. */
 int record_store_take(struct record_store *store, const struct frame *frame, int64_t now_us);
 
 /* Appends the answer to a question (FRAME_VISIT_ASK). 0 or a negative error. */
 int record_store_answer(struct record_store *store, const struct frame_visit_ask *ask,
                         int64_t now_us, struct buffer *out);
 
-/* After the frames that came together: what was taken may be acknowledged. 0 or -errno. */
+/* After the frames that came together: writes what was taken, which may then be acknowledged. 0, or
+ * -errno (no space, say): to be tried again. */
 int record_store_save(struct record_store *store);
 
 /* So much could not be written and is given up: said by a lured.record.gap as soon as possible. */
@@ -87,7 +89,7 @@ void record_store_gap(struct record_store *store, uint64_t records, uint64_t byt
  * error. */
 int record_store_retain(struct record_store *store, int64_t now_us);
 
-/* Brings all that was taken to the disk. 0 or -errno. */
+/* Saves, and brings the log to the disk. 0 or -errno. */
 int record_store_sync(struct record_store *store);
 
 /* Compresses a little of the closed segments. True: there is more. Before it, whether there may be any. */

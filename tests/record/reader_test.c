@@ -59,6 +59,7 @@ static void append(struct fixture *f, uint64_t from, uint64_t to)
         char line_z[64];
         (void)snprintf(line_z, sizeof(line_z), "{\"id\":%" PRIu64 ",\"x\":\"some text\"}\n", i);
         assert_int_equal(record_segment_append(&f->log, span_z(line_z)), 0);
+        assert_int_equal(record_segment_flush(&f->log), 0);
     }
 }
 

@@ -300,8 +300,7 @@ static void a_full_disk_is_felt_by_the_sensor_and_loses_nothing(void **state)
         assert_true(put_input(f, i) > 0);
     turn_until(f, is_stalled);
     assert_false(record_client_is_empty(&f->client));
-    uint64_t written = record_store_number(f->store);
-    assert_in_range(written, 5, 59);
+    assert_true(record_store_number(f->store) < 60);
     set_file_limit(RLIM_INFINITY);
     turn_until(f, is_empty);
     assert_int_equal(f->troubles, 1);
@@ -438,7 +437,8 @@ static void a_recorder_may_die_at_any_time(void **state)
         turn_until(f, is_ready);
         for (int i = 0; i < 100; i++, put++) {
             assert_true(put_input(f, put) > 0);
-            put_tty(f, put);
+            put_tty(f, 2 * put);
+            put_tty(f, 2 * put + 1);
             if (i % 10 == 0)
                 (void)reel_run_once(f->reactor, 0);
         }
@@ -456,7 +456,7 @@ static void a_recorder_may_die_at_any_time(void **state)
     append_file(f, "tty/0123456789ab-0.cast", &cast);
     assert_int_equal(buffer_put(&cast, span_of("", 1)), 0);
     const char *at = (const char *)buffer_span(&cast).data;
-    for (int i = 0; i < put; i++) {
+    for (int i = 0; i < 2 * put; i++) {
         char expected_z[32];
         (void)snprintf(expected_z, sizeof(expected_z), "<%d>", i);
         at = strchr(at + 1, '<');

@@ -94,7 +94,7 @@ static void restart(struct fixture *f)
     f->store = open_store(f);
 }
 
-/* Takes the frames of the buffer under the next numbers. The first error ends it. */
+/* Takes the frames of the buffer under the next numbers, and saves. The first error ends it. */
 static int take_all(struct fixture *f, struct buffer *frames)
 {
     int error = 0;
@@ -109,7 +109,7 @@ static int take_all(struct fixture *f, struct buffer *frames)
         }
     }
     assert_true(n >= 0);
-    return error;
+    return error == 0 ? record_store_save(f->store) : error;
 }
 
 static int take_event(struct fixture *f, const struct event *e)
@@ -272,6 +272,44 @@ static void a_number_far_ahead_is_refused(void **state)
     assert_int_equal(take_input(f, "third"), 0);
 }
 
+static void what_was_taken_counts_when_it_is_saved(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer frames;
+    struct frame frame;
+    struct event e = event_make(EVENT_COMMAND_INPUT, &ORIGIN, NOW);
+    event_text_z(&e, FIELD_INPUT, "saved");
+    buffer_init(&frames, FRAME_MAX);
+    assert_int_equal(frame_put_event(&frames, &e, &SENSOR), 0);
+    assert_true(frame_read(buffer_span(&frames), &frame) > 0);
+    frame.number = 1;
+    assert_int_equal(record_store_take(f->store, &frame, NOW), 0);
+    assert_int_equal(record_store_number(f->store), 0);
+    assert_int_equal(record_store_save(f->store), 0);
+    assert_int_equal(record_store_number(f->store), 1);
+    assert_int_equal(count_in_log(f, "\"input\":\"saved\""), 1);
+    buffer_fini(&frames);
+}
+
+/* Text gathers no further than its limit, whoever forgets to save. */
+static void much_text_is_written_before_it_is_saved(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer frames;
+    struct frame frame;
+    uint8_t bytes[FRAME_TTY_MAX];
+    memset(bytes, 'x', sizeof(bytes));
+    struct frame_tty_data data = {
+        .session = ORIGIN.session, .way = 'o', .time_us = NOW, .bytes = span_of(bytes, 30000)};
+    buffer_init(&frames, FRAME_MAX);
+    assert_int_equal(frame_put_tty_data(&frames, &data), 0);
+    assert_true(frame_read(buffer_span(&frames), &frame) > 0);
+    for (frame.number = 1; frame.number <= 100; frame.number++)
+        assert_int_equal(record_store_take(f->store, &frame, NOW), 0);
+    assert_in_range(record_store_number(f->store), 80, 99);
+    buffer_fini(&frames);
+}
+
 /* The state file was not written when the recorder died: the log itself tells. */
 static void the_log_tells_the_number_when_the_state_is_old(void **state)
 {
@@ -394,10 +432,11 @@ static void a_full_disk_keeps_the_frame_for_later(void **state)
     assert_int_equal(fstatat(f->dir, "log/events.json", &st, 0), 0);
     set_file_limit((rlim_t)st.st_size + 20);
     assert_int_equal(take_input(f, "during"), -EFBIG);
-    assert_int_equal(take_input(f, "during"), -EFBIG);
+    assert_int_equal(record_store_save(f->store), -EFBIG);
+    assert_int_equal(record_store_number(f->store), 1);
     set_file_limit(RLIM_INFINITY);
     assert_int_equal(count_in_log(f, "\n"), 1);
-    assert_int_equal(take_input(f, "during"), 0);
+    assert_int_equal(record_store_save(f->store), 0);
     assert_int_equal(take_input(f, "after"), 0);
     char *log_z = read_file(f, "log/events.json");
     assert_int_equal(count_in(log_z, "\n"), 3);
@@ -515,19 +554,22 @@ static void a_recording_goes_on_after_a_restart(void **state)
     struct fixture *f = *state;
     assert_int_equal(take_tty_open(f), 0);
     assert_int_equal(take_tty(f, 'o', 1000000, span_z("one")), 0);
-    /* Written, but the state was not: the frame comes again. */
+    assert_int_equal(take_tty(f, 'o', 2000000, span_z("two")), 0);
+    /* Written, but the state was not: the frames come again. */
     record_store_close(f->store);
     assert_int_equal(unlinkat(f->dir, "log/state", 0), 0);
     f->store = open_store(f);
     f->number = 0;
     assert_int_equal(take_tty_open(f), 0);
     assert_int_equal(take_tty(f, 'o', 1000000, span_z("one")), 0);
-    assert_int_equal(take_tty(f, 'o', 1000000, span_z("one")), 0); /* said twice, really */
     assert_int_equal(take_tty(f, 'o', 2000000, span_z("two")), 0);
+    assert_int_equal(take_tty(f, 'o', 2000000, span_z("two")), 0); /* said twice, really */
+    assert_int_equal(take_tty(f, 'o', 3000000, span_z("three")), 0);
     char *cast_z = read_file(f, CAST);
     assert_string_equal(strchr(cast_z, '\n') + 1, "[1.000000, \"o\", \"one\"]\n"
-                                                  "[1.000000, \"o\", \"one\"]\n"
-                                                  "[2.000000, \"o\", \"two\"]\n");
+                                                  "[2.000000, \"o\", \"two\"]\n"
+                                                  "[2.000000, \"o\", \"two\"]\n"
+                                                  "[3.000000, \"o\", \"three\"]\n");
     free(cast_z);
 }
 
@@ -622,6 +664,8 @@ int main(void)
         TEST(the_directory_is_the_owners_alone),
         TEST(a_frame_given_again_is_written_once),
         TEST(a_number_far_ahead_is_refused),
+        TEST(what_was_taken_counts_when_it_is_saved),
+        TEST(much_text_is_written_before_it_is_saved),
         TEST(the_log_tells_the_number_when_the_state_is_old),
         TEST(a_torn_line_is_cut_off_and_said),
         TEST(a_torn_line_of_a_living_sensor_comes_again),
