@@ -35,6 +35,11 @@ static struct recorder *of_rest(struct reel_timer *timer)
     return (struct recorder *)((char *)timer - offsetof(struct recorder, rest));
 }
 
+static struct recorder *of_ack(struct reel_timer *timer)
+{
+    return (struct recorder *)((char *)timer - offsetof(struct recorder, ack));
+}
+
 static struct recorder *of_idle(struct reel_idle *idle)
 {
     return (struct recorder *)((char *)idle - offsetof(struct recorder, idle));
@@ -92,34 +97,29 @@ static void on_answer(struct reel_timer *timer)
     send_answers(of_answer(timer));
 }
 
+/* For all that is written, and behind other answers. */
 static void send_ack(struct recorder *recorder)
 {
-    if (buffer_len(&recorder->out) > 0) {
-        /* Behind the answer. */
-        recorder->ack_owed =
-            frame_put_ack(&recorder->out, record_store_number(recorder->store)) < 0;
-        send_answers(recorder);
+    if (frame_put_ack(&recorder->out, record_store_number(recorder->store)) < 0) {
+        reel_timer_start(&recorder->ack, RECORD_ACK_MS * REEL_MS);
         return;
     }
-    uint8_t memory[FRAME_HEAD_SIZE];
-    struct buffer ack;
-    buffer_init(&ack, sizeof(memory));
-    if (frame_put_ack(&ack, record_store_number(recorder->store)) == 0) {
-        struct span bytes = buffer_span(&ack);
-        ssize_t n = send(recorder->fd, bytes.data, bytes.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-        /* Later ones say it too. A part of so few bytes is never sent alone. */
-        recorder->ack_owed = n < 0 && errno == EAGAIN;
-    }
-    buffer_fini(&ack);
+    recorder->owed = 0;
+    reel_timer_stop(&recorder->ack);
+    send_answers(recorder);
 }
 
-/* One answer for all that has been taken, once it is safe. 0 or -errno. */
-static int acknowledge(struct recorder *recorder)
+/* Writes what was taken; the answer may wait for more. 0 or -errno. */
+static int save(struct recorder *recorder)
 {
-    int error = recorder->ack_owed ? record_store_save(recorder->store) : 0;
-    if (error == 0 && recorder->ack_owed && recorder->fd >= 0)
+    int error = record_store_save(recorder->store);
+    if (error < 0 || recorder->owed == 0 || recorder->fd < 0)
+        return error;
+    if (recorder->owed >= RECORD_ACK_BYTES)
         send_ack(recorder);
-    return error;
+    else if (!reel_timer_is_active(&recorder->ack))
+        reel_timer_start(&recorder->ack, RECORD_ACK_MS * REEL_MS);
+    return 0;
 }
 
 static int take_frame(struct recorder *recorder, const struct frame *f)
@@ -128,6 +128,7 @@ static int take_frame(struct recorder *recorder, const struct frame *f)
     if (f->kind == FRAME_HELLO) {
         int error = record_store_hello(recorder->store, f->hello.boot, now_us);
         recorder->hello = error == 0;
+        recorder->owed = RECORD_ACK_BYTES; /* it waits for the answer */
         return error;
     }
     if (!recorder->hello || f->kind == FRAME_ACK || f->kind == FRAME_VISIT)
@@ -153,13 +154,14 @@ static void take_frames(struct recorder *recorder)
             stall(recorder, error);
             break;
         }
-        recorder->error = 0;
-        recorder->ack_owed = true;
+        recorder->owed += (size_t)n;
         buffer_take(&recorder->in, (size_t)n);
     }
-    int error = acknowledge(recorder);
+    int error = save(recorder);
     if (error < 0)
         stall(recorder, error);
+    else if (!recorder->stalled)
+        recorder->error = 0;
     if (n < 0) {
         /* Not our sensor any more: what it says is not worth a record, that it says it is. */
         tell(recorder, "the sensor sends what is no frame", (int)n);
@@ -175,6 +177,7 @@ static void begin(struct recorder *recorder);
 static void finish(struct recorder *recorder)
 {
     stop_reading(recorder);
+    reel_timer_stop(&recorder->ack);
     if (recorder->fd >= 0) {
         (void)close(recorder->fd);
         recorder->fd = -1;
@@ -221,26 +224,27 @@ static size_t read_frames(struct recorder *recorder)
     return sum;
 }
 
-/* Reads, and lets what comes next gather for a moment: it waits in the socket, which outlives the
- * sensor. Not when there was so much that it does not fit there. */
 static void read_some(struct recorder *recorder)
 {
-    int fd = recorder->fd;
-    size_t n = read_frames(recorder);
+    recorder->urgent = read_frames(recorder) >= READ_SIZE;
     if (!reel_timer_is_active(&recorder->sync))
         reel_timer_start(&recorder->sync, RECORD_SYNC_MS * REEL_MS);
     if (record_store_has_idle_work(recorder->store))
         reel_idle_start(&recorder->idle);
-    if (n > 0 && n < READ_SIZE && fd == recorder->fd && !recorder->stalled) {
-        stop_reading(recorder);
-        reel_timer_start(&recorder->rest, RECORD_REST_MS * REEL_MS);
-    }
 }
 
+/* What comes gathers for a moment in the socket, which outlives the sensor, and is read together. Not
+ * when there is so much that it does not fit there. */
 static void on_readable(struct reel_watch *watch, uint32_t events)
 {
+    struct recorder *recorder = of_watch(watch);
     (void)events;
-    read_some(of_watch(watch));
+    if (recorder->urgent) {
+        read_some(recorder);
+        return;
+    }
+    stop_reading(recorder);
+    reel_timer_start(&recorder->rest, RECORD_REST_MS * REEL_MS);
 }
 
 static int watch(struct recorder *recorder)
@@ -254,9 +258,13 @@ static void on_rested(struct reel_timer *timer)
     struct recorder *recorder = of_rest(timer);
     int fd = recorder->fd;
     read_some(recorder);
-    bool rests = reel_timer_is_active(&recorder->rest);
-    if (!rests && fd == recorder->fd && !recorder->stalled && watch(recorder) < 0)
+    if (fd == recorder->fd && !recorder->stalled && watch(recorder) < 0)
         stall(recorder, ERR_NOMEM);
+}
+
+static void on_ack(struct reel_timer *timer)
+{
+    send_ack(of_ack(timer));
 }
 
 /* The next sensor, if there is one. */
@@ -267,7 +275,8 @@ static void begin(struct recorder *recorder)
     recorder->fd = recorder->next_fd;
     recorder->next_fd = -1;
     recorder->hello = false;
-    recorder->ack_owed = false;
+    recorder->urgent = false;
+    recorder->owed = 0;
     int error = watch(recorder);
     if (error < 0) {
         tell(recorder, "cannot listen to the sensor", error);
@@ -298,7 +307,6 @@ static void on_sync(struct reel_timer *timer)
     error = record_store_retain(recorder->store, reel_wall_us(recorder->reactor));
     if (error < 0)
         tell(recorder, "cannot look for what is too old", error);
-    (void)acknowledge(recorder);
 }
 
 static bool on_idle(struct reel_idle *idle)
@@ -321,8 +329,11 @@ int recorder_init(struct recorder *recorder, struct reel_reactor *r, struct reco
         error = reel_timer_init(&recorder->rest, r, on_rested);
     if (error == 0)
         error = reel_timer_init(&recorder->answer, r, on_answer);
+    if (error == 0)
+        error = reel_timer_init(&recorder->ack, r, on_ack);
     if (error < 0) {
         reel_timer_fini(&recorder->rest);
+        reel_timer_fini(&recorder->answer);
         reel_timer_fini(&recorder->sync);
         reel_timer_fini(&recorder->retry);
         return error;
@@ -341,6 +352,7 @@ void recorder_fini(struct recorder *recorder)
     reel_timer_fini(&recorder->rest);
     reel_timer_fini(&recorder->answer);
     buffer_fini(&recorder->out);
+    reel_timer_fini(&recorder->ack);
     if (recorder->fd >= 0)
         (void)close(recorder->fd);
     if (recorder->next_fd >= 0)

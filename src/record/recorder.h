@@ -17,8 +17,14 @@
 #define RECORD_ANSWER_MS  2
 #define RECORD_ANSWER_MAX ((size_t)320 * 1024 * 1024)
 
-/* How long frames gather in the socket, to be written and acknowledged together. */
-#define RECORD_REST_MS 20
+/* How long frames gather in the socket, to be written together. Some wait for an answer, and a client for
+ * them: not longer than that may take on a real machine. */
+#define RECORD_REST_MS 5
+
+/* How long what is written waits for its acknowledgement, unless it is so much: an answer wakes the
+ * sensor, which has nothing to do with it but to forget. */
+#define RECORD_ACK_MS    200
+#define RECORD_ACK_BYTES ((size_t)64 * 1024)
 
 struct recorder {
     /* Something to tell the owner of the machine: one line without its end. May be NULL. */
@@ -28,7 +34,7 @@ struct recorder {
     struct reel_reactor *reactor;
     struct record_store *store;
     struct reel_watch watch; /* the sensor's socket */
-    struct reel_timer sync, retry, rest, answer;
+    struct reel_timer sync, retry, rest, ack, answer;
     struct reel_idle idle;
     int fd;      /* of the sensor; -1: none */
     int next_fd; /* of the sensor that follows; -1: none */
@@ -37,7 +43,8 @@ struct recorder {
     bool hello;        /* the sensor has said who it is */
     bool ended;        /* the sensor will send no more */
     bool stalled;      /* a write failed: to be tried again */
-    bool ack_owed;     /* something was taken since the last acknowledgement */
+    bool urgent;       /* the socket was full: what comes next is read at once */
+    size_t owed;       /* bytes that were taken and are not acknowledged */
     int error;         /* of the write that failed last, told once */
 };
 
