@@ -106,7 +106,45 @@ static ssize_t fd_direct(struct reel_transport *t,
     return call(t, context);
 }
 
-/* Unix sockets. Descriptors come before the bytes that they were sent with; without room for them
+/* ---- Unix sockets ---- */
+
+/* One that is writable says so again each time that its peer reads, not as TCP does only after it was
+ * full. So EPOLLOUT is asked for while it is full alone: else each read of a peer would wake us up. */
+static uint32_t unix_events(const struct reel_transport *t)
+{
+    return EPOLLIN | EPOLLRDHUP | EPOLLET | (t->asks_out ? EPOLLOUT : 0);
+}
+
+static int unix_open(struct reel_transport *t)
+{
+    t->asks_out = t->connecting;
+    return t->reactor->backend->add(t->reactor, t->fd, unix_events(t), (struct source *)&t->io);
+}
+
+/* After a send. Should it be writable again already, the change is answered with an event. */
+static ssize_t unix_sent(struct reel_transport *t, ssize_t n)
+{
+    bool is_full = n == -EAGAIN;
+    if (is_full == t->asks_out)
+        return n;
+    t->asks_out = is_full;
+    int err =
+        t->reactor->backend->change(t->reactor, t->fd, unix_events(t), (struct source *)&t->io);
+    return err < 0 ? err : n;
+}
+
+static ssize_t unix_send(struct reel_transport *t, const struct iovec *parts, int count)
+{
+    return unix_sent(t, reel_fd_send(t, parts, count));
+}
+
+static ssize_t unix_direct(struct reel_transport *t,
+                           ssize_t (*call)(struct reel_transport *t, void *context), void *context)
+{
+    return unix_sent(t, call(t, context));
+}
+
+/* Descriptors come before the bytes that they were sent with; without room for them
  * the kernel closes them. They end a read early, so from the first one on a short read says nothing
  * of what is left. */
 static ssize_t unix_receive(struct reel_transport *t, uint8_t *data, size_t len)
@@ -148,13 +186,13 @@ static const struct stream_io unix_io = {
     .source = {on_events},
     .size = sizeof(struct reel_transport),
     .short_is_all = true,
-    .open = fd_open,
+    .open = unix_open,
     .receive = unix_receive,
-    .send = reel_fd_send,
+    .send = unix_send,
     .shut = reel_fd_shut,
     .close = fd_close,
     .error = reel_fd_error,
-    .direct = fd_direct,
+    .direct = unix_direct,
 };
 
 int reel_fd_bind_device(int fd, const char *device_z)

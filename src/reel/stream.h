@@ -100,6 +100,7 @@ struct reel_transport {
     bool handshaking : 1; /* a filter is not through its handshake */
     bool stalled : 1;     /* the filters take no output before the next event */
     bool had_turn : 1;    /* has sent so much of a file that it is others' turn */
+    bool asks_out : 1;    /* a Unix socket's EPOLLOUT is asked for (fdio.c) */
     bool is_busy : 1;     /* the backend still knows it: the memory stays until that is over */
 
     /* The peer, packed: a sockaddr_storage would double the size. */
