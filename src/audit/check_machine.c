@@ -231,8 +231,10 @@ bool audit_computes_slowly(const struct audit_seen *seen)
 
 static bool same(const struct audit_seen *seen, struct span a, struct span b)
 {
+    if (a.len == 0)
+        return false;
     audit_tell(seen, "%.*s", SPAN_ARGS(a));
-    return a.len > 0 && span_equal(a, b);
+    return span_equal(a, b);
 }
 
 static bool same_answer(const struct audit_seen *seen, enum audit_question question)

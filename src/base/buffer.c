@@ -27,21 +27,6 @@ void buffer_wipe(struct buffer *b)
     buffer_fini(b);
 }
 
-size_t buffer_len(const struct buffer *b)
-{
-    return b->end - b->start;
-}
-
-size_t buffer_room(const struct buffer *b)
-{
-    return b->max - buffer_len(b);
-}
-
-struct span buffer_span(const struct buffer *b)
-{
-    return b->data ? span_of(b->data + b->start, buffer_len(b)) : span_of(NULL, 0);
-}
-
 /* Moves the live bytes to the front, so that the free space is in one piece. */
 static void compact(struct buffer *b)
 {

@@ -25,13 +25,22 @@ void buffer_fini(struct buffer *b);
  * reserved in full before use, for growth leaves copies behind. */
 void buffer_wipe(struct buffer *b);
 
-size_t buffer_len(const struct buffer *b);
+static inline size_t buffer_len(const struct buffer *b)
+{
+    return b->end - b->start;
+}
 
 /* How many more bytes fit below the maximum. */
-size_t buffer_room(const struct buffer *b);
+static inline size_t buffer_room(const struct buffer *b)
+{
+    return b->max - buffer_len(b);
+}
 
 /* The live bytes; borrowed until the next call that changes the buffer. */
-struct span buffer_span(const struct buffer *b);
+static inline struct span buffer_span(const struct buffer *b)
+{
+    return b->data ? span_of(b->data + b->start, buffer_len(b)) : span_of(NULL, 0);
+}
 
 /* Appends. 0, ERR_FULL (would pass the maximum) or ERR_NOMEM. */
 int buffer_put(struct buffer *b, struct span bytes);

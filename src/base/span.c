@@ -1,17 +1,5 @@
 #include "base/span.h"
 
-#include <string.h>
-
-struct span span_of(const void *data, size_t len)
-{
-    return (struct span){data, len};
-}
-
-struct span span_z(const char *text_z)
-{
-    return (struct span){(const uint8_t *)text_z, text_z ? strlen(text_z) : 0};
-}
-
 struct span span_slice(struct span s, size_t from, size_t to)
 {
     if (to > s.len)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -20,10 +21,16 @@ struct span {
     }
 
 /* A span over `len` bytes at `data`. */
-struct span span_of(const void *data, size_t len);
+static inline struct span span_of(const void *data, size_t len)
+{
+    return (struct span){data, len};
+}
 
 /* A span over a NUL-terminated string, the NUL left out. NULL gives the empty span. */
-struct span span_z(const char *text_z);
+static inline struct span span_z(const char *text_z)
+{
+    return (struct span){(const uint8_t *)text_z, text_z ? strlen(text_z) : 0};
+}
 
 /* The bytes from `from` (included) to `to` (excluded); both are held within the span. */
 struct span span_slice(struct span s, size_t from, size_t to);

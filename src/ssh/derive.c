@@ -9,6 +9,8 @@ static int derive(const struct ssh_exchange *x, char letter, uint8_t *out, size_
 {
     uint8_t made[SSH_KEY_MAX_BYTES + CRYPTO_DIGEST_MAX_BYTES];
     size_t digest_len = crypto_digest_bytes(x->digest), have = 0;
+    if (len == 0)
+        return 0; /* some ciphers have no IV, some no MAC */
     struct span first[] = {x->secret, x->hash, span_of(&letter, 1), x->session_id};
     int err = crypto_digest_parts(x->suite, x->digest, first, ARRAY_LEN(first), made);
     for (have = digest_len; err == 0 && have < len; have += digest_len) {
