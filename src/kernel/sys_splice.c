@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 
 enum { FLAGS_KNOWN = 15, NONBLOCK = 2 /* SPLICE_F_NONBLOCK */ };
 
@@ -45,6 +46,19 @@ static int64_t check(const struct end *in, const struct end *out)
     return in->f->ops->read == NULL || out->f->ops->write == NULL ? -EINVAL : 0;
 }
 
+/* What a pipe has stays there until it is known how much of it was taken. */
+static int64_t take(struct task *t, struct end *in, uint8_t *bytes, size_t want)
+{
+    if (in->addr != 0)
+        return file_pread(in->f, t, bytes, want, in->at);
+    struct span have = in->is_pipe ? pipe_peek(in->f) : (struct span){NULL, 0};
+    if (have.len == 0)
+        return file_read(in->f, t, bytes, want);
+    size_t n = have.len < want ? have.len : want;
+    memcpy(bytes, have.data, n);
+    return (int64_t)n;
+}
+
 /* A page at a time, and only when it surely fits: nothing is taken that cannot be put. */
 static int64_t move(struct task *t, struct end *in, struct end *out, uint64_t len)
 {
@@ -54,14 +68,15 @@ static int64_t move(struct task *t, struct end *in, struct end *out, uint64_t le
         size_t want = len - done < sizeof(bytes) ? (size_t)(len - done) : sizeof(bytes);
         if ((file_poll(out->f) & (POLLOUT | POLLERR)) == 0)
             return done > 0 ? (int64_t)done : -EAGAIN;
-        int64_t n = in->addr != 0 ? file_pread(in->f, t, bytes, want, in->at)
-                                  : file_read(in->f, t, bytes, want);
+        int64_t n = take(t, in, bytes, want);
         if (n <= 0)
             return done > 0 ? (int64_t)done : n;
         int64_t put = out->addr != 0 ? file_pwrite(out->f, t, bytes, (size_t)n, out->at)
                                      : file_write(out->f, t, bytes, (size_t)n);
         if (put <= 0)
             return done > 0 ? (int64_t)done : put;
+        if (in->is_pipe)
+            (void)file_read(in->f, t, bytes, (size_t)put);
         in->at += n;
         out->at += put;
         done += (uint64_t)put;

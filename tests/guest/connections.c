@@ -161,6 +161,27 @@ static void receiver_goes(void)
     unlink("full");
 }
 
+/* What does not fit into a socket stays in the pipe. */
+static void splices_later(void)
+{
+    int pair[2], ends[2];
+    char bytes[8] = {0};
+    SHOW(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair));
+    SHOW(pipe(ends));
+    while (send(pair[0], "x", 1, MSG_DONTWAIT) == 1)
+        ;
+    fcntl(pair[0], F_SETFL, O_NONBLOCK);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    SHOW(write(ends[1], "kept", 4));
+    SHOW(splice(ends[0], NULL, pair[0], NULL, 4, SPLICE_F_NONBLOCK));
+    SHOW(read(ends[0], bytes, sizeof(bytes)));
+    SHOW(splice(ends[0], NULL, pair[0], NULL, 4, SPLICE_F_NONBLOCK));
+    close(pair[0]);
+    close(pair[1]);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     lengths_of_names();
@@ -169,5 +190,6 @@ int main(void)
     both_families();
     accepts_later();
     receiver_goes();
+    splices_later();
     return 0;
 }
