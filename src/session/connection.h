@@ -101,6 +101,7 @@ struct session_connection {
     struct session_visitor visitor;
     struct buffer sockets; /* paths of Unix sockets that are forwarded, each with a NUL */
     struct session_channel channels[SSH_CHANNELS_MAX];
+    uint32_t channels_used; /* no number from this one on was ever open */
 };
 
 static inline int64_t session_now_ms(const struct session_connection *c)

@@ -48,6 +48,8 @@ static void on_open(struct session_connection *c, const struct ssh_event_open *o
 {
     if (open->accepted) {
         channel_init(&c->channels[open->channel]);
+        if (open->channel >= c->channels_used)
+            c->channels_used = open->channel + 1;
         return;
     }
     struct event e = session_event(c, EVENT_CHANNEL_REQUEST);
@@ -236,7 +238,7 @@ static uint32_t free_terminal(const struct session_connection *c)
 {
     for (uint32_t n = 0;; n++) {
         bool taken = false;
-        for (size_t i = 0; i < SSH_CHANNELS_MAX; i++) {
+        for (size_t i = 0; i < c->channels_used; i++) {
             const struct session_channel *ch = &c->channels[i];
             taken |= ch->open && ch->program >= 0 && ch->has_terminal && ch->terminal_number == n;
         }
@@ -440,7 +442,7 @@ static bool output_is_over(const struct session_connection *c, const struct sess
 
 void session_channel_done(struct session_connection *c, int program, int status)
 {
-    for (size_t i = 0; i < SSH_CHANNELS_MAX; i++) {
+    for (size_t i = 0; i < c->channels_used; i++) {
         struct session_channel *ch = &c->channels[i];
         if (ch->open && ch->program == program && !ch->done) {
             ch->done = true;

@@ -90,7 +90,7 @@ static void connection_free(void *self)
     if (c == NULL)
         return;
     session_started(c);
-    for (uint32_t i = 0; i < SSH_CHANNELS_MAX; i++)
+    for (uint32_t i = 0; i < c->channels_used; i++)
         session_channel_drop(c, i);
     (void)crypto_hash_end(c->file.hash, NULL);
     kernel_free(c->kernel);
@@ -256,7 +256,7 @@ static bool work(struct session_connection *c, int64_t now_us)
     for (; moved && !c->ended; rounds++) {
         moved = take_client_events(c);
         moved |= take_kernel_events(c);
-        for (uint32_t i = 0; !c->ended && i < SSH_CHANNELS_MAX; i++)
+        for (uint32_t i = 0; !c->ended && i < c->channels_used; i++)
             moved |= session_channel_pump(c, i);
         check_limits(c);
     }
@@ -334,7 +334,7 @@ static void connection_lost(void *self, int64_t now_us)
         c->now_us = now_us;
     c->ended = true;
     session_started(c);
-    for (uint32_t i = 0; i < SSH_CHANNELS_MAX; i++)
+    for (uint32_t i = 0; i < c->channels_used; i++)
         session_channel_drop(c, i);
     session_visitor_farewell(c);
     if (c->kernel != NULL)

@@ -12,7 +12,7 @@ int64_t ssh_alive_deadline(const struct ssh *s)
 /* OpenSSH asks on the first channel that it finds open, even one without a program. */
 static const struct ssh_channel *first_open(const struct ssh *s)
 {
-    for (size_t i = 0; i < SSH_CHANNELS_MAX; i++)
+    for (uint32_t i = 0; i < s->channels_used; i++)
         if (s->channels[i].kind != SSH_CHANNEL_FREE && s->channels[i].step != SSH_CHANNEL_OPENING)
             return &s->channels[i];
     return NULL;

@@ -20,10 +20,12 @@ uint32_t ssh_channel_number(const struct ssh *s, const struct ssh_channel *chann
 /* Numbers are the lowest free, as in OpenSSH. */
 struct ssh_channel *ssh_channel_take(struct ssh *s, enum ssh_channel_kind kind)
 {
-    for (size_t i = 0; i < SSH_CHANNELS_MAX; i++) {
+    for (uint32_t i = 0; i < SSH_CHANNELS_MAX; i++) {
         struct ssh_channel *channel = &s->channels[i];
         if (channel->kind == SSH_CHANNEL_FREE) {
             *channel = (struct ssh_channel){.kind = kind};
+            if (i >= s->channels_used)
+                s->channels_used = i + 1;
             return channel;
         }
     }
@@ -33,7 +35,7 @@ struct ssh_channel *ssh_channel_take(struct ssh *s, enum ssh_channel_kind kind)
 uint32_t ssh_channel_count(const struct ssh *s, enum ssh_channel_kind kind)
 {
     uint32_t count = 0;
-    for (size_t i = 0; i < SSH_CHANNELS_MAX; i++)
+    for (uint32_t i = 0; i < s->channels_used; i++)
         count += s->channels[i].kind == kind;
     return count;
 }
@@ -46,7 +48,7 @@ void ssh_channel_release_if_closed(struct ssh_channel *channel)
 
 bool ssh_channel_answer_due(const struct ssh *s)
 {
-    for (size_t i = 0; i < SSH_CHANNELS_MAX; i++)
+    for (uint32_t i = 0; i < s->channels_used; i++)
         if (s->channels[i].kind != SSH_CHANNEL_FREE && s->channels[i].answer_due)
             return true;
     return false;
@@ -81,7 +83,7 @@ size_t ssh_channel_room(const struct ssh *s, uint32_t channel)
 
 bool ssh_channel_emit_room(struct ssh *s)
 {
-    for (uint32_t i = 0; i < SSH_CHANNELS_MAX; i++) {
+    for (uint32_t i = 0; i < s->channels_used; i++) {
         struct ssh_channel *channel = &s->channels[i];
         if (channel->wants_room && ssh_channel_room(s, i) > 0) {
             channel->wants_room = false;

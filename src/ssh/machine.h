@@ -144,6 +144,7 @@ struct ssh {
     struct ssh_kex kex;
     struct ssh_auth auth;
     struct ssh_channel channels[SSH_CHANNELS_MAX];
+    uint32_t channels_used; /* no number from this one on was ever taken */
     bool no_more_sessions;
     bool global_due, global_wanted; /* a global request waits for the session; and its reply */
     bool agent_asked;
