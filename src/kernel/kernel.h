@@ -24,6 +24,8 @@ void kernel_snapshots_free(struct kernel_snapshots *snapshots);  /* every kernel
 /* Learns, when there is something to learn, for about so many instructions. True: there is more to
  * do. For when nobody waits. */
 bool kernel_snapshots_work(struct kernel_snapshots *snapshots, uint64_t budget);
+/* The same of what spares memory, not time: one run, also for when others wait, now and then. */
+bool kernel_snapshots_model(struct kernel_snapshots *snapshots, uint64_t budget);
 
 /* Bounds of one machine, by name. A guest that hits one sees what Linux would answer. */
 struct kernel_limits {

@@ -116,23 +116,28 @@ struct cpu_leaves *snapshot_leaves(struct kernel_snapshots *store)
     return store->leaves;
 }
 
+static bool is_ready(const struct snapshot *s)
+{
+    return s->state == SNAPSHOT_READY || s->model_state == SNAPSHOT_READY;
+}
+
 /* True when `s` is to go rather than `than`: what is not a snapshot yet first, so that many
  * different starts do not push out those that come again; then what was not used for longest. */
 static bool goes_first(const struct snapshot *s, const struct snapshot *than)
 {
     if (than == NULL)
         return true;
-    bool is_ready = s->state == SNAPSHOT_READY, other_is_ready = than->state == SNAPSHOT_READY;
-    return is_ready != other_is_ready ? other_is_ready : s->used < than->used;
+    bool ready = is_ready(s), other_ready = is_ready(than);
+    return ready != other_ready ? other_ready : s->used < than->used;
 }
 
-/* Room for one more of so many bytes. */
-static void make_room(struct kernel_snapshots *store, size_t bytes)
+/* Room for one more of so many bytes, which is not taken from `keep`. */
+static void make_room(struct kernel_snapshots *store, size_t bytes, const struct snapshot *keep)
 {
     while (store->count >= SNAPSHOT_ENTRIES_MAX || store->bytes + bytes > store->max_bytes) {
         struct snapshot *first = NULL;
         for (struct snapshot *s = store->all; s != NULL; s = s->next)
-            if (s != store->pupil && goes_first(s, first))
+            if (s != store->pupil && s != keep && goes_first(s, first))
                 first = s;
         if (first == NULL)
             return;
@@ -342,7 +347,7 @@ static struct snapshot_start *start_of(const struct exec *x, struct span cwd)
 static struct snapshot *add(struct kernel_snapshots *store, struct span key, uint64_t hash,
                             bool has_model)
 {
-    make_room(store, 0);
+    make_room(store, 0, NULL);
     if (store->count >= SNAPSHOT_ENTRIES_MAX)
         return NULL;
     struct snapshot *s = calloc(1, sizeof(*s));
@@ -410,8 +415,7 @@ void snapshot_find(struct exec *x, bool secure)
 static struct snapshot *next_pupil(const struct kernel_snapshots *store)
 {
     struct snapshot *s = store->all;
-    while (s != NULL &&
-           (s->start == NULL || (s->state != SNAPSHOT_WANTED && s->model_state != SNAPSHOT_WANTED)))
+    while (s != NULL && (s->state != SNAPSHOT_WANTED || s->start == NULL))
         s = s->next;
     return s;
 }
@@ -442,7 +446,7 @@ static void end_lesson(struct kernel_snapshots *store, int result,
     end_start(s);
     s->state = SNAPSHOT_NONE;
     if (result == 0) {
-        make_room(store, program->bytes);
+        make_room(store, program->bytes, s);
         s->program = *program;
         s->state = SNAPSHOT_READY;
         store->bytes += program->bytes;
@@ -450,35 +454,40 @@ static void end_lesson(struct kernel_snapshots *store, int result,
     store->pupil = NULL;
 }
 
-/* A start has its model before its snapshot: it is one run. */
-static void work_at_model(struct kernel_snapshots *store, uint64_t budget)
+static void work_at_model(struct kernel_snapshots *store, struct snapshot *s, uint64_t budget)
 {
-    struct snapshot *s = store->pupil;
     if (s->model == NULL)
         s->model = model_new(s->start);
     int result = s->model != NULL ? model_run(s->model, budget) : -ENOMEM;
     if (result == 1)
         return;
-    if (result == 0)
-        make_room(store, model_contents(s->model).len);
+    size_t bytes = result == 0 ? model_contents(s->model).len : 0;
+    make_room(store, bytes, s);
     s->model_state = result == 0 ? SNAPSHOT_READY : SNAPSHOT_NONE;
-    store->bytes += result == 0 ? model_contents(s->model).len : 0;
+    store->bytes += bytes;
     if (s->state != SNAPSHOT_WANTED)
         end_start(s);
+}
+
+bool kernel_snapshots_model(struct kernel_snapshots *store, uint64_t budget)
+{
+    struct snapshot *s = store->all;
+    while (s != NULL && (s->start == NULL || s->model_state != SNAPSHOT_WANTED))
+        s = s->next;
+    if (s != NULL)
+        work_at_model(store, s, budget);
+    return s != NULL;
 }
 
 bool kernel_snapshots_work(struct kernel_snapshots *store, uint64_t budget)
 {
     struct snapshot_program program;
+    if (kernel_snapshots_model(store, budget)) /* one run: before the eighteen */
+        return true;
     if (store->lesson == NULL) {
         store->pupil = next_pupil(store);
         if (store->pupil == NULL)
             return false;
-        if (store->pupil->model_state == SNAPSHOT_WANTED) {
-            work_at_model(store, budget);
-            store->pupil = NULL;
-            return true;
-        }
         store->lesson = snapshot_lesson_new(store->pupil->start, hint_for(store, store->pupil));
         if (store->lesson == NULL)
             end_lesson(store, -ENOMEM, NULL);

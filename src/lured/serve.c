@@ -125,6 +125,8 @@ static bool on_idle(struct reel_idle *idle)
     c->used_ns += serve->cpu_ns() - start_ns;
     if (more)
         queue_run(c);
+    if (serve->snapshots != NULL && ++serve->turns % SERVE_MODEL_TURNS == 0)
+        (void)kernel_snapshots_model(serve->snapshots, SERVE_SLICE);
     return serve->first != NULL || serve->snapshots != NULL;
 }
 

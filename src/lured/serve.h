@@ -25,6 +25,8 @@
 /* How often connections that were refused are told, as one event. */
 #define SERVE_SHED_MS INT64_C(1000)
 
+/* Every so many turns of guests one goes to what makes the machines at rest smaller. */
+#define SERVE_MODEL_TURNS 4
 /* How long after guests ran what they no longer need goes back to the host. */
 #define SERVE_TRIM_MS INT64_C(5000)
 
@@ -45,6 +47,7 @@ struct serve {
     struct serve_connection *first, *last; /* those with a guest that can run, by what they used */
     int64_t used_ns;                       /* by the one that ran last */
     int64_t (*cpu_ns)(void);               /* time of the processor; tests have their own */
+    unsigned turns;                        /* of guests */
     size_t connections;
     uint64_t shed; /* refused since the last event about it */
     struct event_sensor sensor;
