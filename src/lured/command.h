@@ -31,8 +31,8 @@ struct command {
     int (*run)(const struct command_line *line);
 };
 
-extern const struct command command_audit, command_check, command_import, command_identity,
-    command_log, command_play, command_run, command_version;
+extern const struct command command_audit, command_check, command_import, command_persona,
+    command_identity, command_log, command_play, command_run, command_version;
 
 /* The configuration with the file, if one is named, read over the defaults. 0, or COMMAND_FAILED and
  * it was said on standard error. */

@@ -156,7 +156,7 @@ int identity_put_keys(const struct identity *identity, struct persona_image *ima
     for (int i = 0; i < IDENTITY_KEYS && error == 0; i++)
         error = put_key(identity, (enum ssh_hostkey_type)i, crypto_rng_u32(&rng), image);
     crypto_rng_wipe(&rng);
-    return error;
+    return error == ERR_MALFORMED ? 0 : error; /* it has no such folder */
 }
 
 /* ---- Another machine ---- */

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 static const struct command *const COMMANDS[] = {
-    &command_run,   &command_check,  &command_log,      &command_play,
-    &command_audit, &command_import, &command_identity, &command_version,
+    &command_run,    &command_check,   &command_log,      &command_play,    &command_audit,
+    &command_import, &command_persona, &command_identity, &command_version,
 };
 
 int command_config(struct config *config, const char *file_z)

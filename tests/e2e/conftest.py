@@ -31,13 +31,13 @@ def wait_for(condition, what):
 class Honeypot:
     """`lured run` in a folder of its own, on a free port of 127.0.0.1."""
 
-    def __init__(self, folder, extra_config=""):
+    def __init__(self, folder, extra_config="", image=IMAGE):
         self.folder = folder
         self.data = folder / "data"
         self.config = folder / "lured.yaml"
         # Every test finds a new machine, unless visitors are what it is about.
         forget = "" if "visitors:" in extra_config else "visitors:\n  remember: 0\n"
-        self.config.write_text(f"image: {IMAGE}\n{forget}{extra_config}")
+        self.config.write_text(f"image: {image}\n{forget}{extra_config}")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -124,8 +124,8 @@ def own_honeypot(tmp_path):
     """A factory of honeypots with a configuration of their own."""
     pots = []
 
-    def make(extra_config=""):
-        pots.append(Honeypot(tmp_path, extra_config))
+    def make(extra_config="", image=IMAGE):
+        pots.append(Honeypot(tmp_path, extra_config, image))
         return pots[-1]
 
     yield make
