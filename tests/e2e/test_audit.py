@@ -6,7 +6,7 @@ import threading
 import paramiko
 import pytest
 
-from conftest import LURED, WAIT_S
+from conftest import LURED, WAIT_S, Honeypot
 
 
 def audit(*arguments):
@@ -98,3 +98,21 @@ def test_a_machine_that_cannot_be_asked(tmp_path):
     config.write_text("ssh:\n  endpoint: unix:/run/lured.sock\n")
     assert audit("--config", config)[0] == 2
     assert audit("127.0.0.1:ssh")[0] == 2
+
+
+def test_two_fresh_installations_give_nothing_away_and_share_nothing(own_honeypot, tmp_path):
+    one = own_honeypot("visitors:\n  remember: 1\n")
+    (tmp_path / "two").mkdir()
+    two = Honeypot(tmp_path / "two")
+    try:
+        status, found, score = audit("--config", config_of(one), "--compare", f"127.0.0.1:{two.port}")
+    finally:
+        two.stop()
+    assert (status, found) == (0, set()), score
+
+
+def config_of(pot):
+    """Its configuration with the port that it was told on the command line: what `lured audit` goes by."""
+    path = pot.folder / "audit.yaml"
+    path.write_text(pot.config.read_text() + f"ssh:\n  endpoint: tcp:{pot.port}:interface=127.0.0.1\n")
+    return path
