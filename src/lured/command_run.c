@@ -4,6 +4,8 @@
 #include "lured/world.h"
 #include "ssh/profile.h"
 
+#include <errno.h>
+
 enum { RUN_CONFIG, RUN_DATA, RUN_SSH, RUN_TELNET, RUN_CONSOLE };
 
 static const struct command_option RUN_OPTIONS[] = {
@@ -87,11 +89,14 @@ static int check(const struct command_line *line)
         return status;
     config_print(&config, stdout);
     print_profile(ssh_profile_find(span_z(config.ssh_profile)));
-    if (world_check(&world, &config, why_z) < 0) {
+    int error = world_check(&world, &config, why_z);
+    if (error == 0 && (error = world_check_image(&world, why_z)) == 0)
+        (void)printf("# image: %s: its checksum is right\n", world.image_z);
+    if (error < 0) {
         (void)fflush(stdout);
         (void)fprintf(stderr, "lured: %s\n", why_z);
         /* An image that is only not made yet is no fault of the configuration. */
-        bool named = world.policy == NULL || config.image[0] != '\0';
+        bool named = world.policy == NULL || error != -ENOENT || config.image[0] != '\0';
         status = named ? COMMAND_FAILED : COMMAND_OK;
     }
     world_close(&world);

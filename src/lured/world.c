@@ -1,6 +1,7 @@
 #include "lured/world.h"
 
 #include "base/error.h"
+#include "crypto/name.h"
 #include "lured/bait.h"
 #include "persona/dress.h"
 #include "persona/image.h"
@@ -123,6 +124,16 @@ int world_check(struct world *world, const struct config *config, char why_z[WOR
     if (error == 0)
         error = bait_read(world, why_z);
     return error < 0 ? error : open_image(world, why_z);
+}
+
+int world_check_image(const struct world *world, char why_z[WORLD_WHY_SIZE])
+{
+    uint8_t sum[CRYPTO_NAME_SHA256_BYTES];
+    struct span covered, said = persona_image_checksum(world->image, &covered);
+    crypto_name_sha256(&covered, 1, sum);
+    return span_equal(said, span_of(sum, sizeof(sum)))
+               ? 0
+               : blame(why_z, world->image_z, ERR_MALFORMED);
 }
 
 static int dress(struct world *world, char *why_z)

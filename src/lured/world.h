@@ -33,6 +33,10 @@ int world_open(struct world *world, const struct config *config, int data, int64
                char why_z[WORLD_WHY_SIZE]);
 void world_close(struct world *world);
 
+/* Reads the whole image and compares its checksum (open looks at its header and tables alone). 0, or
+ * a negative error and a line about it in `why_z`. */
+int world_check_image(const struct world *world, char why_z[WORLD_WHY_SIZE]);
+
 /* The same without the identity: for `lured check`, which writes nothing. */
 int world_check(struct world *world, const struct config *config, char why_z[WORLD_WHY_SIZE]);
 
