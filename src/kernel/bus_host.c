@@ -67,12 +67,24 @@ static void ask_stop(void *ctx, const char *process_z)
         service_stop(a->kernel, (size_t)index);
 }
 
+/* As systemd shows it: a title that a program has set is one word with blanks in it. */
+static bool is_title(struct span args)
+{
+    return span_starts_with(args, span_z("sshd: ")) || span_starts_with(args, span_z("("));
+}
+
 static const char *ask_args(void *ctx, int32_t pid)
 {
     struct asking *a = ctx;
     struct proc_view view;
     if (!proc_view_find(a->kernel->vfs, pid, &view))
         return NULL;
+    if (is_title(view.args)) {
+        (void)snprintf(a->args_z, sizeof(a->args_z), "\"%.*s\"",
+                       (int)strnlen((const char *)view.args.data, view.args.len),
+                       (const char *)view.args.data);
+        return a->args_z;
+    }
     size_t n = span_copy_z(view.args, a->args_z, sizeof(a->args_z));
     n = n < sizeof(a->args_z) ? n : sizeof(a->args_z) - 1;
     while (n > 0 && a->args_z[n - 1] == '\0')

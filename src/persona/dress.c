@@ -551,8 +551,7 @@ static void dress_run(struct dress *d)
 {
     static const struct {
         const char *path_z, *text_z;
-    } pids[] = {
-        {"/run/crond.pid", "349\n"}, {"/run/sshd.pid", "393\n"}, {"/run/rsyslogd.pid", "359\n"}};
+    } pids[] = {{"/run/crond.pid", "349\n"}, {"/run/sshd.pid", "393\n"}};
     int64_t boot_s = d->identity->boot_ms / 1000;
     for (size_t i = 0; i < ARRAY_LEN(runs); i++) {
         const struct persona_new new = {.mode = runs[i].mode, .mtime_s = boot_s + 1};
