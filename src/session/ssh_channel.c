@@ -493,6 +493,8 @@ bool session_channel_pump(struct session_connection *c, uint32_t number)
     if (!ch->open || ch->program < 0)
         return false;
     bool moved = pump_input(c, number);
+    if (ssh_channels_start(c->ssh))
+        return moved;
     moved |= pump_output(c, number);
     tell_echo(c, number);
     bool over = output_is_over(c, ch) && tell_end(c, number);

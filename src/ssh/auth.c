@@ -256,7 +256,8 @@ void ssh_auth_accept(struct ssh *s, bool superuser)
         return;
     }
     auth->accepting = true;
-    auth->answer_at_us = auth->asked_us + round_up(s, (double)spent_us);
+    auth->answer_at_us =
+        auth->asked_us + (s->profile->rounds_time ? round_up(s, (double)spent_us) : spent_us);
 }
 
 void ssh_auth_announce(struct ssh *s)

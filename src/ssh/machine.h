@@ -120,6 +120,7 @@ struct ssh {
     int64_t heard_us;        /* from the client, or it was asked for a sign of life */
     uint32_t unanswered;     /* how often it was since the last packet */
     int64_t silent_until_us; /* nothing leaves before, nothing is read (wait.c) */
+    int64_t output_from_us;  /* a program that was started says nothing before */
     enum ssh_phase phase;
     enum ssh_state state;
     bool fed_end;

@@ -33,7 +33,7 @@ enum ssh_wait {
     SSH_WAIT_LOGIN,   /* of a password that is right, before the rounding up of the time */
     SSH_WAIT_SESSION, /* from SUCCESS to the host keys' announcement */
     SSH_WAIT_CHANNEL, /* a session channel is opened */
-    SSH_WAIT_PROGRAM, /* a program is started */
+    SSH_WAIT_OUTPUT,  /* from the request of a program to what it says first */
     SSH_WAITS,
 };
 
@@ -76,6 +76,7 @@ struct ssh_profile {
     bool service_loose;      /* a SERVICE_REQUEST that cannot be parsed is passed over */
     bool hostbound;          /* publickey-hostbound-v00@openssh.com is a method */
     bool none_at_once;       /* the method "none" is refused without delay */
+    bool rounds_time;        /* an answer's time is rounded up, so that it tells less */
     uint32_t refuse_max_ms;  /* no delay for what took longer already; 0: none */
     uint32_t auth_tries_max; /* the failure with this number ends the connection */
     uint32_t password_max_bytes;

@@ -66,4 +66,12 @@ const struct ssh_profile ssh_profile_dropbear_2022_83 = {
     .startups_full = 30,
     .startups_of_one = 5,
     .startups_text_z = "",
+    /* Measured beside OpenSSH's. The version line comes with KEXINIT; the rest takes next to none. */
+    .waits =
+        {
+            [SSH_WAIT_VERSION] = {3400, 6000, 6600},
+            [SSH_WAIT_KEYS] = {2900, 3000, 3350},
+            [SSH_WAIT_LOGIN] = {21000, 21700, 23500},
+            [SSH_WAIT_OUTPUT] = {3500, 4800, 5200},
+        },
 };

@@ -295,6 +295,8 @@ int64_t ssh_deadline(const struct ssh *s)
         next = s->silent_until_us;
     else if (s->phase == SSH_PHASE_AUTH && (s->auth.refusing || s->auth.accepting))
         next = s->auth.answer_at_us;
+    if (ssh_channels_start(s) && s->output_from_us < next)
+        next = s->output_from_us;
     int64_t alive = ssh_alive_deadline(s);
     next = next < alive ? next : alive;
     return next < grace ? next : grace;

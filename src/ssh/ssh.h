@@ -290,6 +290,10 @@ enum ssh_stream { SSH_STDOUT, SSH_STDERR };
 void ssh_channel_request_accept(struct ssh *s, uint32_t channel);
 void ssh_channel_request_refuse(struct ssh *s, uint32_t channel);
 
+/* Whether a program was started so lately that the real server's could not have said or done anything
+ * yet: what it says, and its end, are to wait. ssh_deadline tells how long. */
+bool ssh_channels_start(const struct ssh *s);
+
 /* Answers SSH_EVENT_GLOBAL_REQUEST (needs_answer). */
 void ssh_global_answer(struct ssh *s, bool accepted);
 
