@@ -12,6 +12,7 @@ enum {
     BUS_OUT_MAX = 4 << 20,
     BUS_LINE_MAX = 512, /* of the authentication */
     FIRST_CLIENT = 11,  /* the services have taken the numbers before */
+    TOGETHER_MAX = 32,  /* messages that come with one feed */
 };
 
 struct bus {
@@ -28,7 +29,7 @@ struct bus *bus_new(bool is_system, uint32_t uid)
         return NULL;
     bus->is_system = is_system;
     bus->uid = uid;
-    buffer_init(&bus->in, WIRE_MESSAGE_MAX * 2);
+    buffer_init(&bus->in, WIRE_REQUEST_MAX * 2);
     buffer_init(&bus->out, BUS_OUT_MAX);
     buffer_init(&bus->later, BUS_OUT_MAX);
     return bus;
@@ -334,7 +335,9 @@ static int feed_message(struct bus *bus, const struct bus_host *host)
 int bus_feed(struct bus *bus, const struct bus_host *host, struct span in)
 {
     int rc = buffer_put(&bus->in, in);
-    while (rc >= 0) {
+    for (int i = 0; rc >= 0; i++) {
+        if (i == TOGETHER_MAX)
+            return ERR_FULL;
         rc = bus->is_open ? feed_message(bus, host) : feed_auth(bus, host);
         if (rc == 0)
             return 0;

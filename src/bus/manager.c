@@ -16,7 +16,11 @@
 #define SECOND_US INT64_C(1000000)
 #define DAY_US    (INT64_C(86400) * SECOND_US)
 
-enum { VERSION_UNITS = 202 /* those of the table, and devices and aliases that it leaves out */ };
+enum {
+    VERSION_UNITS = 202, /* those of the table, and devices and aliases that it leaves out */
+    TEXTS_MAX =
+        128, /* of an array that are looked at: each costs a look at files, or at all units */
+};
 
 /* ---- Names ---- */
 
@@ -60,22 +64,28 @@ bool bus_unit_name(struct span path, char out_z[BUS_NAME_MAX])
     return n > 0;
 }
 
-/* glob(7) without brackets. */
+/* glob(7) without brackets. Only the last star is tried again: what one before it took does not matter,
+ * and no pattern takes longer than its length times the text's. */
 static bool matches(const char *pattern_z, const char *text_z)
 {
-    for (; *pattern_z != '\0'; pattern_z++, text_z++) {
+    const char *star_z = NULL, *taken_z = NULL;
+    while (*text_z != '\0') {
         if (*pattern_z == '*') {
-            while (*pattern_z == '*')
-                pattern_z++;
-            for (; *text_z != '\0'; text_z++)
-                if (matches(pattern_z, text_z))
-                    return true;
-            return *pattern_z == '\0';
-        }
-        if (*text_z == '\0' || (*pattern_z != '?' && *pattern_z != *text_z))
+            star_z = ++pattern_z;
+            taken_z = text_z;
+        } else if (*pattern_z != '\0' && (*pattern_z == '?' || *pattern_z == *text_z)) {
+            pattern_z++;
+            text_z++;
+        } else if (star_z != NULL) {
+            pattern_z = star_z;
+            text_z = ++taken_z;
+        } else {
             return false;
+        }
     }
-    return *text_z == '\0';
+    while (*pattern_z == '*')
+        pattern_z++;
+    return *pattern_z == '\0';
 }
 
 /* Whether one of an array of texts, at in->at, matches; none at all: yes. */
@@ -85,7 +95,9 @@ static bool array_matches(struct wire_in in, const char *text_z, bool is_state,
     char pattern_z[BUS_NAME_MAX];
     size_t end = wire_in_array(&in, 4);
     bool any = in.at >= end;
-    while (!in.failed && in.at < end && !any) {
+    for (int i = 0; !in.failed && in.at < end && !any; i++) {
+        if (i == TEXTS_MAX)
+            break;
         (void)span_copy_z(wire_in_text(&in), pattern_z, sizeof(pattern_z));
         any = is_state ? strcmp(pattern_z, s->load_z) == 0 || strcmp(pattern_z, s->active_z) == 0 ||
                              strcmp(pattern_z, s->sub_z) == 0
@@ -567,7 +579,7 @@ static void change_files(struct bus_call *c)
         wire_u32(&c->w, 0);
     struct wire_array changes = wire_begin(&c->w, 8);
     size_t end = wire_in_array(&c->in, 4);
-    while (!c->in.failed && c->in.at < end)
+    for (int i = 0; !c->in.failed && c->in.at < end && i < TEXTS_MAX; i++)
         if (!change_file(c, wire_in_text(&c->in), enable, &carries))
             return;
     wire_end(&c->w, changes);

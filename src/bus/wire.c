@@ -168,7 +168,7 @@ int64_t wire_message_len(struct span bytes)
     uint64_t body = wire_in_u32(&in);
     (void)wire_in_u32(&in);
     uint64_t fields = wire_in_u32(&in);
-    if (body > WIRE_MESSAGE_MAX || fields > WIRE_MESSAGE_MAX)
+    if (body + fields > WIRE_REQUEST_MAX)
         return ERR_FULL;
     return (int64_t)(up_to_8(WIRE_HEADER + (size_t)fields) + body);
 }

@@ -46,7 +46,8 @@ size_t wire_in_array(struct wire_in *in, size_t align);
 
 enum { WIRE_CALL = 1, WIRE_RETURN, WIRE_ERROR, WIRE_SIGNAL };
 enum {
-    WIRE_MESSAGE_MAX = 1 << 20,
+    WIRE_MESSAGE_MAX = 1 << 20, /* of an answer */
+    WIRE_REQUEST_MAX = 1 << 16, /* its fields, and its body */
     WIRE_HEADER = 16,
     WIRE_NO_REPLY = 1, /* flag */
 };

@@ -14,6 +14,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum {
+    BUS_CLIENTS_MAX = 64, /* of a machine: each has a buffer */
+    FEED_COST = 20000,    /* instructions: an answer walks the units' files */
+};
 enum { NS_PER_US = 1000, INIT_PID = 1, TASKS_PERCENT = 15, ARGS_SHOWN = 512 };
 
 #define SYSTEM_BUS "/run/dbus/system_bus_socket"
@@ -169,8 +173,18 @@ bool bus_host_listens(const struct task *t, struct span path)
     return span_equal_z(path, PRIVATE);
 }
 
+static unsigned clients(const struct vfs *vfs)
+{
+    unsigned count = 0;
+    for (const struct socket *s = vfs->sockets; s != NULL; s = s->next)
+        count += s->bus != NULL;
+    return count;
+}
+
 int bus_host_connect(struct task *t, struct socket *s, struct span path)
 {
+    if (clients(s->vfs) >= BUS_CLIENTS_MAX)
+        return -EAGAIN;
     struct socket *end = socket_new(s->vfs, s->family, s->type, s->protocol);
     if (end == NULL)
         return -ENOMEM;
@@ -196,7 +210,7 @@ void bus_host_feed(struct socket *end, struct span bytes)
     const struct socket_about about = {.pid = end->pid};
     int rc = bus_feed(end->bus, &host, bytes);
     struct span out = bus_out(end->bus);
-    kernel_charge(k, bytes.len + out.len);
+    kernel_charge(k, FEED_COST + bytes.len + out.len);
     int64_t n = out.len > 0 ? socket_put(client, out, &about) : 0;
     if (rc < 0 || n != (int64_t)out.len)
         client->read_shut = true; /* it broke the rules, or does not read: it is cut off */

@@ -150,6 +150,7 @@ struct vfs {
     struct tty *ttys; /* by number, lowest first */
     struct net net;
     struct socket *sockets;       /* all of them, the newest first */
+    size_t socket_bytes;          /* that wait in them, with what messages cost */
     struct socket_message *waste; /* messages whose files are to be dropped (socket.c) */
     bool wasting;
     struct lock *locks; /* of all files, by start */

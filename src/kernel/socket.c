@@ -62,13 +62,25 @@ static void waste(struct vfs *vfs, struct socket_message *m)
     vfs->wasting = false;
 }
 
+/* So much more, or less, waits to be read. */
+static void count(struct socket *s, size_t more, size_t less)
+{
+    s->queued += more - less;
+    s->vfs->socket_bytes += more - less;
+}
+
+static bool has_room_for(const struct vfs *vfs, size_t bytes)
+{
+    return vfs->socket_bytes + bytes + SOCKET_MESSAGE_COST <= SOCKETS_BYTES_MAX;
+}
+
 static void unlink_first(struct socket *s)
 {
     struct socket_message *m = s->first;
     s->first = m->next;
     if (s->first == NULL)
         s->last = NULL;
-    s->queued -= buffer_len(&m->bytes) + SOCKET_MESSAGE_COST;
+    count(s, 0, buffer_len(&m->bytes) + SOCKET_MESSAGE_COST);
     s->messages--;
     waste(s->vfs, m);
 }
@@ -97,7 +109,8 @@ void socket_forget_all(struct vfs *vfs)
         s->last->next = all;
         all = s->first;
         s->first = s->last = NULL;
-        s->queued = s->messages = 0;
+        count(s, 0, s->queued);
+        s->messages = 0;
     }
     while (all != NULL) {
         struct socket_message *m = all;
@@ -127,7 +140,7 @@ static struct socket_message *message_new(struct span bytes, const struct socket
 
 static int enqueue(struct socket *to, struct span bytes, const struct socket_about *about)
 {
-    struct socket_message *m = message_new(bytes, about);
+    struct socket_message *m = has_room_for(to->vfs, bytes.len) ? message_new(bytes, about) : NULL;
     if (m == NULL)
         return -ENOBUFS;
     if (to->last != NULL)
@@ -135,7 +148,7 @@ static int enqueue(struct socket *to, struct span bytes, const struct socket_abo
     else
         to->first = m;
     to->last = m;
-    to->queued += bytes.len + SOCKET_MESSAGE_COST;
+    count(to, bytes.len + SOCKET_MESSAGE_COST, 0);
     to->messages++;
     return 0;
 }
@@ -161,9 +174,9 @@ static int64_t put_stream(struct socket *to, struct span bytes, const struct soc
         return 0;
     if (!merged)
         return enqueue(to, bytes, about) == 0 ? (int64_t)bytes.len : -ENOBUFS;
-    if (buffer_put(&to->last->bytes, bytes) != 0)
+    if (!has_room_for(to->vfs, bytes.len) || buffer_put(&to->last->bytes, bytes) != 0)
         return -ENOBUFS;
-    to->queued += bytes.len;
+    count(to, bytes.len, 0);
     return (int64_t)bytes.len;
 }
 
@@ -263,7 +276,7 @@ static void take_bytes(struct socket *s, struct socket_message *m, size_t n)
         unlink_first(s);
     } else {
         buffer_take(&m->bytes, n);
-        s->queued -= n;
+        count(s, 0, n);
     }
     vfs_wake(s->vfs, s); /* senders that do not know each other wait for the receiver */
     if (s->peer != NULL)

@@ -20,6 +20,7 @@ enum {
     SOCKET_BACKLOG_MAX = 4096, /* net.core.somaxconn */
     SOCKET_RIGHTS_MAX = 253,   /* SCM_MAX_FD */
     SOCKET_VALUES = 24,        /* options that are kept (sys_sockopt.c) */
+    SOCKETS_BYTES_MAX = 32 << 20, /* what waits to be read in all sockets of a machine: -ENOBUFS */
 };
 
 struct socket_name {
@@ -63,9 +64,9 @@ struct socket {
     struct socket *first_waiting, *next_waiting; /* connected, not accepted */
 
     struct socket *peer;
-    bool connected; /* was, at some time */
+    bool connected;  /* was, at some time */
     struct bus *bus; /* of a service's end: who reads there (bus_host.h); owned; or NULL */
-    bool served;    /* without a description: a service's end, which goes with its peer */
+    bool served;     /* without a description: a service's end, which goes with its peer */
     bool read_shut, write_shut;
     struct socket_message *first, *last;
     size_t queued, messages; /* bytes with their cost, and how many */

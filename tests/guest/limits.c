@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -163,6 +164,20 @@ static int watches(void)
     return 0;
 }
 
+/* Fills sockets with what nobody reads. */
+static int queues(void)
+{
+    static char bytes[65536];
+    long total = 0, n = 0;
+    int pair[2];
+    errno = EAGAIN;
+    while (errno == EAGAIN && socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0)
+        while ((n = write(pair[0], bytes, sizeof(bytes))) > 0)
+            total += n;
+    printf("%ld bytes, then %s\n", total, strerrorname_np(errno));
+    return 0;
+}
+
 /* Two wait for a lock that a third has: neither may wake the other. */
 static int locks(void)
 {
@@ -214,6 +229,7 @@ int main(int argc, char **argv)
     case 'z': return sleeps();
     case 'w': return watches();
     case 'l': return locks();
+    case 'k': return queues();
     case 'v': return moves();
     case 'q': return 0;
     default: return 2;

@@ -1,6 +1,7 @@
 /* A kernel seen from outside: programs, doors, events, time, bounds. The guests are the programs of
  * tests/guest. usage: kernel_test IMAGE */
 #include "cpu/cpu.h"
+#include "kernel/fs.h"
 #include "kernel/machine.h"
 #include "persona/image.h"
 
@@ -441,6 +442,18 @@ static void nested_watches_end(void **state)
     close_machine(&m);
 }
 
+static void what_waits_in_sockets_is_bounded(void **state)
+{
+    (void)state;
+    struct machine m;
+    run_with(&m, &kernel_limits_default, "k");
+    assert_non_null(strstr(m.out, "bytes, then ENOBUFS\n"));
+    assert_in_range(strtol(m.out, NULL, 10), 31 << 20, 32 << 20);
+    assert_int_equal(m.done, 1);
+    assert_int_equal(m.kernel->vfs->socket_bytes, 0);
+    close_machine(&m);
+}
+
 static void who_waits_for_a_lock_rests(void **state)
 {
     (void)state;
@@ -570,6 +583,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_full_disk_is_told),
         cmocka_unit_test(what_root_changes_of_the_network_is_checked),
         cmocka_unit_test(nested_watches_end),
+        cmocka_unit_test(what_waits_in_sockets_is_bounded),
         cmocka_unit_test(who_waits_for_a_lock_rests),
         cmocka_unit_test(a_long_call_is_done_in_pieces),
         cmocka_unit_test(no_call_holds_the_machine_up),
