@@ -182,6 +182,54 @@ static void a_visitors_own_unit_is_enabled_by_a_link(void **state)
     buffer_fini(&body);
 }
 
+static void put_list(struct buffer *out, const char *pattern_z)
+{
+    struct buffer body;
+    buffer_init(&body, 4096);
+    struct wire w = {.out = &body};
+    wire_end(&w, wire_begin(&w, 4));
+    struct wire_array patterns = wire_begin(&w, 4);
+    wire_text(&w, pattern_z);
+    wire_end(&w, patterns);
+    const struct wire_message m = {.type = WIRE_CALL,
+                                   .serial = 7,
+                                   .path = SPAN_LIT("/org/freedesktop/systemd1"),
+                                   .interface = span_z(MANAGER),
+                                   .member = SPAN_LIT("ListUnitsByPatterns"),
+                                   .signature = SPAN_LIT("asas"),
+                                   .body = buffer_span(&body)};
+    assert_int_equal(wire_message_write(&m, out), 0);
+    buffer_fini(&body);
+}
+
+/* One of many stars that fits nothing would be tried in 2^30 ways. */
+static void patterns_find_units_and_take_no_longer(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern_z;
+        bool finds;
+    } cases[] = {{"ss*.service", true},
+                 {"*", true},
+                 {"s?h.service", true},
+                 {"**ssh**.ser*ce*", true},
+                 {"ssh", false},
+                 {"?ssh.service", false},
+                 {"ssh.service?", false},
+                 {"", false},
+                 {"*?*?*?*?*?*?*?*?*?*?*?*?*?*?*?*?*?*?*?*!", false}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fake_host f = {0};
+        struct buffer calls, out;
+        buffer_init(&calls, 1 << 16);
+        put_list(&calls, cases[i].pattern_z);
+        talk(&f, 1000, buffer_span(&calls), 4096, &out);
+        assert_int_equal(contains(first(&out).body, "ssh.service"), cases[i].finds);
+        buffer_fini(&out);
+        buffer_fini(&calls);
+    }
+}
+
 static void what_breaks_the_rules_ends_the_connection(void **state)
 {
     (void)state;
@@ -205,6 +253,7 @@ int main(void)
         cmocka_unit_test(only_root_changes_units),
         cmocka_unit_test(what_is_not_there_is_told_as_systemd_tells_it),
         cmocka_unit_test(a_visitors_own_unit_is_enabled_by_a_link),
+        cmocka_unit_test(patterns_find_units_and_take_no_longer),
         cmocka_unit_test(what_breaks_the_rules_ends_the_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
