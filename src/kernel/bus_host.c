@@ -1,6 +1,7 @@
 #include "kernel/bus_host.h"
 
 #include "kernel/identity.h"
+#include "kernel/kind.h"
 #include "kernel/machine.h"
 #include "kernel/procfs.h"
 #include "kernel/socket.h"
@@ -37,20 +38,20 @@ static bool is_system_bus(struct span path)
 
 static const struct service *service_of(const struct kernel *k, const char *process_z, int *index)
 {
-    (void)k;
-    *index = service_named(span_z(process_z));
-    return *index >= 0 ? &services[*index] : NULL;
+    *index = service_named(k, span_z(process_z));
+    return *index >= 0 ? &service_table(k)->row[*index] : NULL;
 }
 
 static int32_t ask_pid(void *ctx, const char *process_z, int64_t *since_us)
 {
     const struct asking *a = ctx;
     int index;
-    if (service_of(a->kernel, process_z, &index) == NULL)
+    const struct service *s = service_of(a->kernel, process_z, &index);
+    if (s == NULL)
         return 0;
     const struct service_now *now = &a->kernel->services[index];
     *since_us = (now->pid != 0 ? now->started_ns
-                               : a->kernel->boot_ns + services[index].pid * INT64_C(5000000)) /
+                               : a->kernel->boot_ns + s->pid * INT64_C(5000000)) /
                 NS_PER_US;
     return service_pid(a->kernel, (size_t)index);
 }
@@ -167,10 +168,10 @@ static struct bus_host host_of(struct asking *a)
 
 bool bus_host_listens(const struct task *t, struct span path)
 {
-    int bus = service_named(span_z("dbus-daemon"));
+    int bus = service_named(t->kernel, span_z("dbus-daemon"));
     if (is_system_bus(path))
         return bus >= 0 && service_pid(t->kernel, (size_t)bus) != 0;
-    return span_equal_z(path, PRIVATE);
+    return t->kernel->hardware.kind->login.has_systemd && span_equal_z(path, PRIVATE);
 }
 
 static unsigned clients(const struct vfs *vfs)

@@ -1,7 +1,8 @@
 #include "kernel/hardware.h"
 
-#include "kernel/abi.h"
 #include "kernel/hash.h"
+#include "kernel/kind.h"
+#include "kernel/machine.h"
 
 #include "persona/dress.h"
 #include "persona/identity.h"
@@ -9,11 +10,11 @@
 enum { HOUR_MS = 3600000 };
 
 const struct hardware hardware_default = {
+    .kind = &kind_server,
     .sysname_z = "Linux",
     .release_z = "6.1.0-56-amd64",
     .version_z = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)",
     .arch_z = "x86_64",
-    .abis = 1U << ABI_X86_64 | 1U << ABI_I386, /* Debian's kernel has IA32_EMULATION */
     .proc_version_z =
         "Linux version 6.1.0-56-amd64 (debian-kernel@lists.debian.org) (gcc-12 (Debian "
         "12.2.0-14+deb12u1) 12.2.0, GNU ld (GNU Binutils for Debian) 2.40) #1 SMP "
@@ -61,6 +62,7 @@ const struct hardware hardware_default = {
     .max_locked = 257806336,
     .max_processes = 7719,
     .threads_max = 15439,
+    .pid_max = KERNEL_PID_MAX,
     .threads = 93,
 };
 
@@ -89,11 +91,32 @@ static void set_memory(const struct persona_identity *p, int64_t now_ms, struct 
     h->mem_free = (h->mem_available - reclaimable * 84 / 100) / 4 * 4;
 }
 
-void hardware_of(const struct persona_identity *p, int64_t now_ms, struct hardware *h)
+/* A device as it was sold, with 64 to 256 MiB; what it does changes little. */
+static void small_of(const struct persona_identity *p, int64_t now_ms, struct hardware *h)
+{
+    uint64_t size = UINT64_C(65536) << p->seed[0] % 3;
+    uint64_t more = 4 * drift(p, now_ms, 0, 200) + 4 * (uint64_t)p->seed[1];
+    h->mem_total = h->mem_total - h->mem_size + size;
+    h->mem_free = h->mem_free - h->mem_size + size - more;
+    h->mem_available = h->mem_available - h->mem_size + size - more;
+    h->mem_size = size;
+    h->disk_free -= p->seed[2] % 64;
+    h->disk_available = h->disk_free;
+    for (size_t i = 0; i < PERSONA_LOADS; i++)
+        h->load_hundredths[i] = p->load_hundredths[i];
+}
+
+void hardware_of(const struct kind *kind, const struct persona_identity *p, int64_t now_ms,
+                 struct hardware *h)
 {
     const struct persona_disk disk = persona_disk_of(p->disk_gib);
-    *h = hardware_default;
+    *h = *kind->hardware;
+    h->kind = kind;
     h->boot_id_z = p->boot_id_z;
+    if (kind->is_small) {
+        small_of(p, now_ms, h);
+        return;
+    }
     h->root_uuid_z = p->root_uuid_z;
     h->cpu_vendor_z = p->cpu->vendor_z;
     h->cpu_name_z = p->cpu->name_z;

@@ -6,18 +6,19 @@
 
 #include "base/span.h"
 
+struct kind; /* kind.h */
 struct persona_identity;
 
 enum { HARDWARE_BOOT_KIB = 37940 }; /* of memory that is free only when the kernel has started */
 
 struct hardware {
+    const struct kind *kind;                                /* what kind of machine */
     const char *sysname_z, *release_z, *version_z, *arch_z; /* uname */
     const char *proc_version_z;                             /* /proc/version, without the newline */
     /* /proc/cmdline, without the newline, is the three of them. */
     const char *cmdline_before_z, *root_uuid_z, *cmdline_behind_z;
     const char *boot_id_z;
     uint32_t cpus;
-    uint32_t abis; /* whose programs it runs: a bit for each enum abi_family */
     const char *cpu_vendor_z, *cpu_name_z, *cpu_mhz_z, *bogomips_z, *cpu_flags_z, *cpu_bugs_z;
     uint32_t cpu_family, cpu_model, cpu_stepping, cache_kib;
     const char *cpu_microcode_z;
@@ -30,14 +31,20 @@ struct hardware {
     uint64_t disk_blocks, disk_free, disk_available, disk_inodes, disk_inodes_free;
     uint64_t max_locked, max_processes,
         threads_max;  /* RLIMIT_MEMLOCK; RLIMIT_NPROC and SIGPENDING */
+    int32_t pid_max;  /* kernel.pid_max */
     uint32_t threads; /* threads of the processes that seem to run */
 };
 
 /* A machine of personas/debian-12 without an identity. */
 extern const struct hardware hardware_default;
 
+/* Small ones of MIPS and of ARM, and what /proc/cpuinfo says of them. */
+extern const struct hardware hardware_router, hardware_board;
+extern const char hardware_router_cpu_z[], hardware_board_cpu_z[];
+
 /* The machine of an identity, at `now_ms`: what is in use changes a little from hour to hour. Its
  * texts are the identity's. */
-void hardware_of(const struct persona_identity *identity, int64_t now_ms, struct hardware *out);
+void hardware_of(const struct kind *kind, const struct persona_identity *identity, int64_t now_ms,
+                 struct hardware *out);
 
 #endif

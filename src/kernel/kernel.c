@@ -2,6 +2,7 @@
 #include "kernel/exit.h"
 #include "kernel/identity.h"
 #include "kernel/keep.h"
+#include "kernel/kind.h"
 #include "kernel/mm.h"
 #include "kernel/net.h"
 #include "kernel/program.h"
@@ -41,11 +42,11 @@ static int64_t boot_ms_of(const struct kernel_config *config)
 }
 
 /* The number of the last process that was started before this visit: it grows with time. */
-static int32_t first_pid(const struct kernel_config *config, int64_t up_ns)
+static int32_t first_pid(const struct kernel_config *config, int32_t pid_max, int64_t up_ns)
 {
     uint64_t used =
         (uint64_t)up_ns / NS_PER_S / FIRST_PID_EVERY_S + config->earlier * FIRST_PID_VISITOR;
-    return FIRST_PID_LOW + (int32_t)(used % (KERNEL_PID_MAX - FIRST_PID_LOW));
+    return FIRST_PID_LOW + (int32_t)(used % (uint64_t)(pid_max - FIRST_PID_LOW));
 }
 
 struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms)
@@ -69,10 +70,12 @@ struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms)
     crypto_rng_init(&k->rng, config->seed);
     span_copy_z(config->hostname, k->hostname_z, sizeof(k->hostname_z));
     memcpy(k->domainname_z, "(none)", sizeof("(none)"));
-    k->hardware = hardware_default;
+    const struct kind *kind = kind_of(config->image);
+    k->hardware = *kind->hardware;
+    k->hardware.kind = kind;
     if (config->identity != NULL)
-        hardware_of(config->identity, now_ms, &k->hardware);
-    k->last_pid = first_pid(config, k->now_ns - k->boot_ns);
+        hardware_of(kind, config->identity, now_ms, &k->hardware);
+    k->last_pid = first_pid(config, k->hardware.pid_max, k->now_ns - k->boot_ns);
     span_copy_z(config->user.len > 0 ? config->user : span_z("root"), k->login.user_z,
                 sizeof(k->login.user_z));
     k->login.uid = config->user_uid;

@@ -3,6 +3,7 @@
 #include "kernel/abi.h"
 #include "kernel/file.h"
 #include "kernel/hardware.h"
+#include "kernel/kind.h"
 #include "kernel/task.h"
 #include "kernel/vfs.h"
 
@@ -67,7 +68,8 @@ static int open_interp(struct load *load, struct task *t)
 /* Whether the machine's processor runs such programs, or the owner wants them run. */
 static bool is_accepted(const struct kernel *k, const struct abi *abi)
 {
-    return k->foreign_programs || (k->hardware.abis & (1U << abi->family)) != 0;
+    const struct kind *m = k->hardware.kind;
+    return k->foreign_programs || abi == m->abi || abi == m->also;
 }
 
 int load_open(struct load *load, struct task *t)

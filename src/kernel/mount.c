@@ -5,6 +5,7 @@
 
 #include "kernel/fs.h"
 #include "kernel/hardware.h"
+#include "kernel/kind.h"
 #include "kernel/task.h"
 
 #include "persona/image.h"
@@ -12,16 +13,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-const struct mount mounts[] = {
-#define MOUNT(path, kind, flags, share, size, used, used_inodes, mode, major, minor, id, parent, \
-              peers, source, type, options, super)                                               \
-    {path,  MOUNT_##kind, flags,  MOUNT_##share, size,   used, used_inodes, mode, major,         \
-     minor, id,           parent, peers,         source, type, options,     super},
-#include "kernel/mounts.def"
-#undef MOUNT
-};
-const size_t mounts_count = ARRAY_LEN(mounts);
 
 enum {
     PAGE_KIB = 4,
@@ -141,7 +132,7 @@ static struct fs *fs_of_row(struct vfs *vfs, const struct persona_image *image,
 
 static int mount_one(struct vfs *vfs, const struct persona_image *image, size_t index)
 {
-    const struct mount *m = &mounts[index];
+    const struct mount *m = &vfs->hardware->kind->mounts[index];
     struct vnode node = {0};
     int error = m->kind != MOUNT_ROOT ? mount_point(vfs, m->path_z, &node) : 0;
     if (error != 0)
@@ -216,17 +207,18 @@ static int fill_dev(struct vfs *vfs)
         error = make_device(vfs, dev.fs, i);
     if (error == 0)
         error = make_links(dev.fs);
-    return error != 0 ? error : make_disk_link(vfs);
+    return error != 0 || vfs->hardware->root_uuid_z[0] == '\0' ? error : make_disk_link(vfs);
 }
 
 static int mount_all(struct vfs *vfs, const struct persona_image *image)
 {
+    const struct kind *kind = vfs->hardware->kind;
     int error = 0;
-    for (size_t i = 0; i < mounts_count && error == 0; i++)
-        if (mounts[i].kind == MOUNT_ROOT)
+    for (size_t i = 0; i < kind->mount_count && error == 0; i++)
+        if (kind->mounts[i].kind == MOUNT_ROOT)
             error = mount_one(vfs, image, i);
-    for (size_t i = 0; i < mounts_count && error == 0; i++)
-        if (mounts[i].kind != MOUNT_ROOT)
+    for (size_t i = 0; i < kind->mount_count && error == 0; i++)
+        if (kind->mounts[i].kind != MOUNT_ROOT)
             error = mount_one(vfs, image, i);
     if (error == 0)
         error = fill_dev(vfs);

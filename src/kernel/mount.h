@@ -32,8 +32,6 @@ struct mount {
     uint32_t mode, major, minor, id, parent_id, peers;
     const char *source_z, *type_z, *options_z, *super_z;
 };
-extern const struct mount mounts[];
-extern const size_t mounts_count;
 
 /* How large it is on a machine, and how many inodes it may have. */
 uint64_t mount_size_kib(const struct mount *m, const struct hardware *hw);

@@ -1,5 +1,6 @@
 #include "kernel/net_sockets.h"
 
+#include "kernel/kind.h"
 #include "kernel/machine.h"
 
 #include <netinet/in.h>
@@ -62,12 +63,11 @@ static bool runs(const struct vfs *vfs, int32_t table_pid)
 
 static int service_sockets(struct vfs *vfs, int family, int type, net_seen_fn fn, void *ctx)
 {
-    size_t count = 0;
     int result = 0;
-    const struct socket_service *listening = socket_services(&count);
+    const struct kind *m = vfs->hardware->kind;
     static const uint8_t any4[4];
-    for (size_t i = 0; i < count && result == 0; i++) {
-        const struct socket_service *s = &listening[i];
+    for (size_t i = 0; i < m->listener_count && result == 0; i++) {
+        const struct socket_service *s = &m->listeners[i];
         struct net_ip any = family == AF_INET ? net_ip4(any4) : (struct net_ip){{0}};
         const struct net_seen seen = {.family = family,
                                       .type = type,

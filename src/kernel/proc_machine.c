@@ -1,6 +1,7 @@
 /* The texts of /proc that speak of the machine. */
 #include "kernel/hardware.h"
 #include "kernel/inotify.h"
+#include "kernel/kind.h"
 #include "kernel/machine.h"
 #include "kernel/procfs.h"
 
@@ -23,6 +24,11 @@ int proc_cmdline(const struct proc_call *c)
 {
     return buffer_printf(c->out, "%s%s%s\n", hw(c)->cmdline_before_z, hw(c)->root_uuid_z,
                          hw(c)->cmdline_behind_z);
+}
+
+int proc_pid_max(const struct proc_call *c)
+{
+    return buffer_printf(c->out, "%d\n", hw(c)->pid_max);
 }
 
 int proc_version(const struct proc_call *c)
@@ -50,6 +56,8 @@ static int one_cpu(const struct proc_call *c, uint32_t number)
 int proc_cpuinfo(const struct proc_call *c)
 {
     int error = 0;
+    if (hw(c)->kind->cpuinfo_z != NULL)
+        return buffer_put_z(c->out, hw(c)->kind->cpuinfo_z);
     for (uint32_t i = 0; i < hw(c)->cpus && error == 0; i++)
         error = one_cpu(c, i);
     return error;
@@ -248,7 +256,6 @@ CONSTANT(file_max, "9223372036854775807")
 CONSTANT(nr_open, "1048576")
 CONSTANT(ngroups_max, "65536")
 CONSTANT(overflow_id, "65534")
-CONSTANT(pid_max, "4194304")
 CONSTANT(two, "2")
 CONSTANT(zero, "0")
 

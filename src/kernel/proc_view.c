@@ -1,6 +1,7 @@
 /* The processes that /proc shows: the visitor's own; the sshd that seems to have started each of his
  * programs; and services that seem to run. */
 #include "kernel/hardware.h"
+#include "kernel/kind.h"
 #include "kernel/machine.h"
 #include "kernel/mm.h"
 #include "kernel/procfs.h"
@@ -43,7 +44,7 @@ static uint64_t start_of(const struct vfs *vfs, const struct service *s,
 
 static void view_service(const struct vfs *vfs, size_t index, struct proc_view *v)
 {
-    const struct service *s = &services[index];
+    const struct service *s = &vfs->hardware->kind->services->row[index];
     const struct service_now *now = vfs->kernel != NULL ? &vfs->kernel->services[index] : NULL;
     bool anew = now != NULL && now->pid != 0;
     *v = (struct proc_view){.pid = anew ? now->pid : s->pid,
@@ -137,6 +138,20 @@ static void name_terminals(const struct kernel *k, char *out, size_t size)
         (void)snprintf(out + n, size - (size_t)n, "notty");
 }
 
+/* A server's process for the visitor that is as its parent, dropbear's. */
+static void view_child(const struct kernel *k, struct proc_view *v)
+{
+    const struct login *l = &k->login;
+    const struct kind *m = k->hardware.kind;
+    for (size_t i = 0; i < m->services->count; i++)
+        if (m->services->row[i].pid == m->login.listener)
+            view_service(k->vfs, i, v);
+    v->ppid = m->login.listener;
+    v->pid = v->pgid = v->sid = l->worker;
+    v->ticks = 2;
+    v->start_ticks = (uint64_t)(l->at_ns - k->boot_ns) / TICK_NS;
+}
+
 /* What seems to have been started for the visitor's login. */
 static void view_login(const struct kernel *k, enum login_process index, struct proc_view *v)
 {
@@ -187,7 +202,8 @@ static void view_login(const struct kernel *k, enum login_process index, struct 
 
 static int32_t pid_of(const struct vfs *vfs, size_t index)
 {
-    return vfs->kernel != NULL ? service_pid(vfs->kernel, index) : services[index].pid;
+    return vfs->kernel != NULL ? service_pid(vfs->kernel, index)
+                               : vfs->hardware->kind->services->row[index].pid;
 }
 
 bool proc_view_find(const struct vfs *vfs, int32_t pid, struct proc_view *out)
@@ -200,11 +216,15 @@ bool proc_view_find(const struct vfs *vfs, int32_t pid, struct proc_view *out)
         }
     }
     int login = vfs->kernel != NULL ? login_find(vfs->kernel, pid) : -1;
+    if (login >= 0 && !vfs->hardware->kind->login.has_systemd) {
+        view_child(vfs->kernel, out);
+        return true;
+    }
     if (login >= 0) {
         view_login(vfs->kernel, (enum login_process)login, out);
         return true;
     }
-    for (size_t i = 0; i < services_count && pid != 0; i++) {
+    for (size_t i = 0; i < vfs->hardware->kind->services->count && pid != 0; i++) {
         if (pid_of(vfs, i) == pid) {
             view_service(vfs, i, out);
             return true;
@@ -222,7 +242,7 @@ static void take_lowest(int32_t pid, int32_t after, int32_t *next)
 bool proc_view_next(const struct vfs *vfs, int32_t after, struct proc_view *out)
 {
     int32_t next = INT32_MAX;
-    for (size_t i = 0; i < services_count; i++)
+    for (size_t i = 0; i < vfs->hardware->kind->services->count; i++)
         take_lowest(pid_of(vfs, i), after, &next);
     const struct process *p = vfs->kernel != NULL ? vfs->kernel->processes : NULL;
     for (; p != NULL; p = p->next)
@@ -235,14 +255,15 @@ bool proc_view_next(const struct vfs *vfs, int32_t after, struct proc_view *out)
 unsigned proc_view_count(const struct vfs *vfs, unsigned *running, int32_t *last)
 {
     unsigned count = 0;
-    for (size_t i = 0; i < services_count; i++)
+    for (size_t i = 0; i < vfs->hardware->kind->services->count; i++)
         count += pid_of(vfs, i) != 0 ? 1 : 0;
     *running = 0;
     *last = 0;
     if (vfs->kernel == NULL)
         return count;
     *last = vfs->kernel->last_pid;
-    count += vfs->kernel->login.monitor != 0 ? LOGIN_PROCESSES : 0;
+    for (int i = 0; i < LOGIN_PROCESSES; i++)
+        count += login_pid(vfs->kernel, (enum login_process)i) != 0;
     for (struct process *p = vfs->kernel->processes; p != NULL; p = p->next) {
         struct proc_view view;
         view_process(p, &view);

@@ -1,5 +1,6 @@
 #include "kernel/service.h"
 
+#include "kernel/kind.h"
 #include "kernel/task.h"
 
 #include <assert.h>
@@ -7,27 +8,38 @@
 #include <linux/capability.h>
 #include <signal.h>
 
-enum { TTY1 = 4 << 8 | 1, INIT = 1 };
+enum { TTY1 = 4 << 8 | 1, TTYS0 = 4 << 8 | 64, INIT = 1 };
 
-const struct service services[] = {
 #define SERVICE(pid, ppid, session, state, uid, gid, nice, threads, size, resident, cpu, tty, \
                 name, args)                                                                   \
     {pid, ppid, session, state, uid, gid, nice, threads, size, resident, cpu, tty, name, args},
+static const struct service server[] = {
 #include "kernel/services.def"
-#undef SERVICE
 };
-const size_t services_count = ARRAY_LEN(services);
-static_assert(ARRAY_LEN(services) <= SERVICES_MAX, "room for all services");
+static const struct service router[] = {
+#include "kernel/services_router.def"
+};
+#undef SERVICE
+static_assert(ARRAY_LEN(server) <= SERVICES_MAX && ARRAY_LEN(router) <= SERVICES_MAX,
+              "room for all services");
+
+const struct service_table services_of_server = {server, ARRAY_LEN(server)};
+const struct service_table services_of_router = {router, ARRAY_LEN(router)};
+
+const struct service_table *service_table(const struct kernel *k)
+{
+    return k->hardware.kind->services;
+}
 
 int32_t service_pid(const struct kernel *k, size_t index)
 {
     const struct service_now *now = &k->services[index];
-    return now->gone ? 0 : now->pid != 0 ? now->pid : services[index].pid;
+    return now->gone ? 0 : now->pid != 0 ? now->pid : service_table(k)->row[index].pid;
 }
 
 int service_find(const struct kernel *k, int32_t pid)
 {
-    for (size_t i = 0; i < services_count && pid > 0; i++)
+    for (size_t i = 0; i < service_table(k)->count && pid > 0; i++)
         if (service_pid(k, i) == pid)
             return (int)i;
     return -1;
@@ -35,16 +47,16 @@ int service_find(const struct kernel *k, int32_t pid)
 
 bool service_runs(const struct kernel *k, int32_t table_pid)
 {
-    for (size_t i = 0; i < services_count; i++)
-        if (services[i].pid == table_pid)
+    for (size_t i = 0; i < service_table(k)->count; i++)
+        if (service_table(k)->row[i].pid == table_pid)
             return !k->services[i].gone;
     return false;
 }
 
-int service_named(struct span name)
+int service_named(const struct kernel *k, struct span name)
 {
-    for (size_t i = 0; i < services_count; i++)
-        if (span_equal_z(name, services[i].name_z))
+    for (size_t i = 0; i < service_table(k)->count; i++)
+        if (span_equal_z(name, service_table(k)->row[i].name_z))
             return (int)i;
     return -1;
 }
@@ -64,7 +76,8 @@ int32_t login_pid(const struct kernel *k, enum login_process which)
 {
     const struct login *l = &k->login;
     const int32_t pids[LOGIN_PROCESSES] = {l->monitor, l->manager, l->own_pam, l->worker};
-    return l->monitor != 0 ? pids[which] : 0;
+    bool is_there = which == LOGIN_WORKER || k->hardware.kind->login.has_systemd;
+    return l->monitor != 0 && is_there ? pids[which] : 0;
 }
 
 int login_find(const struct kernel *k, int32_t pid)
@@ -95,12 +108,12 @@ static bool comes_back(const struct service *s, int signo)
     if (span_equal_z(name, "dbus-daemon"))
         return false;
     return signo != SIGTERM || span_starts_with(name, span_z("systemd-")) ||
-           span_equal_z(name, "agetty");
+           span_equal_z(name, "agetty") || span_equal_z(name, "getty");
 }
 
 static int signal_service(struct task *t, size_t index, int signo)
 {
-    const struct service *s = &services[index];
+    const struct service *s = &service_table(t->kernel)->row[index];
     if (!may_signal(t, s->uid))
         return -EPERM;
     bool deaf = s->size_kib == 0 || s->pid == INIT; /* kernel threads, init */

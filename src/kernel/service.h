@@ -1,4 +1,4 @@
-/* Processes that seem to run (services.def), and those that a login brings: they are in the process
+/* Processes that seem to run (services.def, services_router.def), and those that a login brings: they are in the process
  * table, take signals, end and start anew, but have no program. */
 #ifndef KERNEL_SERVICE_H
 #define KERNEL_SERVICE_H
@@ -10,7 +10,8 @@ struct task;
 
 enum {
     SERVICES_MAX = 96,
-    SERVICE_LISTENER = 393, /* the number of sshd in services.def */
+    SERVICE_LISTENER = 393,        /* the number of sshd in services.def */
+    SERVICE_LISTENER_SMALL = 1042, /* of dropbear in services_router.def */
 };
 
 struct service {
@@ -24,8 +25,12 @@ struct service {
     const char *name_z, *args_z;
 };
 
-extern const struct service services[];
-extern const size_t services_count; /* at most SERVICES_MAX */
+struct service_table {
+    const struct service *row;
+    size_t count; /* at most SERVICES_MAX */
+};
+extern const struct service_table services_of_server, services_of_router;
+const struct service_table *service_table(const struct kernel *k); /* of its kind */
 
 /* How it is on one machine; all zeros: as the table says. */
 struct service_now {
@@ -41,7 +46,7 @@ int service_find(const struct kernel *k, int32_t pid);
 /* False: the one with this number in the table does not run now. */
 bool service_runs(const struct kernel *k, int32_t table_pid);
 /* The one of that name (comm), or -1. */
-int service_named(struct span name);
+int service_named(const struct kernel *k, struct span name);
 void service_stop(struct kernel *k, size_t index);
 /* It runs, with a new number. */
 void service_start(struct kernel *k, size_t index);

@@ -140,8 +140,7 @@ struct socket_service {
     uint32_t backlog, ino;
     const char *greeting_z; /* what it says first; "" is nothing */
 };
-const struct socket_service *socket_services(size_t *count);
-/* The one that has the port; NULL: none. */
-const struct socket_service *socket_service_find(int type, uint16_t port);
+/* The one of the machine's model that has the port; NULL: none. */
+const struct socket_service *socket_service_find(const struct vfs *vfs, int type, uint16_t port);
 
 #endif

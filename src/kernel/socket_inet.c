@@ -2,6 +2,7 @@
  * is beyond is answered as from behind a provider's filter: echo requests and questions for names
  * get their answers after a plausible time, connections are refused. */
 #include "kernel/hash.h"
+#include "kernel/kind.h"
 #include "kernel/machine.h"
 #include "kernel/socket.h"
 #include "kernel/task.h"
@@ -80,26 +81,12 @@ static bool has_port(const struct socket *s, int type, uint16_t port)
     return own == port;
 }
 
-static const struct socket_service net_services[] = {
-#define LISTENER(pid, fd, family, type, port, backlog, ino, greeting) \
-    {pid, fd, family, port, type, backlog, ino, greeting},
-#define UNIX_LISTENER(references, flags, type, state, ino, path)
-#include "kernel/listeners.def"
-#undef LISTENER
-#undef UNIX_LISTENER
-};
-
-const struct socket_service *socket_services(size_t *count)
+const struct socket_service *socket_service_find(const struct vfs *vfs, int type, uint16_t port)
 {
-    *count = ARRAY_LEN(net_services);
-    return net_services;
-}
-
-const struct socket_service *socket_service_find(int type, uint16_t port)
-{
-    for (size_t i = 0; i < ARRAY_LEN(net_services); i++)
-        if (net_services[i].type == type && net_services[i].port == port)
-            return &net_services[i];
+    const struct kind *m = vfs->hardware->kind;
+    for (size_t i = 0; i < m->listener_count; i++)
+        if (m->listeners[i].type == type && m->listeners[i].port == port)
+            return &m->listeners[i];
     return NULL;
 }
 
@@ -114,7 +101,7 @@ static bool may_share(const struct socket *a, const struct socket *b)
 
 static bool is_port_taken(const struct socket *s, const struct net_ip *ip, uint16_t port)
 {
-    if (socket_service_find(s->type, port) != NULL)
+    if (socket_service_find(s->vfs, s->type, port) != NULL)
         return true;
     for (const struct socket *each = s->vfs->sockets; each != NULL; each = each->next)
         if (each != s && !each->connected && has_port(each, s->type, port) && overlap(each, ip) &&
@@ -273,7 +260,7 @@ static int connect_own(struct socket *s, const struct socket_name *name, const s
                        uint16_t port)
 {
     struct socket *listener = find_own(s->vfs, SOCK_STREAM, ip, port);
-    const struct socket_service *service = socket_service_find(s->type, port);
+    const struct socket_service *service = socket_service_find(s->vfs, s->type, port);
     int error = listener != NULL  ? socket_connect(s, listener)
                 : service != NULL ? connect_service(s, service)
                                   : -ECONNREFUSED;

@@ -28,7 +28,7 @@ int32_t kernel_new_pid(struct kernel *k)
 {
     do {
         k->last_pid++;
-        if (k->last_pid >= KERNEL_PID_MAX)
+        if (k->last_pid >= k->hardware.pid_max)
             k->last_pid = FIRST_REUSED_PID;
     } while (pid_is_used(k, k->last_pid));
     return k->last_pid;

@@ -3,8 +3,8 @@
 #include "lured/world.h"
 
 #include "kernel/hardware.h"
+#include "kernel/kind.h"
 #include "persona/date.h"
-#include "persona/dress.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,11 +36,11 @@ static void print_time(const char *what_z, int64_t time_ms)
                  d.day, d.hour, d.minute, d.second);
 }
 
-static void print_machine(const struct persona_identity *p)
+static void print_machine(const struct world *world)
 {
+    const struct persona_identity *p = &world->identity.machine;
     struct hardware h;
-    struct persona_disk disk = persona_disk_of(p->disk_gib);
-    hardware_of(p, clock_ms(), &h);
+    hardware_of(kind_of(world->image), p, clock_ms(), &h);
     (void)printf("%-14s %s\n", "hostname", p->hostname_z);
     (void)printf("%-14s %s\n", "sensor id", p->sensor_z);
     print_time("installed", p->installed_ms);
@@ -51,11 +51,13 @@ static void print_machine(const struct persona_identity *p)
                  p->mac[3], p->mac[4], p->mac[5]);
     (void)printf("%-14s %s\n%-14s %s\n", "machine id", p->machine_id_z, "boot id", p->boot_id_z);
     (void)printf("%-14s %s\n", "root uuid", p->root_uuid_z);
-    (void)printf("%-14s %s, %u at %s MHz\n", "cpu", p->cpu->name_z, h.cpus, p->cpu_mhz_z);
-    (void)printf("%-14s %u MiB, MemTotal %llu kB\n", "memory", p->memory_mib,
-                 (unsigned long long)h.mem_total);
-    (void)printf("%-14s %u GiB, / has %llu KiB\n", "disk", p->disk_gib,
-                 (unsigned long long)disk.blocks * 4);
+    (void)printf("%-14s %s, %u at %s MHz\n", "cpu", h.cpu_name_z, h.cpus, h.cpu_mhz_z);
+    (void)printf("%-14s %llu MiB, MemTotal %llu kB\n", "memory",
+                 (unsigned long long)h.mem_size / 1024, (unsigned long long)h.mem_total);
+    (void)printf("%-14s ", "disk");
+    if (!h.kind->is_small)
+        (void)printf("%u GiB, ", p->disk_gib);
+    (void)printf("/ has %llu KiB\n", (unsigned long long)h.disk_blocks * 4);
     (void)printf("%-14s %s\n", "user", p->user_z);
 }
 
@@ -91,7 +93,7 @@ static int show(const struct config *config, bool new)
     if (error == 0)
         error = world_open(&world, config, data, clock_ms(), why_z);
     if (error == 0) {
-        print_machine(&world.identity.machine);
+        print_machine(&world);
         world_close(&world);
     } else if (why_z[0] != '\0') {
         (void)fprintf(stderr, "lured: %s\n", why_z);

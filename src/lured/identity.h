@@ -23,8 +23,8 @@ int identity_open(struct identity *identity, int data, const struct ssh_profile 
                   int64_t now_ms, int64_t made_ms, const char **step_z);
 void identity_fini(struct identity *identity);
 
-/* The host keys in the machine's /etc/ssh, as the package's installation makes them. 0 or a negative
- * error. */
+/* The host keys in the machine's /etc/ssh, if it has one, as the package's installation makes them. 0
+ * or a negative error. */
 int identity_put_keys(const struct identity *identity, struct persona_image *image);
 
 /* Forgets the seed and the host keys, so that the next identity_open draws others. 0 or -errno. */

@@ -139,6 +139,7 @@ int world_check_image(const struct world *world, char why_z[WORLD_WHY_SIZE])
 static int dress(struct world *world, char *why_z)
 {
     struct persona_identity *machine = &world->identity.machine;
+    persona_keep_name(world->image, machine);
     if (world->config->hostname[0] != '\0')
         (void)span_copy_z(span_z(world->config->hostname), machine->hostname_z,
                           sizeof(machine->hostname_z));

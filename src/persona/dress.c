@@ -189,6 +189,7 @@ static void dress_network(struct dress *d)
     (void)snprintf(text_z, sizeof(text_z), "%02x:%02x:%02x:%02x:%02x:%02x", p->mac[0], p->mac[1],
                    p->mac[2], p->mac[3], p->mac[4], p->mac[5]);
     set_text(d, "/sys/class/net/ens3/address", text_z);
+    set_text(d, "/sys/class/net/eth0/address", text_z);
 }
 
 /* ---- The disk ---- */
@@ -572,6 +573,25 @@ static void dress_records(struct dress *d)
     }
 }
 
+/* Devices have no users of their own, and no logs of systemd's. */
+static bool is_server(const struct persona_image *image)
+{
+    return persona_image_lookup(image, span_z("/etc/skel")) != 0;
+}
+
+void persona_keep_name(const struct persona_image *image, struct persona_identity *identity)
+{
+    struct buffer text;
+    buffer_init(&text, DRESS_FILE_MAX);
+    if (!is_server(image) && persona_read_file(image, span_z("/etc/hostname"), &text) == 0) {
+        struct span name = buffer_span(&text);
+        ptrdiff_t end = span_find(name, '\n', 0);
+        (void)span_copy_z(end < 0 ? name : span_slice(name, 0, (size_t)end), identity->hostname_z,
+                          sizeof(identity->hostname_z));
+    }
+    buffer_fini(&text);
+}
+
 int persona_dress(struct persona_image *image, struct persona_identity *identity)
 {
     struct dress d = {.image = image, .identity = identity};
@@ -586,9 +606,11 @@ int persona_dress(struct persona_image *image, struct persona_identity *identity
     dress_network(&d);
     dress_disk(&d);
     dress_hardware(&d);
-    dress_users(&d);
-    dress_run(&d);
-    dress_records(&d);
+    if (is_server(image)) {
+        dress_users(&d);
+        dress_run(&d);
+        dress_records(&d);
+    }
     dress_counters(&d, "/proc/vmstat");
     dress_counters(&d, "/proc/interrupts");
     dress_counters(&d, "/sys/class/block/vda/stat");

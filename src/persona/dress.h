@@ -16,6 +16,9 @@ void persona_image_age(const struct persona_image *image, int64_t *newest_s, int
  * ERR_NOMEM. */
 int persona_dress(struct persona_image *image, struct persona_identity *identity);
 
+/* A device has the name that its vendor gave it, the image's; a server keeps the one it has drawn. */
+void persona_keep_name(const struct persona_image *image, struct persona_identity *identity);
+
 /* A whole file of the image, unpacked, appended to `out`. 0, or ERR_MALFORMED (it is not there),
  * ERR_FULL, ERR_NOMEM. */
 int persona_read_file(const struct persona_image *image, struct span path, struct buffer *out);
