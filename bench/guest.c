@@ -213,8 +213,11 @@ static void measure(struct host *host, const struct row *row, long rounds)
     }
     for (long round = 0; round < rounds; round++) {
         struct cost cost = session(host, row->job);
+        /* Some rounds decode code for all, which is on the heap as well. */
+        size_t rest = round == 0 || cost.rest < best.rest ? cost.rest : best.rest;
         if (round == 0 || cost.us < best.us)
             best = cost;
+        best.rest = rest;
     }
     printf("| %s | %s | %.0f | %llu | %.1f | %.1f | %zu |\n", row->what_z,
            host->snapshots != NULL ? "clone" : "run", best.us,
