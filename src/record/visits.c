@@ -269,23 +269,22 @@ const struct record_visit *record_visits_find(struct record_visits *v,
     return found;
 }
 
-static int put_parts(struct frame_visit *answer, int fd, struct buffer *out)
+static int put_parts(const struct frame_visit *answer, int fd, struct buffer *out)
 {
     static const uint8_t none[1];
     uint8_t bytes[FRAME_VISIT_MAX];
+    struct frame_visit part = *answer;
     int error = 0;
-    answer->bytes = span_of(none, 0);
-    if (answer->size == 0)
-        return frame_put_visit(out, answer);
-    for (answer->offset = 0; error == 0 && answer->offset < answer->size;) {
-        uint64_t left = answer->size - answer->offset;
-        size_t want = left < sizeof(bytes) ? (size_t)left : sizeof(bytes);
-        ssize_t n = pread(fd, bytes, want, (off_t)answer->offset);
+    part.bytes = span_of(none, 0);
+    if (part.size == 0)
+        return frame_put_visit(out, &part);
+    while (error == 0 && part.offset < part.size) {
+        ssize_t n = pread(fd, bytes, sizeof(bytes), (off_t)part.offset);
         if (n <= 0)
             return n < 0 ? -errno : ERR_TRUNCATED;
-        answer->bytes = span_of(bytes, (size_t)n);
-        error = frame_put_visit(out, answer);
-        answer->offset += (uint64_t)n;
+        part.bytes = span_of(bytes, (size_t)n);
+        error = frame_put_visit(out, &part);
+        part.offset += (uint64_t)n;
     }
     return error;
 }

@@ -2,7 +2,7 @@
 import os
 import signal
 
-from conftest import wait_for
+from conftest import Honeypot, wait_for
 
 
 def text(done):
@@ -81,3 +81,24 @@ def test_nobody_is_remembered_when_told_so(own_honeypot):
         pot.ssh("echo one > /tmp/one")
     assert pot.ssh("cat /tmp/one").returncode == 1
     assert not list((pot.data / "visits").iterdir())
+
+
+def test_old_records_are_deleted_by_the_recorder(own_honeypot):
+    pot = own_honeypot("record:\n  keep_days: 1\n")
+    pot.stop()
+    old, young = pot.data / "log/events-00000001.json", pot.data / "tty/0123456789ab-0.cast"
+    for path in (old, young):
+        path.write_text("{}\n")
+    os.utime(old, (1, 1))
+    os.chown(old, *(lambda s: (s.st_uid, s.st_gid))((pot.data / "log/events.json").stat()))
+    again = Honeypot(pot.folder, "record:\n  keep_days: 1\n")
+    try:
+        with again.recorded():
+            again.ssh("true")
+        wait_for(lambda: not old.exists(), "the end of the old segment")
+        with again.recorded():  # told with the next record that lends its number
+            again.ssh("echo", tty=True)
+        assert again.count("lured.record.retired") == 1
+        assert young.exists()
+    finally:
+        again.stop()

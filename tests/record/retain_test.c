@@ -15,9 +15,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DAY_S = 86400, NOW_S = 1795176000, FILE_BYTES = 1000 };
+enum { NOW_S = 1795176000 };
+#define FILE_BYTES UINT64_C(1000)
+#define DAY_S      INT64_C(86400)
 
-#define SUM "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde"
+#define SUM_OLD   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde1"
+#define SUM_YOUNG "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde2"
 
 struct fixture {
     char path_z[64];
@@ -72,9 +75,9 @@ static void make_all(struct fixture *f)
     make(f, "ssh.keys", 9 * DAY_S);
     make(f, "events-00000001.json.zst", 4 * DAY_S);
     make(f, "0123456789ab-0.cast", 3 * DAY_S);
-    make(f, SUM "1", 2 * DAY_S);
+    make(f, SUM_OLD, 2 * DAY_S);
     make(f, "events-00000002.json", DAY_S);
-    make(f, SUM "2", 60);
+    make(f, SUM_YOUNG, 60);
 }
 
 static struct record_retired retain(struct fixture *f, int64_t keep_s, uint64_t bytes_max)
@@ -102,7 +105,7 @@ static void the_old_go(void **state)
     assert_int_equal(retired.bytes, 2 * FILE_BYTES);
     assert_false(is_there(f, "events-00000001.json.zst"));
     assert_false(is_there(f, "0123456789ab-0.cast"));
-    assert_true(is_there(f, SUM "1"));
+    assert_true(is_there(f, SUM_OLD));
 }
 
 static void beyond_the_bytes_the_oldest_go(void **state)
@@ -110,7 +113,7 @@ static void beyond_the_bytes_the_oldest_go(void **state)
     struct fixture *f = *state;
     make_all(f); /* five are ours */
     assert_int_equal(retain(f, 0, 3 * FILE_BYTES).files, 2);
-    assert_true(is_there(f, SUM "1"));
+    assert_true(is_there(f, SUM_OLD));
     assert_int_equal(retain(f, 0, 3 * FILE_BYTES).files, 0);
 }
 
@@ -121,8 +124,8 @@ static void what_is_not_ours_or_young_stays(void **state)
     make(f, "events-notes.txt", 9 * DAY_S);
     make(f, "README", 9 * DAY_S);
     assert_int_equal(retain(f, 1, 1).files, 4);
-    static const char *const stay_z[] = {"events.json", "state", "ssh.keys",
-                                         "README",      SUM "2", "events-notes.txt"};
+    static const char *const stay_z[] = {"events.json", "state",   "ssh.keys",
+                                         "README",      SUM_YOUNG, "events-notes.txt"};
     for (size_t i = 0; i < ARRAY_LEN(stay_z); i++)
         assert_true(is_there(f, stay_z[i]));
 }

@@ -93,15 +93,16 @@ static void what_cannot_be_right_is_refused_with_its_line(void **state)
 
 static void a_list_has_an_end(void **state)
 {
+    static const size_t LINE = 9;
     char *text_z = calloc(1, SESSION_BAIT_TEXT_MAX + 2);
     int error = 0;
     uint32_t line = 0;
     (void)state;
     for (size_t i = 0; i <= SESSION_BAIT_MAX; i++)
-        memcpy(text_z + 9 * i, "watch /a\n", 9);
+        memcpy(text_z + LINE * i, "watch /a\n", LINE);
     assert_null(session_bait_new(span_z(text_z), &error, &line));
     assert_true(error == ERR_FULL && line == SESSION_BAIT_MAX + 1);
-    text_z[9 * SESSION_BAIT_MAX] = '\0';
+    text_z[LINE * SESSION_BAIT_MAX] = '\0';
     session_bait_free(list(text_z));
     memset(text_z, '\n', SESSION_BAIT_TEXT_MAX + 1);
     assert_null(session_bait_new(span_z(text_z), &error, &line));
