@@ -86,11 +86,12 @@ def test_nobody_is_remembered_when_told_so(own_honeypot):
 def test_old_records_are_deleted_by_the_recorder(own_honeypot):
     pot = own_honeypot("record:\n  keep_days: 1\n")
     pot.stop()
-    old, young = pot.data / "log/events-00000001.json", pot.data / "tty/0123456789ab-0.cast"
+    old, young = pot.data / "log/events-00000001.json.zst", pot.data / "tty/0123456789ab-0.cast"
     for path in (old, young):
         path.write_text("{}\n")
     os.utime(old, (1, 1))
-    os.chown(old, *(lambda s: (s.st_uid, s.st_gid))((pot.data / "log/events.json").stat()))
+    owner = (pot.data / "log/events.json").stat()
+    os.chown(old, owner.st_uid, owner.st_gid)
     again = Honeypot(pot.folder, "record:\n  keep_days: 1\n")
     try:
         with again.recorded():
