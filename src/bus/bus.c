@@ -11,7 +11,6 @@
 enum {
     BUS_OUT_MAX = 4 << 20,
     BUS_LINE_MAX = 512, /* of the authentication */
-    FIRST_CLIENT = 11,  /* the services have taken the numbers before */
     TOGETHER_MAX = 32,  /* messages that come with one feed */
 };
 
@@ -29,7 +28,7 @@ struct bus *bus_new(bool is_system, uint32_t uid)
         return NULL;
     bus->is_system = is_system;
     bus->uid = uid;
-    buffer_init(&bus->in, WIRE_REQUEST_MAX * 2);
+    buffer_init(&bus->in, (size_t)2 * WIRE_REQUEST_MAX);
     buffer_init(&bus->out, BUS_OUT_MAX);
     buffer_init(&bus->later, BUS_OUT_MAX);
     return bus;
@@ -88,8 +87,8 @@ static int feed_auth(struct bus *bus, const struct bus_host *host)
         bus->begun = in.len > 0;
         return in.len > 0 ? 1 : 0;
     }
-    ptrdiff_t end = span_find(in, '\n', 0);
-    if (end < 0)
+    ptrdiff_t end = in.len > 0 ? span_find(in, '\n', 0) : -1;
+    if (end < 0 || in.data == NULL)
         return in.len > BUS_LINE_MAX ? ERR_MALFORMED : 0;
     size_t len = end > 0 && in.data[end - 1] == '\r' ? (size_t)end - 1 : (size_t)end;
     int rc = answer_auth(bus, host, span_slice(in, 0, len));
@@ -110,12 +109,10 @@ void bus_refuse(struct bus_call *c, const char *error_z, const char *format_z, .
 
 static int put_message(struct bus *bus, struct wire_message *m, struct buffer *out)
 {
-    char client_z[16];
-    (void)snprintf(client_z, sizeof(client_z), ":1.%u", FIRST_CLIENT);
     m->serial = ++bus->serial;
     m->flags = WIRE_NO_REPLY;
     if (bus->is_system) {
-        m->destination = span_z(client_z);
+        m->destination = span_z(BUS_CLIENT);
         if (m->sender.len == 0)
             m->sender = span_z("org.freedesktop.DBus");
     }
@@ -140,7 +137,7 @@ void bus_signal(struct bus_call *c, const char *path_z, const char *interface_z,
 static int put_answer(struct bus *bus, struct bus_call *c)
 {
     struct buffer text;
-    buffer_init(&text, BUS_ERROR_TEXT * 2);
+    buffer_init(&text, (size_t)2 * BUS_ERROR_TEXT);
     struct wire_message m = {.type = WIRE_RETURN,
                              .reply_serial = c->message->serial,
                              .sender = bus->is_system ? c->message->destination : span_of(NULL, 0),

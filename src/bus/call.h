@@ -8,6 +8,8 @@
 
 enum { BUS_ERROR_TEXT = 512 };
 
+#define BUS_CLIENT ":1.11" /* the services have taken the numbers before */
+
 struct bus_call {
     struct bus *bus;
     const struct bus_host *host;

@@ -16,7 +16,7 @@
 static void hello(struct bus_call *c)
 {
     c->signature_z = "s";
-    wire_text(&c->w, ":1.11");
+    wire_text(&c->w, BUS_CLIENT);
 }
 
 static void nothing(struct bus_call *c)
@@ -45,7 +45,7 @@ static void list_names(struct bus_call *c)
                                         ":1.0",
                                         ":1.1",
                                         ":1.2",
-                                        ":1.11"};
+                                        BUS_CLIENT};
     c->signature_z = "as";
     struct wire_array rows = wire_begin(&c->w, 4);
     for (size_t i = 0; i < ARRAY_LEN(names); i++)

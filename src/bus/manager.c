@@ -583,8 +583,9 @@ static void change_files(struct bus_call *c)
         if (!change_file(c, wire_in_text(&c->in), enable, &carries))
             return;
     wire_end(&c->w, changes);
-    if (enable && c->w.error == 0)
-        ((uint8_t *)buffer_span(c->w.out).data)[flag_at] = carries;
+    uint8_t *bytes = (uint8_t *)buffer_span(c->w.out).data; /* our own */
+    if (enable && c->w.error == 0 && bytes != NULL)
+        bytes[flag_at] = carries;
 }
 
 /* ---- Without effect here ---- */

@@ -86,9 +86,10 @@ struct wire_array wire_begin(struct wire *w, size_t align)
 void wire_end(struct wire *w, struct wire_array array)
 {
     size_t len = buffer_len(w->out) - array.start;
-    if (w->error != 0)
+    uint8_t *bytes = (uint8_t *)buffer_span(w->out).data; /* our own */
+    if (w->error != 0 || bytes == NULL)
         return;
-    uint8_t *at = (uint8_t *)buffer_span(w->out).data + array.len_at; /* our own bytes */
+    uint8_t *at = bytes + array.len_at;
     for (size_t i = 0; i < 4; i++)
         at[i] = (uint8_t)(len >> (8 * i));
 }

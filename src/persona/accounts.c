@@ -203,8 +203,9 @@ static void set_last(struct buffer *out, uint32_t uid, int64_t at_ms, const char
         if (buffer_put(out, span_of(none, sizeof(none))) != 0)
             return;
     }
-    /* In place: the buffer's bytes are ours. */
-    memcpy((uint8_t *)buffer_span(out).data + end - LASTLOG_BYTES, b, sizeof(b));
+    uint8_t *bytes = (uint8_t *)buffer_span(out).data; /* our own */
+    if (bytes != NULL)
+        memcpy(bytes + end - LASTLOG_BYTES, b, sizeof(b));
 }
 
 static int put_lastlog(const struct persona_now *now, struct buffer *out, int64_t *written_ms)

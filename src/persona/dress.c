@@ -265,11 +265,11 @@ static void dress_counters(struct dress *d, const char *path_z)
         uint64_t value = 0;
         while (i + n < text.len && n < 18 && text.data[i + n] >= '0' && text.data[i + n] <= '9')
             value = value * 10 + (uint64_t)(text.data[i + n++] - '0');
+        uint32_t range = (uint32_t)(value / 4 + 1);
         if (value > 1000 && (i == 0 || text.data[i - 1] == ' ' || text.data[i - 1] == '\n') &&
             value < 900000000)
             addf(d, "%*llu", (int)n,
-                 (unsigned long long)(value - value / 8 +
-                                      crypto_rng_u32(&d->rng) % (uint32_t)(value / 4 + 1)));
+                 (unsigned long long)value - value / 8 + crypto_rng_u32(&d->rng) % range);
         else
             add(d, span_slice(text, i, i + (n > 0 ? n : 1)));
         i += n > 0 ? n : 1;

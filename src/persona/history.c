@@ -61,7 +61,7 @@ static int put_work(const char *const work[WORK_LINES], struct crypto_rng *rng, 
     unsigned lines = 0;
     while (lines < WORK_LINES && work[lines] != NULL)
         lines++;
-    unsigned used = 1 + crypto_rng_u32(rng) % lines;
+    unsigned used = lines > 0 ? 1 + crypto_rng_u32(rng) % lines : 0;
     int rc = 0;
     for (unsigned i = 0; i < used && rc == 0; i++, (*count)++)
         rc = buffer_printf(out, "%s\n", work[i]);

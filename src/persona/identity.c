@@ -116,11 +116,11 @@ static void draw_sizes(struct crypto_rng *rng, struct persona_identity *p)
     p->memory_mib = memories[crypto_rng_u32(rng) % ARRAY_LEN(memories)];
     p->disk_gib = disks[crypto_rng_u32(rng) % ARRAY_LEN(disks)];
     uint64_t all_kib = (uint64_t)p->memory_mib * KIB_OF_MIB;
-    p->memory_reserved_kib = all_kib / 64 + 4 * draw(rng, 12000, 900);
-    p->memory_used_kib = 4 * draw(rng, 40000, 16000);
-    p->memory_cached_kib = 4 * draw(rng, 75000, 90000);
-    p->memory_buffers_kib = 4 * draw(rng, 8000, 14000);
-    p->disk_used_kib = 4 * draw(rng, 231000, 90000);
+    p->memory_reserved_kib = all_kib / 64 + UINT64_C(4) * draw(rng, 12000, 900);
+    p->memory_used_kib = UINT64_C(4) * draw(rng, 40000, 16000);
+    p->memory_cached_kib = UINT64_C(4) * draw(rng, 75000, 90000);
+    p->memory_buffers_kib = UINT64_C(4) * draw(rng, 8000, 14000);
+    p->disk_used_kib = UINT64_C(4) * draw(rng, 231000, 90000);
     p->load_hundredths[0] = draw(rng, 0, 3);
     p->load_hundredths[1] = draw(rng, 0, 3);
     p->load_hundredths[2] = draw(rng, 0, 2);

@@ -275,7 +275,7 @@ static void gather(const struct log *log, int64_t hour, struct hour *h)
             note(h, hour * HOUR_MS + jobs[i].minute * MINUTE_MS + 1000 + shift, EVENT_CRON, i);
     for (size_t i = 0; i < ARRAY_LEN(timers); i++)
         if (timers[i].hour == (int)d.hour)
-            note(h, hour * HOUR_MS + timers[i].minute * MINUTE_MS + shift + p->mac[5] * 9,
+            note(h, hour * HOUR_MS + timers[i].minute * MINUTE_MS + shift + p->mac[5] * INT64_C(9),
                  EVENT_UNIT, i);
     size_t tries = persona_tries(p, hour, h->tries);
     for (size_t i = 0; i < tries; i++)

@@ -252,6 +252,8 @@ int persona_image_drop(struct persona_image *image, struct span path)
     if (rc < 0)
         return rc;
     uint32_t at = name_place(dir, name);
+    if (dir->entries == NULL || at >= dir->count)
+        return ERR_MALFORMED;
     dir->count--;
     memmove(&dir->entries[at], &dir->entries[at + 1], (dir->count - at) * sizeof(*dir->entries));
     if ((node.mode & TYPE_MASK) == TYPE_DIR)
