@@ -61,6 +61,11 @@ bool kernel_snapshots_work(struct kernel_snapshots *snapshots, uint64_t budget)
     return false; /* there is nothing to learn */
 }
 
+bool kernel_snapshots_model(struct kernel_snapshots *snapshots, uint64_t budget)
+{
+    return kernel_snapshots_work(snapshots, budget);
+}
+
 struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms)
 {
     assert(config->limits.instructions > 0 && config->hostname.len > 0);
