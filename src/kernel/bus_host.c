@@ -50,8 +50,7 @@ static int32_t ask_pid(void *ctx, const char *process_z, int64_t *since_us)
     if (s == NULL)
         return 0;
     const struct service_now *now = &a->kernel->services[index];
-    *since_us = (now->pid != 0 ? now->started_ns
-                               : a->kernel->boot_ns + s->pid * INT64_C(5000000)) /
+    *since_us = (now->pid != 0 ? now->started_ns : a->kernel->boot_ns + s->pid * INT64_C(5000000)) /
                 NS_PER_US;
     return service_pid(a->kernel, (size_t)index);
 }

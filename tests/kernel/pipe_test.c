@@ -123,7 +123,7 @@ static void descriptors_are_the_lowest_free(void **state)
     assert_int_equal(fd_table_add(table, file_hold(f), 0, 10, false), 1);
     assert_int_equal(fd_table_set(table, file_hold(f), 3, 10, false), 3);
     assert_int_equal(fd_table_set(table, file_hold(f), 10, 10, false), -EBADF);
-    assert_int_equal(fd_table_add(table, file_hold(f), 10, 10, false), -EINVAL);
+    assert_int_equal(fd_table_add(table, file_hold(f), 10, 10, false), -EMFILE);
     assert_int_equal(fd_table_close(table, 1), 0);
     assert_int_equal(fd_table_close(table, 1), -EBADF);
     assert_int_equal(fd_table_add(table, file_hold(f), 0, 1, false), -EMFILE);
