@@ -6,7 +6,9 @@
  *   cat         copies its input until it ends   big      prints without end
  *   write       a file is written     spin     runs without end        stay    waits without end
  *   (a shell)   a prompt; each line is told and answered; "exit" ends it */
+#include "kernel/hardware.h"
 #include "kernel/kernel.h"
+#include "kernel/kind.h"
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -44,6 +46,15 @@ struct kernel {
     bool changed;
     char files[64]; /* as they were restored */
 };
+
+/* What `lured identity` asks. */
+const struct kind kind_server = {.hardware = &hardware_default};
+
+const struct kind *kind_of(const struct persona_image *image)
+{
+    (void)image;
+    return &kind_server;
+}
 
 struct kernel_snapshots *kernel_snapshots_new(size_t max_bytes)
 {
