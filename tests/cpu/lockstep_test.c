@@ -2,7 +2,9 @@
  *
  * The programs of guest/ are compiled statically and stand in the directory given as the first
  * argument; the host's own shell and tools are tried where they exist. `lockstep_test DIRECTORY
- * PROGRAM ARGUMENT...` runs that one program alone, to its end. */
+ * PROGRAM ARGUMENT...` runs that one program alone, to its end. `lockstep_test --list FILE
+ * INSTRUCTIONS FIRST STEP` runs the command lines of a file (lockstep_programs.txt), each STEP-th from
+ * the FIRST on, each for so many instructions behind its loading. */
 #include "host_cpu.h"
 #include "lockstep.h"
 
@@ -136,6 +138,78 @@ static int run_one(const char *const argv[])
     return outcome != 0;
 }
 
+/* ---- A list of command lines ---- */
+
+enum { LINE_BYTES = 1024, WORDS_MAX = 64 };
+
+/* Cuts a line into words at blanks; what stands in single quotes is one. How many. */
+static size_t split(char *line, const char *words[WORDS_MAX + 1])
+{
+    size_t count = 0;
+    char *out = line;
+    while (count < WORDS_MAX) {
+        line += strspn(line, " \n");
+        if (*line == '\0')
+            break;
+        words[count++] = out;
+        for (bool quoted = false; *line != '\0' && (quoted || strchr(" \n", *line) == NULL); line++)
+            if (*line == '\'')
+                quoted = !quoted;
+            else
+                *out++ = *line;
+        line += *line != '\0';
+        *out++ = '\0';
+    }
+    words[count] = NULL;
+    return count;
+}
+
+struct tally {
+    unsigned programs, differences, missing;
+    uint64_t instructions;
+};
+
+static void run_line(const char *line_z, uint64_t instructions, struct tally *tally)
+{
+    const struct lockstep_limits limits = {instructions, 3000, 997};
+    struct lockstep_result result;
+    char text[LINE_BYTES];
+    const char *words[WORDS_MAX + 1];
+    snprintf(text, sizeof(text), "%s", line_z);
+    if (split(text, words) == 0 || access(words[0], X_OK) != 0) {
+        tally->missing++;
+        return;
+    }
+    int outcome = lockstep_run(words, &limits, &result);
+    tally->programs++;
+    tally->instructions += result.instructions;
+    if (outcome != 0) {
+        tally->differences++;
+        printf("DIFFERS (%d): %s", outcome, line_z);
+    }
+    report(words[0], &result);
+    fflush(stdout);
+}
+
+static int run_list(char **argv)
+{
+    char line_z[LINE_BYTES];
+    struct tally tally = {0};
+    uint64_t instructions = strtoull(argv[1], NULL, 10);
+    unsigned number = 0, first = (unsigned)strtoul(argv[2], NULL, 10),
+             step = (unsigned)strtoul(argv[3], NULL, 10);
+    FILE *file = fopen(argv[0], "re");
+    if (file == NULL || step == 0)
+        return 2;
+    while (fgets(line_z, sizeof(line_z), file) != NULL)
+        if (line_z[0] != '#' && number++ % step == first)
+            run_line(line_z, instructions, &tally);
+    fclose(file);
+    printf("%u programs, %" PRIu64 " instructions, %u differences, %u not on this machine\n",
+           tally.programs, tally.instructions, tally.differences, tally.missing);
+    return tally.differences != 0 || tally.programs == 0;
+}
+
 int main(int argc, char **argv)
 {
     pid_t child = host_cpu_start();
@@ -143,6 +217,8 @@ int main(int argc, char **argv)
         return HOST_CPU_SKIP;
     host_cpu_stop(child);
     directory_z = argc > 1 ? argv[1] : ".";
+    if (argc == 6 && strcmp(argv[1], "--list") == 0)
+        return run_list(argv + 2);
     if (argc > 2)
         return run_one((const char *const *)argv + 2);
     const struct CMUnitTest tests[] = {
