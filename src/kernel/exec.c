@@ -275,14 +275,15 @@ static void remember(const struct exec *x)
     struct process *p = x->task->process;
     char path_z[VFS_PATH_MAX + 16];
     int64_t len = file_path(x->file, path_z, sizeof(path_z));
-    uint8_t *args = malloc(x->args.len + 1);
+    size_t args_len = x->args.len < KERNEL_ARGS_MAX ? x->args.len : KERNEL_ARGS_MAX;
+    uint8_t *args = malloc(args_len + 1);
     char *exe_z = len >= 0 ? kernel_copy_z(span_of(path_z, (size_t)len)) : NULL;
     if (args != NULL) {
-        if (x->args.len > 0)
-            memcpy(args, x->args.data, x->args.len);
+        if (args_len > 0)
+            memcpy(args, x->args.data, args_len);
         free(p->args);
         p->args = args;
-        p->args_len = x->args.len;
+        p->args_len = args_len;
     }
     if (exe_z != NULL) {
         free(p->exe_z);

@@ -62,6 +62,8 @@ struct file_ops {
     int (*readdir)(struct file *f, struct task *t, int64_t at, file_entry_fn fn, void *ctx);
     int (*stat)(struct file *f, struct file_stat *out);
     int (*truncate)(struct file *f, int64_t size);
+    /* Zeros from `from` to `to`, which is within the file (fallocate). NULL: -EOPNOTSUPP. */
+    int (*punch)(struct file *f, int64_t from, int64_t to);
     enum file_map (*map)(struct file *f, struct span *bytes); /* NULL: FILE_MAP_NONE */
     /* Opens the same thing again (/proc/self/fd/N of a pipe). NULL: -ENXIO. */
     int (*reopen)(struct file *f, uint32_t flags, struct file **out);

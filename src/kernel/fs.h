@@ -147,7 +147,8 @@ struct vfs {
     bool mounts_changed;       /* since the machine was made */
     struct mount_space *space; /* that of the machine */
     struct fs *devpts;
-    struct tty *ttys; /* by number, lowest first */
+    struct fs *memory; /* of memfd, in no tree; NULL: not wanted yet */
+    struct tty *ttys;  /* by number, lowest first */
     struct net net;
     struct socket *sockets;       /* all of them, the newest first */
     size_t socket_bytes;          /* that wait in them, with what messages cost */
@@ -160,6 +161,7 @@ struct vfs {
     uint64_t changes;    /* grows with every change of an overlay's names or inodes */
     struct hash watches; /* of inotify.c, by inode number */
     uint32_t watchers, watch_events, watch_cookie;
+    size_t pipe_bytes;    /* room of all pipes */
     uint64_t next_object; /* inode numbers of pipes and sockets */
     unsigned epoll_depth; /* of epolls that ask epolls, now */
     uint32_t epoll_asked; /* items, by the outermost of them */

@@ -32,6 +32,8 @@ enum {
     KERNEL_QUANTUM = 20000,         /* instructions a task runs before the next one's turn */
     KERNEL_INSTRUCTIONS_US = 200,   /* how many make the guest's clock go on by 1 us within a run */
     KERNEL_CALL_COST = 200,         /* instructions that a system call counts for */
+    KERNEL_AREAS_MAX = 65536,       /* mappings of all processes: -ENOMEM */
+    KERNEL_ARGS_MAX = 32768,        /* of a process's arguments, what /proc shows */
     KERNEL_PIECE_BYTES = 256 << 10, /* moved at once; more in the task's next turn (task_go_on) */
     KERNEL_FORK_COST = 4000,        /* of a new task */
     KERNEL_EXEC_COST = 20000,       /* of a new program */
@@ -96,6 +98,7 @@ struct kernel {
     bool paused;      /* until it is cleared, kernel_run does nothing */
     bool over;        /* the instructions are used up: everything was killed */
     bool ending;      /* kernel_end: ends are not told */
+    uint32_t areas;   /* mappings, against KERNEL_AREAS_MAX */
     struct mm *dying; /* memories without a holder, given back before a guest runs again */
 };
 

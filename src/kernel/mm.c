@@ -66,7 +66,7 @@ const struct mm_area *mm_find(const struct mm *mm, uint64_t addr)
 
 static int reserve(struct mm *mm, size_t more)
 {
-    if (mm->count + more > MM_AREAS_MAX)
+    if (mm->count + more > MM_AREAS_MAX || mm->kernel->areas + more > KERNEL_AREAS_MAX)
         return -ENOMEM;
     if (mm->count + more <= mm->cap)
         return 0;
@@ -86,6 +86,7 @@ static void insert(struct mm *mm, size_t i, const struct mm_area *area)
     memmove(&mm->areas[i + 1], &mm->areas[i], (mm->count - i) * sizeof(*mm->areas));
     mm->areas[i] = *area;
     mm->count++;
+    mm->kernel->areas++;
 }
 
 static void erase(struct mm *mm, size_t from, size_t to)
@@ -98,6 +99,7 @@ static void erase(struct mm *mm, size_t from, size_t to)
     }
     memmove(&mm->areas[from], &mm->areas[to], (mm->count - to) * sizeof(*mm->areas));
     mm->count -= to - from;
+    mm->kernel->areas -= (uint32_t)(to - from);
 }
 
 static bool has_offset(const struct mm_area *area)
@@ -178,6 +180,8 @@ struct mm *mm_new(struct kernel *k, const struct abi *abi)
 
 struct mm *mm_clone(struct mm *mm)
 {
+    if (mm->kernel->areas + mm->count > KERNEL_AREAS_MAX)
+        return NULL;
     struct mm *copy = malloc(sizeof(*copy));
     if (copy == NULL)
         return NULL;
@@ -195,6 +199,7 @@ struct mm *mm_clone(struct mm *mm)
         return NULL;
     }
     memcpy(copy->areas, mm->areas, mm->count * sizeof(*copy->areas));
+    mm->kernel->areas += (uint32_t)mm->count;
     for (size_t i = 0; i < copy->count; i++)
         if (copy->areas[i].file != NULL)
             file_hold(copy->areas[i].file);

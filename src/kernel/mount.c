@@ -258,6 +258,8 @@ void vfs_free(struct vfs *vfs)
         return;
     if (vfs->space != NULL)
         mount_space_drop(vfs, vfs->space);
+    if (vfs->memory != NULL)
+        mount_free(vfs->memory);
     hash_fini(&vfs->watches);
     free(vfs);
 }

@@ -19,6 +19,7 @@
 enum {
     OVERLAY_PAGE = 4096,
     OVERLAY_LINKS_MAX = 65000, /* ext4: -EMLINK */
+    OVERLAY_MEMFD = 1 << 30,   /* memfd_create(2) made it */
 };
 
 struct name {
@@ -42,6 +43,7 @@ struct inode {
     uint32_t mode, uid, gid, nlink;
     uint64_t rdev;
     uint32_t flags; /* chattr(1) */
+    uint32_t seals; /* F_SEAL_ bits, and OVERLAY_MEMFD */
     int64_t atime_ns, mtime_ns, ctime_ns, btime_ns;
     uint32_t holds; /* descriptions and current directories */
     bool kept;      /* changed or new: stays when nobody holds it */
@@ -86,6 +88,9 @@ static inline struct overlay *overlay_of(struct fs *fs)
 {
     return (struct overlay *)fs->super;
 }
+
+/* The seals of an open regular file; NULL when it is none. */
+uint32_t *overlay_seals(struct file *f);
 
 /* The inode in memory, made from the image when it is not there yet; not kept, not held (it goes
  * away with the next overlay_forget). NULL: no such inode, or no memory. */

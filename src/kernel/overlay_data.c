@@ -3,6 +3,8 @@
 #include "kernel/hardware.h"
 #include "kernel/overlay.h"
 
+#include "kernel/machine.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -53,6 +55,8 @@ static int open_block(struct overlay *o, const struct inode *i, uint64_t at)
     if (len < 0)
         return len == ERR_NOMEM ? -ENOMEM : -EIO;
     *u = (struct unpacked){i->packed.data, index, (size_t)len, u->bytes};
+    if (o->fs.vfs->kernel != NULL) /* about one a byte */
+        kernel_charge(o->fs.vfs->kernel, (uint64_t)len);
     return 0;
 }
 
@@ -247,6 +251,10 @@ static int64_t file_op_read(struct file *f, struct task *t, void *out, size_t le
 static int64_t file_op_write(struct file *f, struct task *t, const void *bytes, size_t len,
                              int64_t at)
 {
+    const struct inode *i = f->object;
+    bool grows = (i->seals & F_SEAL_GROW) != 0 && at + (int64_t)len > i->size;
+    if (grows || (i->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) != 0)
+        return len > 0 ? -EPERM : 0;
     int64_t n = write_bytes(overlay_of(f->node.fs), f->object, bytes, len, at);
     if (n > 0)
         file_changed(f, t);
@@ -255,6 +263,10 @@ static int64_t file_op_write(struct file *f, struct task *t, const void *bytes, 
 
 static int file_op_truncate(struct file *f, int64_t size)
 {
+    const struct inode *i = f->object;
+    if ((size < i->size && (i->seals & F_SEAL_SHRINK) != 0) ||
+        (size > i->size && (i->seals & F_SEAL_GROW) != 0))
+        return -EPERM;
     int error = overlay_resize(overlay_of(f->node.fs), f->object, size);
     if (error == 0)
         file_changed(f, NULL);
@@ -271,11 +283,65 @@ static enum file_map file_op_map(struct file *f, struct span *bytes)
     return FILE_MAP_SPAN;
 }
 
+/* Whole pages: those of the image's bytes become pages of zeros, the others go. */
+static int punch_pages(struct overlay *o, struct inode *i, uint64_t from, uint64_t to)
+{
+    static const uint8_t zeros[OVERLAY_PAGE];
+    uint64_t base_end = ((uint64_t)i->base_bytes + OVERLAY_PAGE - 1) / OVERLAY_PAGE;
+    for (uint64_t index = from; index < to && index < base_end; index++)
+        if (write_pages(o, i, zeros, OVERLAY_PAGE, (int64_t)(index * OVERLAY_PAGE)) == 0)
+            return -ENOSPC;
+    size_t first = place_of(i, from > base_end ? from : base_end), last = place_of(i, to);
+    for (size_t n = first; n < last; n++)
+        free(i->pages[n].bytes);
+    if (first < last) {
+        memmove(&i->pages[first], &i->pages[last], (i->page_count - last) * sizeof(*i->pages));
+        i->page_count -= last - first;
+        o->fs.vfs->quota.bytes -= (uint64_t)(last - first) * OVERLAY_PAGE;
+    }
+    return 0;
+}
+
+/* Less than a page. What no page holds and the image does not reach is zeros already. */
+static int punch_part(struct overlay *o, struct inode *i, int64_t from, int64_t to)
+{
+    static const uint8_t zeros[OVERLAY_PAGE];
+    size_t len = (size_t)(to - from);
+    if (len == 0 || (from >= i->base_bytes && page_find(i, (uint64_t)from / OVERLAY_PAGE) == NULL))
+        return 0;
+    return write_pages(o, i, zeros, len, from) == len ? 0 : -ENOSPC;
+}
+
+static int file_op_punch(struct file *f, int64_t from, int64_t to)
+{
+    struct overlay *o = overlay_of(f->node.fs);
+    struct inode *i = f->object;
+    const int64_t first = (from + OVERLAY_PAGE - 1) / OVERLAY_PAGE, last = to / OVERLAY_PAGE;
+    int error = overlay_keep(o, i);
+    if (error == 0 && first > last)
+        error = punch_part(o, i, from, to);
+    else if (error == 0)
+        error = punch_part(o, i, from, first * OVERLAY_PAGE);
+    if (error == 0 && first < last)
+        error = punch_pages(o, i, (uint64_t)first, (uint64_t)last);
+    if (error == 0 && first <= last)
+        error = punch_part(o, i, last * OVERLAY_PAGE, to);
+    i->mtime_ns = i->ctime_ns = vfs_now(o->fs.vfs);
+    file_changed(f, NULL);
+    return error;
+}
+
+uint32_t *overlay_seals(struct file *f)
+{
+    return f->ops == &overlay_file_ops ? &((struct inode *)f->object)->seals : NULL;
+}
+
 const struct file_ops overlay_file_ops = {
     .seekable = true,
     .read = file_op_read,
     .write = file_op_write,
     .truncate = file_op_truncate,
+    .punch = file_op_punch,
     .ioctl = vfs_flags_ioctl,
     .map = file_op_map,
 };

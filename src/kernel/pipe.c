@@ -17,6 +17,7 @@ struct pipe {
     struct vfs *vfs;
     struct buffer bytes;
     uint64_t ino;
+    size_t max; /* bytes that it holds */
     uint32_t uid, gid;
     int64_t made_ns;
     uint32_t readers, writers; /* descriptions; the outside of a door counts as one */
@@ -27,12 +28,17 @@ struct pipe {
     void **place;                    /* a fifo's inode points here */
 };
 
+/* When a machine has many, new ones are small, as Linux does it (pipe-user-pages-soft). */
 static struct pipe *pipe_new(struct vfs *vfs, size_t max, uint32_t uid, uint32_t gid)
 {
     struct pipe *p = calloc(1, sizeof(*p));
     if (p == NULL)
         return NULL;
+    if (max == PIPE_BYTES && vfs->pipe_bytes + max > PIPES_BYTES_MAX)
+        max = PIPE_ATOMIC;
     p->vfs = vfs;
+    p->max = max;
+    vfs->pipe_bytes += max;
     buffer_init(&p->bytes, max);
     p->ino = vfs->next_object++;
     p->uid = uid;
@@ -49,6 +55,7 @@ static void released(struct pipe *p)
         return;
     if (p->place != NULL)
         *p->place = NULL;
+    p->vfs->pipe_bytes -= p->max;
     buffer_fini(&p->bytes);
     free(p);
 }

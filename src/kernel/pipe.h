@@ -5,8 +5,9 @@
 #include "kernel/file.h"
 
 enum {
-    PIPE_BYTES = 65536, /* capacity, as on Linux */
-    PIPE_ATOMIC = 4096, /* PIPE_BUF: up to here a write is all or nothing */
+    PIPE_BYTES = 65536,         /* capacity, as on Linux */
+    PIPE_ATOMIC = 4096,         /* PIPE_BUF: up to here a write is all or nothing */
+    PIPES_BYTES_MAX = 16 << 20, /* of a machine's pipes; new ones beyond it hold PIPE_ATOMIC */
 };
 
 struct pipe;

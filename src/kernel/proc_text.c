@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TEXT_COST = 3 }; /* instructions that a byte of it counts for */
+
 struct text {
     struct proc_place place;
     struct buffer bytes;
@@ -54,6 +56,8 @@ static int64_t text_read(struct file *f, struct task *t, void *out, size_t len, 
     struct text *text = f->object;
     if (at == 0 || !text->made) {
         int error = make_text(f, t);
+        if (f->vfs->kernel != NULL)
+            kernel_charge(f->vfs->kernel, buffer_len(&text->bytes) * TEXT_COST);
         if (error != 0)
             return error < -1000 ? -ENOMEM : error;
     }

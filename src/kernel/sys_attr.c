@@ -132,27 +132,6 @@ int64_t sys_ftruncate(struct task *t, const uint64_t arg[6])
     return resize(t, sys_file(t, arg[0]), (int64_t)arg[1]);
 }
 
-int64_t sys_fallocate(struct task *t, const uint64_t arg[6])
-{
-    struct file *f = sys_file(t, arg[0]);
-    struct file_stat st;
-    int64_t from = (int64_t)arg[2], len = (int64_t)arg[3], end = 0;
-    if (f == NULL || (f->flags & O_PATH) != 0 || (f->flags & O_ACCMODE) == O_RDONLY)
-        return -EBADF;
-    if (from < 0 || len <= 0)
-        return -EINVAL;
-    if (__builtin_add_overflow(from, len, &end))
-        return -EFBIG;
-    if (arg[1] == FALLOC_FL_KEEP_SIZE)
-        return 0;
-    if (arg[1] != 0)
-        return -EOPNOTSUPP;
-    if (f->ops->truncate == NULL)
-        return f->ops->seekable ? -ENODEV : -ESPIPE;
-    int error = file_stat(f, &st);
-    return error == 0 && end > st.size ? f->ops->truncate(f, end) : error;
-}
-
 /* ---- Times ---- */
 
 /* One of a pair: seconds and nanoseconds, or one of the two marks. */

@@ -1,4 +1,4 @@
-/* Descriptors without a file: eventfd(2), timerfd_create(2), memfd_create(2). */
+/* Descriptors without a file: eventfd(2), timerfd_create(2). */
 #include "kernel/abi.h"
 #include "kernel/machine.h"
 #include "kernel/sysfile.h"
@@ -231,41 +231,4 @@ int64_t sys_timerfd_settime(struct task *t, const uint64_t arg[6])
         timer->next_ns = INT64_MAX;
     vfs_wake(f->vfs, f->key);
     return 0;
-}
-
-/* ---- memfd ---- */
-
-/* A file in /dev/shm whose name is gone at once. */
-int64_t sys_memfd_create(struct task *t, const uint64_t arg[6])
-{
-    char name[VFS_NAME_MAX], path[64];
-    struct file *f = NULL;
-    int64_t len = task_read_z(t, arg[0], name, 250);
-    if (len < 0)
-        return len == -ENAMETOOLONG ? -EINVAL : len;
-    if ((arg[1] & ~UINT64_C(7)) != 0)
-        return -EINVAL;
-    struct fs_context fs = *t->fs;
-    fs.root = (struct vnode){.fs = fs.vfs->top, .ino = fs.vfs->top->root};
-    struct creds root = t->creds;
-    root.cap_effective = UINT64_MAX;
-    const struct vfs_at at = {.fs = &fs, .cred = &root};
-    int n = snprintf(path, sizeof(path), "/dev/shm/.memfd-%llu",
-                     (unsigned long long)fs.vfs->next_object++);
-    int error = vfs_open(&at, span_of(path, (size_t)n), O_RDWR | O_CREAT | O_EXCL, 0777, &f);
-    if (error != 0)
-        return error;
-    f->flags = O_RDWR | 0100000; /* O_LARGEFILE */
-    f->changed = false;
-    free(f->name_z);
-    n = snprintf(NULL, 0, "memfd:%s", name);
-    f->name_z = malloc((size_t)n + 1);
-    if (f->name_z != NULL)
-        (void)snprintf(f->name_z, (size_t)n + 1, "memfd:%s", name);
-    (void)f->node.fs->ops->unlink(f->node.fs, f->dir.ino, span_of(path + 9, strlen(path + 9)));
-    vnode_drop(f->dir);
-    f->dir = fs.root;
-    if (vnode_hold(f->dir) != 0)
-        f->dir = (struct vnode){0};
-    return sys_install(t, f, (arg[1] & 1) != 0); /* MFD_CLOEXEC */
 }

@@ -2,6 +2,7 @@
 #include "kernel/fdtable.h"
 #include "kernel/file.h"
 #include "kernel/mm.h"
+#include "kernel/overlay.h"
 #include "kernel/syscalls.h"
 
 #include <errno.h>
@@ -38,7 +39,7 @@ static uint64_t limit_of(const struct task *t, int resource)
 }
 
 /* What the file's open mode allows. */
-static int64_t file_access(const struct file *f, uint64_t prot, bool shared, unsigned *most)
+static int64_t file_access(struct file *f, uint64_t prot, bool shared, unsigned *most)
 {
     uint32_t mode = f->flags & O_ACCMODE;
     if ((f->flags & O_PATH) != 0)
@@ -50,6 +51,12 @@ static int64_t file_access(const struct file *f, uint64_t prot, bool shared, uns
         *most = CPU_READ | CPU_EXEC;
         if ((prot & PROT_WRITE) != 0)
             return -EACCES;
+    }
+    const uint32_t *seals = overlay_seals(f);
+    if (shared && seals != NULL && (*seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) != 0) {
+        *most = CPU_READ | CPU_EXEC;
+        if ((prot & PROT_WRITE) != 0)
+            return -EPERM;
     }
     return 0;
 }

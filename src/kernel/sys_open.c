@@ -63,11 +63,13 @@ static uint32_t status_flags(uint32_t flags)
 
 /* ---- open ---- */
 
-static int64_t open_at(struct task *t, uint64_t dirfd, uint64_t addr, uint32_t flags, uint32_t mode)
+static int64_t open_at(struct task *t, uint64_t dirfd, uint64_t addr, uint32_t flags, uint32_t mode,
+                       uint64_t resolve)
 {
     struct sys_path p;
     struct file *f = NULL;
     int error = sys_path_get(t, dirfd, addr, false, &p);
+    p.at.resolve = resolve;
     if (error == 0)
         error = vfs_open(&p.at, p.path, flags, mode & 07777, &f);
     if (error == -EAGAIN && (flags & O_NONBLOCK) == 0)
@@ -81,17 +83,38 @@ static int64_t open_at(struct task *t, uint64_t dirfd, uint64_t addr, uint32_t f
 
 int64_t sys_open(struct task *t, const uint64_t arg[6])
 {
-    return open_at(t, (uint64_t)AT_FDCWD, arg[0], (uint32_t)arg[1], (uint32_t)arg[2]);
+    return open_at(t, (uint64_t)AT_FDCWD, arg[0], (uint32_t)arg[1], (uint32_t)arg[2], 0);
 }
 
 int64_t sys_openat(struct task *t, const uint64_t arg[6])
 {
-    return open_at(t, arg[0], arg[1], (uint32_t)arg[2], (uint32_t)arg[3]);
+    return open_at(t, arg[0], arg[1], (uint32_t)arg[2], (uint32_t)arg[3], 0);
 }
 
 int64_t sys_creat(struct task *t, const uint64_t arg[6])
 {
-    return open_at(t, (uint64_t)AT_FDCWD, arg[0], O_CREAT | O_WRONLY | O_TRUNC, (uint32_t)arg[1]);
+    return open_at(t, (uint64_t)AT_FDCWD, arg[0], O_CREAT | O_WRONLY | O_TRUNC, (uint32_t)arg[1],
+                   0);
+}
+
+/* What open(2) would ignore is an error here. */
+static bool is_good_how(const struct open_how *how)
+{
+    const uint64_t flags = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND |
+                           O_NONBLOCK | O_DSYNC | O_ASYNC | O_DIRECT | 0100000 | O_DIRECTORY |
+                           O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_SYNC | O_PATH | O_TMPFILE;
+    const uint64_t with_path = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    const uint64_t resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS |
+                             RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED;
+    const uint64_t inside = RESOLVE_BENEATH | RESOLVE_IN_ROOT;
+    bool makes = (how->flags & O_CREAT) != 0 || (how->flags & O_TMPFILE) == O_TMPFILE;
+    if ((how->flags & ~flags) != 0 || (how->resolve & ~resolve) != 0)
+        return false;
+    if ((how->resolve & inside) == inside || (how->mode & ~UINT64_C(07777)) != 0)
+        return false;
+    if ((how->flags & O_PATH) != 0 && (how->flags & ~with_path) != 0)
+        return false;
+    return makes || how->mode == 0;
 }
 
 int64_t sys_openat2(struct task *t, const uint64_t arg[6])
@@ -104,9 +127,11 @@ int64_t sys_openat2(struct task *t, const uint64_t arg[6])
     int error = task_read(t, arg[2], &how, sizeof(how));
     if (error != 0)
         return error;
-    if (how.resolve != 0) /* as a kernel that cannot promise it */
+    if (!is_good_how(&how))
         return -EINVAL;
-    return open_at(t, arg[0], arg[1], (uint32_t)how.flags, (uint32_t)how.mode);
+    if ((how.resolve & RESOLVE_CACHED) != 0 && (how.flags & (O_TRUNC | O_CREAT)) != 0)
+        return -EAGAIN;
+    return open_at(t, arg[0], arg[1], (uint32_t)how.flags, (uint32_t)how.mode, how.resolve);
 }
 
 int64_t sys_close(struct task *t, const uint64_t arg[6])
@@ -212,6 +237,8 @@ int64_t sys_fcntl(struct task *t, const uint64_t arg[6])
     case F_OFD_GETLK:
     case F_OFD_SETLK:
     case F_OFD_SETLKW: return sys_lock_command(t, f, command, arg[2]);
+    case F_ADD_SEALS:
+    case F_GET_SEALS: return sys_seal_command(t, f, command, arg[2]);
     case F_SETOWN: f->owner = (int32_t)arg[2]; return 0;
     case F_GETOWN: return f->owner;
     case F_SETSIG:

@@ -46,6 +46,9 @@ int sys_anonymous_stat(struct file *f, struct file_stat *out); /* of anon_inode:
 /* The lock commands of fcntl (sys_lock.c): F_GETLK ... F_OFD_SETLKW. */
 int64_t sys_lock_command(struct task *t, struct file *f, uint64_t command, uint64_t addr);
 
+/* F_ADD_SEALS and F_GET_SEALS (sys_memfd.c). */
+int64_t sys_seal_command(struct task *t, struct file *f, uint64_t command, uint64_t arg);
+
 /* Namespaces (sys_mount.c): whether clone or unshare may make those of `flags`: 0, -EPERM, -ENOSPC;
  * and a mount namespace of the task's own. */
 int namespaces_check(const struct task *t, uint64_t flags);

@@ -74,6 +74,7 @@ struct vfs_at {
     const struct creds *cred;
     struct task *task; /* for /proc/self and the like; may be NULL */
     struct file *dir;  /* a relative path starts here (openat); NULL: at the cwd */
+    uint64_t resolve;  /* RESOLVE_ flags of openat2(2) */
 };
 
 /* open(2). `flags` as Linux numbers them, `mode` before the umask. 0 and *out with one holder. */

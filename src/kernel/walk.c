@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,10 +28,17 @@ static struct vnode enter_mount(struct vnode node)
     return node;
 }
 
+static bool must(const struct walk *w, uint64_t resolve)
+{
+    return (w->at->resolve & resolve) != 0;
+}
+
 static int go_up(struct walk *w)
 {
     if (vnode_is_same(w->here, w->root))
-        return 0;
+        return must(w, RESOLVE_BENEATH) ? -EXDEV : 0;
+    if (must(w, RESOLVE_NO_XDEV) && w->here.ino == w->here.fs->root)
+        return w->here.fs->covered.fs != NULL ? -EXDEV : 0;
     while (w->here.ino == w->here.fs->root && w->here.fs->covered.fs != NULL)
         w->here = w->here.fs->covered;
     uint64_t parent = 0;
@@ -73,6 +81,9 @@ static int put_before(struct walk *w, const char *target, size_t len, bool slash
     w->len = len + (slash ? 1 : 0) + left;
     w->pos = 0;
     if (len > 0 && w->rest[0] == '/') {
+        bool leaves = must(w, RESOLVE_NO_XDEV) && w->here.fs != w->root.fs;
+        if (must(w, RESOLVE_BENEATH) || leaves)
+            return -EXDEV;
         w->here = w->root;
         skip_slashes(w);
     }
@@ -120,12 +131,14 @@ static int follow_magic(struct walk *w, struct vnode link, bool last)
 static int follow_link(struct walk *w, struct vnode link, const struct file_stat *st, bool last,
                        bool slash)
 {
-    if (++w->links > VFS_LINKS_MAX)
+    if (++w->links > VFS_LINKS_MAX || must(w, RESOLVE_NO_SYMLINKS))
         return -ELOOP;
     int error = last && !slash ? may_follow(w, st) : 0;
     if (error != 0)
         return error;
     error = follow_magic(w, link, last && !slash);
+    if (error == 0 && must(w, RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT))
+        return must(w, RESOLVE_NO_MAGICLINKS) ? -ELOOP : -EXDEV;
     if (error == 0) {
         if (last && (w->out->file != NULL || !slash))
             return STEP_LAST;
@@ -178,6 +191,8 @@ static int step_name(struct walk *w, struct span name, bool last, bool slash)
     if (error != 0)
         return error;
     node = enter_mount(node);
+    if (node.fs != w->here.fs && must(w, RESOLVE_NO_XDEV))
+        return -EXDEV;
     struct file_stat st;
     error = vnode_stat(node, &st);
     if (error != 0)
@@ -234,6 +249,8 @@ static int start(struct walk *w, struct span path)
         if (path.len == 0)
             w->out->file = file_hold(w->at->dir);
     }
+    if (must(w, RESOLVE_BENEATH | RESOLVE_IN_ROOT))
+        w->root = w->here;
     w->out->last = absolute ? WALK_ROOT : WALK_DOT;
     return put_before(w, (const char *)path.data, path.len, false);
 }

@@ -181,6 +181,11 @@ static void run_line(const char *line_z, uint64_t instructions, struct tally *ta
         return;
     }
     int outcome = lockstep_run(words, &limits, &result);
+    if (outcome == -1) { /* within a long run it may be cpuid, which the two answer differently */
+        const struct lockstep_limits slowly = {instructions, instructions, 1};
+        printf("again, one by one: %s", line_z);
+        outcome = lockstep_run(words, &slowly, &result);
+    }
     tally->programs++;
     tally->instructions += result.instructions;
     if (outcome != 0) {
