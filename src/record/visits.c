@@ -174,13 +174,26 @@ void record_visits_close(struct record_visits *v)
 
 /* ---- Keeping ---- */
 
+/* What came before this part is there. It is not when a recorder died in between: parts are not kept
+ * from one to the next. */
+static bool continues(int fd, uint64_t offset)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && (uint64_t)st.st_size >= offset;
+}
+
+/* 1: written; 0: it is a part of nothing; or -errno. */
 static int write_part(const struct record_visits *v, const char *part_z,
                       const struct frame_visit_keep *keep)
 {
-    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+    int flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW | (keep->offset == 0 ? O_CREAT : 0);
     int fd = openat(v->dir, part_z, flags, 0600);
     if (fd < 0)
-        return -errno;
+        return errno == ENOENT && keep->offset > 0 ? 0 : -errno;
+    if (!continues(fd, keep->offset)) {
+        (void)close(fd);
+        return 0;
+    }
     int error = keep->offset == 0 && ftruncate(fd, 0) < 0 ? -errno : 0;
     struct span rest = keep->bytes;
     for (uint64_t at = keep->offset; rest.len > 0 && error == 0;) {
@@ -193,7 +206,7 @@ static int write_part(const struct record_visits *v, const char *part_z,
     if (error == 0 && whole && fsync(fd) < 0)
         error = -errno;
     (void)close(fd);
-    return error;
+    return error < 0 ? error : 1;
 }
 
 /* Makes room for so many bytes and one visitor more. */
@@ -203,17 +216,21 @@ static void make_room(struct record_visits *v, uint64_t size)
         drop_oldest(v);
 }
 
-/* The whole file takes the place of the one before. */
+/* The whole file takes the place of the one before, which is there until then. */
 static int settle(struct record_visits *v, const char *part_z, const struct record_visit *visit)
 {
-    char name_z[NAME_SIZE];
+    char name_z[NAME_SIZE], old_z[NAME_SIZE];
     name_of(&visit->visitor, name_z);
     size_t old = find_same(v, &visit->visitor);
-    if (old < v->count)
-        drop(v, old);
-    make_room(v, visit->size);
     if (renameat(v->dir, part_z, v->dir, name_z) < 0)
         return -errno;
+    if (old < v->count) {
+        name_of(&v->list[old].visitor, old_z);
+        if (strcmp(old_z, name_z) != 0)
+            (void)unlinkat(v->dir, old_z, 0);
+        take_out(v, old);
+    }
+    make_room(v, visit->size);
     return add(v, visit);
 }
 
@@ -241,9 +258,9 @@ int record_visits_keep(struct record_visits *v, const struct frame_visit_keep *k
                    (const char *)keep->session.data);
     if (keep->size > v->bytes_max || keep->size > RECORD_VISIT_MAX)
         return 0;
-    int error = write_part(v, part_z, keep);
-    if (error < 0 || keep->offset + keep->bytes.len < keep->size)
-        return error;
+    int written = write_part(v, part_z, keep);
+    if (written <= 0 || keep->offset + keep->bytes.len < keep->size)
+        return written < 0 ? written : 0;
     const struct record_visit visit = {
         .visitor = keep->visitor, .size = keep->size, .time_s = now_s};
     return keep->size > 0 ? settle(v, part_z, &visit) : touch(v, part_z, &visit);

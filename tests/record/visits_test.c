@@ -218,6 +218,24 @@ static void what_was_never_finished_is_gone_after_a_start(void **state)
     buffer_fini(&out);
 }
 
+static void the_rest_of_what_a_recorder_before_began_does_not_replace_what_is_there(void **state)
+{
+    struct fixture *f = *state;
+    struct frame_visit_keep part = {
+        .session = SESSION, .visitor = visitor(1, 1), .size = 8, .bytes = span_z("begin")};
+    struct buffer out;
+    buffer_init(&out, OUT_MAX);
+    assert_int_equal(keep(f, visitor(1, 1), span_z("before")), 0);
+    assert_int_equal(record_visits_keep(&f->visits, &part, f->now_s), 0);
+    reopen(f);
+    part.offset = part.bytes.len;
+    part.bytes = span_z("end");
+    assert_int_equal(record_visits_keep(&f->visits, &part, f->now_s), 0);
+    assert_int_equal(recall(f, visitor(1, 1), &out), 6);
+    assert_memory_equal(buffer_span(&out).data, "before", 6);
+    buffer_fini(&out);
+}
+
 static void a_file_that_is_gone_is_a_visitor_who_left_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -243,6 +261,7 @@ int main(void)
         TEST(the_old_are_forgotten),
         TEST(beyond_the_bytes_for_all_the_oldest_go),
         TEST(what_was_never_finished_is_gone_after_a_start),
+        TEST(the_rest_of_what_a_recorder_before_began_does_not_replace_what_is_there),
         TEST(a_file_that_is_gone_is_a_visitor_who_left_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
