@@ -9,11 +9,13 @@
 enum {
     LEAVES_MAX = 8192, /* 8 MiB of them */
     SLOTS = 2 * LEAVES_MAX,
+    SWEEP_AFTER = LEAVES_MAX / 8, /* a sweep looks at all: not for each that finds no place */
 };
 
 struct cpu_leaves {
     struct cpu_leaf *slots[SLOTS]; /* by contents; open addressing; each is held */
     size_t count;
+    size_t missed; /* since the last sweep */
 };
 
 struct cpu_leaves *cpu_leaves_new(void)
@@ -57,7 +59,7 @@ static void sweep(struct cpu_leaves *leaves)
         return;
     memcpy(old, leaves->slots, sizeof(leaves->slots));
     memset(leaves->slots, 0, sizeof(leaves->slots));
-    leaves->count = 0;
+    leaves->count = leaves->missed = 0;
     for (size_t i = 0; i < SLOTS; i++) {
         if (!old[i])
             continue;
@@ -92,7 +94,8 @@ static struct cpu_leaf *share(struct cpu_leaves *leaves, struct cpu_pool *pool,
         cpu_leaf_unref(pool, leaf);
         return *slot;
     }
-    if (leaves->count == LEAVES_MAX)
+    leaves->missed++;
+    if (leaves->count == LEAVES_MAX && leaves->missed >= SWEEP_AFTER)
         sweep(leaves);
     if (leaves->count == LEAVES_MAX)
         return leaf;
