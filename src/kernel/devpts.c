@@ -115,6 +115,7 @@ static void devpts_usage(struct fs *fs, struct fs_usage *out)
 
 static void devpts_free(struct fs *fs)
 {
+    fs->vfs->devpts = NULL;
     free(fs);
 }
 
@@ -136,6 +137,7 @@ struct fs *devpts_new(struct vfs *vfs)
         return NULL;
     *fs = (struct fs){.ops = &devpts_ops, .vfs = vfs, .root = INO_ROOT};
     fs->super = fs;
+    fs->views = 1; /* the terminals', who find their files in it even when nobody mounts it */
     vfs->devpts = fs;
     return fs;
 }

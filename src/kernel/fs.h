@@ -146,9 +146,9 @@ struct vfs {
     uint32_t mount_count, mounts_detached, mount_ids;
     bool mounts_changed;       /* since the machine was made */
     struct mount_space *space; /* that of the machine */
-    struct fs *devpts;
-    struct fs *memory; /* of memfd, in no tree; NULL: not wanted yet */
-    struct tty *ttys;  /* by number, lowest first */
+    struct fs *devpts;         /* one of its views */
+    struct fs *memory;         /* of memfd, in no tree; NULL: not wanted yet */
+    struct tty *ttys;          /* by number, lowest first */
     struct net net;
     struct socket *sockets;       /* all of them, the newest first */
     size_t socket_bytes;          /* that wait in them, with what messages cost */

@@ -260,6 +260,8 @@ void vfs_free(struct vfs *vfs)
         mount_space_drop(vfs, vfs->space);
     if (vfs->memory != NULL)
         mount_free(vfs->memory);
+    if (vfs->devpts != NULL)
+        mount_free(vfs->devpts);
     hash_fini(&vfs->watches);
     free(vfs);
 }

@@ -33,7 +33,7 @@ int mount_attach(struct fs *fs, struct vnode on, struct mount_space *space, uint
     if (vnode_hold(on) != 0)
         return -ENOMEM;
     if (fs->super == fs)
-        fs->views = 1;
+        fs->views++;
     fs->space = space;
     fs->covered = on;
     fs->order = order;

@@ -2,6 +2,8 @@
  * the host, whose answers must be the same. tty_test SMALL_IMAGE [SEED] */
 #include "fakes.h"
 
+#include "kernel/fs.h"
+#include "kernel/mount.h"
 #include "kernel/tty.h"
 #include "kernel/tty_line.h"
 
@@ -296,6 +298,20 @@ static void a_master_is_opened_by_a_guest(void **state)
     assert_int_equal(error, -ENOENT);
 }
 
+static void a_terminal_is_opened_when_its_file_system_is_nowhere_mounted(void **state)
+{
+    struct fixture *fx = *state;
+    struct vfs *vfs = fx->fake->vfs;
+    int error = 0;
+    file_drop(fx->f);
+    mount_detach(vfs->devpts);
+    mount_reap(vfs);
+    fx->f = tty_open(fx->tty, O_RDWR | O_NONBLOCK, &error);
+    assert_non_null(fx->f);
+    type(fx, "a\r");
+    expect_read(fx, "a\n");
+}
+
 static void modes_come_over_ssh(void **state)
 {
     (void)state;
@@ -538,6 +554,7 @@ int main(int argc, char **argv)
         TEST(it_has_a_name_and_a_number),
         TEST(a_master_is_opened_by_a_guest),
         TEST(a_new_pty_has_linuxs_modes),
+        TEST(a_terminal_is_opened_when_its_file_system_is_nowhere_mounted),
         cmocka_unit_test(modes_come_over_ssh),
         cmocka_unit_test(real_ptys_answer_the_same_in_many_modes),
     };
