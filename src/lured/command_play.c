@@ -1,6 +1,7 @@
 /* lured play: a terminal as it was, at its own pace or faster */
 #include "lured/cast_read.h"
 #include "lured/command.h"
+#include "lured/play_filter.h"
 
 #include "base/error.h"
 
@@ -15,19 +16,23 @@
 
 #define CAST_BYTES_MAX ((size_t)1024 * 1024)
 
-enum { PLAY_DATA, PLAY_CONFIG, PLAY_SPEED, PLAY_IDLE_MAX };
+enum { PLAY_DATA, PLAY_CONFIG, PLAY_SPEED, PLAY_IDLE_MAX, PLAY_EXACT };
 
 static const struct command_option OPTIONS[] = {
     [PLAY_DATA] = {"data", "DIR", "the data directory; ./lured-data"},
     [PLAY_CONFIG] = {"config", "FILE", "take the data directory from there"},
     [PLAY_SPEED] = {"speed", "N", "so many times as fast; 1"},
     [PLAY_IDLE_MAX] = {"idle-max", "S", "no pause is longer than so many seconds"},
+    [PLAY_EXACT] = {"exact", NULL, "to a terminal, too, every byte as it was"},
     {0},
 };
 
 struct player {
     double speed, idle_max;
     double seconds; /* of the last line */
+    bool is_exact;
+    struct play_filter filter;
+    struct buffer bytes, exact, safe; /* a line's, cast_read_line's own, what passes the filter */
 };
 
 static void wait_until(struct player *p, double seconds)
@@ -45,14 +50,21 @@ static void wait_until(struct player *p, double seconds)
         continue;
 }
 
-static int play_line(struct player *p, struct span line, struct buffer *bytes, struct buffer *exact)
+static int play_line(struct player *p, struct span line)
 {
     struct cast_line l;
-    int error = cast_read_line(line, &l, bytes, exact);
+    int error = cast_read_line(line, &l, &p->bytes, &p->exact);
     if (error < 0 || l.code != 'o')
         return error;
     wait_until(p, l.seconds);
-    struct span out = buffer_span(bytes);
+    struct span out = buffer_span(&p->bytes);
+    if (!p->is_exact) {
+        buffer_clear(&p->safe);
+        error = play_filter(&p->filter, out, &p->safe);
+        out = buffer_span(&p->safe);
+    }
+    if (error < 0)
+        return error;
     if (out.len == 0)
         return 0;
     return fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0 ? 0 : -EIO;
@@ -60,21 +72,22 @@ static int play_line(struct player *p, struct span line, struct buffer *bytes, s
 
 static int play_file(struct player *p, FILE *file)
 {
-    struct buffer bytes;
-    struct buffer exact;
     char *line = NULL;
     size_t size = 0;
     int error = 0;
-    buffer_init(&bytes, CAST_BYTES_MAX);
-    buffer_init(&exact, CAST_BYTES_MAX);
+    buffer_init(&p->bytes, CAST_BYTES_MAX);
+    buffer_init(&p->exact, CAST_BYTES_MAX);
+    buffer_init(&p->safe, CAST_BYTES_MAX);
+    p->filter = (struct play_filter){0};
     p->seconds = 0;
     /* The header says only what a player of another kind needs. */
     ssize_t n = getline(&line, &size, file);
     while (error == 0 && n > 0 && (n = getline(&line, &size, file)) > 0)
-        error = play_line(p, span_of(line, (size_t)n), &bytes, &exact);
+        error = play_line(p, span_of(line, (size_t)n));
     free(line);
-    buffer_fini(&bytes);
-    buffer_fini(&exact);
+    buffer_fini(&p->bytes);
+    buffer_fini(&p->exact);
+    buffer_fini(&p->safe);
     return error;
 }
 
@@ -159,7 +172,7 @@ static bool read_number(const char *value_z, double standard, double *out)
 static int run(const struct command_line *line)
 {
     struct config config;
-    struct player p = {0};
+    struct player p = {.is_exact = line->values[PLAY_EXACT] != NULL || isatty(STDOUT_FILENO) != 1};
     if (!read_number(line->values[PLAY_SPEED], 1, &p.speed) ||
         !read_number(line->values[PLAY_IDLE_MAX], 1e9, &p.idle_max)) {
         (void)fputs("lured: play: --speed and --idle-max take a number above 0\n", stderr);
