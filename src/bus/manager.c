@@ -11,6 +11,7 @@
 #define TIMER     "org.freedesktop.systemd1.Timer"
 #define UNITS_AT  "/org/freedesktop/systemd1/unit/"
 #define NO_UNIT   "org.freedesktop.systemd1.NoSuchUnit"
+#define NO_JOB    "org.freedesktop.systemd1.JobTypeNotApplicable"
 #define NO_FILE   "org.freedesktop.DBus.Error.FileNotFound"
 #define NEVER_US  UINT64_MAX
 #define SECOND_US INT64_C(1000000)
@@ -494,6 +495,16 @@ static bool ends_machine(const char *name_z)
     return false;
 }
 
+/* What is there as long as the machine is: its first process above all. */
+static bool is_perpetual(const char *name_z)
+{
+    static const char *const names[] = {"init.scope", "-.slice", "system.slice", "-.mount"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(name_z, names[i]) == 0)
+            return true;
+    return false;
+}
+
 /* StartUnit(name, mode) and its kin -> job */
 static void change_unit(struct bus_call *c)
 {
@@ -501,17 +512,26 @@ static void change_unit(struct bus_call *c)
     struct span member = c->message->member;
     bool is_stop = span_equal_z(member, "StopUnit"),
          is_try = span_starts_with(member, span_z("Try"));
-    bus_state_of(c->host, wire_in_text(&c->in), &s);
+    struct span name = wire_in_text(&c->in);
+    bus_state_of(c->host, name, &s);
     if (strcmp(s.load_z, "loaded") != 0 && !ends_machine(s.name_z)) {
         bus_refuse(c, NO_UNIT, is_stop ? "Unit %s not loaded." : "Unit %s not found.", s.name_z);
         return;
     }
     bool is_restart = span_equal_z(member, "RestartUnit") || span_equal_z(member, "TryRestartUnit");
     bool was_on = strcmp(s.active_z, "active") == 0;
+    if ((is_stop || is_restart) && is_perpetual(s.name_z)) {
+        bus_refuse(c, NO_JOB, "Job type %s is not applicable for unit %s.",
+                   is_stop  ? "stop"
+                   : is_try ? "try-restart"
+                            : "restart",
+                   s.name_z);
+        return;
+    }
     if (is_stop || (is_restart && was_on))
         bus_state_set(c->host, &s, false);
     if (is_restart && was_on)
-        bus_state_of(c->host, span_z(s.name_z), &s);
+        bus_state_of(c->host, name, &s);
     if (!is_stop && (!is_try || was_on) && !span_equal_z(member, "ReloadUnit"))
         bus_state_set(c->host, &s, true);
     put_job(c, s.name_z);

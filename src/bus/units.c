@@ -106,7 +106,8 @@ void bus_state_of(const struct bus_host *host, struct span name, struct bus_stat
                             .file_state_z = ""};
     (void)span_copy_z(name, s->name_z, sizeof(s->name_z));
     (void)span_copy_z(name, s->description_z, sizeof(s->description_z));
-    bool has_file = find_file(host, s);
+    /* A slash would lead out of the folders. */
+    bool has_file = span_find(name, '/', 0) < 0 && find_file(host, s);
     if (s->unit == NULL && !has_file)
         return;
     s->load_z = "loaded";

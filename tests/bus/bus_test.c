@@ -120,6 +120,35 @@ static void a_service_that_is_stopped_is_inactive(void **state)
     buffer_fini(&calls);
 }
 
+static void a_unit_without_a_process_is_on_again_after_a_restart(void **state)
+{
+    (void)state;
+    struct fake_host f = {0};
+    struct buffer calls, out;
+    buffer_init(&calls, 1 << 16);
+    const char *restart[] = {"networking.service", "replace"};
+    put_call(&calls, "/org/freedesktop/systemd1", MANAGER, "RestartUnit", restart, 2);
+    talk(&f, 0, buffer_span(&calls), 4096, &out);
+    assert_int_equal(f.off[0] | f.off[1] | f.off[2], 0);
+    assert_true(contains(buffer_span(&out), "networking.service")); /* the job that is over */
+    buffer_fini(&out);
+    buffer_fini(&calls);
+}
+
+static void the_first_process_is_never_stopped(void **state)
+{
+    (void)state;
+    struct fake_host f = {0};
+    struct buffer calls, out;
+    buffer_init(&calls, 1 << 16);
+    const char *stop[] = {"init.scope", "replace"};
+    put_call(&calls, "/org/freedesktop/systemd1", MANAGER, "StopUnit", stop, 2);
+    talk(&f, 0, buffer_span(&calls), 4096, &out);
+    assert_true(contains(first(&out).body, "Job type stop is not applicable for unit init.scope."));
+    buffer_fini(&out);
+    buffer_fini(&calls);
+}
+
 static void only_root_changes_units(void **state)
 {
     (void)state;
@@ -151,6 +180,20 @@ static void what_is_not_there_is_told_as_systemd_tells_it(void **state)
     put_call(&calls, "/org/freedesktop/systemd1", MANAGER, "NoSuchMethod", stop, 0);
     talk(&f, 0, buffer_span(&calls), 4096, &out);
     assert_true(span_equal_z(first(&out).error, "org.freedesktop.DBus.Error.UnknownMethod"));
+    buffer_fini(&out);
+    buffer_fini(&calls);
+}
+
+static void a_name_with_a_slash_is_no_file(void **state)
+{
+    (void)state;
+    struct fake_host f = {0};
+    struct buffer calls, out;
+    buffer_init(&calls, 1 << 16);
+    const char *names[] = {"../system/mine.service"};
+    put_call(&calls, "/org/freedesktop/systemd1", MANAGER, "GetUnit", names, 1);
+    talk(&f, 0, buffer_span(&calls), 4096, &out);
+    assert_true(span_equal_z(first(&out).error, "org.freedesktop.systemd1.NoSuchUnit"));
     buffer_fini(&out);
     buffer_fini(&calls);
 }
@@ -250,8 +293,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_split_gives_the_same_answers),
         cmocka_unit_test(a_service_that_is_stopped_is_inactive),
+        cmocka_unit_test(a_unit_without_a_process_is_on_again_after_a_restart),
+        cmocka_unit_test(the_first_process_is_never_stopped),
         cmocka_unit_test(only_root_changes_units),
         cmocka_unit_test(what_is_not_there_is_told_as_systemd_tells_it),
+        cmocka_unit_test(a_name_with_a_slash_is_no_file),
         cmocka_unit_test(a_visitors_own_unit_is_enabled_by_a_link),
         cmocka_unit_test(patterns_find_units_and_take_no_longer),
         cmocka_unit_test(what_breaks_the_rules_ends_the_connection),

@@ -42,7 +42,8 @@ static inline const char *fake_args(void *ctx, int32_t pid)
 static inline int fake_read(void *ctx, const char *path_z, struct buffer *out)
 {
     (void)ctx;
-    if (strcmp(path_z, "/etc/systemd/system/mine.service") == 0)
+    if (strcmp(path_z, "/etc/systemd/system/mine.service") == 0 ||
+        strcmp(path_z, "/etc/systemd/system/../system/mine.service") == 0)
         return buffer_put_z(out,
                             "[Unit]\nDescription=Mine\n[Install]\nWantedBy=multi-user.target\n");
     return strcmp(path_z, "/lib/systemd/system/cron.service") == 0 ? 0 : -2;

@@ -158,6 +158,10 @@ def test_services_are_one_everywhere(machine):
     gone = ask(machine, "systemctl stop cron; systemctl is-active cron; pgrep cron; service cron start; "
                         "systemctl is-active cron; pgrep -c cron").split()
     assert gone == ["inactive", "active", "1"]
+    again = ask(machine, "systemctl restart networking; systemctl is-active networking; "
+                         "systemctl stop init.scope 2>&1; cat /proc/1/comm").splitlines()
+    assert again[0] == "active" and again[-1] == "systemd", again
+    assert "Job type stop is not applicable for unit init.scope." in again[1], again
 
 
 def test_time_goes_on_between_two_sessions(machine):
