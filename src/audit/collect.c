@@ -123,6 +123,16 @@ static void take_lists(struct audit_facts *facts, struct span kexinit)
     }
 }
 
+/* Waits for the server's version line. One that says none is done with after AUDIT_WAIT_MS. */
+static void await_version(int fd, struct buffer *in, struct buffer *version)
+{
+    enum { LOOK_MS = AUDIT_QUIET_MS / 5, LOOKS = AUDIT_WAIT_MS / LOOK_MS };
+    int64_t until_us = audit_now_us() + AUDIT_WAIT_MS * INT64_C(1000);
+    bool closed = false;
+    for (int i = 0; i < LOOKS && !take_version(in, version) && !closed; i++)
+        closed = audit_read(fd, in, LOOK_MS) || audit_now_us() >= until_us;
+}
+
 /* Says something odd once the server has said its version, and keeps what comes. */
 static int provoke(const struct audit_target *target, struct span bytes, struct audit_facts *facts,
                    struct audit_reply *reply)
@@ -132,9 +142,7 @@ static int provoke(const struct audit_target *target, struct span bytes, struct 
     if (fd < 0)
         return fd;
     buffer_clear(&facts->version);
-    while (!take_version(&reply->before, &facts->version) && buffer_room(&reply->before) > 0 &&
-           !audit_read(fd, &reply->before, AUDIT_QUIET_MS / 5))
-        ;
+    await_version(fd, &reply->before, &facts->version);
     int error = audit_write(fd, bytes);
     reply->closed = audit_read(fd, &reply->before, AUDIT_QUIET_MS);
     (void)close(fd);
@@ -185,11 +193,12 @@ static int collect_protocol(const struct audit_target *target, struct audit_fact
     static const struct span BAD_LENGTH =
         SPAN_LIT(OWN_VERSION_Z "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n");
     struct buffer odd, in;
+    int error = provoke(target, BAD_VERSION, facts, &facts->bad_version);
+    if (error < 0 || buffer_len(&facts->version) == 0)
+        return error;
     buffer_init(&odd, AUDIT_TEXT_MAX);
     buffer_init(&in, AUDIT_TEXT_MAX);
-    int error = provoke(target, BAD_VERSION, facts, &facts->bad_version);
-    if (error == 0)
-        error = provoke(target, BAD_LENGTH, facts, &facts->bad_length);
+    error = provoke(target, BAD_LENGTH, facts, &facts->bad_length);
     if (error == 0)
         error = buffer_put_z(&odd, OWN_VERSION_Z);
     if (error == 0)

@@ -94,10 +94,10 @@ static int64_t read_some(int fd, struct buffer *in, int wait_ms)
 
 bool audit_read(int fd, struct buffer *in, int quiet_ms)
 {
-    int64_t n = 0;
+    int64_t n = 0, until_us = audit_now_us() + AUDIT_WAIT_MS * INT64_C(1000);
     do {
         n = read_some(fd, in, quiet_ms);
-    } while (n > 0);
+    } while (n > 0 && audit_now_us() < until_us);
     return n == 0 || n == -ECONNRESET;
 }
 
@@ -123,9 +123,16 @@ static int flush(struct audit_link *l)
     return error;
 }
 
+static void begin_step(struct audit_link *l)
+{
+    l->until_us = audit_now_us() + AUDIT_STEP_MS * INT64_C(1000);
+}
+
 static int receive(struct audit_link *l)
 {
     struct buffer in;
+    if (audit_now_us() >= l->until_us)
+        return -ETIMEDOUT;
     buffer_init(&in, READ_BYTES);
     int64_t n = read_some(l->fd, &in, AUDIT_WAIT_MS);
     if (n > 0)
@@ -171,6 +178,7 @@ static void begin(struct buffer *m, uint8_t type)
 /* A message that did not fit is one that the server does not take: it says so. */
 static int say(struct audit_link *l, struct buffer *m)
 {
+    begin_step(l);
     ssh_client_send(l->client, buffer_span(m));
     buffer_fini(m);
     return flush(l);
@@ -191,6 +199,7 @@ int audit_link_open(struct audit_link *l, const struct audit_target *target,
     l->client = ssh_client_new(suite, &OPTIONS, seed);
     if (l->client == NULL)
         return -ENOMEM;
+    begin_step(l);
     int error = flush(l);
     while (error == 0 && !l->client->has_keys) {
         error = receive(l);

@@ -1,5 +1,6 @@
 /* A connection to an SSH server, one step at a time, each of which waits for its answer: this program
- * has nothing else to do. Every step gives up after AUDIT_WAIT_MS without a byte. */
+ * has nothing else to do. Every step gives up after AUDIT_WAIT_MS without a byte, and after AUDIT_STEP_MS
+ * whatever comes. */
 #ifndef AUDIT_LINK_H
 #define AUDIT_LINK_H
 
@@ -7,7 +8,8 @@
 #include "ssh/client.h"
 
 enum {
-    AUDIT_WAIT_MS = 20000, /* without a byte */
+    AUDIT_WAIT_MS = 20000,  /* without a byte */
+    AUDIT_STEP_MS = 120000, /* of one that always has another: no answer takes so long */
     AUDIT_QUIET_MS =
         1500, /* after which a server that says nothing is taken to have nothing to say */
     AUDIT_PACKET = 32768,
@@ -18,7 +20,8 @@ int64_t audit_now_us(void); /* of a clock that only goes on */
 /* A connected socket, or -errno. */
 int audit_connect(const char *host_z, const char *port_z);
 
-/* Reads into `in` until the other side closes (true), or is quiet for so long. */
+/* Reads into `in` until the other side closes (true), or is quiet for so long, or `in` is full, or
+ * AUDIT_WAIT_MS are over. */
 bool audit_read(int fd, struct buffer *in, int quiet_ms);
 
 /* All of it, or -errno. */
@@ -27,6 +30,7 @@ int audit_write(int fd, struct span bytes);
 struct audit_link {
     int fd;
     struct ssh_client *client;
+    int64_t until_us; /* when the step that is going on gives up */
 };
 
 /* Connects and exchanges keys. 0, or a negative error; link_close in any case. */

@@ -1,4 +1,5 @@
 """lured audit: what it finds on honeypots that give themselves away."""
+import contextlib
 import socket
 import subprocess
 import threading
@@ -98,6 +99,21 @@ def test_a_machine_that_cannot_be_asked(tmp_path):
     config.write_text("ssh:\n  endpoint: unix:/run/lured.sock\n")
     assert audit("--config", config)[0] == 2
     assert audit("127.0.0.1:ssh")[0] == 2
+
+
+def test_a_server_that_never_says_what_it_is():
+    """It says noise without a line's end, and keeps the connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve():
+            connection = listener.accept()[0]
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"x" * 60000)
+                while connection.recv(1 << 16):
+                    pass
+
+        threading.Thread(target=serve, daemon=True).start()
+        status, _, why = audit(f"127.0.0.1:{listener.getsockname()[1]}")
+    assert status == 1 and why.endswith("no SSH server answers\n")
 
 
 def test_two_fresh_installations_give_nothing_away_and_share_nothing(own_honeypot, tmp_path):
