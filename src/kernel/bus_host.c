@@ -17,7 +17,7 @@
 
 enum {
     BUS_CLIENTS_MAX = 64, /* of a machine: each has a buffer */
-    FEED_COST = 20000,    /* instructions: an answer walks the units' files */
+    FEED_COST = 20000,    /* instructions of an answer, without the files that it reads */
 };
 enum { NS_PER_US = 1000, INIT_PID = 1, TASKS_PERCENT = 15, ARGS_SHOWN = 512 };
 
@@ -102,6 +102,7 @@ static const char *ask_args(void *ctx, int32_t pid)
 static int ask_read(void *ctx, const char *path_z, struct buffer *out)
 {
     const struct asking *a = ctx;
+    kernel_charge(a->kernel, KERNEL_CALL_COST); /* one message asks for hundreds */
     return identity_read(&a->at, path_z, out);
 }
 
@@ -204,8 +205,10 @@ void bus_host_feed(struct socket *end, struct span bytes)
     struct socket *client = end->peer;
     struct asking asking = {.kernel = k, .root = {.cap_effective = UINT64_MAX}};
     asking.at = (struct vfs_at){.fs = fs_context_new(end->vfs), .cred = &asking.root};
-    if (asking.at.fs == NULL)
+    if (asking.at.fs == NULL) {
+        client->read_shut = true; /* it would wait for good */
         return;
+    }
     const struct bus_host host = host_of(&asking);
     const struct socket_about about = {.pid = end->pid};
     int rc = bus_feed(end->bus, &host, bytes);
