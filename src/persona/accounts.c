@@ -194,7 +194,7 @@ static void set_last(struct buffer *out, uint32_t uid, int64_t at_ms, const char
                      struct span host)
 {
     uint8_t b[LASTLOG_BYTES] = {0};
-    size_t end = (size_t)(uid + 1) * LASTLOG_BYTES;
+    size_t end = ((size_t)uid + 1) * LASTLOG_BYTES;
     put32(b, (uint32_t)(at_ms / SECOND_MS));
     put_text(b + 4, 32, span_z(line_z));
     put_text(b + 36, 256, host);

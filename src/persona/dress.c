@@ -149,7 +149,7 @@ static void set_text(struct dress *d, const char *path_z, const char *text_z)
 static void dress_names(struct dress *d)
 {
     const char *name_z = d->identity->hostname_z;
-    char old_z[PERSONA_HOSTNAME_SIZE], line_z[2 * DRESS_TEXT_MAX];
+    char old_z[PERSONA_HOSTNAME_SIZE];
     if (!load(d, "/etc/hostname"))
         return;
     struct span text = buffer_span(&d->old), line = {NULL, 0};
@@ -158,7 +158,6 @@ static void dress_names(struct dress *d)
     else
         old_z[0] = '\0';
     set_text(d, "/etc/hostname", name_z);
-    (void)snprintf(line_z, sizeof(line_z), "127.0.1.1 %s", name_z);
     replace(d, "/run/motd.dynamic", span_z(old_z), span_z(name_z));
     if (load(d, "/etc/hosts")) {
         for (text = buffer_span(&d->old); next_line(&text, &line);) {
