@@ -223,19 +223,21 @@ static void put_service(struct bus_call *c, const struct bus_state *s)
     bus_u32(c, SERVICE, "NRestarts", 0);
 }
 
-/* When timers elapse: seconds of the day, and of the week's day when it is not every day. */
+/* When timers elapse, as the logs have it (persona/logs.c): seconds of the day, and the week's day
+ * when it is not every day. */
 static const struct {
     const char *name_z, *unit_z;
-    int second, weekday; /* Monday is 1; 0: each */
+    int second, again; /* a second time in the day; 0: none */
+    int weekday;       /* Monday is 1; 0: each */
 } timers[] = {
-    {"logrotate.timer", "logrotate.service", 0, 0},
-    {"dpkg-db-backup.timer", "dpkg-db-backup.service", 0, 0},
-    {"man-db.timer", "man-db.service", 0, 0},
-    {"apt-daily-upgrade.timer", "apt-daily-upgrade.service", 22921, 0},
-    {"apt-daily.timer", "apt-daily.service", 34861, 0},
-    {"systemd-tmpfiles-clean.timer", "systemd-tmpfiles-clean.service", 36781, 0},
-    {"e2scrub_all.timer", "e2scrub_all.service", 11445, 7},
-    {"fstrim.timer", "fstrim.service", 4899, 1},
+    {"logrotate.timer", "logrotate.service", 0, 0, 0},
+    {"dpkg-db-backup.timer", "dpkg-db-backup.service", 0, 0, 0},
+    {"man-db.timer", "man-db.service", 0, 0, 0},
+    {"apt-daily-upgrade.timer", "apt-daily-upgrade.service", 22921, 0, 0},
+    {"apt-daily.timer", "apt-daily.service", 34861, 75781, 0},
+    {"systemd-tmpfiles-clean.timer", "systemd-tmpfiles-clean.service", 36781, 0, 0},
+    {"e2scrub_all.timer", "e2scrub_all.service", 11401, 0, 7},
+    {"fstrim.timer", "fstrim.service", 4861, 0, 1},
 };
 
 static int64_t next_time(const struct bus_host *host, int second, int weekday)
@@ -254,6 +256,11 @@ static void put_timer(struct bus_call *c, const struct bus_state *s)
             continue;
         int64_t next_us = next_time(c->host, timers[i].second, timers[i].weekday);
         int64_t last_us = next_us - (timers[i].weekday != 0 ? 7 : 1) * DAY_US;
+        if (timers[i].again != 0) {
+            int64_t other_us = next_time(c->host, timers[i].again, timers[i].weekday);
+            last_us = (next_us > other_us ? next_us : other_us) - DAY_US;
+            next_us = next_us < other_us ? next_us : other_us;
+        }
         bus_words(c, UNIT, "Triggers", timers[i].unit_z);
         bus_u64(c, TIMER, "NextElapseUSecRealtime", (uint64_t)next_us);
         bus_u64(c, TIMER, "NextElapseUSecMonotonic", NEVER_US);

@@ -242,17 +242,20 @@ static const struct {
     {10, 3, -1, "test -e /run/systemd/system || SERVICE_MODE=1 /sbin/e2scrub_all -A -r"},
 };
 
-/* And by systemd's timers. */
+/* And by systemd's timers: the same times as `systemctl list-timers` tells (bus/manager.c). */
 static const struct {
-    int minute, hour;
+    int minute, hour, weekday;
     const char *unit_z, *what_z;
 } timers[] = {
-    {0, 0, "logrotate.service", "Rotate log files"},
-    {0, 0, "dpkg-db-backup.service", "Daily dpkg database backup service"},
-    {22, 6, "apt-daily-upgrade.service", "Daily apt upgrade and clean activities"},
-    {41, 9, "apt-daily.service", "Daily apt download activities"},
-    {3, 21, "apt-daily.service", "Daily apt download activities"},
-    {13, 10, "systemd-tmpfiles-clean.service", "Cleanup of Temporary Directories"},
+    {0, 0, -1, "logrotate.service", "Rotate log files"},
+    {0, 0, -1, "dpkg-db-backup.service", "Daily dpkg database backup service"},
+    {0, 0, -1, "man-db.service", "Daily man-db regeneration"},
+    {22, 6, -1, "apt-daily-upgrade.service", "Daily apt upgrade and clean activities"},
+    {41, 9, -1, "apt-daily.service", "Daily apt download activities"},
+    {3, 21, -1, "apt-daily.service", "Daily apt download activities"},
+    {13, 10, -1, "systemd-tmpfiles-clean.service", "Cleanup of Temporary Directories"},
+    {10, 3, 0, "e2scrub_all.service", "Online ext4 Metadata Check for All Filesystems"},
+    {21, 1, 1, "fstrim.service", "Discard unused blocks on filesystems from /etc/fstab"},
 };
 
 static void say_unit(struct log *log, size_t index, int64_t at)
@@ -274,7 +277,8 @@ static void gather(const struct log *log, int64_t hour, struct hour *h)
             (jobs[i].weekday < 0 || jobs[i].weekday == (int)d.weekday))
             note(h, hour * HOUR_MS + jobs[i].minute * MINUTE_MS + 1000 + shift, EVENT_CRON, i);
     for (size_t i = 0; i < ARRAY_LEN(timers); i++)
-        if (timers[i].hour == (int)d.hour)
+        if (timers[i].hour == (int)d.hour &&
+            (timers[i].weekday < 0 || timers[i].weekday == (int)d.weekday))
             note(h, hour * HOUR_MS + timers[i].minute * MINUTE_MS + shift + p->mac[5] * INT64_C(9),
                  EVENT_UNIT, i);
     size_t tries = persona_tries(p, hour, h->tries);

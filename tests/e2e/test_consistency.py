@@ -164,6 +164,15 @@ def test_services_are_one_everywhere(machine):
     assert "Job type stop is not applicable for unit init.scope." in again[1], again
 
 
+def test_timers_and_logs_tell_the_same_times(machine):
+    units = ("apt-daily", "apt-daily-upgrade", "man-db", "logrotate")
+    for unit in units:
+        timer, log = ask(machine, f"systemctl show -p LastTriggerUSec --value {unit}.timer",
+                         f"grep 'Starting {unit}.service' /var/log/syslog | tail -1")
+        if log:  # the log begins anew each week, and with the machine
+            assert timer.split()[1:2] == [log[:10]] and timer.split()[2][:5] == log[11:16], (unit, timer, log)
+
+
 def test_time_goes_on_between_two_sessions(machine):
     line = "cat /proc/sys/kernel/random/boot_id; awk '/btime/{print $2}' /proc/stat; echo $$; cut -d. -f1 /proc/uptime"
     first, second = ask(machine, line).split(), ask(machine, line).split()
