@@ -47,16 +47,39 @@ static int put_attributes(struct buffer *out, const struct xattr *list)
     return rc;
 }
 
+/* A record that was changed (overlay.c) stands on contents of the inode's own, which the image of a later
+ * machine has not: they are saved as pages. */
+static struct span own_base(const struct inode *i)
+{
+    bool is_own = S_ISREG(i->mode) && i->target != NULL;
+    return is_own ? span_slice(i->base, 0, (size_t)i->base_bytes) : span_of(NULL, 0);
+}
+
+static int put_page(struct buffer *out, uint64_t index, struct span bytes)
+{
+    while (bytes.len > 0 && bytes.data[bytes.len - 1] == 0)
+        bytes.len--;
+    int rc = buffer_put_u64(out, index);
+    return rc == 0 ? buffer_put_string(out, bytes) : rc;
+}
+
 static int put_pages(struct buffer *out, const struct inode *i)
 {
-    int rc = buffer_put_u32(out, (uint32_t)i->page_count);
-    for (size_t n = 0; rc == 0 && n < i->page_count; n++) {
-        size_t len = OVERLAY_PAGE;
-        while (len > 0 && i->pages[n].bytes[len - 1] == 0)
-            len--;
-        rc = buffer_put_u64(out, i->pages[n].index);
-        if (rc == 0)
-            rc = buffer_put_string(out, span_of(i->pages[n].bytes, len));
+    struct span base = own_base(i);
+    size_t below = (base.len + OVERLAY_PAGE - 1) / OVERLAY_PAGE, hidden = 0;
+    while (hidden < i->page_count && i->pages[hidden].index < below)
+        hidden++;
+    int rc = buffer_put_u32(out, (uint32_t)(below - hidden + i->page_count));
+    for (size_t n = 0, b = 0; rc == 0 && (n < i->page_count || b < below);) {
+        const struct page *page = n < i->page_count ? &i->pages[n] : NULL;
+        if (page != NULL && (b == below || page->index == b)) {
+            rc = put_page(out, page->index, span_of(page->bytes, OVERLAY_PAGE));
+            b += b < below;
+            n++;
+        } else {
+            rc = put_page(out, b, span_slice(base, b * OVERLAY_PAGE, (b + 1) * OVERLAY_PAGE));
+            b++;
+        }
     }
     return rc;
 }
@@ -69,7 +92,7 @@ static int put_inode(struct buffer *out, const struct inode *i)
                              (uint64_t)i->ctime_ns,
                              (uint64_t)i->btime_ns,
                              (uint64_t)i->size,
-                             (uint64_t)i->base_bytes,
+                             own_base(i).len > 0 ? 0 : (uint64_t)i->base_bytes,
                              i->parent};
     int rc = buffer_put_u64(out, i->ino);
     if (rc == 0)
@@ -83,7 +106,8 @@ static int put_inode(struct buffer *out, const struct inode *i)
     if (rc == 0)
         rc = buffer_put_u32(out, i->entries);
     if (rc == 0)
-        rc = buffer_put_string(out, i->target != NULL ? i->base : span_of(NULL, 0));
+        rc = buffer_put_string(out,
+                               S_ISLNK(i->mode) && i->target != NULL ? i->base : span_of(NULL, 0));
     if (rc == 0)
         rc = put_attributes(out, i->attributes);
     return rc == 0 ? put_pages(out, i) : rc;

@@ -47,6 +47,17 @@ def child(pot, name):
     return None
 
 
+def test_changed_logs_are_kept(own_honeypot):
+    """Their contents come from no image: they are written when somebody looks."""
+    pot = own_honeypot("visitors:\n  known_by: address\n")
+    with pot.recorded() as sessions:
+        before = text(pot.ssh("echo mine > /root/mine; chmod 600 /var/log/wtmp; : > /var/log/lastlog; echo end >> /var/log/syslog;"
+                              "printf 0 | dd of=/var/log/auth.log conv=notrunc 2> /dev/null; cd /var/log; md5sum wtmp syslog auth.log"))
+    assert any(e["eventid"] == "lured.visitor.kept" for e in sessions[0])
+    out = text(pot.ssh("cd /var/log; md5sum wtmp syslog auth.log; cat /root/mine; stat -c '%a %s' wtmp lastlog | cut -d' ' -f1; wc -c < lastlog"))
+    assert out == before + "mine\n600\n664\n0\n"
+
+
 def test_a_history_is_there_the_next_time(own_honeypot):
     pot = own_honeypot("visitors:\n  remember: 1\n")
     for line in ("echo first", "echo second"):
