@@ -78,5 +78,12 @@ def test_what_is_no_machine_is_refused(tmp_path):
     assert "does not have (e_machine 247)" in said({**passwd, "bin/sh": elf})
     assert "no root" in said({"bin/sh": elf})
     assert "leads out" in said({"../x": b""})
+    for target in ("not/there", "etc"):  # a folder within itself would have no end
+        with tarfile.open(tmp_path / "x.tar", "w") as tar:
+            folder, link = tarfile.TarInfo("etc"), tarfile.TarInfo("etc/x")
+            folder.type, link.type, link.linkname = tarfile.DIRTYPE, tarfile.LNKTYPE, target
+            tar.addfile(folder)
+            tar.addfile(link)
+        assert "is a hard link" in build("--tree", tmp_path / "x.tar", "--output", tmp_path / "image").stderr
     assert build("--tree", tmp_path / "none", "--output", tmp_path / "image").returncode == 1
     assert build("--tree", tmp_path).returncode == 2
