@@ -78,8 +78,10 @@ typedef const uint8_t *(*cpu_space_like_fn)(const struct cpu_maker *maker, uint6
 /* Gives back the memory of pages that are this space's alone and differ in few words from what the
  * maker makes: those words are kept, and the page is made again when it is touched. What is like it
  * lives as long as the maker. A packed page counts for the pool's maximum as before, so that no
- * guest can tell. How many were packed; where memory is wanting none are. */
-size_t cpu_space_pack(struct cpu_space *space, struct cpu_maker *maker, cpu_space_like_fn like);
+ * guest can tell. Looks at `*budget` pages at most and takes those it looked at from it. How many
+ * were packed; where memory is wanting none are. */
+size_t cpu_space_pack(struct cpu_space *space, struct cpu_maker *maker, cpu_space_like_fn like,
+                      size_t *budget);
 
 /* Parts of page tables that are the same in many machines: of files that are mapped, untouched. */
 struct cpu_leaves;

@@ -357,16 +357,18 @@ static bool may_pack(const struct cpu_space *space, const struct cpu_leaf *leaf,
     return space->pool->frames[e->frame].refs == 1 && !space->pool->frames[e->frame].code;
 }
 
-size_t cpu_space_pack(struct cpu_space *space, struct cpu_maker *maker, cpu_space_like_fn like_fn)
+size_t cpu_space_pack(struct cpu_space *space, struct cpu_maker *maker, cpu_space_like_fn like_fn,
+                      size_t *budget)
 {
     size_t count = 0;
     for (size_t i = 0; i < space->table.cap; i++) {
         const struct cpu_slot *slot = &space->table.slots[i];
-        for (unsigned p = 0; slot->leaf && p < CPU_LEAF_PAGES; p++) {
+        for (unsigned p = 0; slot->leaf && *budget > 0 && p < CPU_LEAF_PAGES; p++) {
             struct cpu_entry *e = &slot->leaf->entry[p];
             uint64_t addr = slot->number * CPU_LEAF_BYTES + p * (uint64_t)CPU_PAGE_BYTES;
             if (!may_pack(space, slot->leaf, e))
                 continue;
+            (*budget)--;
             struct cpu_frame *frame = &space->pool->frames[e->frame];
             struct cpu_pack *pack = cpu_pack_new(maker, like_fn(maker, addr), frame->data);
             if (!pack)

@@ -159,7 +159,7 @@ static struct cpu_maker *new_likeness(struct snapshot *known)
     return &l->base;
 }
 
-int model_pack(struct mm *mm)
+int model_pack(struct mm *mm, size_t *budget)
 {
     if (mm->known == NULL || mm->known->model_state == SNAPSHOT_NONE)
         return 0;
@@ -170,7 +170,7 @@ int model_pack(struct mm *mm)
     if (mm->likeness == NULL)
         return -ENOMEM;
     find_places(mm, ((struct likeness *)mm->likeness)->own);
-    (void)cpu_space_pack(mm->space, mm->likeness, like);
+    (void)cpu_space_pack(mm->space, mm->likeness, like, budget);
     return 0;
 }
 

@@ -27,7 +27,8 @@ int model_run(struct model *model, uint64_t budget);
 /* All that is kept of the memory; borrowed. */
 struct span model_contents(const struct model *model);
 
-/* Packs a memory of which a model is known. 0; -EAGAIN: there will be one later; -ENOMEM. */
-int model_pack(struct mm *mm);
+/* Packs a memory of which a model is known; of `*budget` pages those it looked at are taken. 0;
+ * -EAGAIN: there will be a model later; -ENOMEM. */
+int model_pack(struct mm *mm, size_t *budget);
 
 #endif

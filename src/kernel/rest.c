@@ -7,27 +7,30 @@
 
 #define QUIET_NS INT64_C(1000000000)  /* who types is not packed and unpacked between two keys */
 #define AGAIN_NS INT64_C(10000000000) /* a model is still to be made */
+/* Of a machine, looked at in one rest: a login shell has 400, and others wait meanwhile. */
+#define REST_PAGES_MAX 2048
 
 void kernel_stir(struct kernel *k)
 {
     k->rest_ns = k->now_ns + QUIET_NS;
 }
 
-static bool rest_memory(struct kernel *k, struct mm *mm)
+static bool rest_memory(struct kernel *k, struct mm *mm, size_t *budget)
 {
-    bool done = model_pack(mm) == 0;
+    bool done = model_pack(mm, budget) == 0;
     cpu_space_rest(mm->space, snapshot_leaves(k->snapshots));
     return done;
 }
 
 void kernel_rest(struct kernel *k)
 {
+    size_t budget = REST_PAGES_MAX;
     bool done = true;
     if (k->snapshots == NULL || k->now_ns < k->rest_ns)
         return;
     for (struct task *t = k->tasks; t != NULL; t = t->next)
         if (t->mm != NULL)
-            done &= rest_memory(k, t->mm);
+            done &= rest_memory(k, t->mm, &budget);
     cpu_pool_rest(k->pool);
     for (struct fs *fs = k->vfs->mounts; fs != NULL; fs = fs->next)
         if (fs->ops->rest != NULL)

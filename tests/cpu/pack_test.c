@@ -106,7 +106,8 @@ static void map_pages(struct machine *m, unsigned access)
 
 static size_t pack(struct machine *m)
 {
-    return cpu_space_pack(m->space, &m->likeness.maker, like);
+    size_t budget = SIZE_MAX;
+    return cpu_space_pack(m->space, &m->likeness.maker, like, &budget);
 }
 
 static void assert_page(struct machine *m, struct cpu_space *space, unsigned n, unsigned others)
@@ -132,6 +133,20 @@ static void what_is_packed_reads_as_before(void **state)
         assert_page(m, m->space, n, n * n);
     assert_int_equal(m->likeness.maker.refs, 1);
     assert_int_equal(pack(m), PAGES);
+}
+
+static void no_more_is_looked_at_than_is_allowed(void **state)
+{
+    struct machine *m = *state;
+    size_t budget = 3;
+    map_pages(m, RW);
+    for (unsigned n = 0; n < PAGES; n++)
+        write_page(m, n, n == 0 ? WORDS : 1);
+    size_t packed = cpu_space_pack(m->space, &m->likeness.maker, like, &budget);
+    assert_in_range(packed, 2, 3); /* the one that is like nothing may be among them */
+    assert_int_equal(budget, 0);
+    assert_int_equal(cpu_space_pack(m->space, &m->likeness.maker, like, &budget), 0);
+    assert_int_equal(pack(m), PAGES - 1 - packed);
 }
 
 static void the_pool_counts_what_is_packed(void **state)
@@ -331,6 +346,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, machine_open, machine_close)
     const struct CMUnitTest tests[] = {
         TEST(what_is_packed_reads_as_before),
+        TEST(no_more_is_looked_at_than_is_allowed),
         TEST(the_pool_counts_what_is_packed),
         TEST(writes_after_packing_are_seen_and_nothing_else_changes),
         TEST(pages_that_nothing_is_like_are_packed_when_they_are_nearly_empty),
