@@ -122,14 +122,15 @@ static void detach_one(struct fs *fs)
 void mount_detach(struct fs *fs)
 {
     /* From the leaves on: each look finds one that nothing is on. */
-    for (struct fs *leaf = fs; leaf != NULL;) {
+    struct fs *leaf;
+    do {
         leaf = NULL;
         for (struct fs *each = fs->vfs->mounts; each != NULL; each = each->next)
             if (each != fs && each->covers == 0 && !each->detached && mount_is_below(each, fs))
                 leaf = each;
         if (leaf != NULL)
             detach_one(leaf);
-    }
+    } while (leaf != NULL);
     detach_one(fs);
 }
 

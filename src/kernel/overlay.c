@@ -63,10 +63,10 @@ static int fill_record(const struct overlay *o, struct inode *i, enum persona_re
     int64_t written_ns = i->mtime_ns;
     bool is_there = records_read(o->fs.vfs, record, &text, &written_ns);
     struct span bytes = buffer_span(&text);
-    if (is_there && bytes.len > 0)
-        i->target = malloc(bytes.len);
-    if (i->target != NULL) {
-        memcpy(i->target, bytes.data, bytes.len);
+    char *copy = is_there && bytes.len > 0 ? malloc(bytes.len) : NULL;
+    if (copy != NULL) {
+        memcpy(copy, bytes.data, bytes.len);
+        i->target = copy;
         i->base = span_of(i->target, bytes.len);
         i->size = i->base_bytes = (int64_t)bytes.len;
     }

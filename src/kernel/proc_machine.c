@@ -69,6 +69,7 @@ int proc_meminfo(const struct proc_call *c)
     const uint64_t anonymous = 108268, mapped = 71836, active_anonymous = 1968;
     const uint64_t files = h->mem_buffers + h->mem_cached - h->mem_shared;
     const uint64_t active_files = files * 47 / 100 / 4 * 4, by_4k = 81780;
+    const uint64_t by_2m = (h->mem_size - by_4k) / 2048 * 2048;
     const uint64_t inactive_anonymous = anonymous + h->mem_shared - active_anonymous - 452;
     const struct {
         const char *name_z;
@@ -136,8 +137,7 @@ int proc_meminfo(const struct proc_call *c)
                          "Hugepagesize:       2048 kB\nHugetlb:               0 kB\n"
                          "DirectMap4k:    %8llu kB\nDirectMap2M:    %8llu kB\n"
                          "DirectMap1G:           0 kB\n",
-                         (unsigned long long)by_4k,
-                         (unsigned long long)((h->mem_size - by_4k) / 2048 * 2048));
+                         (unsigned long long)by_4k, (unsigned long long)by_2m);
 }
 
 static int64_t uptime_ns(const struct proc_call *c)

@@ -351,7 +351,7 @@ static struct snapshot *add(struct kernel_snapshots *store, struct span key, uin
     if (store->count >= SNAPSHOT_ENTRIES_MAX)
         return NULL;
     struct snapshot *s = calloc(1, sizeof(*s));
-    uint8_t *copy = malloc(key.len);
+    uint8_t *copy = key.len > 0 ? malloc(key.len) : NULL;
     if (s == NULL || copy == NULL) {
         free(s);
         free(copy);

@@ -100,9 +100,10 @@ int64_t sys_creat(struct task *t, const uint64_t arg[6])
 /* What open(2) would ignore is an error here. */
 static bool is_good_how(const struct open_how *how)
 {
+    /* O_SYNC has O_DSYNC in it, and O_TMPFILE O_DIRECTORY. */
     const uint64_t flags = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND |
-                           O_NONBLOCK | O_DSYNC | O_ASYNC | O_DIRECT | 0100000 | O_DIRECTORY |
-                           O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_SYNC | O_PATH | O_TMPFILE;
+                           O_NONBLOCK | O_ASYNC | O_DIRECT | 0100000 | O_NOFOLLOW | O_NOATIME |
+                           O_CLOEXEC | O_SYNC | O_PATH | O_TMPFILE;
     const uint64_t with_path = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     const uint64_t resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS |
                              RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED;

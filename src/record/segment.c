@@ -83,10 +83,11 @@ static int list(int dir, bool only_plain, uint32_t **numbers)
         buffer_fini(&found);
         return error;
     }
-    if (count > 0) {
-        *numbers = malloc((size_t)count * sizeof(uint32_t));
+    struct span all = buffer_span(&found);
+    if (all.len > 0) {
+        *numbers = malloc(all.len);
         if (*numbers != NULL) {
-            memcpy(*numbers, buffer_span(&found).data, (size_t)count * sizeof(uint32_t));
+            memcpy(*numbers, all.data, all.len);
             qsort(*numbers, (size_t)count, sizeof(uint32_t), compare_numbers);
         } else {
             count = ERR_NOMEM;

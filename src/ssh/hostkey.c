@@ -201,7 +201,7 @@ static int put_file(const struct ssh_hostkey *key, struct span section, struct b
 static int put_armour(struct span file, struct buffer *out)
 {
     struct buffer text;
-    buffer_init(&text, 2 * FILE_MAX_BYTES);
+    buffer_init(&text, (size_t)2 * FILE_MAX_BYTES);
     int err = put_base64(file, &text);
     if (err == 0)
         err = buffer_put_z(out, "-----BEGIN OPENSSH PRIVATE KEY-----\n");

@@ -109,8 +109,8 @@ int ssh_ident_read_byte(struct ssh *s, uint8_t byte)
 int ssh_ident_read(struct ssh *s)
 {
     struct buffer *in = &s->receiver.in;
-    while (buffer_len(in)) {
-        uint8_t byte = buffer_span(in).data[0];
+    for (struct span left = buffer_span(in); left.len > 0; left = buffer_span(in)) {
+        uint8_t byte = left.data[0];
         buffer_take(in, 1);
         int result = s->profile->dialect->read_byte(s, byte);
         if (result != 0)
