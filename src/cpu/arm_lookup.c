@@ -71,7 +71,7 @@ int arm_find_block(struct arm *cpu, uint32_t pc, unsigned limit, bool keep,
     if (cpu->core.store_epoch != cpu_store_epoch(cpu->core.store))
         cpu_core_forget_jumps(&cpu->core);
     /* In a page with a probe every instruction is looked up alone. */
-    if (cpu_core_page_has_probe(&cpu->core, l.addr)) {
+    if (cpu_probes_in_page(&cpu->core.probes, l.addr)) {
         if (keep && cpu_core_stops_at_probe(&cpu->core, l.addr))
             return CPU_STOP_PROBE;
         return find_scratch(cpu, &l, 1, block);

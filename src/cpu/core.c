@@ -39,8 +39,8 @@ void cpu_core_set_space(struct cpu *cpu, struct cpu_space *space)
 void cpu_core_enter(struct cpu_core *core, uint32_t pc)
 {
     core->block = NULL;
-    if (pc != core->probe_passed)
-        core->probe_is_passed = false;
+    if (pc != core->probes.passed)
+        core->probes.is_passed = false;
     if (core->store_epoch != cpu_store_epoch(core->store) ||
         core->exec_epoch != cpu_space_exec_epoch(core->space))
         cpu_core_forget_jumps(core);
@@ -51,7 +51,7 @@ void cpu_core_leave(struct cpu_core *core, int stop)
     core->block = NULL;
     /* Not done is an instruction that faulted. */
     if (stop == CPU_STOP_BUDGET || stop == CPU_STOP_SYSCALL)
-        core->probe_is_passed = false;
+        core->probes.is_passed = false;
 }
 
 /* ---- Jumps ---- */
@@ -154,49 +154,21 @@ int cpu_core_store_slow(struct cpu_core *core, uint32_t addr, const void *bytes,
 
 /* ---- Probes ---- */
 
-static bool is_probe(const struct cpu_core *core, uint64_t addr)
-{
-    for (unsigned i = 0; i < core->probes; i++)
-        if (core->probe[i] == addr)
-            return true;
-    return false;
-}
-
 int cpu_core_probe_add(struct cpu *cpu, uint64_t addr)
 {
     struct cpu_core *core = of(cpu);
-    if (is_probe(core, addr))
-        return 0;
-    if (core->probes == CPU_PROBES_MAX)
-        return -ENOSPC;
-    core->probe[core->probes++] = addr;
-    cpu_core_forget_jumps(core); /* its page is from now on executed with care */
-    return 0;
+    int added = cpu_probes_add(&core->probes, addr);
+    if (added > 0)
+        cpu_core_forget_jumps(core); /* its page is from now on executed with care */
+    return added < 0 ? added : 0;
 }
 
 void cpu_core_probe_clear(struct cpu *cpu, uint64_t addr)
 {
-    struct cpu_core *core = of(cpu);
-    for (unsigned i = 0; i < core->probes; i++) {
-        if (core->probe[i] == addr) {
-            core->probe[i] = core->probe[--core->probes];
-            return;
-        }
-    }
-}
-
-bool cpu_core_page_has_probe(const struct cpu_core *core, uint32_t addr)
-{
-    for (unsigned i = 0; i < core->probes; i++)
-        if (core->probe[i] / CPU_PAGE_BYTES == addr / CPU_PAGE_BYTES)
-            return true;
-    return false;
+    cpu_probes_clear(&of(cpu)->probes, addr);
 }
 
 bool cpu_core_stops_at_probe(struct cpu_core *core, uint32_t addr)
 {
-    bool passes = core->probe_is_passed && core->probe_passed == addr && !core->block;
-    core->probe_is_passed = is_probe(core, addr);
-    core->probe_passed = addr;
-    return core->probe_is_passed && !passes;
+    return cpu_probes_stop(&core->probes, addr, core->block == NULL);
 }

@@ -5,6 +5,7 @@
 #define CPU_CORE_H
 
 #include "cpu/cpu.h"
+#include "cpu/probes.h"
 #include "cpu/store.h"
 
 /* Beside the CPU_STOP_*: the store would have changed the code being executed, so nothing was
@@ -23,10 +24,7 @@ struct cpu_core {
     uint64_t stamp;    /* marks the jumps of this processor (cpu/store.h) */
     uint64_t store_epoch;
     uint64_t exec_epoch;
-    uint64_t probe[CPU_PROBES_MAX];
-    unsigned probes;
-    uint32_t probe_passed; /* the last run stopped at this probe, when it is_passed */
-    bool probe_is_passed;
+    struct cpu_probes probes;
 };
 
 /* Of a zeroed structure. */
@@ -60,7 +58,6 @@ static inline int cpu_core_misaligned(struct cpu_core *core, uint32_t addr, enum
 /* The page that code at `addr` comes from. 0 or CPU_STOP_*. */
 int cpu_core_code_page(struct cpu_core *core, uint32_t addr, struct cpu_code_page *page);
 
-bool cpu_core_page_has_probe(const struct cpu_core *core, uint32_t addr);
 /* Whether to stop here: not when the last run did. */
 bool cpu_core_stops_at_probe(struct cpu_core *core, uint32_t addr);
 

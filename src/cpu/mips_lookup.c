@@ -59,7 +59,7 @@ int mips_find_block(struct mips *cpu, uint32_t pc, unsigned limit, bool keep,
     if (cpu->core.store_epoch != cpu_store_epoch(cpu->core.store))
         cpu_core_forget_jumps(&cpu->core);
     *block = cpu_store_scratch(cpu->core.store);
-    if (cpu_core_page_has_probe(&cpu->core, pc))
+    if (cpu_probes_in_page(&cpu->core.probes, pc))
         return find_with_probes(cpu, pc, &page, keep);
     if (!kept || kept->count > limit)
         return decode_scratch(cpu, pc, &page, limit);

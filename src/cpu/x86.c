@@ -36,22 +36,13 @@ void x86_set_space(struct x86 *cpu, struct cpu_space *space)
 
 int x86_probe_add(struct x86 *cpu, uint64_t addr)
 {
-    for (unsigned i = 0; i < cpu->probes; i++)
-        if (cpu->probe[i] == addr)
-            return 0;
-    if (cpu->probes == CPU_PROBES_MAX)
-        return -ENOSPC;
-    cpu->probe[cpu->probes++] = addr;
-    x86_forget_jumps(cpu); /* its page is from now on executed with care */
-    return 0;
+    int added = cpu_probes_add(&cpu->probes, addr);
+    if (added > 0)
+        x86_forget_jumps(cpu); /* its page is from now on executed with care */
+    return added < 0 ? added : 0;
 }
 
 void x86_probe_clear(struct x86 *cpu, uint64_t addr)
 {
-    for (unsigned i = 0; i < cpu->probes; i++) {
-        if (cpu->probe[i] == addr) {
-            cpu->probe[i] = cpu->probe[--cpu->probes];
-            return;
-        }
-    }
+    cpu_probes_clear(&cpu->probes, addr);
 }

@@ -3,6 +3,7 @@
 #ifndef CPU_X86_INTERNAL_H
 #define CPU_X86_INTERNAL_H
 
+#include "cpu/probes.h"
 #include "cpu/store.h"
 #include "cpu/x86.h"
 
@@ -75,10 +76,7 @@ struct x86 {
     uint64_t store_epoch;   /* since when the stamp is good */
     uint64_t exec_epoch;
     uint64_t mask; /* of addresses: UINT32_MAX in 32-bit mode, else UINT64_MAX */
-    uint64_t probe[CPU_PROBES_MAX];
-    unsigned probes;
-    uint64_t probe_passed; /* the last run stopped at this probe, when it is_passed */
-    bool probe_is_passed;
+    struct cpu_probes probes;
     bool retrying; /* the instruction writes its own page: a string does one round at a time */
 };
 

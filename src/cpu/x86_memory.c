@@ -156,31 +156,6 @@ static int decode_scratch(struct x86 *cpu, uint64_t rip, const struct cpu_code_p
     return decode_crossing(cpu, rip, bytes);
 }
 
-static bool page_has_probe(const struct x86 *cpu, uint64_t rip)
-{
-    for (unsigned i = 0; i < cpu->probes; i++)
-        if (cpu->probe[i] / CPU_PAGE_BYTES == rip / CPU_PAGE_BYTES)
-            return true;
-    return false;
-}
-
-static bool is_probe(const struct x86 *cpu, uint64_t rip)
-{
-    for (unsigned i = 0; i < cpu->probes; i++)
-        if (cpu->probe[i] == rip)
-            return true;
-    return false;
-}
-
-/* Whether to stop here: not when the last run did. */
-static bool stops_at_probe(struct x86 *cpu, uint64_t rip)
-{
-    bool passes = cpu->probe_is_passed && cpu->probe_passed == rip && !cpu->block;
-    cpu->probe_is_passed = is_probe(cpu, rip);
-    cpu->probe_passed = rip;
-    return cpu->probe_is_passed && !passes;
-}
-
 /* How many instructions of the scratch block come before the next probe. */
 static unsigned count_to_probe(const struct x86 *cpu, uint64_t page)
 {
@@ -188,7 +163,7 @@ static unsigned count_to_probe(const struct x86 *cpu, uint64_t page)
     unsigned count = 0;
     for (unsigned i = 0; i < block->insns; i++) {
         const struct x86_insn *insn = &((const struct x86_block *)block)->insn[i];
-        if (count > 0 && is_probe(cpu, page + insn->offset))
+        if (count > 0 && cpu_probes_have(&cpu->probes, page + insn->offset))
             return count;
         count += x86_insn_count(insn);
     }
@@ -198,7 +173,7 @@ static unsigned count_to_probe(const struct x86 *cpu, uint64_t page)
 static int find_with_probes(struct x86 *cpu, uint64_t rip, const struct cpu_code_page *page,
                             unsigned limit, bool stop)
 {
-    if (stop && stops_at_probe(cpu, rip))
+    if (stop && cpu_probes_stop(&cpu->probes, rip, cpu->block == NULL))
         return CPU_STOP_PROBE;
     int rc = decode_scratch(cpu, rip, page, limit);
     if (rc)
@@ -225,7 +200,7 @@ int x86_find_block(struct x86 *cpu, uint64_t rip, unsigned limit, bool keep,
     if (cpu->store_epoch != cpu_store_epoch(cpu->store))
         x86_forget_jumps(cpu);
     *block = cpu_store_scratch(cpu->store);
-    if (page_has_probe(cpu, rip))
+    if (cpu_probes_in_page(&cpu->probes, rip))
         return find_with_probes(cpu, rip, &page, limit, keep);
     if (!kept || kept->count > limit)
         return decode_scratch(cpu, rip, &page, limit);

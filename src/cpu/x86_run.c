@@ -29,8 +29,8 @@ static void enter(struct x86 *cpu)
     cpu->r[X86_R_GS] = cpu->state.gs_base;
     x86_set_flags(cpu, cpu->state.rflags);
     cpu->block = NULL;
-    if (cpu->state.rip != cpu->probe_passed)
-        cpu->probe_is_passed = false;
+    if (cpu->state.rip != cpu->probes.passed)
+        cpu->probes.is_passed = false;
     if (cpu->store_epoch != cpu_store_epoch(cpu->store) ||
         cpu->exec_epoch != cpu_space_exec_epoch(cpu->space))
         x86_forget_jumps(cpu);
@@ -44,7 +44,7 @@ static void leave(struct x86 *cpu, uint64_t rip, int stop)
     cpu->block = NULL;
     /* Not done is an instruction that faulted, and a repeated one that goes on (X86_AGAIN). */
     if (stop == CPU_STOP_BUDGET || stop == CPU_STOP_SYSCALL)
-        cpu->probe_is_passed = false;
+        cpu->probes.is_passed = false;
 }
 
 /* How many instructions of the block stand before `insn`. */
