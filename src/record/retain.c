@@ -2,8 +2,8 @@
 
 #include "base/error.h"
 #include "base/span.h"
+#include "record/folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -69,14 +69,10 @@ static void look_at(struct search *s, int folder, const char *name_z)
 
 static int look_through(struct search *s, int folder)
 {
-    int again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = again < 0 ? NULL : fdopendir(again);
-    if (d == NULL) {
-        int error = -errno;
-        if (again >= 0)
-            (void)close(again);
+    DIR *d;
+    int error = record_folder_read(folder, &d);
+    if (error != 0)
         return error;
-    }
     for (struct dirent *e = readdir(d); e != NULL; e = readdir(d))
         look_at(s, folder, e->d_name);
     (void)closedir(d);

@@ -1,9 +1,9 @@
 #include "record/segment.h"
 
 #include "base/error.h"
+#include "record/folder.h"
 #include "record/zip.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -57,18 +57,13 @@ static int compare_numbers(const void *a, const void *b)
 
 static int list(int dir, bool only_plain, uint32_t **numbers)
 {
-    int again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = again < 0 ? NULL : fdopendir(again);
+    DIR *d;
     struct buffer found;
     int count = 0;
-    int error = 0;
     *numbers = NULL;
-    if (d == NULL) {
-        error = -errno;
-        if (again >= 0)
-            (void)close(again);
+    int error = record_folder_read(dir, &d);
+    if (error != 0)
         return error;
-    }
     buffer_init(&found, SEGMENTS_MAX * sizeof(uint32_t));
     for (struct dirent *entry = readdir(d); entry != NULL && error == 0; entry = readdir(d)) {
         bool zipped = false;

@@ -1,8 +1,8 @@
 #include "record/visits.h"
 
 #include "base/error.h"
+#include "record/folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -147,15 +147,10 @@ int record_visits_open(struct record_visits *v, int dir, uint64_t bytes_max, int
                        int64_t now_s)
 {
     *v = (struct record_visits){.dir = dir, .bytes_max = bytes_max, .keep_s = keep_s};
-    int again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = again < 0 ? NULL : fdopendir(again);
-    int error = 0;
-    if (d == NULL) {
-        error = -errno;
-        if (again >= 0)
-            (void)close(again);
+    DIR *d;
+    int error = record_folder_read(dir, &d);
+    if (error != 0)
         return error;
-    }
     for (struct dirent *e = readdir(d); e != NULL && error == 0; e = readdir(d))
         if (e->d_name[0] != '.')
             error = read_entry(v, e->d_name);
