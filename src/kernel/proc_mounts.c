@@ -65,7 +65,7 @@ static int put_super(const struct proc_call *c, const struct fs *fs, bool all)
     return error != 0 ? error : mount_put_super(m, m->super_z + 2, c->vfs->hardware, c->out);
 }
 
-static int put_mount(const struct proc_call *c, const struct fs *fs, struct span path)
+static int put_mount(const struct proc_call *c, struct fs *fs, struct span path)
 {
     int error = put_escaped(c->out, span_z(fs->mount->source_z));
     if (error == 0)
@@ -109,24 +109,25 @@ static int put_info(const struct proc_call *c, struct fs *fs, struct span path)
     return error != 0 ? error : buffer_put_z(c->out, "\n");
 }
 
-int proc_pid_mounts(const struct proc_call *c)
+typedef int (*put_line_fn)(const struct proc_call *c, struct fs *fs, struct span path);
+
+static int put_all(const struct proc_call *c, put_line_fn put_line)
 {
     char text[VFS_PATH_MAX];
     struct span path;
     int error = 0;
     for (struct fs *fs = c->vfs->mounts; fs != NULL && error == 0; fs = fs->next)
         if (is_shown(c, fs) && path_of(c, fs, text, &path))
-            error = put_mount(c, fs, path);
+            error = put_line(c, fs, path);
     return error;
+}
+
+int proc_pid_mounts(const struct proc_call *c)
+{
+    return put_all(c, put_mount);
 }
 
 int proc_pid_mountinfo(const struct proc_call *c)
 {
-    char text[VFS_PATH_MAX];
-    struct span path;
-    int error = 0;
-    for (struct fs *fs = c->vfs->mounts; fs != NULL && error == 0; fs = fs->next)
-        if (is_shown(c, fs) && path_of(c, fs, text, &path))
-            error = put_info(c, fs, path);
-    return error;
+    return put_all(c, put_info);
 }

@@ -307,13 +307,19 @@ static int bind_below(const struct request *r, struct fs *from, uint64_t top, st
     return 0;
 }
 
-static int64_t bind(const struct request *r)
+/* What is bound or moved. 0: to be given to walk_done. */
+static int find_source(const struct request *r, struct walk_found *old)
 {
-    struct walk_found old;
     struct vfs_at at = sys_at(r->t, NULL);
     if (*r->source_z == '\0')
         return -EINVAL;
-    int error = walk(&at, span_z(r->source_z), WALK_FOLLOW, &old);
+    return walk(&at, span_z(r->source_z), WALK_FOLLOW, old);
+}
+
+static int64_t bind(const struct request *r)
+{
+    struct walk_found old;
+    int error = find_source(r, &old);
     if (error != 0)
         return error;
     struct fs *fs = NULL;
@@ -334,10 +340,7 @@ static int64_t bind(const struct request *r)
 static int64_t move(const struct request *r)
 {
     struct walk_found old;
-    struct vfs_at at = sys_at(r->t, NULL);
-    if (*r->source_z == '\0')
-        return -EINVAL;
-    int error = walk(&at, span_z(r->source_z), WALK_FOLLOW, &old);
+    int error = find_source(r, &old);
     if (error != 0)
         return error;
     struct fs *fs = old.node.fs;
