@@ -10,7 +10,8 @@
 
 #include <cmocka.h>
 
-#define MANAGER "org.freedesktop.systemd1.Manager"
+#define MANAGER      "org.freedesktop.systemd1.Manager"
+#define MANAGER_PATH "/org/freedesktop/systemd1"
 
 static const char auth[] = "\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n";
 
@@ -57,6 +58,17 @@ static void talk(struct fake_host *f, uint32_t uid, struct span calls, size_t sp
     bus_free(bus);
 }
 
+/* What it answers to one call of the manager's. */
+static void ask_manager(struct fake_host *f, uint32_t uid, const char *member_z,
+                        const char *const *texts, size_t count, struct buffer *out)
+{
+    struct buffer call;
+    buffer_init(&call, 4096);
+    put_call(&call, MANAGER_PATH, MANAGER, member_z, texts, count);
+    talk(f, uid, buffer_span(&call), 4096, out);
+    buffer_fini(&call);
+}
+
 static struct wire_message first(struct buffer *out)
 {
     struct wire_message m;
@@ -82,9 +94,9 @@ static void any_split_gives_the_same_answers(void **state)
     struct buffer calls, whole, split;
     buffer_init(&calls, 1 << 16);
     const char *none[] = {""};
-    put_call(&calls, "/org/freedesktop/systemd1", MANAGER, "ListUnits", none, 0);
+    put_call(&calls, MANAGER_PATH, MANAGER, "ListUnits", none, 0);
     const char *names[] = {"ssh.service"};
-    put_call(&calls, "/org/freedesktop/systemd1", MANAGER, "GetUnit", names, 1);
+    put_call(&calls, MANAGER_PATH, MANAGER, "GetUnit", names, 1);
     talk(&f, 0, buffer_span(&calls), buffer_len(&calls) + 100, &whole);
     for (size_t n = 1; n < 40; n += 3) {
         talk(&f, 0, buffer_span(&calls), n, &split);
@@ -102,15 +114,13 @@ static void a_service_that_is_stopped_is_inactive(void **state)
     struct buffer calls, out;
     buffer_init(&calls, 1 << 16);
     const char *stop[] = {"cron.service", "replace"};
-    put_call(&calls, "/org/freedesktop/systemd1", MANAGER, "StopUnit", stop, 2);
-    talk(&f, 0, buffer_span(&calls), 4096, &out);
+    ask_manager(&f, 0, "StopUnit", stop, 2, &out);
     assert_true(f.cron_is_gone);
     struct wire_message m = first(&out);
     assert_int_equal(m.type, WIRE_RETURN);
     assert_int_equal(m.reply_serial, 7);
     assert_true(contains(buffer_span(&out), "JobRemoved")); /* the signal behind the answer */
     buffer_fini(&out);
-    buffer_clear(&calls);
     const char *get[] = {"org.freedesktop.systemd1.Unit", "ActiveState"};
     put_call(&calls, "/org/freedesktop/systemd1/unit/cron_2eservice",
              "org.freedesktop.DBus.Properties", "Get", get, 2);
@@ -124,78 +134,61 @@ static void a_unit_without_a_process_is_on_again_after_a_restart(void **state)
 {
     (void)state;
     struct fake_host f = {0};
-    struct buffer calls, out;
-    buffer_init(&calls, 1 << 16);
+    struct buffer out;
     const char *restart[] = {"networking.service", "replace"};
-    put_call(&calls, "/org/freedesktop/systemd1", MANAGER, "RestartUnit", restart, 2);
-    talk(&f, 0, buffer_span(&calls), 4096, &out);
+    ask_manager(&f, 0, "RestartUnit", restart, 2, &out);
     assert_int_equal(f.off[0] | f.off[1] | f.off[2], 0);
     assert_true(contains(buffer_span(&out), "networking.service")); /* the job that is over */
     buffer_fini(&out);
-    buffer_fini(&calls);
 }
 
 static void the_first_process_is_never_stopped(void **state)
 {
     (void)state;
     struct fake_host f = {0};
-    struct buffer calls, out;
-    buffer_init(&calls, 1 << 16);
+    struct buffer out;
     const char *stop[] = {"init.scope", "replace"};
-    put_call(&calls, "/org/freedesktop/systemd1", MANAGER, "StopUnit", stop, 2);
-    talk(&f, 0, buffer_span(&calls), 4096, &out);
+    ask_manager(&f, 0, "StopUnit", stop, 2, &out);
     assert_true(contains(first(&out).body, "Job type stop is not applicable for unit init.scope."));
     buffer_fini(&out);
-    buffer_fini(&calls);
 }
 
 static void only_root_changes_units(void **state)
 {
     (void)state;
     struct fake_host f = {0};
-    struct buffer calls, out;
-    buffer_init(&calls, 1 << 16);
+    struct buffer out;
     const char *stop[] = {"cron.service", "replace"};
-    put_call(&calls, "/org/freedesktop/systemd1", MANAGER, "StopUnit", stop, 2);
-    talk(&f, 1000, buffer_span(&calls), 4096, &out);
+    ask_manager(&f, 1000, "StopUnit", stop, 2, &out);
     assert_false(f.cron_is_gone);
     assert_int_equal(first(&out).type, WIRE_ERROR);
     buffer_fini(&out);
-    buffer_fini(&calls);
 }
 
 static void what_is_not_there_is_told_as_systemd_tells_it(void **state)
 {
     (void)state;
     struct fake_host f = {0};
-    struct buffer calls, out;
-    buffer_init(&calls, 1 << 16);
+    struct buffer out;
     const char *stop[] = {"iptables.service", "replace"};
-    put_call(&calls, "/org/freedesktop/systemd1", MANAGER, "StopUnit", stop, 2);
-    talk(&f, 0, buffer_span(&calls), 4096, &out);
+    ask_manager(&f, 0, "StopUnit", stop, 2, &out);
     assert_true(contains(first(&out).body, "Unit iptables.service not loaded."));
     assert_true(span_equal_z(first(&out).error, "org.freedesktop.systemd1.NoSuchUnit"));
     buffer_fini(&out);
-    buffer_clear(&calls);
-    put_call(&calls, "/org/freedesktop/systemd1", MANAGER, "NoSuchMethod", stop, 0);
-    talk(&f, 0, buffer_span(&calls), 4096, &out);
+    ask_manager(&f, 0, "NoSuchMethod", stop, 0, &out);
     assert_true(span_equal_z(first(&out).error, "org.freedesktop.DBus.Error.UnknownMethod"));
     buffer_fini(&out);
-    buffer_fini(&calls);
 }
 
 static void a_name_with_a_slash_is_no_file(void **state)
 {
     (void)state;
     struct fake_host f = {0};
-    struct buffer calls, out;
-    buffer_init(&calls, 1 << 16);
+    struct buffer out;
     const char *names[] = {"../system/mine.service"};
-    put_call(&calls, "/org/freedesktop/systemd1", MANAGER, "GetUnit", names, 1);
-    talk(&f, 0, buffer_span(&calls), 4096, &out);
+    ask_manager(&f, 0, "GetUnit", names, 1, &out);
     assert_true(span_equal_z(first(&out).error, "org.freedesktop.systemd1.NoSuchUnit"));
     buffer_fini(&out);
-    buffer_fini(&calls);
 }
 
 static void a_visitors_own_unit_is_enabled_by_a_link(void **state)
@@ -211,7 +204,7 @@ static void a_visitors_own_unit_is_enabled_by_a_link(void **state)
     wire_end(&w, names);
     const struct wire_message m = {.type = WIRE_CALL,
                                    .serial = 3,
-                                   .path = span_z("/org/freedesktop/systemd1"),
+                                   .path = span_z(MANAGER_PATH),
                                    .interface = span_z(MANAGER),
                                    .member = span_z("EnableUnitFiles"),
                                    .signature = span_z("asbb"),
@@ -236,7 +229,7 @@ static void put_list(struct buffer *out, const char *pattern_z)
     wire_end(&w, patterns);
     const struct wire_message m = {.type = WIRE_CALL,
                                    .serial = 7,
-                                   .path = SPAN_LIT("/org/freedesktop/systemd1"),
+                                   .path = SPAN_LIT(MANAGER_PATH),
                                    .interface = span_z(MANAGER),
                                    .member = SPAN_LIT("ListUnitsByPatterns"),
                                    .signature = SPAN_LIT("asas"),

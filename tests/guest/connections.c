@@ -1,5 +1,6 @@
 /* Sockets at their edges: names that do not fit, connections that nobody takes, ends that go. */
 #include "guest.h"
+#include "unix_names.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -7,22 +8,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-
-static int named(const char *path, int type)
-{
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, type, 0);
-    memcpy(name.sun_path, path, strlen(path));
-    TRY(bind(fd, (struct sockaddr *)&name, sizeof(name)));
-    return fd;
-}
-
-static int joins(int fd, const char *path)
-{
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    memcpy(name.sun_path, path, strlen(path));
-    return connect(fd, (struct sockaddr *)&name, sizeof(name));
-}
 
 static void lengths_of_names(void)
 {

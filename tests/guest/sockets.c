@@ -1,26 +1,11 @@
 /* Sockets of the machine itself: pairs that change, and names that come again. */
 #include "guest.h"
+#include "unix_names.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-
-static int named(const char *path, int type)
-{
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, type, 0);
-    memcpy(name.sun_path, path, strlen(path));
-    TRY(bind(fd, (struct sockaddr *)&name, sizeof(name)));
-    return fd;
-}
-
-static int joins(int fd, const char *path)
-{
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    memcpy(name.sun_path, path, strlen(path));
-    return connect(fd, (struct sockaddr *)&name, sizeof(name));
-}
 
 /* One of a pair turns to another and goes: who is left must not find it. */
 static void turns_away(void)
