@@ -32,9 +32,7 @@ class Terminal:
     def __init__(self, argv):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            # As a login has them: Python ignores some, a job in the background others.
-            for number in (signal.SIGPIPE, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
-                signal.signal(number, signal.SIG_DFL)
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it
             os.execvp(argv[0], argv)
         self.resize(24, 80)
         self.seen = b""

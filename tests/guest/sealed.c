@@ -99,8 +99,12 @@ static void open_how(int dir, const char *path, unsigned long flags, unsigned lo
                      unsigned long resolve)
 {
     struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
-    errno = 0;
-    long fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+    long fd = -1;
+    /* EAGAIN: something was renamed or mounted on the whole machine meanwhile. */
+    for (int tries = 0; tries == 0 || (fd < 0 && errno == EAGAIN && tries < 1000); tries++) {
+        errno = 0;
+        fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+    }
     printf("%s %lo %lo %lx: %s\n", path, flags, mode, resolve,
            fd < 0 ? strerrorname_np(errno) : "good");
     if (fd >= 0)

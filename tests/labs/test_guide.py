@@ -7,7 +7,6 @@ lines. Blocks are played in the order of the page.
 import os
 import pathlib
 import re
-import signal
 import sys
 
 import pexpect
@@ -28,20 +27,13 @@ def pattern_of(line):
     return re.sub(r"(?:\\ )+", " +", pattern)  # one for all of them: else it tries all ways to share them
 
 
-def signals_of_a_login():
-    """A job in the background ignores ^C, and what it starts does."""
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_DFL)
-
-
 class Terminal:
     def __init__(self, enter, home):
         environment = dict(os.environ, PS1=PROMPT, TERM="dumb", HOME=str(home), LC_ALL="C.UTF-8",
                            COLUMNS="200")
         words = [*enter, "bash", "--norc", "--noprofile", "--noediting", "-i"]
         self.child = pexpect.spawn(words[0], words[1:], cwd=ROOT, env=environment, timeout=PATIENCE,
-                                   echo=False, encoding="utf-8", dimensions=(50, 200),
-                                   preexec_fn=signals_of_a_login)
+                                   echo=False, encoding="utf-8", dimensions=(50, 200))
         self.at_prompt = False
         self.skipping = False
 
