@@ -1,5 +1,6 @@
 """With its option on, the keys that let Wireshark read a captured connection are kept; else none."""
 import os
+import re
 import shutil
 import subprocess
 
@@ -31,11 +32,15 @@ def test_tshark_finds_the_command_in_the_decrypted_packets(own_honeypot, tmp_pat
                                stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: path.exists() and path.stat().st_size > 0, "the capture's first bytes")
-        with pot.recorded():
-            # What tshark 4.0 knows: X25519, and a cipher that does not count packets.
-            done = pot.ssh(COMMAND, options=["KexAlgorithms=curve25519-sha256",
-                                             "Ciphers=aes256-gcm@openssh.com"])
-        assert done.stdout == b"seen-in-the-capture\n"
+        for _ in range(3):
+            with pot.recorded():
+                # What tshark 4.0 knows: X25519, and a cipher that does not count packets.
+                done = pot.ssh(COMMAND, options=["KexAlgorithms=curve25519-sha256",
+                                                 "Ciphers=aes256-gcm@openssh.com"])
+            assert done.stdout == b"seen-in-the-capture\n"
+            # Nor has it the right keys when the secret begins with a zero, as one in 256 does.
+            if re.search(r"SHARED_SECRET \S{64}", (pot.data / "log/ssh.keys").read_text()):
+                break
         size = path.stat().st_size
         wait_for(lambda: path.stat().st_size >= size, "the last packets")
     finally:

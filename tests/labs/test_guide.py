@@ -20,6 +20,7 @@ PAGES = sorted((ROOT / "labs/guide").glob("*.md"))
 PROMPT = "@ready@ "
 BLOCK = re.compile(r"^```console (\d)\n(.*?)^```$", re.M | re.S)
 PATIENCE = 60  # seconds for a line: a lab may have to be built first
+KEYS = pathlib.Path("/tmp/lured-lab/data/log/ssh.keys")  # of the last lab
 
 
 def pattern_of(line):
@@ -72,18 +73,31 @@ class Terminal:
         self.child.close(force=True)
 
 
-@pytest.mark.skipif(not namespace.is_possible(), reason="no network namespaces here")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_page_is_true(page, tmp_path):
-    blocks = BLOCK.findall(page.read_text())
+def play(page, home):
     terminals = {}
     with namespace.network() as enter:
         try:
-            for number, text in blocks:
+            for number, text in BLOCK.findall(page.read_text()):
                 if number not in terminals:
-                    terminals[number] = Terminal(enter, tmp_path)
+                    terminals[number] = Terminal(enter, home)
                 for line in text.splitlines():
                     terminals[number].play(line)
         finally:
             for terminal in terminals.values():
                 terminal.close()
+
+
+def has_unreadable_keys():
+    """A secret that begins with a zero, as one in 256 does: Wireshark 4.0 makes other keys of it."""
+    return KEYS.exists() and re.search(r"SHARED_SECRET \S{,62}$", KEYS.read_text(), re.M)
+
+
+@pytest.mark.skipif(not namespace.is_possible(), reason="no network namespaces here")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_page_is_true(page, tmp_path):
+    try:
+        play(page, tmp_path)
+    except AssertionError:
+        if page.stem != "13-honeypot" or not has_unreadable_keys():
+            raise
+        play(page, tmp_path)
