@@ -79,7 +79,7 @@ static bool may_share(const struct cpu_leaf *leaf)
     if (leaf->refs > 1)
         return false;
     for (unsigned i = 0; i < CPU_LEAF_PAGES; i++)
-        if (leaf->entry[i].frame || leaf->entry[i].access & (CPU_LENT | CPU_TO_MAKE))
+        if (leaf->entry[i].frame || leaf->entry[i].access & (CPU_LENT | CPU_TO_MAKE | CPU_TO_FETCH))
             return false;
     return true;
 }

@@ -46,15 +46,12 @@ static bool grow(struct cpu_pool *pool)
     return true;
 }
 
-uint32_t cpu_pool_take(struct cpu_pool *pool)
+uint32_t cpu_pool_adopt(struct cpu_pool *pool, uint8_t *data)
 {
     if (used_with_tables(pool) >= pool->max)
         return 0;
     uint32_t number = pool->first_free;
     if (!number && pool->count >= pool->cap && !grow(pool))
-        return 0;
-    uint8_t *data = malloc(CPU_PAGE_BYTES);
-    if (!data)
         return 0;
     if (number)
         pool->first_free = pool->frames[number].next_free;
@@ -62,6 +59,15 @@ uint32_t cpu_pool_take(struct cpu_pool *pool)
         number = pool->count++;
     pool->frames[number] = (struct cpu_frame){.data = data, .refs = 1};
     pool->used++;
+    return number;
+}
+
+uint32_t cpu_pool_take(struct cpu_pool *pool)
+{
+    uint8_t *data = malloc(CPU_PAGE_BYTES);
+    uint32_t number = data ? cpu_pool_adopt(pool, data) : 0;
+    if (!number)
+        free(data);
     return number;
 }
 
@@ -84,6 +90,31 @@ void cpu_frame_unref(struct cpu_pool *pool, uint32_t frame)
     *f = (struct cpu_frame){.next_free = pool->first_free};
     pool->first_free = frame;
     pool->used--;
+}
+
+void cpu_pool_touch(struct cpu_pool *pool, uint32_t frame)
+{
+    struct cpu_code_hook *code = pool->frames[frame].code;
+    if (code)
+        code->drop(code);
+}
+
+void cpu_pool_drop(struct cpu_pool *pool, uint32_t frame)
+{
+    cpu_frame_unref(pool, frame);
+}
+
+uint8_t *cpu_pool_take_back(struct cpu_pool *pool, uint32_t frame)
+{
+    struct cpu_frame *f = &pool->frames[frame];
+    uint8_t *data = f->data;
+    if (f->refs > 1)
+        return NULL;
+    cpu_pool_touch(pool, frame);
+    f->data = NULL;
+    f->pack = NULL;
+    cpu_frame_unref(pool, frame);
+    return data;
 }
 
 void cpu_pool_rest(struct cpu_pool *pool)

@@ -69,7 +69,8 @@ static int share_pages_of(struct cpu_space *space, uint64_t number)
     for (unsigned i = 0; i < CPU_LEAF_PAGES; i++) {
         struct cpu_leaf *leaf = cpu_table_find(&space->table, number);
         const struct cpu_entry *e = &leaf->entry[i];
-        if (e->frame || !(e->access & CPU_SHARED) || !(e->access & CPU_WRITE))
+        if (e->frame || !(e->access & CPU_SHARED) || !(e->access & CPU_WRITE) ||
+            e->access & CPU_TO_FETCH)
             continue;
         leaf = cpu_table_own(&space->table, number, false);
         if (!leaf || cpu_space_give_frame(space, leaf, i) < 0)
@@ -104,6 +105,7 @@ struct cpu_space *cpu_space_clone(struct cpu_space *space)
         return NULL;
     }
     clone->has_shared = space->has_shared;
+    cpu_space_set_pager(clone, space->fetch, space->pager);
     cpu_space_set_maker(clone, space->maker);
     if (space->tlb)
         cpu_tlb_clear(space->tlb->write); /* what was ours alone is not any more */
@@ -205,13 +207,12 @@ static int prepare(struct cpu_space *space, uint64_t addr, uint64_t len, struct 
     return 0;
 }
 
-int cpu_space_map(struct cpu_space *space, uint64_t addr, uint64_t len, unsigned access,
-                  struct span backing)
+static int map(struct cpu_space *space, uint64_t addr, uint64_t len, unsigned access,
+               struct span backing)
 {
     if (!range_is_valid(addr, len))
         return -EINVAL;
-    struct filling f = {span_slice(backing, 0, len), access & (CPU_ANY_ACCESS | CPU_SHARED), 0,
-                        NULL};
+    struct filling f = {span_slice(backing, 0, len), access, 0, NULL};
     int rc = prepare(space, addr, len, &f);
     if (rc < 0)
         goto out;
@@ -238,6 +239,19 @@ out:
     if (f.zeroes)
         cpu_leaf_unref(space->pool, f.zeroes);
     return rc;
+}
+
+int cpu_space_map(struct cpu_space *space, uint64_t addr, uint64_t len, unsigned access,
+                  struct span backing)
+{
+    return map(space, addr, len, access & (CPU_ANY_ACCESS | CPU_SHARED), backing);
+}
+
+int cpu_space_map_object(struct cpu_space *space, uint64_t addr, uint64_t len, unsigned access)
+{
+    struct span none = {NULL, 0};
+    assert(space->fetch && access & CPU_SHARED);
+    return map(space, addr, len, (access & (CPU_ANY_ACCESS | CPU_SHARED)) | CPU_TO_FETCH, none);
 }
 
 /* Takes out the leaves that lie wholly in a range too long to be walked by address. */

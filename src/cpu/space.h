@@ -50,6 +50,27 @@ int cpu_space_protect(struct cpu_space *space, uint64_t addr, uint64_t len, unsi
 int cpu_space_move(struct cpu_space *space, uint64_t from, uint64_t to, uint64_t len);
 bool cpu_space_is_mapped(const struct cpu_space *space, uint64_t addr, uint64_t len);
 
+/* ---- Objects: pages that are somebody else's, a file's, and the same for all who map them ---- */
+
+/* Tells the frame of the object's page that is mapped at `addr`, which is touched for the first time,
+ * or written for the first time. 0; -EFAULT: there is no such page; -ENOMEM. It may map other
+ * pages, of any space. */
+typedef int (*cpu_space_fetch_fn)(void *pager, uint64_t addr, bool write, uint32_t *frame);
+/* Who is asked; a clone must be told its own. */
+void cpu_space_set_pager(struct cpu_space *space, cpu_space_fetch_fn fetch, void *pager);
+/* Maps pages of an object as cpu_space_map maps; `access` with CPU_SHARED. */
+int cpu_space_map_object(struct cpu_space *space, uint64_t addr, uint64_t len, unsigned access);
+
+/* The object's side. A frame made of the bytes of a page, which must be from malloc and are the
+ * pool's from now on; its number, or 0 and they stay the caller's: the pool is used up. */
+uint32_t cpu_pool_adopt(struct cpu_pool *pool, uint8_t *bytes);
+/* It is about to be written by other means: code decoded from it is forgotten. */
+void cpu_pool_touch(struct cpu_pool *pool, uint32_t frame);
+/* Gives it back; mappings may still have it. */
+void cpu_pool_drop(struct cpu_pool *pool, uint32_t frame);
+/* The bytes of one that nobody has mapped any more, the caller's again; NULL: somebody has. */
+uint8_t *cpu_pool_take_back(struct cpu_pool *pool, uint32_t frame);
+
 /* ---- Snapshots: pages that are like somebody else's ---- */
 
 /* Who makes pages when they are first touched. Counted: each space that has such pages, and its

@@ -96,6 +96,35 @@ static int unpack_page(const struct cpu_space *space, struct cpu_entry *e)
     return 0;
 }
 
+static struct cpu_entry *mapped_entry(struct cpu_space *space, uint64_t addr)
+{
+    struct cpu_leaf *leaf = cpu_table_find(&space->table, cpu_leaf_number(addr));
+    struct cpu_entry *e = leaf ? &leaf->entry[cpu_leaf_index(addr)] : NULL;
+    return e && e->access & CPU_MAPPED ? e : NULL;
+}
+
+/* The pager tells the frame of an object's page: for all that share the leaf. It may have mapped
+ * something, so the entry is looked for again. */
+static int fetch_page(struct cpu_space *space, uint64_t addr, bool write,
+                      const struct cpu_entry **entry)
+{
+    uint32_t frame = 0;
+    int rc = space->fetch(space->pager, addr - addr % CPU_PAGE_BYTES, write, &frame);
+    if (rc < 0)
+        return rc;
+    struct cpu_entry *e = mapped_entry(space, addr);
+    if (!e)
+        return -EFAULT;
+    cpu_frame_ref(space->pool, frame);
+    if (e->frame)
+        cpu_frame_unref(space->pool, e->frame);
+    unsigned left = e->access & ~(unsigned)(CPU_TO_FETCH | CPU_CLEAN);
+    *e =
+        (struct cpu_entry){space->pool->frames[frame].data, frame, write ? left : left | CPU_CLEAN};
+    *entry = e;
+    return 0;
+}
+
 /* The entry of a mapped page, its contents made. 0, -EFAULT, -ENOMEM. */
 static int find_entry(struct cpu_space *space, uint64_t addr, const struct cpu_entry **entry)
 {
@@ -106,6 +135,8 @@ static int find_entry(struct cpu_space *space, uint64_t addr, const struct cpu_e
     if (!e || !(e->access & CPU_MAPPED))
         return -EFAULT;
     *entry = e;
+    if (e->access & CPU_TO_FETCH)
+        return fetch_page(space, addr, false, entry);
     if (e->access & CPU_PACKED)
         return unpack_page(space, e);
     return e->access & CPU_TO_MAKE ? make_page(space, leaf, cpu_leaf_index(addr)) : 0;
@@ -136,6 +167,8 @@ static int open_for_write(struct cpu_space *space, uint64_t addr, unsigned n, ui
     uint64_t page = addr - addr % CPU_PAGE_BYTES;
     const struct cpu_entry *e;
     int rc = find_entry(space, addr, &e);
+    if (rc == 0 && e->access & CPU_CLEAN)
+        rc = fetch_page(space, addr, true, &e);
     if (rc < 0)
         return rc;
     if (!may_write_in_place(space, addr, e)) {
@@ -309,6 +342,14 @@ int64_t cpu_space_read_z(struct cpu_space *space, uint64_t addr, char *out_z, si
             return (int64_t)(done - 1);
     }
     return -ENAMETOOLONG;
+}
+
+/* ---- Objects ---- */
+
+void cpu_space_set_pager(struct cpu_space *space, cpu_space_fetch_fn fetch, void *pager)
+{
+    space->fetch = fetch;
+    space->pager = pager;
 }
 
 /* ---- Snapshots ---- */

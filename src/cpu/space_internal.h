@@ -13,7 +13,9 @@ struct cpu_space {
     struct cpu_table table;
     struct cpu_pool *pool;
     uint64_t exec_epoch;
-    struct cpu_maker *maker;       /* of entries with CPU_TO_MAKE; held; NULL: there are none */
+    struct cpu_maker *maker;  /* of entries with CPU_TO_MAKE; held; NULL: there are none */
+    cpu_space_fetch_fn fetch; /* of entries with CPU_TO_FETCH or CPU_CLEAN; NULL: there are none */
+    void *pager;
     bool has_shared;               /* something was mapped CPU_SHARED */
     struct cpu_space *next, *prev; /* in the pool's list */
 };

@@ -11,6 +11,8 @@ enum {
     CPU_TO_MAKE = 32,         /* its contents are still to be made of those at `host` */
     CPU_LENT = 64,            /* the bytes at `host` are the maker's: they may go when it goes */
     CPU_PACKED = 128,         /* its frame was packed: `host` is not known */
+    CPU_TO_FETCH = 256,       /* of somebody else's object: the pager knows its frame */
+    CPU_CLEAN = 512,          /* the same, fetched: the pager is asked before the first write */
     CPU_LEAVES_MAX = 1 << 15, /* 8 GiB of addresses */
 };
 

@@ -65,6 +65,11 @@ struct file_ops {
     /* Zeros from `from` to `to`, which is within the file (fallocate). NULL: -EOPNOTSUPP. */
     int (*punch)(struct file *f, int64_t from, int64_t to);
     enum file_map (*map)(struct file *f, struct span *bytes); /* NULL: FILE_MAP_NONE */
+    /* Shared mappings of the file: so many more, or less. */
+    void (*mapped)(struct file *f, int more);
+    /* The frame of its page number `index`, which is mapped and read, or written: as
+     * cpu_space_fetch_fn. */
+    int (*page)(struct file *f, struct task *t, uint64_t index, bool write, uint32_t *frame);
     /* Opens the same thing again (/proc/self/fd/N of a pipe). NULL: -ENXIO. */
     int (*reopen)(struct file *f, uint32_t flags, struct file **out);
     /* The last descriptor is gone: give back `object`. May be NULL. */

@@ -89,13 +89,36 @@ static void insert(struct mm *mm, size_t i, const struct mm_area *area)
     mm->kernel->areas++;
 }
 
+/* A mapping of a file's own pages: what one writes all see. */
+static bool has_pages(const struct mm_area *area)
+{
+    return area->file != NULL && (area->access & CPU_SHARED) != 0 && area->file->ops->page != NULL;
+}
+
+/* The area is one more that has its file, or one less. */
+static void hold_file(const struct mm_area *area)
+{
+    if (area->file == NULL)
+        return;
+    file_hold(area->file);
+    if (has_pages(area))
+        area->file->ops->mapped(area->file, 1);
+}
+
+static void drop_file(const struct mm_area *area)
+{
+    if (area->file != NULL && has_pages(area))
+        area->file->ops->mapped(area->file, -1);
+    file_drop(area->file);
+}
+
 static void erase(struct mm *mm, size_t from, size_t to)
 {
     if (from == to)
         return;
     for (size_t i = from; i < to; i++) {
         mm->pages -= (mm->areas[i].end - mm->areas[i].start) / CPU_PAGE_BYTES;
-        file_drop(mm->areas[i].file);
+        drop_file(&mm->areas[i]);
     }
     memmove(&mm->areas[from], &mm->areas[to], (mm->count - to) * sizeof(*mm->areas));
     mm->count -= to - from;
@@ -117,8 +140,7 @@ static void split(struct mm *mm, uint64_t addr)
     upper.start = addr;
     if (has_offset(&upper))
         upper.offset += addr - mm->areas[i].start;
-    if (upper.file != NULL)
-        file_hold(upper.file);
+    hold_file(&upper);
     mm->areas[i].end = addr;
     insert(mm, i + 1, &upper);
 }
@@ -141,14 +163,14 @@ static void join(struct mm *mm, uint64_t start, uint64_t end)
             continue;
         }
         mm->areas[i].end = mm->areas[i + 1].end;
-        file_drop(mm->areas[i + 1].file);
+        drop_file(&mm->areas[i + 1]);
         memmove(&mm->areas[i + 1], &mm->areas[i + 2], (mm->count - i - 2) * sizeof(*mm->areas));
         mm->count--;
     }
 }
 
 /* True when every page of the range is in some area. */
-static bool is_covered(const struct mm *mm, uint64_t addr, uint64_t len)
+bool mm_is_covered(const struct mm *mm, uint64_t addr, uint64_t len)
 {
     uint64_t at = addr;
     for (size_t i = area_index(mm, addr); at < addr + len; i++) {
@@ -160,6 +182,20 @@ static bool is_covered(const struct mm *mm, uint64_t addr, uint64_t len)
 }
 
 /* ---- Life ---- */
+
+/* A page of a file that is mapped and shared (cpu_space_fetch_fn): as a task's that has the memory. */
+static int fetch(void *pager, uint64_t addr, bool write, uint32_t *frame)
+{
+    const struct mm *mm = pager;
+    const struct mm_area *area = mm_find(mm, addr);
+    struct task *t = mm->kernel->tasks;
+    while (t != NULL && t->mm != mm)
+        t = t->next;
+    if (area == NULL || !has_pages(area))
+        return -EFAULT;
+    uint64_t index = (area->offset + (addr - area->start)) / CPU_PAGE_BYTES;
+    return area->file->ops->page(area->file, t, index, write, frame);
+}
 
 struct mm *mm_new(struct kernel *k, const struct abi *abi)
 {
@@ -175,6 +211,7 @@ struct mm *mm_new(struct kernel *k, const struct abi *abi)
         free(mm);
         return NULL;
     }
+    cpu_space_set_pager(mm->space, fetch, mm);
     return mm;
 }
 
@@ -201,8 +238,8 @@ struct mm *mm_clone(struct mm *mm)
     memcpy(copy->areas, mm->areas, mm->count * sizeof(*copy->areas));
     mm->kernel->areas += (uint32_t)mm->count;
     for (size_t i = 0; i < copy->count; i++)
-        if (copy->areas[i].file != NULL)
-            file_hold(copy->areas[i].file);
+        hold_file(&copy->areas[i]);
+    cpu_space_set_pager(copy->space, fetch, copy);
     if (copy->exe != NULL)
         file_hold(copy->exe);
     if (copy->known != NULL)
@@ -217,27 +254,6 @@ void mm_hold(struct mm *mm)
     mm->refs++;
 }
 
-/* A shared mapping of a file that may be written: its pages go back into the file, as far as the
- * file reaches. There is no unified page cache; readers see them from here on. */
-static void write_back(struct mm *mm, const struct mm_area *area, uint64_t from, uint64_t to)
-{
-    uint8_t page[CPU_PAGE_BYTES];
-    struct file_stat stat;
-    unsigned both = CPU_WRITE | CPU_SHARED;
-    if (area->file == NULL || (area->access & both) != both)
-        return;
-    for (uint64_t at = from; at < to; at += CPU_PAGE_BYTES) {
-        uint64_t offset = area->offset + (at - area->start);
-        if (file_stat(area->file, &stat) != 0 || offset >= (uint64_t)stat.size)
-            return;
-        uint64_t left = (uint64_t)stat.size - offset;
-        size_t n = left < sizeof(page) ? (size_t)left : sizeof(page);
-        kernel_charge(mm->kernel, n / KERNEL_COPY_BYTES);
-        if (cpu_space_read(mm->space, at, page, n) == 0)
-            file_pwrite(area->file, NULL, page, n, (int64_t)offset);
-    }
-}
-
 void mm_drop(struct mm *mm)
 {
     if (mm == NULL || --mm->refs > 0)
@@ -250,18 +266,6 @@ void mm_drop(struct mm *mm)
 static bool bury_piece(struct mm *mm)
 {
     bool done = false;
-    if (mm->written < mm->count) {
-        const struct mm_area *area = &mm->areas[mm->written];
-        uint64_t from = area->start + mm->written_bytes;
-        uint64_t n = mm_piece(mm, from, area->end - from);
-        write_back(mm, area, from, from + n);
-        mm->written_bytes += n;
-        if (from + n == area->end) {
-            mm->written++;
-            mm->written_bytes = 0;
-        }
-        return false;
-    }
     size_t pages = cpu_space_shrink(mm->space, &done);
     kernel_charge(mm->kernel, pages * FRAME_COST);
     return done;
@@ -379,6 +383,8 @@ static int fill(struct mm *mm, const struct mm_area *area)
     else
         contents = (struct span){NULL, 0};
     charge_pages(mm, len);
+    if (has_pages(area) && (how == FILE_MAP_COPY || (area->access_max & CPU_WRITE) != 0))
+        return cpu_space_map_object(mm->space, area->start, len, area->access);
     int error = cpu_space_map(mm->space, area->start, len, area->access, contents);
     if (error == 0 && how == FILE_MAP_COPY)
         error = copy_file(mm, area->file, area->start, len, area->offset);
@@ -443,8 +449,7 @@ static int place(struct mm *mm, const struct mm_request *r, uint64_t addr, uint6
                            .offset = r->file != NULL ? r->offset : 0};
     if (r->file == NULL && (r->access & CPU_SHARED) != 0)
         area.share_id = new_share_id(mm);
-    if (area.file != NULL)
-        file_hold(area.file);
+    hold_file(&area);
     insert(mm, area_index(mm, addr), &area);
     mm->pages += len / CPU_PAGE_BYTES;
     if (r->filled != NULL) {
@@ -499,10 +504,8 @@ int mm_unmap(struct mm *mm, uint64_t addr, uint64_t len)
     split(mm, addr + len);
     size_t from = area_index(mm, addr);
     size_t to = from;
-    while (to < mm->count && mm->areas[to].start < addr + len) {
-        write_back(mm, &mm->areas[to], mm->areas[to].start, mm->areas[to].end);
+    while (to < mm->count && mm->areas[to].start < addr + len)
         to++;
-    }
     if (from == to)
         return 0;
     charge_pages(mm, len);
@@ -516,7 +519,7 @@ int mm_protect(struct mm *mm, uint64_t addr, uint64_t len, unsigned access)
 {
     if (!range_ok(mm, addr, &len))
         return -ENOMEM;
-    if (!is_covered(mm, addr, len))
+    if (!mm_is_covered(mm, addr, len))
         return -ENOMEM;
     int error = reserve(mm, 2);
     if (error != 0)
@@ -544,7 +547,7 @@ int mm_discard(struct mm *mm, uint64_t addr, uint64_t len)
 {
     if (!range_ok(mm, addr, &len))
         return -EINVAL;
-    bool covered = is_covered(mm, addr, len);
+    bool covered = mm_is_covered(mm, addr, len);
     for (size_t i = area_index(mm, addr); i < mm->count && mm->areas[i].start < addr + len; i++) {
         struct mm_area part = mm->areas[i];
         if ((part.access & CPU_SHARED) != 0)
@@ -562,16 +565,21 @@ int mm_discard(struct mm *mm, uint64_t addr, uint64_t len)
     return covered ? 0 : -ENOMEM;
 }
 
-int mm_sync(struct mm *mm, uint64_t addr, uint64_t len)
+void mm_refresh(struct kernel *k, const void *object)
 {
-    if (!range_ok(mm, addr, &len))
-        return -ENOMEM;
-    for (size_t i = area_index(mm, addr); i < mm->count && mm->areas[i].start < addr + len; i++) {
-        const struct mm_area *area = &mm->areas[i];
-        write_back(mm, area, area->start > addr ? area->start : addr,
-                   area->end < addr + len ? area->end : addr + len);
-    }
-    return is_covered(mm, addr, len) ? 0 : -ENOMEM;
+    for (const struct task *t = k->tasks; t != NULL; t = t->next)
+        for (size_t i = 0; t->mm != NULL && i < t->mm->count; i++) {
+            const struct mm_area *area = &t->mm->areas[i];
+            if ((area->access & CPU_SHARED) != 0 && area->file != NULL &&
+                area->file->object == object)
+                (void)fill(t->mm, area); /* without memory for it they stay as they are */
+        }
+}
+
+bool mm_is_beyond(const struct mm *mm, uint64_t addr, unsigned access)
+{
+    const struct mm_area *area = mm_find(mm, addr);
+    return area != NULL && has_pages(area) && (area->access & access) != 0;
 }
 
 /* ---- Heap and stack ---- */

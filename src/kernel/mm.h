@@ -55,8 +55,6 @@ struct mm {
     struct snapshot *known;     /* held: the start, of which there may be a model; or NULL */
     struct cpu_maker *likeness; /* held: how it lies to the model; NULL: not packed yet */
     struct mm *next;            /* of kernel.dying */
-    size_t written;             /* areas of a dying one that are written back ... */
-    uint64_t written_bytes;     /* ... and so much of the next */
 };
 
 /* An empty one, with one holder. NULL: out of memory. */
@@ -66,8 +64,7 @@ struct mm *mm_clone(struct mm *mm);
 void mm_hold(struct mm *mm);
 /* The last holder's drop hands it to mm_bury. */
 void mm_drop(struct mm *mm);
-/* Gives back what has no holder any more: shared mappings of files are written back, all is freed. As
- * much as a turn pays for; true when nothing is left. */
+/* Gives back what has no holder any more, as much as a turn pays for; true when nothing is left. */
 bool mm_bury(struct kernel *k);
 
 struct mm_request {
@@ -92,8 +89,12 @@ int mm_unmap(struct mm *mm, uint64_t addr, uint64_t len);
 int mm_protect(struct mm *mm, uint64_t addr, uint64_t len, unsigned access);
 /* Drops contents: MADV_DONTNEED. -ENOMEM when a part is not mapped. */
 int mm_discard(struct mm *mm, uint64_t addr, uint64_t len);
-/* msync: shared mappings of files are written back. -ENOMEM when a part is not mapped. */
-int mm_sync(struct mm *mm, uint64_t addr, uint64_t len);
+/* The file behind `object` (file.h) is no longer what its shared mappings show: they are made anew. */
+void mm_refresh(struct kernel *k, const void *object);
+/* Whether an access that failed was to a page of a file that the file does not have: SIGBUS. */
+bool mm_is_beyond(const struct mm *mm, uint64_t addr, unsigned access);
+/* Whether each page of the range is mapped. */
+bool mm_is_covered(const struct mm *mm, uint64_t addr, uint64_t len);
 
 /* Long ranges are worked on in pieces, so that no call holds the machine up. How many bytes from
  * `addr` on make one: at most `len`; a hole is one. */

@@ -35,6 +35,9 @@ struct name {
 struct page {
     uint64_t index;
     uint8_t *bytes;
+    uint32_t
+        frame;  /* while it is mapped: of the machine's pool, and the bytes are the frame's; or 0 */
+    bool clean; /* mapped, and not written yet: as what is below, and charged to nobody */
 };
 
 struct inode {
@@ -56,6 +59,7 @@ struct inode {
     int64_t base_bytes; /* how many of the image's bytes still count: fewer once truncated */
     struct page *pages; /* by index */
     size_t page_count, page_room;
+    uint32_t mapped; /* shared mappings of it */
 
     uint64_t parent;  /* a directory: the one above */
     uint32_t entries; /* a directory: names in it, without . and .. */

@@ -4,6 +4,7 @@
 #include "kernel/overlay.h"
 
 #include "kernel/machine.h"
+#include "kernel/mm.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -102,40 +103,139 @@ static int make_place(struct inode *i)
     return 0;
 }
 
-/* A page of its own for writing, with the contents of before. NULL: -ENOSPC. */
-static uint8_t *page_own(struct overlay *o, struct inode *i, uint64_t index)
+/* A page beside the others, clean, with the contents of before. NULL: -ENOMEM, -EIO. */
+static struct page *page_add(struct overlay *o, struct inode *i, uint64_t index)
 {
-    struct vfs *vfs = o->fs.vfs;
     size_t place = place_of(i, index);
-    if (place < i->page_count && i->pages[place].index == index)
-        return i->pages[place].bytes;
-    if (vfs_charge(vfs, OVERLAY_PAGE) != 0)
-        return NULL;
     uint8_t *bytes = make_place(i) == 0 ? malloc(OVERLAY_PAGE) : NULL;
     if (bytes == NULL || read_base(o, i, index * OVERLAY_PAGE, bytes, OVERLAY_PAGE) != 0) {
         free(bytes);
-        vfs->quota.bytes -= OVERLAY_PAGE;
         return NULL;
     }
     memmove(i->pages + place + 1, i->pages + place, (i->page_count - place) * sizeof(*i->pages));
-    i->pages[place] = (struct page){.index = index, .bytes = bytes};
+    i->pages[place] = (struct page){.index = index, .bytes = bytes, .clean = true};
     i->page_count++;
-    return bytes;
+    /* Who had the image's bytes mapped has this page from now on. */
+    if (i->mapped > 0 && i->page_count == 1 && i->base.len > 0)
+        mm_refresh(o->fs.vfs->kernel, i);
+    return &i->pages[place];
+}
+
+/* It counts from now on. 0 or -ENOSPC. */
+static int page_soil(struct overlay *o, struct page *page)
+{
+    if (!page->clean)
+        return 0;
+    int error = vfs_charge(o->fs.vfs, OVERLAY_PAGE);
+    page->clean = error != 0;
+    return error;
+}
+
+/* A page of its own for writing, with the contents of before. NULL: -ENOSPC. */
+static uint8_t *page_own(struct overlay *o, struct inode *i, uint64_t index)
+{
+    struct page *page = page_find(i, index);
+    if (page == NULL)
+        page = page_add(o, i, index);
+    if (page == NULL || page_soil(o, page) != 0)
+        return NULL;
+    if (page->frame != 0)
+        cpu_pool_touch(o->fs.vfs->kernel->pool, page->frame);
+    return page->bytes;
+}
+
+static void page_free(struct overlay *o, struct page *page)
+{
+    if (!page->clean)
+        o->fs.vfs->quota.bytes -= OVERLAY_PAGE;
+    if (page->frame != 0)
+        cpu_pool_drop(o->fs.vfs->kernel->pool, page->frame);
+    else
+        free(page->bytes);
 }
 
 void overlay_drop_pages(struct overlay *o, struct inode *i, uint64_t from)
 {
     size_t place = place_of(i, from);
     for (size_t n = place; n < i->page_count; n++)
-        free(i->pages[n].bytes);
-    o->fs.vfs->quota.bytes -= (uint64_t)(i->page_count - place) * OVERLAY_PAGE;
+        page_free(o, &i->pages[n]);
     i->page_count = place;
+}
+
+/* ---- Mappings ---- */
+
+/* What is written behind the end of a file stays with who wrote it. */
+static void clear_tail(const struct inode *i)
+{
+    const struct page *last = page_find(i, (uint64_t)i->size / OVERLAY_PAGE);
+    size_t end = (size_t)(i->size % OVERLAY_PAGE);
+    if (last != NULL && end > 0)
+        memset(last->bytes + end, 0, OVERLAY_PAGE - end);
+}
+
+/* Nobody has it mapped any more: the pages are the file's alone, and those nobody wrote go. */
+static void unmapped(struct overlay *o, struct inode *i)
+{
+    struct kernel *k = o->fs.vfs->kernel;
+    size_t kept = 0;
+    kernel_charge(k, i->page_count);
+    for (size_t n = 0; n < i->page_count; n++) {
+        struct page *page = &i->pages[n];
+        uint8_t *bytes = NULL;
+        if (page->clean) {
+            page_free(o, page);
+            continue;
+        }
+        if (page->frame != 0)
+            bytes = cpu_pool_take_back(k->pool, page->frame);
+        if (bytes != NULL)
+            *page = (struct page){.index = page->index, .bytes = bytes};
+        i->pages[kept++] = *page;
+    }
+    i->page_count = kept;
+    clear_tail(i);
+}
+
+static void file_op_mapped(struct file *f, int more)
+{
+    struct inode *i = f->object;
+    i->mapped += (uint32_t)more;
+    if (i->mapped == 0)
+        unmapped(overlay_of(f->node.fs), i);
+}
+
+static int file_op_page(struct file *f, struct task *t, uint64_t index, bool write, uint32_t *frame)
+{
+    struct overlay *o = overlay_of(f->node.fs);
+    struct inode *i = f->object;
+    struct cpu_pool *pool = o->fs.vfs->kernel->pool;
+    if (index >= ((uint64_t)i->size + OVERLAY_PAGE - 1) / OVERLAY_PAGE)
+        return -EFAULT;
+    struct page *page = page_find(i, index);
+    if (page == NULL)
+        page = page_add(o, i, index);
+    if (page == NULL)
+        return -ENOMEM;
+    if (page->frame == 0)
+        page->frame = cpu_pool_adopt(pool, page->bytes);
+    if (page->frame == 0)
+        return -ENOMEM;
+    *frame = page->frame;
+    if (!write)
+        return 0;
+    if (overlay_keep(o, i) != 0 || page_soil(o, page) != 0)
+        return -EFAULT;
+    i->mtime_ns = i->ctime_ns = vfs_now(o->fs.vfs);
+    file_changed(f, t);
+    return 0;
 }
 
 uint64_t overlay_blocks(const struct inode *i)
 {
     uint64_t base_pages = ((uint64_t)i->base_bytes + OVERLAY_PAGE - 1) / OVERLAY_PAGE;
     uint64_t pages = base_pages + (i->page_count - place_of(i, base_pages));
+    for (size_t n = i->mapped > 0 ? place_of(i, base_pages) : i->page_count; n < i->page_count; n++)
+        pages -= i->pages[n].clean;
     return pages * (OVERLAY_PAGE / 512);
 }
 
@@ -220,12 +320,15 @@ int overlay_resize(struct overlay *o, struct inode *i, int64_t size)
     if (size < i->size) {
         i->base_bytes = size < i->base_bytes ? size : i->base_bytes;
         overlay_drop_pages(o, i, ((uint64_t)size + OVERLAY_PAGE - 1) / OVERLAY_PAGE);
-        struct page *last = page_find(i, (uint64_t)size / OVERLAY_PAGE);
-        if (last != NULL)
-            memset(last->bytes + size % OVERLAY_PAGE, 0,
-                   OVERLAY_PAGE - (size_t)(size % OVERLAY_PAGE));
+    } else {
+        clear_tail(i);
     }
+    bool shrinks = size < i->size;
     i->size = size;
+    if (shrinks)
+        clear_tail(i);
+    if (shrinks && i->mapped > 0)
+        mm_refresh(o->fs.vfs->kernel, i);
     i->mtime_ns = i->ctime_ns = vfs_now(o->fs.vfs);
     return 0;
 }
@@ -292,12 +395,15 @@ static int punch_pages(struct overlay *o, struct inode *i, uint64_t from, uint64
         if (write_pages(o, i, zeros, OVERLAY_PAGE, (int64_t)(index * OVERLAY_PAGE)) == 0)
             return -ENOSPC;
     size_t first = place_of(i, from > base_end ? from : base_end), last = place_of(i, to);
-    for (size_t n = first; n < last; n++)
-        free(i->pages[n].bytes);
-    if (first < last) {
+    for (size_t n = first; n < last; n++) {
+        if (i->mapped > 0)
+            memset(i->pages[n].bytes, 0, OVERLAY_PAGE);
+        else
+            page_free(o, &i->pages[n]);
+    }
+    if (first < last && i->mapped == 0) {
         memmove(&i->pages[first], &i->pages[last], (i->page_count - last) * sizeof(*i->pages));
         i->page_count -= last - first;
-        o->fs.vfs->quota.bytes -= (uint64_t)(last - first) * OVERLAY_PAGE;
     }
     return 0;
 }
@@ -344,4 +450,6 @@ const struct file_ops overlay_file_ops = {
     .punch = file_op_punch,
     .ioctl = vfs_flags_ioctl,
     .map = file_op_map,
+    .mapped = file_op_mapped,
+    .page = file_op_page,
 };

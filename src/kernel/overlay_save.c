@@ -66,13 +66,17 @@ static int put_page(struct buffer *out, uint64_t index, struct span bytes)
 static int put_pages(struct buffer *out, const struct inode *i)
 {
     struct span base = own_base(i);
-    size_t below = (base.len + OVERLAY_PAGE - 1) / OVERLAY_PAGE, hidden = 0;
+    size_t below = (base.len + OVERLAY_PAGE - 1) / OVERLAY_PAGE, hidden = 0, clean = 0;
     while (hidden < i->page_count && i->pages[hidden].index < below)
         hidden++;
-    int rc = buffer_put_u32(out, (uint32_t)(below - hidden + i->page_count));
+    for (size_t n = 0; n < i->page_count; n++)
+        clean += i->pages[n].clean && i->pages[n].index >= below;
+    int rc = buffer_put_u32(out, (uint32_t)(below - hidden + i->page_count - clean));
     for (size_t n = 0, b = 0; rc == 0 && (n < i->page_count || b < below);) {
         const struct page *page = n < i->page_count ? &i->pages[n] : NULL;
-        if (page != NULL && (b == below || page->index == b)) {
+        if (page != NULL && page->clean && page->index >= below) {
+            n++;
+        } else if (page != NULL && (b == below || page->index == b)) {
             rc = put_page(out, page->index, span_of(page->bytes, OVERLAY_PAGE));
             b += b < below;
             n++;

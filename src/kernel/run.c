@@ -143,6 +143,10 @@ static void page_fault(struct task *t, const struct cpu_trap *trap)
     if (trap->access == CPU_EXEC)
         t->fault_error |= FAULT_FETCH;
     bool area = mm_find(t->mm, trap->addr) != NULL;
+    if (mm_is_beyond(t->mm, trap->addr, trap->access)) {
+        fault(t, SIGBUS, BUS_ADRERR, trap->addr, TRAP_PAGE);
+        return;
+    }
     fault(t, SIGSEGV, area ? SEGV_ACCERR : SEGV_MAPERR, trap->addr, TRAP_PAGE);
 }
 

@@ -1,5 +1,6 @@
 #include "kernel/futex.h"
 
+#include "kernel/file.h"
 #include "kernel/mm.h"
 #include "kernel/sys_time.h"
 #include "kernel/syscalls.h"
@@ -20,6 +21,8 @@ static struct futex_key key_of(const struct task *t, uint64_t addr)
     if (area != NULL && area->share_id != 0)
         return (struct futex_key){t->kernel,
                                   area->share_id << 40 | (area->offset + (addr - area->start))};
+    if (area != NULL && area->file != NULL && (area->access & CPU_SHARED) != 0)
+        return (struct futex_key){area->file->object, area->offset + (addr - area->start)};
     return (struct futex_key){t->mm, addr};
 }
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -519,6 +520,51 @@ static void given_pages_are_made_once_when_they_are_touched(void **state)
     assert_int_equal(maker.freed, 1);
 }
 
+struct object {
+    struct cpu_pool *pool;
+    uint32_t frame; /* of its one page */
+    unsigned reads, writes;
+};
+
+static int fetch(void *pager, uint64_t addr, bool write, uint32_t *frame)
+{
+    struct object *o = pager;
+    if (addr >= base + PAGE)
+        return -EFAULT;
+    *(write ? &o->writes : &o->reads) += 1;
+    *frame = o->frame;
+    return 0;
+}
+
+static void an_object_s_pages_are_one_for_all_who_map_it(void **state)
+{
+    struct machine *m = *state;
+    uint8_t *bytes = calloc(1, PAGE);
+    struct object o = {.pool = m->pool, .frame = cpu_pool_adopt(m->pool, bytes)};
+    struct cpu_space *other = cpu_space_new(m->pool);
+    cpu_space_set_pager(m->space, fetch, &o);
+    cpu_space_set_pager(other, fetch, &o);
+    assert_int_equal(cpu_space_map_object(m->space, base, 2 * PAGE, RW | CPU_SHARED), 0);
+    assert_int_equal(cpu_space_map_object(other, base, 2 * PAGE, RW | CPU_SHARED), 0);
+    struct cpu_space *clone = cpu_space_clone(m->space);
+    assert_int_equal(o.reads, 0); /* a clone touches nothing */
+    put(m->space, base + 8, 77);
+    put(m->space, base + 12, 78);
+    assert_int_equal(o.writes, 1); /* the first write is told, once */
+    bytes[16] = 79;
+    assert_int_equal(get(other, base + 8), 77);
+    assert_int_equal(get(other, base + 16), 79);
+    assert_int_equal(get(clone, base + 12), 78);
+    uint32_t value = 0;
+    assert_int_equal(cpu_space_read(other, base + PAGE, &value, sizeof(value)), -EFAULT);
+    assert_null(cpu_pool_take_back(m->pool, o.frame));
+    cpu_space_free(clone);
+    cpu_space_free(other);
+    assert_int_equal(cpu_space_unmap(m->space, base, 2 * PAGE), 0);
+    assert_ptr_equal(cpu_pool_take_back(m->pool, o.frame), bytes);
+    free(bytes);
+}
+
 int main(void)
 {
 #define SPACE_TEST(name) cmocka_unit_test_setup_teardown(name, machine_open, machine_close)
@@ -549,6 +595,7 @@ int main(void)
         SPACE_TEST(reserving_much_costs_little),
         SPACE_TEST(scattered_pages_are_charged),
         SPACE_TEST(a_clone_without_memory_is_refused),
+        SPACE_TEST(an_object_s_pages_are_one_for_all_who_map_it),
         SPACE_TEST(given_pages_are_made_once_when_they_are_touched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
