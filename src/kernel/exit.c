@@ -2,6 +2,7 @@
 
 #include "kernel/fdtable.h"
 #include "kernel/futex.h"
+#include "kernel/ipc.h"
 #include "kernel/mm.h"
 #include "kernel/program.h"
 #include "kernel/tty.h"
@@ -126,6 +127,7 @@ static void became_zombie(struct process *p)
                                  .status = p->status,
                                  .exe = span_z(p->exe_z != NULL ? p->exe_z : ""),
                                  .duration_ms = (kernel_monotonic_ns(k) - p->start_ns) / 1000000};
+    sem_exit(p);
     p->zombie = true;
     p->stopped = false;
     if (!k->ending)

@@ -1,6 +1,7 @@
 #include "kernel/events.h"
 #include "kernel/exit.h"
 #include "kernel/identity.h"
+#include "kernel/ipc.h"
 #include "kernel/keep.h"
 #include "kernel/kind.h"
 #include "kernel/mm.h"
@@ -107,6 +108,7 @@ void kernel_free(struct kernel *k)
         process_free(k->processes);
     while (!mm_bury(k))
         ;
+    ipc_free(k);
     program_free_all(k);
     kernel_forget_told(k);
     if (k->vfs != NULL)

@@ -22,6 +22,7 @@ struct cpu_pool;
 struct program; /* program.h */
 struct events;  /* events.h */
 struct mm;      /* mm.h */
+struct ipc;     /* ipc.h */
 
 enum {
     KERNEL_PROGRAMS_MAX = 64,       /* program numbers at once */
@@ -99,6 +100,7 @@ struct kernel {
     bool over;        /* the instructions are used up: everything was killed */
     bool ending;      /* kernel_end: ends are not told */
     uint32_t areas;   /* mappings, against KERNEL_AREAS_MAX */
+    struct ipc *ipc;  /* ipc.h; NULL: nobody has asked yet */
     struct mm *dying; /* memories without a holder, given back before a guest runs again */
 };
 

@@ -2,6 +2,7 @@
 
 #include "kernel/abi.h"
 #include "kernel/file.h"
+#include "kernel/ipc.h"
 #include "kernel/snapshot.h"
 
 #include <assert.h>
@@ -293,6 +294,7 @@ bool mm_bury(struct kernel *k)
         forget_start(mm);
         free(mm->areas);
         free(mm);
+        shm_reap(k);
     }
     return k->dying == NULL;
 }

@@ -32,29 +32,19 @@ static struct fs *hidden_memory(struct vfs *vfs)
     return vfs->memory;
 }
 
-/* The name as /proc shows it: "/memfd:NAME (deleted)". */
 static void set_name(struct file *f, struct fs *memory, const char *name_z)
 {
-    int n = snprintf(NULL, 0, "memfd:%s", name_z);
     struct vnode top = {.fs = f->vfs->top, .ino = f->vfs->top->root};
     (void)memory->ops->unlink(memory, f->dir.ino, span_z(f->name_z));
     free(f->name_z);
-    f->name_z = malloc((size_t)n + 1);
-    if (f->name_z != NULL)
-        (void)snprintf(f->name_z, (size_t)n + 1, "memfd:%s", name_z);
+    f->name_z = kernel_copy_z(span_z(name_z));
     vnode_drop(f->dir);
     f->dir = vnode_hold(top) == 0 ? top : (struct vnode){0};
 }
 
-int64_t sys_memfd_create(struct task *t, const uint64_t arg[6])
+int memory_file(struct task *t, const char *name_z, struct file **out)
 {
-    char name_z[VFS_NAME_MAX], path_z[32];
-    struct file *f = NULL;
-    int64_t len = task_read_z(t, arg[0], name_z, NAME_BYTES);
-    if ((arg[1] & ~(uint64_t)(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB)) != 0)
-        return -EINVAL;
-    if (len < 0)
-        return len == -ENAMETOOLONG ? -EINVAL : len;
+    char path_z[32];
     struct fs *memory = hidden_memory(t->fs->vfs);
     if (memory == NULL)
         return -ENOMEM;
@@ -65,12 +55,28 @@ int64_t sys_memfd_create(struct task *t, const uint64_t arg[6])
     root.cap_effective = UINT64_MAX;
     const struct vfs_at at = {.fs = &fs, .cred = &root};
     int n = snprintf(path_z, sizeof(path_z), "/%llu", (unsigned long long)fs.vfs->next_object++);
-    int error = vfs_open(&at, span_of(path_z, (size_t)n), O_RDWR | O_CREAT | O_EXCL, 0777, &f);
+    int error = vfs_open(&at, span_of(path_z, (size_t)n), O_RDWR | O_CREAT | O_EXCL, 0777, out);
     if (error != 0)
         return error;
-    f->flags = O_RDWR | 0100000; /* O_LARGEFILE */
-    f->changed = false;
-    set_name(f, memory, name_z);
+    (*out)->flags = O_RDWR | 0100000; /* O_LARGEFILE */
+    (*out)->changed = false;
+    set_name(*out, memory, name_z);
+    return 0;
+}
+
+int64_t sys_memfd_create(struct task *t, const uint64_t arg[6])
+{
+    char name_z[VFS_NAME_MAX + 1] = "memfd:";
+    const size_t before = sizeof("memfd:") - 1;
+    struct file *f = NULL;
+    int64_t len = task_read_z(t, arg[0], name_z + before, NAME_BYTES);
+    if ((arg[1] & ~(uint64_t)(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB)) != 0)
+        return -EINVAL;
+    if (len < 0)
+        return len == -ENAMETOOLONG ? -EINVAL : len;
+    int error = memory_file(t, name_z, &f);
+    if (error != 0)
+        return error;
     *overlay_seals(f) = OVERLAY_MEMFD | ((arg[1] & MFD_ALLOW_SEALING) != 0 ? 0 : F_SEAL_SEAL);
     return sys_install(t, f, (arg[1] & MFD_CLOEXEC) != 0);
 }

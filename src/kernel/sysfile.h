@@ -46,6 +46,9 @@ int sys_anonymous_stat(struct file *f, struct file_stat *out); /* of anon_inode:
 /* The lock commands of fcntl (sys_lock.c): F_GETLK ... F_OFD_SETLKW. */
 int64_t sys_lock_command(struct task *t, struct file *f, uint64_t command, uint64_t addr);
 
+/* A new file of the kernel's own memory, which /proc shows as "/NAME (deleted)". 0 or -errno. */
+int memory_file(struct task *t, const char *name_z, struct file **out);
+
 /* F_ADD_SEALS and F_GET_SEALS (sys_memfd.c). */
 int64_t sys_seal_command(struct task *t, struct file *f, uint64_t command, uint64_t arg);
 
