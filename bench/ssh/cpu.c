@@ -3,6 +3,7 @@
 
 #include "host.h"
 #include "link.h"
+#include "tape.h"
 
 #include <stdio.h>
 
@@ -13,11 +14,17 @@ enum {
 
 typedef void (*session)(const struct host *h, const struct mode_options *o, int count);
 
+static void begin(struct link *l, const struct host *h, const struct mode_options *o)
+{
+    link_open(l, &o->ring, h->port);
+    l->tape = o->tape;
+}
+
 static void whole(const struct host *h, const struct mode_options *o, int count)
 {
     for (int i = 0; i < count; i++) {
         struct link l;
-        link_open(&l, &o->ring, h->port);
+        begin(&l, h, o);
         link_log_in(&l, h->user_z, h->password_z);
         link_channel(&l);
         link_start(&l, h->command_z);
@@ -30,7 +37,7 @@ static void keys_only(const struct host *h, const struct mode_options *o, int co
 {
     for (int i = 0; i < count; i++) {
         struct link l;
-        link_open(&l, &o->ring, h->port);
+        begin(&l, h, o);
         link_version(&l);
         link_kexinit(&l);
         link_keys(&l);
@@ -45,7 +52,7 @@ static void refused(const struct host *h, const struct mode_options *o, int coun
     for (int done = 0; done < count; done += TOGETHER) {
         int n = count - done < TOGETHER ? count - done : TOGETHER;
         for (int i = 0; i < n; i++) {
-            link_open(&links[i], &o->ring, h->port);
+            begin(&links[i], h, o);
             link_version(&links[i]);
             link_kexinit(&links[i]);
             link_keys(&links[i]);
@@ -79,48 +86,81 @@ static const struct {
     {"whole session: login, `exec`, close", whole, 1},
 };
 
-enum { COLUMNS = 3 };
+/* The network's part of such a session: its sizes and pauses, with a server that does nothing else. */
+static void replay(const struct host *h, const struct mode_options *o, int count)
+{
+    for (int i = 0; i < count; i++)
+        tape_play(o->tape, h->port);
+}
 
-static void print_row(const char *name_z, const double *us, double crypto_us)
+static double bare_us(const struct host *h, const struct mode_options *o, session play, int count)
+{
+    struct tape tape = {.count = 0};
+    struct mode_options taped = *o;
+    struct host bare;
+    taped.tape = &tape;
+    play(h, &taped, 1);
+    host_start_bare(&bare, &tape);
+    double us = measure_us(&bare, &taped, replay, count);
+    host_stop(&bare);
+    return us;
+}
+
+enum { BARE_LURED, LURED, SSHD, HOSTS };
+
+static void print_us(double us)
+{
+    if (us > 0)
+        (void)printf(" %.0f |", us);
+    else
+        (void)printf(" - |");
+}
+
+static void print_row(const char *name_z, const double us[HOSTS], double network_us,
+                      double crypto_us)
 {
     (void)printf("| %s |", name_z);
-    for (int i = 0; i < COLUMNS; i++)
-        if (us[i] > 0)
-            (void)printf(" %.0f |", us[i]);
-        else
-            (void)printf(" - |");
-    (void)printf(" %.2f |", us[0] / crypto_us);
-    if (us[2] > 0)
-        (void)printf(" %.3f |\n", us[1] / us[2]);
+    print_us(crypto_us);
+    print_us(network_us);
+    for (int i = 0; i < HOSTS; i++)
+        print_us(us[i]);
+    (void)printf(" %.2f | %.2f |", us[BARE_LURED] / crypto_us,
+                 us[BARE_LURED] / (crypto_us + network_us));
+    if (us[SSHD] > 0)
+        (void)printf(" %.3f |\n", us[LURED] / us[SSHD]);
     else
         (void)printf(" - |\n");
 }
 
 void mode_cpu(const struct mode_options *o)
 {
-    struct host hosts[COLUMNS];
+    struct host hosts[HOSTS];
     /* The time that the real server would take is no work, and only wakes us up more often. */
     static const char CONFIG_Z[] = "ssh:\n  waits: 0\n";
-    bool there[COLUMNS] = {
-        host_start_lured(&hosts[0], "without guests", o->bare_z, o->image_z, CONFIG_Z),
-        host_start_lured(&hosts[1], "lured", o->lured_z, o->image_z, CONFIG_Z),
-        host_start_sshd(&hosts[2]),
+    bool there[HOSTS] = {
+        host_start_lured(&hosts[BARE_LURED], "without guests", o->bare_z, o->image_z, CONFIG_Z),
+        host_start_lured(&hosts[LURED], "lured", o->lured_z, o->image_z, CONFIG_Z),
+        host_start_sshd(&hosts[SSHD]),
     };
+    if (!there[BARE_LURED])
+        fail("%s does not start", o->bare_z);
     double crypto_us = bare_crypto_us(o->ring.suite);
-    (void)printf("bare cryptography of a session: %.1f us\n\n", crypto_us);
-    (void)printf("| server's CPU time, us a session | lured without guests | lured | sshd | "
-                 "without guests / cryptography | lured / sshd |\n"
-                 "| --- | ---: | ---: | ---: | ---: | ---: |\n");
+    (void)printf(
+        "| server's CPU time, us a session | cryptography | network | lured without guests | "
+        "lured | sshd | without guests / cryptography | / (cryptography + network) | "
+        "lured / sshd |\n"
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n");
     for (size_t row = 0; row < ARRAY_LEN(ROWS); row++) {
-        double us[COLUMNS] = {0};
-        for (int i = 0; i < COLUMNS; i++)
+        double us[HOSTS] = {0};
+        int count = (o->count + ROWS[row].share - 1) / ROWS[row].share;
+        for (int i = 0; i < HOSTS; i++)
             if (there[i])
-                us[i] = measure_us(&hosts[i], o, ROWS[row].play,
-                                   (o->count + ROWS[row].share - 1) / ROWS[row].share);
-        print_row(ROWS[row].name_z, us, crypto_us);
+                us[i] = measure_us(&hosts[i], o, ROWS[row].play, count);
+        double network_us = bare_us(&hosts[BARE_LURED], o, ROWS[row].play, count);
+        print_row(ROWS[row].name_z, us, network_us, crypto_us);
         (void)fflush(stdout);
     }
-    for (int i = 0; i < COLUMNS; i++)
+    for (int i = 0; i < HOSTS; i++)
         if (there[i])
             host_stop(&hosts[i]);
 }

@@ -1,10 +1,12 @@
 #include "host.h"
 
 #include "link.h"
+#include "tape.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -92,6 +94,25 @@ bool host_start_lured(struct host *h, const char *name_z, const char *program_z,
     if (!ready)
         host_stop(h);
     return ready;
+}
+
+/* ---- Bare ---- */
+
+void host_start_bare(struct host *h, const struct tape *tape)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof(address);
+    const int one = 1;
+    *h = (struct host){.name_z = "bare"};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    if (bind(fd, (struct sockaddr *)&address, len) < 0 || listen(fd, SOMAXCONN) < 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &len) < 0 || (h->pid = fork()) < 0)
+        fail("bare server: %s", strerror(errno));
+    if (h->pid == 0)
+        tape_serve(tape, fd);
+    close(fd);
+    h->port = ntohs(address.sin_port);
 }
 
 /* ---- sshd ---- */
@@ -207,8 +228,10 @@ void host_stop(struct host *h)
         (void)kill(h->pid, SIGTERM);
         (void)waitpid(h->pid, NULL, 0);
     }
-    (void)snprintf(command_z, sizeof(command_z), "rm -rf %s", h->folder_z);
-    run(command_z);
+    if (h->folder_z[0] != '\0') {
+        (void)snprintf(command_z, sizeof(command_z), "rm -rf %s", h->folder_z);
+        run(command_z);
+    }
     h->pid = 0;
 }
 

@@ -1,6 +1,7 @@
 /* The servers that are measured, each started for it and stopped afterwards: lured, lured without a
- * machine behind it (what SSH alone costs), and the sshd of this machine. The latter needs root: it
- * runs with an account of its own in a private /etc, so nothing is changed. */
+ * machine behind it (what SSH alone costs), a bare server (what the network alone costs), and the sshd
+ * of this machine. The last needs root: it runs with an account of its own in a private /etc, so
+ * nothing is changed. */
 #ifndef BENCH_SSH_HOST_H
 #define BENCH_SSH_HOST_H
 
@@ -8,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+struct tape;
 
 struct host {
     const char *name_z, *user_z, *password_z, *command_z;
@@ -24,6 +27,8 @@ struct host_memory {
 /* `program_z`: a lured. The machine's image is the file `image_z`. False: it does not start. */
 bool host_start_lured(struct host *h, const char *name_z, const char *program_z,
                       const char *image_z, const char *extra_config_z);
+/* A bare epoll server that answers as the tape says. */
+void host_start_bare(struct host *h, const struct tape *tape);
 /* False: there is none, or no right to start it like this. */
 bool host_start_sshd(struct host *h);
 void host_stop(struct host *h);

@@ -1,6 +1,7 @@
 #include "link.h"
 
 #include "ssh/message.h"
+#include "tape.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -58,20 +59,26 @@ void link_set_up(struct keys_ring *ring)
         fail("no cryptography");
 }
 
-void link_open(struct link *l, const struct keys_ring *ring, int port)
+int connect_to(int port)
 {
     const int one = 1;
     const struct sockaddr_in address = {.sin_family = AF_INET,
                                         .sin_port = htons((uint16_t)port),
                                         .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        fail("connect to port %d: %s", port, strerror(errno));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    return fd;
+}
+
+void link_open(struct link *l, const struct keys_ring *ring, int port)
+{
     const uint8_t seed[CRYPTO_RNG_SEED_BYTES] = {(uint8_t)port, 'c'};
-    l->client = ssh_client_new(ring->suite, &OPTIONS, seed);
+    *l = (struct link){.client = ssh_client_new(ring->suite, &OPTIONS, seed)};
     if (l->client == NULL)
         fail("out of memory");
-    l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (l->fd < 0 || connect(l->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-        fail("connect to port %d: %s", port, strerror(errno));
-    setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    l->fd = connect_to(port);
 }
 
 void link_close(struct link *l)
@@ -89,6 +96,7 @@ static void send_all(struct link *l)
         ssize_t n = send(l->fd, out.data, out.len, MSG_NOSIGNAL);
         if (n < 0)
             fail("send: %s", strerror(errno));
+        tape_note(l->tape, true, (size_t)n);
         ssh_client_sent(l->client, (size_t)n);
         out = ssh_client_out(l->client);
     }
@@ -100,6 +108,7 @@ static void receive(struct link *l)
     ssize_t n = recv(l->fd, bytes, sizeof(bytes), 0);
     if (n <= 0)
         fail("the server has closed: %s", n < 0 ? strerror(errno) : "in order");
+    tape_note(l->tape, false, (size_t)n);
     ssh_client_feed(l->client, span_of(bytes, (size_t)n));
 }
 

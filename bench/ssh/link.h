@@ -5,9 +5,12 @@
 
 #include "keys.h"
 
+struct tape;
+
 struct link {
     int fd;
     struct ssh_client *client;
+    struct tape *tape; /* NULL: it is not recorded */
 };
 
 /* Prints to standard error and exits. */
@@ -17,6 +20,9 @@ int64_t now_ns(void);
 
 /* Algorithms for all links: curve25519, Ed25519, chacha20-poly1305. Host keys are not checked. */
 void link_set_up(struct keys_ring *ring);
+
+/* A socket that is connected to this port of the loopback, with TCP_NODELAY. */
+int connect_to(int port);
 
 /* Connects; nothing is sent or received yet. */
 void link_open(struct link *l, const struct keys_ring *ring, int port);

@@ -4,11 +4,14 @@
 
 #include "keys.h"
 
+struct tape;
+
 struct mode_options {
     const char *lured_z, *bare_z, *image_z;
     int count;
     bool shell;
     struct keys_ring ring;
+    struct tape *tape; /* where the session is recorded, or what is played; may be NULL */
 };
 
 /* CPU time of the server: sessions, refused passwords, key exchanges. */
