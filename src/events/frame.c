@@ -193,6 +193,11 @@ int64_t frame_size(struct span bytes)
     return (int64_t)counted + 4;
 }
 
+enum frame_kind frame_kind(const uint8_t *frame)
+{
+    return (enum frame_kind)frame[4];
+}
+
 void frame_number(uint8_t *frame, uint64_t number)
 {
     put_be(frame + 5, number, 8);

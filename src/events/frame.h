@@ -160,6 +160,9 @@ int frame_put_ack(struct buffer *out, uint64_t number);
  * to tell; ERR_MALFORMED when no frame begins like this. */
 int64_t frame_size(struct span bytes);
 
+/* The kind of a whole frame of our own. */
+enum frame_kind frame_kind(const uint8_t *frame);
+
 /* Writes the number into a whole frame. */
 void frame_number(uint8_t *frame, uint64_t number);
 

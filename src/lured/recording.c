@@ -94,6 +94,8 @@ static int open_all(struct recording *r)
     error = recorder_init(&r->recorder, r->reactor, r->store);
     r->recorder.on_trouble = on_trouble;
     if (error == 0)
+        error = recorder_listen(&r->recorder, r->start->bell);
+    if (error == 0)
         error = reel_timer_init(&r->patience, r->reactor, on_patience);
     if (error == 0)
         error = reel_signal_start(&r->terminate, r->reactor, SIGTERM, on_terminate);

@@ -13,6 +13,7 @@ struct recording_start {
     struct record_dirs dirs;
     struct record_options options;
     int sensor, channel;
+    int bell; /* of its sensors (record/client.h) */
     struct sandbox sandbox;
 };
 

@@ -304,6 +304,7 @@ static int open_reactor(struct sensor *s)
     memcpy(&boot, random + CRYPTO_RNG_SEED_BYTES, sizeof(boot));
     record_client_init(&s->client, s->reactor, boot | 1, "lured " LURED_VERSION);
     s->client.context = s;
+    s->client.bell = s->start->bell;
     s->client.on_ready = on_recorder_ready;
     s->client.on_room = on_recorder_room;
     s->client.on_visit = on_visit;

@@ -25,6 +25,7 @@ struct sensor_start {
     struct sensor_port ports[SENSOR_PORTS_MAX];
     size_t port_count;
     int recorder, channel;
+    int bell; /* of the recorder (record/client.h) */
     struct sandbox sandbox;
 };
 

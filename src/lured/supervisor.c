@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -54,6 +55,7 @@ struct supervisor {
     const struct config *config;
     struct world world;
     int data, lock, empty_root;
+    int bell; /* by which sensors wake the recorder: one for all of both that there will be */
     struct record_dirs dirs;
     struct passwd *user; /* NULL: not root, or root stays root */
     struct reel_reactor *reactor;
@@ -93,6 +95,7 @@ static int run_sensor(struct supervisor *s, int link, int channel)
     s->sensor.world = &s->world;
     s->sensor.recorder = link;
     s->sensor.channel = channel;
+    s->sensor.bell = s->bell;
     s->sensor.sandbox = sandbox_of(s, SANDBOX_SENSOR);
     return sensor_main(&s->sensor);
 }
@@ -111,6 +114,7 @@ static int run_recorder(struct supervisor *s, int link, int channel)
                                span_z(s->world.identity.machine.sensor_z)}},
         .sensor = link,
         .channel = channel,
+        .bell = s->bell,
         .sandbox = sandbox_of(s, SANDBOX_RECORDER)};
     return recording_main(&start);
 }
@@ -123,8 +127,8 @@ static int compare_ints(const void *a, const void *b)
 /* The parent's reactor, its other channels, the lock: none of it is the child's. */
 static void close_others(const struct supervisor *s, enum child_role role, int link, int channel)
 {
-    int keep[SENSOR_PORTS_MAX + 8] = {0, 1, 2, link, channel};
-    size_t n = 5;
+    int keep[SENSOR_PORTS_MAX + 8] = {0, 1, 2, link, channel, s->bell};
+    size_t n = 6;
     if (s->empty_root >= 0)
         keep[n++] = s->empty_root;
     int dirs[RECORD_DIRS];
@@ -466,7 +470,8 @@ static int open_world(struct supervisor *s)
 
 static int start_children(struct supervisor *s)
 {
-    int error = 0;
+    s->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int error = s->bell < 0 ? -errno : 0;
     s->children[CHILD_SENSOR] =
         (struct child){.name_z = "sensor", .main = run_sensor, .news = CHANNEL_RECORDER};
     s->children[CHILD_RECORDER] =
@@ -527,7 +532,7 @@ int supervisor_main(const struct config *config)
     if (s == NULL)
         return 1;
     s->config = config;
-    s->data = s->lock = s->empty_root = -1;
+    s->data = s->lock = s->empty_root = s->bell = -1;
     s->dirs = (struct record_dirs){-1, -1, -1, -1};
     int error = open_all(s);
     if (error == 0)
@@ -545,6 +550,7 @@ int supervisor_main(const struct config *config)
     world_close(&s->world);
     record_dirs_close(&s->dirs);
     close_fd(s->empty_root);
+    close_fd(s->bell);
     close_fd(s->lock);
     close_fd(s->data);
     free(s);

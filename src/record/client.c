@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Acknowledgements, which are bare heads, and parts of answers. */
 #define IN_MAX (2 * FRAME_VISIT_MAX)
@@ -12,6 +13,14 @@
 static struct record_client *client_of(struct reel_transport *t)
 {
     return reel_shared(t);
+}
+
+/* After what it is to tell of has been sent. */
+static void ring(const struct record_client *client)
+{
+    static const uint64_t once = 1;
+    if (client->bell >= 0)
+        (void)!write(client->bell, &once, sizeof(once));
 }
 
 /* Hands the transport what it has room for. */
@@ -84,10 +93,16 @@ static size_t on_data(struct reel_transport *t, const uint8_t *data, size_t len)
         if (size < 0)
             break;
     }
-    /* Our own recorder does not speak like this: begin anew with another. */
+    /* Our own recorder does not speak like this: begin anew with another. What was written to this one
+     * still goes out. */
     if (taken < len)
-        reel_abort(t);
+        reel_close(t);
     return len;
+}
+
+static void on_full(struct reel_transport *t)
+{
+    ring(client_of(t));
 }
 
 static void on_drained(struct reel_transport *t)
@@ -115,7 +130,12 @@ static void on_lost(struct reel_transport *t, int reason)
 }
 
 static const struct reel_protocol PROTOCOL = {
-    .name_z = "recorder", .data = on_data, .drained = on_drained, .lost = on_lost};
+    .name_z = "recorder",
+    .data = on_data,
+    .full = on_full,
+    .drained = on_drained,
+    .lost = on_lost,
+};
 
 void record_client_init(struct record_client *client, struct reel_reactor *r, uint64_t boot,
                         const char *name_z)
@@ -124,6 +144,7 @@ void record_client_init(struct record_client *client, struct reel_reactor *r, ui
     client->reactor = r;
     client->boot = boot;
     client->name_z = name_z;
+    client->bell = -1;
     client->factory =
         (struct reel_factory){.protocol = &PROTOCOL,
                               .shared = client,
@@ -166,6 +187,7 @@ int record_client_adopt(struct record_client *client, int fd)
 size_t record_client_put(struct record_client *client, struct span frames)
 {
     size_t taken = 0;
+    bool asks = false;
     while (client->ready && taken < frames.len) {
         struct span rest = span_slice(frames, taken, frames.len);
         int64_t size = frame_size(rest);
@@ -176,11 +198,16 @@ size_t record_client_put(struct record_client *client, struct span frames)
             break;
         memcpy(room, rest.data, (size_t)size);
         frame_number(room, ++client->number);
+        asks = asks || frame_kind(room) == FRAME_VISIT_ASK;
         buffer_commit(&client->queue, (size_t)size);
         taken += (size_t)size;
     }
     client->refused = client->refused || taken < frames.len;
     send_more(client);
+    if (asks && client->transport != NULL) {
+        reel_flush(client->transport);
+        ring(client);
+    }
     return taken;
 }
 

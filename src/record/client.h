@@ -25,6 +25,8 @@ struct record_client {
     /* A part of an answer to a FRAME_VISIT_ASK; borrowed for the call. */
     void (*on_visit)(struct record_client *client, const struct frame_visit *visit);
     void *context; /* the owner's */
+    int bell; /* an eventfd, borrowed, that tells the recorder that we wait: for an answer, or because
+               * its socket is full; -1: none, and it looks in its own time */
 
     /* The client's own. */
     struct reel_reactor *reactor;

@@ -35,9 +35,9 @@ static struct recorder *of_rest(struct reel_timer *timer)
     return (struct recorder *)((char *)timer - offsetof(struct recorder, rest));
 }
 
-static struct recorder *of_ack(struct reel_timer *timer)
+static struct recorder *of_bell(struct reel_watch *watch)
 {
-    return (struct recorder *)((char *)timer - offsetof(struct recorder, ack));
+    return (struct recorder *)((char *)watch - offsetof(struct recorder, bell));
 }
 
 static struct recorder *of_idle(struct reel_idle *idle)
@@ -92,34 +92,32 @@ static void send_answers(struct recorder *recorder)
     buffer_shrink(&recorder->out, 0);
 }
 
-static void on_answer(struct reel_timer *timer)
-{
-    send_answers(of_answer(timer));
-}
-
-/* For all that is written, and behind other answers. */
+/* For all that is written, and behind other answers: when they leave no room, after them. */
 static void send_ack(struct recorder *recorder)
 {
-    if (frame_put_ack(&recorder->out, record_store_number(recorder->store)) < 0) {
-        reel_timer_start(&recorder->ack, RECORD_ACK_MS * REEL_MS);
-        return;
-    }
-    recorder->owed = 0;
-    reel_timer_stop(&recorder->ack);
+    if (frame_put_ack(&recorder->out, record_store_number(recorder->store)) == 0)
+        recorder->owes = false;
     send_answers(recorder);
 }
 
-/* Writes what was taken; the answer may wait for more. 0 or -errno. */
-static int save(struct recorder *recorder)
+static void on_answer(struct reel_timer *timer)
+{
+    struct recorder *recorder = of_answer(timer);
+    send_answers(recorder);
+    if (recorder->owes)
+        send_ack(recorder);
+}
+
+/* Writes what was taken, and says so. */
+static void save(struct recorder *recorder)
 {
     int error = record_store_save(recorder->store);
-    if (error < 0 || recorder->owed == 0 || recorder->fd < 0)
-        return error;
-    if (recorder->owed >= RECORD_ACK_BYTES)
+    if (error < 0)
+        stall(recorder, error);
+    else if (!recorder->stalled)
+        recorder->error = 0;
+    if (error == 0 && recorder->owes && recorder->fd >= 0)
         send_ack(recorder);
-    else if (!reel_timer_is_active(&recorder->ack))
-        reel_timer_start(&recorder->ack, RECORD_ACK_MS * REEL_MS);
-    return 0;
 }
 
 static int take_frame(struct recorder *recorder, const struct frame *f)
@@ -128,7 +126,7 @@ static int take_frame(struct recorder *recorder, const struct frame *f)
     if (f->kind == FRAME_HELLO) {
         int error = record_store_hello(recorder->store, f->hello.boot, now_us);
         recorder->hello = error == 0;
-        recorder->owed = RECORD_ACK_BYTES; /* it waits for the answer */
+        recorder->owes = true;
         return error;
     }
     if (!recorder->hello || f->kind == FRAME_ACK || f->kind == FRAME_VISIT)
@@ -139,7 +137,7 @@ static int take_frame(struct recorder *recorder, const struct frame *f)
     return record_store_take(recorder->store, f, now_us);
 }
 
-/* Writes the whole frames that are there. */
+/* Takes the whole frames that are there, to be saved together. */
 static void take_frames(struct recorder *recorder)
 {
     struct frame f;
@@ -154,14 +152,9 @@ static void take_frames(struct recorder *recorder)
             stall(recorder, error);
             break;
         }
-        recorder->owed += (size_t)n;
+        recorder->owes = true;
         buffer_take(&recorder->in, (size_t)n);
     }
-    int error = save(recorder);
-    if (error < 0)
-        stall(recorder, error);
-    else if (!recorder->stalled)
-        recorder->error = 0;
     if (n < 0) {
         /* Not our sensor any more: what it says is not worth a record, that it says it is. */
         tell(recorder, "the sensor sends what is no frame", (int)n);
@@ -177,7 +170,6 @@ static void begin(struct recorder *recorder);
 static void finish(struct recorder *recorder)
 {
     stop_reading(recorder);
-    reel_timer_stop(&recorder->ack);
     if (recorder->fd >= 0) {
         (void)close(recorder->fd);
         recorder->fd = -1;
@@ -224,17 +216,26 @@ static size_t read_frames(struct recorder *recorder)
     return sum;
 }
 
-static void read_some(struct recorder *recorder)
+/* How many bytes. */
+static size_t read_some(struct recorder *recorder)
 {
-    recorder->urgent = read_frames(recorder) >= READ_SIZE;
+    size_t n = read_frames(recorder);
+    save(recorder);
+    recorder->urgent = n >= READ_SIZE;
     if (!reel_timer_is_active(&recorder->sync))
         reel_timer_start(&recorder->sync, RECORD_SYNC_MS * REEL_MS);
     if (record_store_has_idle_work(recorder->store))
         reel_idle_start(&recorder->idle);
+    return n;
 }
 
-/* What comes gathers for a moment in the socket, which outlives the sensor, and is read together. Not
- * when there is so much that it does not fit there. */
+static void rest(struct recorder *recorder)
+{
+    reel_timer_start(&recorder->rest, RECORD_REST_MS * REEL_MS);
+}
+
+/* What comes gathers in the socket, which outlives the sensor, and is read together. Not when there is
+ * so much that it does not fit there. */
 static void on_readable(struct reel_watch *watch, uint32_t events)
 {
     struct recorder *recorder = of_watch(watch);
@@ -244,7 +245,7 @@ static void on_readable(struct reel_watch *watch, uint32_t events)
         return;
     }
     stop_reading(recorder);
-    reel_timer_start(&recorder->rest, RECORD_REST_MS * REEL_MS);
+    rest(recorder);
 }
 
 static int watch(struct recorder *recorder)
@@ -253,18 +254,30 @@ static int watch(struct recorder *recorder)
                             on_readable);
 }
 
+/* As long as something comes, nobody has to wake us up for it. */
 static void on_rested(struct reel_timer *timer)
 {
     struct recorder *recorder = of_rest(timer);
     int fd = recorder->fd;
-    read_some(recorder);
-    if (fd == recorder->fd && !recorder->stalled && watch(recorder) < 0)
+    size_t n = read_some(recorder);
+    if (fd != recorder->fd || recorder->stalled)
+        return;
+    if (n > 0 && !recorder->urgent)
+        rest(recorder);
+    else if (watch(recorder) < 0)
         stall(recorder, ERR_NOMEM);
 }
 
-static void on_ack(struct reel_timer *timer)
+/* The sensor waits, for an answer or for room: what is in the socket is taken now, and saved when it
+ * would have been. */
+static void on_bell(struct reel_watch *watch, uint32_t events)
 {
-    send_ack(of_ack(timer));
+    struct recorder *recorder = of_bell(watch);
+    (void)events;
+    if (reel_timer_is_active(&recorder->rest))
+        (void)read_frames(recorder);
+    else
+        recorder->urgent = true;
 }
 
 /* The next sensor, if there is one. */
@@ -275,8 +288,8 @@ static void begin(struct recorder *recorder)
     recorder->fd = recorder->next_fd;
     recorder->next_fd = -1;
     recorder->hello = false;
-    recorder->urgent = false;
-    recorder->owed = 0;
+    recorder->urgent = true; /* it waits for an answer to its first frame */
+    recorder->owes = false;
     int error = watch(recorder);
     if (error < 0) {
         tell(recorder, "cannot listen to the sensor", error);
@@ -290,6 +303,7 @@ static void on_retry(struct reel_timer *timer)
     struct recorder *recorder = of_retry(timer);
     recorder->stalled = false;
     take_frames(recorder);
+    save(recorder);
     if (recorder->stalled)
         return;
     if (recorder->ended)
@@ -314,6 +328,11 @@ static bool on_idle(struct reel_idle *idle)
     return record_store_idle(of_idle(idle)->store);
 }
 
+int recorder_listen(struct recorder *recorder, int bell)
+{
+    return reel_watch_start(&recorder->bell, recorder->reactor, bell, EPOLLIN | EPOLLET, on_bell);
+}
+
 int recorder_init(struct recorder *recorder, struct reel_reactor *r, struct record_store *store)
 {
     memset(recorder, 0, sizeof(*recorder));
@@ -329,8 +348,6 @@ int recorder_init(struct recorder *recorder, struct reel_reactor *r, struct reco
         error = reel_timer_init(&recorder->rest, r, on_rested);
     if (error == 0)
         error = reel_timer_init(&recorder->answer, r, on_answer);
-    if (error == 0)
-        error = reel_timer_init(&recorder->ack, r, on_ack);
     if (error < 0) {
         reel_timer_fini(&recorder->rest);
         reel_timer_fini(&recorder->answer);
@@ -352,7 +369,7 @@ void recorder_fini(struct recorder *recorder)
     reel_timer_fini(&recorder->rest);
     reel_timer_fini(&recorder->answer);
     buffer_fini(&recorder->out);
-    reel_timer_fini(&recorder->ack);
+    reel_watch_stop(&recorder->bell);
     if (recorder->fd >= 0)
         (void)close(recorder->fd);
     if (recorder->next_fd >= 0)

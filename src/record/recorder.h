@@ -17,14 +17,8 @@
 #define RECORD_ANSWER_MS  2
 #define RECORD_ANSWER_MAX ((size_t)320 * 1024 * 1024)
 
-/* How long frames gather in the socket, to be written together. Some wait for an answer, and a client for
- * them: not longer than that may take on a real machine. */
-#define RECORD_REST_MS 5
-
-/* How long what is written waits for its acknowledgement, unless it is so much: an answer wakes the
- * sensor, which has nothing to do with it but to forget. */
-#define RECORD_ACK_MS    200
-#define RECORD_ACK_BYTES ((size_t)64 * 1024)
+/* How long frames gather in the socket, to be read and written together. */
+#define RECORD_REST_MS 100
 
 struct recorder {
     /* Something to tell the owner of the machine: one line without its end. May be NULL. */
@@ -33,8 +27,9 @@ struct recorder {
     /* The recorder's own. */
     struct reel_reactor *reactor;
     struct record_store *store;
-    struct reel_watch watch; /* the sensor's socket */
-    struct reel_timer sync, retry, rest, ack, answer;
+    struct reel_watch watch; /* the sensor's socket; not while it rests */
+    struct reel_watch bell;
+    struct reel_timer sync, retry, rest, answer;
     struct reel_idle idle;
     int fd;      /* of the sensor; -1: none */
     int next_fd; /* of the sensor that follows; -1: none */
@@ -43,8 +38,8 @@ struct recorder {
     bool hello;        /* the sensor has said who it is */
     bool ended;        /* the sensor will send no more */
     bool stalled;      /* a write failed: to be tried again */
-    bool urgent;       /* the socket was full: what comes next is read at once */
-    size_t owed;       /* bytes that were taken and are not acknowledged */
+    bool urgent;       /* what comes next is read at once */
+    bool owes;         /* something was taken and is not acknowledged */
     int error;         /* of the write that failed last, told once */
 };
 
@@ -52,6 +47,10 @@ struct recorder {
 int recorder_init(struct recorder *recorder, struct reel_reactor *r, struct record_store *store);
 /* What the sensor has sent is taken as far as it can be; what cannot is a gap. */
 void recorder_fini(struct recorder *recorder);
+
+/* An eventfd that sensors write to when they wait (record/client.h); never read, so that it is the same
+ * for all of them. Borrowed. 0 or -errno. */
+int recorder_listen(struct recorder *recorder, int bell);
 
 /* A sensor's connected socket: the recorder's from now on. One at a time: what the one before sent is
  * written first. */

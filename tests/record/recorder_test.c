@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -29,6 +30,9 @@ static const struct event_origin ORIGIN = {.session = SPAN_LIT("0123456789ab"),
                                            .src_ip = SPAN_LIT("192.0.2.7"),
                                            .dst_ip = SPAN_LIT("192.0.2.8")};
 
+/* What gathered is written in one piece, which may be more than a segment is to have. */
+#define SEGMENT_ROOM ((size_t)1024 * 1024)
+
 struct fixture {
     char path_z[64];
     int dir;
@@ -40,7 +44,7 @@ struct fixture {
     struct recorder recorder;
     /* ... or in one of its own. */
     pid_t child;
-    int lost, rooms, troubles;
+    int lost, rooms, troubles, visits;
 };
 
 static void on_lost(struct record_client *client)
@@ -51,6 +55,12 @@ static void on_lost(struct record_client *client)
 static void on_room(struct record_client *client)
 {
     ((struct fixture *)client->context)->rooms++;
+}
+
+static void on_visit(struct record_client *client, const struct frame_visit *visit)
+{
+    (void)visit;
+    ((struct fixture *)client->context)->visits++;
 }
 
 static int setup(void **state)
@@ -67,6 +77,7 @@ static int setup(void **state)
     f->client.context = f;
     f->client.on_lost = on_lost;
     f->client.on_room = on_room;
+    f->client.on_visit = on_visit;
     *state = f;
     return 0;
 }
@@ -189,11 +200,11 @@ static void append_segment(int log, uint32_t number, struct buffer *out)
     if (record_file_read(log, name_z, out) == 0)
         return;
     struct buffer packed;
-    buffer_init(&packed, 65536);
+    buffer_init(&packed, SEGMENT_ROOM);
     record_segment_name(number, true, name_z);
     assert_int_equal(record_file_read(log, name_z, &packed), 0);
-    uint8_t *room = buffer_reserve(out, 65536);
-    size_t n = ZSTD_decompress(room, 65536, buffer_span(&packed).data, buffer_len(&packed));
+    uint8_t *room = buffer_reserve(out, SEGMENT_ROOM);
+    size_t n = ZSTD_decompress(room, SEGMENT_ROOM, buffer_span(&packed).data, buffer_len(&packed));
     assert_false(ZSTD_isError(n));
     buffer_commit(out, n);
     buffer_fini(&packed);
@@ -273,6 +284,35 @@ static void a_new_recorder_gets_what_the_old_one_did_not_acknowledge(void **stat
     start_recorder(f);
     turn_until(f, is_empty);
     assert_inputs(f, 60);
+}
+
+/* The bell reaches the recorder while it lets frames gather, and they are saved when they would have
+ * been. */
+static void a_question_does_not_wait_for_what_gathers(void **state)
+{
+    enum { TURNS = 10 };
+    struct fixture *f = *state;
+    int bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct buffer frames;
+    f->client.bell = bell;
+    start_recorder(f);
+    assert_int_equal(recorder_listen(&f->recorder, bell), 0);
+    turn_until(f, is_ready);
+    assert_true(put_input(f, 0) > 0);
+    for (int i = 0; i < TURNS; i++)
+        assert_true(reel_run_once(f->reactor, 0) >= 0);
+    buffer_init(&frames, FRAME_MAX);
+    const struct frame_visit_ask ask = {.session = ORIGIN.session};
+    assert_int_equal(frame_put_visit_ask(&frames, &ask), 0);
+    assert_int_equal(record_client_put(&f->client, buffer_span(&frames)), buffer_len(&frames));
+    buffer_fini(&frames);
+    for (int i = 0; i < TURNS; i++)
+        assert_true(reel_run_once(f->reactor, 0) >= 0);
+    assert_int_equal(f->visits, 1);
+    turn_until(f, is_empty);
+    assert_inputs(f, 1);
+    stop_recorder(f);
+    assert_int_equal(close(bell), 0);
 }
 
 static void set_file_limit(rlim_t bytes)
@@ -474,6 +514,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_is_put_is_written_and_acknowledged),
         TEST(a_new_recorder_gets_what_the_old_one_did_not_acknowledge),
+        TEST(a_question_does_not_wait_for_what_gathers),
         TEST(a_full_disk_is_felt_by_the_sensor_and_loses_nothing),
         TEST(a_full_queue_takes_no_more),
         TEST(a_sensor_that_dies_is_written_to_its_last_byte),
