@@ -38,6 +38,8 @@ struct bus_host {
     const char *(*args_z)(void *ctx, int32_t pid); /* its command line */
     /* Files, by root. A whole one, appended: 0 or negative. */
     int (*read)(void *ctx, const char *path_z, struct buffer *out);
+    /* Where a symbolic link leads, as it says: false when it is none. */
+    bool (*target)(void *ctx, const char *path_z, char *out_z, size_t size);
     int (*link)(void *ctx, const char *target_z, const char *path_z); /* directories above too */
     int (*unlink)(void *ctx, const char *path_z);
     void (*end_of_machine)(void *ctx); /* reboot, poweroff: everybody is out */
@@ -63,6 +65,8 @@ struct bus_state {
     int64_t since_us; /* when it became what it is; 0: never */
 };
 void bus_state_of(const struct bus_host *host, struct span name, struct bus_state *out);
+/* The control group of a service's process, by its name (comm): "/" when it is of no unit. */
+void bus_process_group(const char *process_z, char out_z[BUS_PATH_MAX]);
 /* It is started or stopped from now on. */
 void bus_state_set(const struct bus_host *host, const struct bus_state *state, bool on);
 

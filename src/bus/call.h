@@ -56,6 +56,8 @@ struct bus_method {
 extern const struct bus_object bus_manager_objects[], bus_daemon_objects[]; /* end with NULL */
 extern const struct bus_method bus_manager_methods[], bus_daemon_methods[];
 
+/* The control group of a unit; "": it has none. */
+void bus_unit_group(const struct bus_host *host, const char *name_z, char out_z[BUS_PATH_MAX]);
 /* ssh_2eservice for ssh.service, and back. */
 void bus_unit_path(const char *name_z, char out_z[BUS_PATH_MAX]);
 bool bus_unit_name(struct span path, char out_z[BUS_NAME_MAX]);

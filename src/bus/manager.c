@@ -114,23 +114,6 @@ static void skip_array(struct wire_in *in)
 
 /* ---- Control groups ---- */
 
-static void group_of(const struct bus_call *c, const char *name_z, char out_z[BUS_PATH_MAX])
-{
-    const struct bus_login *l = &c->host->login;
-    const char *dot = strrchr(name_z, '.');
-    out_z[0] = '\0';
-    if (strcmp(name_z, "init.scope") == 0)
-        (void)snprintf(out_z, BUS_PATH_MAX, "/init.scope");
-    else if (strncmp(name_z, "getty@", 6) == 0)
-        (void)snprintf(out_z, BUS_PATH_MAX, "/system.slice/system-getty.slice/%s", name_z);
-    else if (strncmp(name_z, "user@", 5) == 0 || strncmp(name_z, "session-", 8) == 0)
-        (void)snprintf(out_z, BUS_PATH_MAX, "/user.slice/user-%u.slice/%s", l->uid, name_z);
-    else if (dot != NULL && strcmp(dot, ".service") == 0)
-        (void)snprintf(out_z, BUS_PATH_MAX, "/system.slice/%s", name_z);
-    else if (dot != NULL && strcmp(dot, ".slice") == 0 && strcmp(name_z, "-.slice") != 0)
-        (void)snprintf(out_z, BUS_PATH_MAX, "/%s", name_z);
-}
-
 static void put_process(struct bus_call *c, const char *group_z, int32_t pid)
 {
     const char *args_z = pid > 0 ? c->host->args_z(c->host->ctx, pid) : NULL;
@@ -171,9 +154,7 @@ static void get_processes(struct bus_call *c)
         const struct bus_unit *u = &bus_units[i];
         if (u->process_z[0] == '\0' || (!all && !span_equal_z(name, u->name_z)))
             continue;
-        group_of(c, u->name_z, group_z);
-        if (strcmp(u->name_z, "systemd-udevd.service") == 0)
-            (void)snprintf(group_z, sizeof(group_z), "/system.slice/%s/udev", u->name_z);
+        bus_process_group(u->process_z, group_z);
         put_process(c, group_z, c->host->pid(c->host->ctx, u->process_z, &since_us));
     }
     if (all)
@@ -206,7 +187,7 @@ static void put_times(struct bus_call *c, const struct bus_state *s)
 static void put_service(struct bus_call *c, const struct bus_state *s)
 {
     char group_z[BUS_PATH_MAX];
-    group_of(c, s->name_z, group_z);
+    bus_unit_group(c->host, s->name_z, group_z);
     bool on = strcmp(s->active_z, "active") == 0;
     bus_text(c, SERVICE, "Type", s->pid != 0 ? "notify" : "oneshot");
     bus_text(c, SERVICE, "Restart", "no");

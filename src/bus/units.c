@@ -2,6 +2,7 @@
 #include "bus/bus.h"
 
 #include "base/error.h"
+#include "bus/call.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -55,6 +56,23 @@ static void template_of(const char *name_z, char *out_z, size_t size)
         (void)snprintf(out_z, size, "%.*s@%s", (int)(at - name_z), name_z, dot);
 }
 
+/* Another name of a unit is a link: sshd.service leads to ssh.service. */
+static struct span real_name(const struct bus_host *host, struct span name)
+{
+    char path_z[BUS_PATH_MAX], target_z[BUS_PATH_MAX];
+    for (size_t i = 0; i < ARRAY_LEN(folders) && find(name) == NULL; i++) {
+        (void)snprintf(path_z, sizeof(path_z), "%s/%.*s", folders[i], (int)name.len,
+                       (const char *)name.data);
+        if (!host->target(host->ctx, path_z, target_z, sizeof(target_z)))
+            continue;
+        const char *slash = strrchr(target_z, '/');
+        const struct bus_unit *unit = find(span_z(slash != NULL ? slash + 1 : target_z));
+        if (unit != NULL)
+            return span_z(unit->name_z);
+    }
+    return name;
+}
+
 /* Its file, of whoever wrote it. */
 static bool find_file(const struct bus_host *host, struct bus_state *s)
 {
@@ -99,6 +117,10 @@ static void set_active(const struct bus_host *host, struct bus_state *s)
 
 void bus_state_of(const struct bus_host *host, struct span name, struct bus_state *s)
 {
+    /* A slash would lead out of the folders. */
+    bool is_name = span_find(name, '/', 0) < 0;
+    if (is_name)
+        name = real_name(host, name);
     *s = (struct bus_state){.unit = find(name),
                             .load_z = "not-found",
                             .active_z = "inactive",
@@ -106,8 +128,7 @@ void bus_state_of(const struct bus_host *host, struct span name, struct bus_stat
                             .file_state_z = ""};
     (void)span_copy_z(name, s->name_z, sizeof(s->name_z));
     (void)span_copy_z(name, s->description_z, sizeof(s->description_z));
-    /* A slash would lead out of the folders. */
-    bool has_file = span_find(name, '/', 0) < 0 && find_file(host, s);
+    bool has_file = is_name && find_file(host, s);
     if (s->unit == NULL && !has_file)
         return;
     s->load_z = "loaded";
@@ -132,4 +153,37 @@ void bus_state_set(const struct bus_host *host, const struct bus_state *s, bool 
     } else if (on != is_on && strstr(s->name_z, ".service") != NULL) {
         host->off[index / 64] ^= UINT64_C(1) << (index % 64);
     }
+}
+
+/* ---- Control groups ---- */
+
+void bus_unit_group(const struct bus_host *host, const char *name_z, char out_z[BUS_PATH_MAX])
+{
+    const char *dot = strrchr(name_z, '.');
+    out_z[0] = '\0';
+    if (strcmp(name_z, "init.scope") == 0)
+        (void)snprintf(out_z, BUS_PATH_MAX, "/init.scope");
+    else if (strncmp(name_z, "getty@", 6) == 0)
+        (void)snprintf(out_z, BUS_PATH_MAX, "/system.slice/system-getty.slice/%s", name_z);
+    else if (strncmp(name_z, "user@", 5) == 0 || strncmp(name_z, "session-", 8) == 0)
+        (void)snprintf(out_z, BUS_PATH_MAX, "/user.slice/user-%u.slice/%s", host->login.uid,
+                       name_z);
+    else if (dot != NULL && strcmp(dot, ".service") == 0)
+        (void)snprintf(out_z, BUS_PATH_MAX, "/system.slice/%s", name_z);
+    else if (dot != NULL && strcmp(dot, ".slice") == 0 && strcmp(name_z, "-.slice") != 0)
+        (void)snprintf(out_z, BUS_PATH_MAX, "/%s", name_z);
+}
+
+void bus_process_group(const char *process_z, char out_z[BUS_PATH_MAX])
+{
+    const struct bus_unit *unit = NULL;
+    for (size_t i = 0; i < bus_units_count && unit == NULL; i++)
+        if (strcmp(bus_units[i].process_z, process_z) == 0)
+            unit = &bus_units[i];
+    if (unit == NULL)
+        (void)snprintf(out_z, BUS_PATH_MAX, "/");
+    else if (strcmp(unit->name_z, "systemd-udevd.service") == 0)
+        (void)snprintf(out_z, BUS_PATH_MAX, "/system.slice/%s/udev", unit->name_z);
+    else
+        bus_unit_group(&(struct bus_host){0}, unit->name_z, out_z);
 }

@@ -106,6 +106,19 @@ static int ask_read(void *ctx, const char *path_z, struct buffer *out)
     return identity_read(&a->at, path_z, out);
 }
 
+static bool ask_target(void *ctx, const char *path_z, char *out_z, size_t size)
+{
+    const struct asking *a = ctx;
+    struct walk_found found;
+    int64_t n = -1;
+    if (walk(&a->at, span_z(path_z), 0, &found) != 0)
+        return false;
+    if (S_ISLNK(found.stat.mode))
+        n = found.node.fs->ops->readlink(found.node.fs, NULL, found.node.ino, out_z, size);
+    walk_done(&found);
+    return n >= 0;
+}
+
 static int ask_link(void *ctx, const char *target_z, const char *path_z)
 {
     const struct asking *a = ctx;
@@ -150,6 +163,7 @@ static struct bus_host host_of(struct asking *a)
         .stop = ask_stop,
         .args_z = ask_args,
         .read = ask_read,
+        .target = ask_target,
         .link = ask_link,
         .unlink = ask_unlink,
         .end_of_machine = ask_end,

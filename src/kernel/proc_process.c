@@ -5,6 +5,8 @@
 #include "kernel/procfs.h"
 #include "kernel/signal.h"
 
+#include "bus/bus.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -182,9 +184,10 @@ static int put_signals(const struct proc_call *c)
     proc_signal_sets(c->p, &ignored, &caught);
     return buffer_printf(
         c->out,
-        "Threads:\t%u\nSigQ:\t0/7719\nSigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n"
+        "Threads:\t%u\nSigQ:\t0/%llu\nSigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n"
         "SigIgn:\t%016llx\nSigCgt:\t%016llx\n",
-        c->p->threads, t != NULL ? (unsigned long long)t->signals.pending.set : 0,
+        c->p->threads, (unsigned long long)c->vfs->hardware->max_processes,
+        t != NULL ? (unsigned long long)t->signals.pending.set : 0,
         c->p->process != NULL ? (unsigned long long)c->p->process->pending.set : 0,
         t != NULL ? (unsigned long long)t->signals.blocked : 0, (unsigned long long)ignored,
         (unsigned long long)caught);
@@ -345,9 +348,18 @@ int proc_pid_cgroup(const struct proc_call *c)
         return buffer_put_z(c->out, "0::/init.scope\n");
     if (c->p->is_kernel)
         return buffer_put_z(c->out, "0::/\n");
-    if (c->p->process == NULL)
-        return buffer_printf(c->out, "0::/system.slice/%s.service\n", c->p->comm_z);
-    return buffer_printf(c->out, "0::/user.slice/user-%u.slice/session-%u.scope\n", c->p->uid, 1u);
+    char group_z[BUS_PATH_MAX];
+    int login = c->kernel != NULL ? login_find(c->kernel, c->p->pid) : -1;
+    if (c->p->process == NULL && login < 0) {
+        bus_process_group(c->p->comm_z, group_z);
+        return buffer_printf(c->out, "0::%s\n", group_z);
+    }
+    const struct login *l = c->kernel != NULL ? &c->kernel->login : &(struct login){0};
+    if (login == LOGIN_MANAGER || login == LOGIN_PAM)
+        return buffer_printf(c->out, "0::/user.slice/user-%u.slice/user@%u.service/init.scope\n",
+                             l->uid, l->uid);
+    return buffer_printf(c->out, "0::/user.slice/user-%u.slice/session-%u.scope\n", l->uid,
+                         l->number);
 }
 
 /* Of a login: its programs, and what was started for it. */

@@ -156,14 +156,14 @@ static void view_child(const struct kernel *k, struct proc_view *v)
 static void view_login(const struct kernel *k, enum login_process index, struct proc_view *v)
 {
     static const struct {
-        const char *name_z, *args_z; /* NULL: sshd's title */
-        uint64_t size_kib, resident_kib, ticks, after_ticks;
+        const char *name_z, *args_z;                          /* NULL: sshd's title */
+        uint64_t size_kib, resident_kib, ticks, before_ticks; /* his first program */
         bool is_users;
     } kinds[LOGIN_PROCESSES] = {
-        {"sshd", NULL, 17700, 10832, 3, 0, false},
-        {"systemd", "/lib/systemd/systemd\0--user", 18656, 9768, 9, 5, true},
-        {"(sd-pam)", "(sd-pam)", 168120, 2800, 0, 5, true},
-        {"sshd", NULL, 17700, 6480, 1, 17, true},
+        {"sshd", NULL, 17700, 10832, 3, 84, false},
+        {"systemd", "/lib/systemd/systemd\0--user", 18656, 9768, 9, 35, true},
+        {"(sd-pam)", "(sd-pam)", 168120, 2800, 0, 35, true},
+        {"sshd", NULL, 17700, 6480, 1, 4, true},
     };
     const struct login *l = &k->login;
     bool is_pam = index == LOGIN_PAM, is_worker = index == LOGIN_WORKER;
@@ -183,8 +183,8 @@ static void view_login(const struct kernel *k, enum login_process index, struct 
                             .size_kib = kinds[index].size_kib,
                             .resident_kib = kinds[index].resident_kib,
                             .ticks = kinds[index].ticks,
-                            .start_ticks = (uint64_t)(l->at_ns - k->boot_ns) / TICK_NS +
-                                           kinds[index].after_ticks};
+                            .start_ticks = (uint64_t)(l->at_ns - k->boot_ns) / TICK_NS -
+                                           kinds[index].before_ticks};
     span_copy_z(span_z(kinds[index].name_z), v->comm_z, sizeof(v->comm_z));
     if (kinds[index].args_z != NULL) {
         size_t len = strlen(kinds[index].args_z) + 1;
@@ -198,6 +198,24 @@ static void view_login(const struct kernel *k, enum login_process index, struct 
     else
         name_terminals(k, v->own_args, sizeof(v->own_args));
     v->args = span_of(v->own_args, strlen(v->own_args) + 1);
+}
+
+struct span proc_view_program(const struct vfs *vfs, const struct proc_view *view)
+{
+    struct span args = view->args;
+    if (view->process != NULL || view->is_kernel)
+        return (struct span){0};
+    const struct service_table *services = vfs->hardware->kind->services;
+    for (size_t i = 0; i < services->count && span_find(args, '/', 0) < 0; i++)
+        if (strcmp(services->row[i].name_z, view->comm_z[0] == '(' ? "systemd" : view->comm_z) == 0)
+            args = span_z(services->row[i].args_z);
+    ptrdiff_t from = span_find(args, '/', 0);
+    if (from < 0)
+        return (struct span){0};
+    size_t to = (size_t)from;
+    while (to < args.len && args.data[to] != ' ' && args.data[to] != '\0')
+        to++;
+    return span_slice(args, (size_t)from, to);
 }
 
 static int32_t pid_of(const struct vfs *vfs, size_t index)

@@ -1,6 +1,7 @@
 /* /proc as a file system: its tree. */
 #include "kernel/procfs.h"
 
+#include "kernel/capability.h"
 #include "kernel/fdtable.h"
 #include "kernel/machine.h"
 #include "kernel/mm.h"
@@ -325,17 +326,49 @@ static int procfs_stat(struct fs *fs, uint64_t ino, struct file_stat *out)
 
 /* ---- Links ---- */
 
+static struct vnode top_of(const struct fs *fs)
+{
+    return (struct vnode){.fs = fs->vfs->top, .ino = fs->vfs->top->root};
+}
+
 static int64_t path_of_node(struct fs *fs, struct vnode node, char *out, size_t size)
 {
-    struct vnode root = {.fs = fs->vfs->top, .ino = fs->vfs->top->root};
-    return vfs_path_of(fs->vfs, root, node, out, size);
+    return vfs_path_of(fs->vfs, top_of(fs), node, out, size);
+}
+
+/* A service's program, with one holder; NULL: a kernel thread, or not there. */
+static struct file *open_program(struct fs *fs, const struct proc_view *view)
+{
+    const struct creds root = {.cap_permitted = CAPABILITY_ALL, .cap_effective = CAPABILITY_ALL};
+    const struct vfs_at at = {.fs = fs_context_new(fs->vfs), .cred = &root};
+    struct span path = proc_view_program(fs->vfs, view);
+    struct file *f = NULL;
+    if (at.fs != NULL && path.len > 0)
+        (void)vfs_open(&at, path, O_RDONLY, 0, &f);
+    if (at.fs != NULL)
+        fs_context_drop(at.fs);
+    return f;
+}
+
+/* Its program; its directories are where everybody's top is. */
+static int64_t read_service_link(struct fs *fs, const struct proc_entry *e,
+                                 const struct proc_view *view, char *out, size_t size)
+{
+    if (view->process != NULL)
+        return -ENOENT;
+    if (!proc_is_named(e, "exe"))
+        return path_of_node(fs, top_of(fs), out, size);
+    struct file *f = open_program(fs, view);
+    int64_t n = f != NULL ? file_path(f, out, size) : -ENOENT;
+    file_drop(f);
+    return n;
 }
 
 static int64_t read_process_link(struct fs *fs, const struct proc_entry *e,
                                  const struct proc_view *view, char *out, size_t size)
 {
     if (view->task == NULL)
-        return -ENOENT;
+        return read_service_link(fs, e, view, out, size);
     if (proc_is_named(e, "exe"))
         return view->task->mm != NULL && view->task->mm->exe != NULL
                    ? file_path(view->task->mm->exe, out, size)
@@ -367,6 +400,8 @@ static int64_t procfs_readlink(struct fs *fs, struct task *t, uint64_t ino, char
     }
     if (!proc_view_find(fs->vfs, place.pid, &view))
         return -ENOENT;
+    if (!proc_may_see(t, &view))
+        return -EACCES;
     if (place.number == 0)
         return read_process_link(fs, e, &view, out, size);
     struct file *f = proc_open_of(&view, (int32_t)place.number - 1);
@@ -378,17 +413,31 @@ bool proc_may_see(const struct task *t, const struct proc_view *view)
     return t == NULL || (t->creds.fsuid == view->uid) || creds_capable(&t->creds, CAP_SYS_PTRACE);
 }
 
+static int follow_service(struct fs *fs, const struct proc_entry *e, const struct proc_view *view,
+                          struct file **out, struct vnode *node)
+{
+    if (view->process != NULL)
+        return -ENOENT;
+    if (!proc_is_named(e, "exe")) {
+        *node = top_of(fs);
+        return 0;
+    }
+    *out = open_program(fs, view);
+    return *out != NULL ? 0 : -ENOENT;
+}
+
 static int procfs_follow(struct fs *fs, struct task *t, uint64_t ino, struct file **out,
                          struct vnode *node)
 {
     struct proc_place place = proc_place_of(ino);
     struct proc_view view;
     const struct proc_entry *e = proc_entry_of(place);
-    if (place.image_ino != 0 || place.pid == 0 || !proc_view_find(fs->vfs, place.pid, &view) ||
-        view.task == NULL)
+    if (place.image_ino != 0 || place.pid == 0 || !proc_view_find(fs->vfs, place.pid, &view))
         return -ENOENT;
     if (!proc_may_see(t, &view))
         return -EACCES;
+    if (view.task == NULL)
+        return follow_service(fs, e, &view, out, node);
     struct file *f = NULL;
     if (place.number != 0)
         f = proc_open_of(&view, (int32_t)place.number - 1);

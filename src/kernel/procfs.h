@@ -38,6 +38,9 @@ struct proc_view {
 bool proc_view_find(const struct vfs *vfs, int32_t pid, struct proc_view *out);
 /* The one with the lowest number above `after`. */
 bool proc_view_next(const struct vfs *vfs, int32_t after, struct proc_view *out);
+/* The path of a service's program: the first of its command line, or of its service's where it has set
+ * a title. Empty: it has none. */
+struct span proc_view_program(const struct vfs *vfs, const struct proc_view *view);
 unsigned proc_view_count(const struct vfs *vfs, unsigned *running, int32_t *last);
 
 void proc_signal_sets(const struct proc_view *p, uint64_t *ignored, uint64_t *caught);

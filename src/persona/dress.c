@@ -335,6 +335,9 @@ static void dress_log(struct dress *d, const char *path_z, int64_t by_s)
     save(d, path_z);
 }
 
+/* What is made at each start. */
+static const char *const boots[] = {"/dev", "/run", "/tmp"};
+
 static void dress_times(struct dress *d)
 {
     int64_t newest_s, made_s, installed_s = d->identity->installed_ms / 1000;
@@ -342,6 +345,8 @@ static void dress_times(struct dress *d)
     const struct persona_times times = {made_s, made_s + SETUP_S, installed_s - made_s,
                                         installed_s};
     persona_image_set_times(d->image, &times);
+    for (size_t i = 0; i < ARRAY_LEN(boots); i++)
+        note(d, persona_image_made_at(d->image, span_z(boots[i]), d->identity->boot_ms / 1000 + 1));
     dress_log(d, "/var/log/dpkg.log", times.by_s);
     dress_log(d, "/var/log/alternatives.log", times.by_s);
 }
@@ -525,8 +530,12 @@ static const struct {
 } runs[] = {
     {"/run/systemd", 040755},
     {"/run/systemd/system", 040755},
-    {"/run/systemd/private", 0140777},
+    {"/run/systemd/private", 0140700},
     {"/run/systemd/notify", 0140777},
+    {"/run/systemd/fsck.progress", 0140600},
+    {"/run/systemd/io.system.ManagedOOM", 0140666},
+    {"/run/systemd/userdb", 040755},
+    {"/run/systemd/userdb/io.systemd.DynamicUser", 0140666},
     {"/run/systemd/ask-password", 040755},
     {"/run/systemd/users", 040755},
     {"/run/systemd/sessions", 040755},
@@ -562,6 +571,29 @@ static void dress_run(struct dress *d)
             .mode = 0100644, .mtime_s = boot_s + 6, .data = span_z(pids[i].text_z)};
         put(d, pids[i].path_z, &new);
     }
+}
+
+/* PrivateTmp= of the services that have it, as mkdtemp names them. */
+static const char *const private[] = {"systemd-timesyncd.service", "systemd-logind.service"};
+
+static void dress_private(struct dress *d, const char *above_z, const char *service_z)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    const char *boot_z = d->identity->boot_id_z;
+    const int64_t made_s = d->identity->boot_ms / 1000 + 3;
+    buffer_clear(&d->new);
+    addf(d, "%s/systemd-private-", above_z);
+    for (; *boot_z != '\0'; boot_z++)
+        if (*boot_z != '-')
+            addf(d, "%c", *boot_z);
+    addf(d, "-%s-", service_z);
+    for (int i = 0; i < 6; i++)
+        addf(d, "%c", letters[crypto_rng_u32(&d->rng) % (sizeof(letters) - 1)]);
+    note(d, persona_image_put(d->image, buffer_span(&d->new),
+                              &(struct persona_new){.mode = 040700, .mtime_s = made_s}));
+    addf(d, "/tmp");
+    note(d, persona_image_put(d->image, buffer_span(&d->new),
+                              &(struct persona_new){.mode = 041777, .mtime_s = made_s}));
 }
 
 static void dress_records(struct dress *d)
@@ -613,6 +645,10 @@ int persona_dress(struct persona_image *image, struct persona_identity *identity
     dress_counters(&d, "/proc/vmstat");
     dress_counters(&d, "/proc/interrupts");
     dress_counters(&d, "/sys/class/block/vda/stat");
+    if (is_server(image)) {
+        for (size_t i = 0; i < 2 * ARRAY_LEN(private); i++)
+            dress_private(&d, i % 2 == 0 ? "/tmp" : "/var/tmp", private[i / 2]);
+    }
     buffer_fini(&d.old);
     buffer_fini(&d.new);
     crypto_rng_wipe(&d.rng);

@@ -261,8 +261,11 @@ uint32_t persona_image_nodes(const struct persona_image *image)
 }
 
 /* A time of the bytes, as this installation has it. */
-static int64_t time_here(const struct persona_times *times, int64_t time_s)
+static int64_t time_here(const struct persona_image *image, uint32_t ino, int64_t time_s)
 {
+    const struct persona_times *times = &image->times;
+    if (own_is_late(image, ino))
+        return image->made_s;
     bool moves = time_s >= times->from_s && time_s < times->until_s;
     return moves ? time_s + times->by_s : time_s;
 }
@@ -276,7 +279,7 @@ static void read_node(const struct persona_image *image, uint32_t ino, struct pe
         .uid = node.uid,
         .gid = node.gid,
         .nlink = node.links,
-        .mtime_s = time_here(&image->times, node.mtime_s),
+        .mtime_s = time_here(image, ino, node.mtime_s),
         .parent = node.parent,
     };
     switch (node.mode & TYPE_MASK) {

@@ -119,5 +119,8 @@ struct persona_times {
     int64_t from_s, until_s, by_s, installed_s;
 };
 void persona_image_set_times(struct persona_image *image, const struct persona_times *times);
+/* What the bytes have at `path` and below was made at `time_s`: when the machine started. The files
+ * of the installation's own keep their times. 0 or ERR_NOMEM. */
+int persona_image_made_at(struct persona_image *image, struct span path, int64_t time_s);
 
 #endif

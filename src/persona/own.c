@@ -18,12 +18,53 @@ void own_fini(struct persona_image *image)
         free(image->own_dirs[i].entries);
     free(image->own_dirs);
     free(image->own);
+    free(image->made_late);
     arena_fini(&image->arena);
 }
 
 void persona_image_set_times(struct persona_image *image, const struct persona_times *times)
 {
     image->times = *times;
+}
+
+bool own_is_late(const struct persona_image *image, uint32_t ino)
+{
+    return image->made_late != NULL && (image->made_late[ino / 8] >> ino % 8 & 1) != 0;
+}
+
+/* True when it was not marked before. */
+static bool mark_late(struct persona_image *image, uint32_t ino)
+{
+    if (ino < PERSONA_ROOT || ino > image->node_count || own_is_late(image, ino))
+        return false;
+    image->made_late[ino / 8] |= (uint8_t)(1u << ino % 8);
+    return true;
+}
+
+static bool mark_entries(struct persona_image *image, uint32_t dir)
+{
+    struct span name;
+    uint32_t ino;
+    bool any = false;
+    for (uint32_t i = 0; (ino = persona_image_entry(image, dir, i, &name)) != 0; i++)
+        any |= mark_late(image, ino);
+    return any;
+}
+
+int persona_image_made_at(struct persona_image *image, struct span path, int64_t time_s)
+{
+    uint32_t top = persona_image_lookup(image, path);
+    if (image->made_late == NULL)
+        image->made_late = calloc(image->node_count / 8 + 1, 1);
+    if (image->made_late == NULL)
+        return ERR_NOMEM;
+    image->made_s = time_s;
+    for (bool more = mark_late(image, top); more;) {
+        more = false;
+        for (uint32_t dir = PERSONA_ROOT; dir <= image->node_count; dir++)
+            more |= own_is_late(image, dir) && mark_entries(image, dir);
+    }
+    return 0;
 }
 
 const struct persona_node *own_node(const struct persona_image *image, uint32_t ino)

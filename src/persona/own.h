@@ -36,6 +36,8 @@ struct persona_image {
     uint64_t contents_at;
 
     struct persona_times times;
+    uint8_t *made_late; /* a bit for each inode of the bytes: made at made_s; NULL: none; owned */
+    int64_t made_s;
     struct arena arena;       /* names and contents of its own */
     struct persona_node *own; /* inodes node_count + 1 and on; owned */
     uint32_t own_count, own_room;
@@ -46,6 +48,8 @@ struct persona_image {
 void own_init(struct persona_image *image);
 void own_fini(struct persona_image *image);
 
+/* Of an inode of the bytes: persona_image_made_at. */
+bool own_is_late(const struct persona_image *image, uint32_t ino);
 /* Of an inode above node_count. */
 const struct persona_node *own_node(const struct persona_image *image, uint32_t ino);
 /* NULL: its names are those of the bytes. */

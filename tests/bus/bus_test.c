@@ -180,6 +180,17 @@ static void what_is_not_there_is_told_as_systemd_tells_it(void **state)
     buffer_fini(&out);
 }
 
+static void another_name_of_a_unit_is_the_unit(void **state)
+{
+    (void)state;
+    struct fake_host f = {0};
+    struct buffer out;
+    const char *stop[] = {"crond.service", "replace"};
+    ask_manager(&f, 0, "StopUnit", stop, 2, &out);
+    assert_true(f.cron_is_gone);
+    buffer_fini(&out);
+}
+
 static void a_name_with_a_slash_is_no_file(void **state)
 {
     (void)state;
@@ -290,6 +301,7 @@ int main(void)
         cmocka_unit_test(the_first_process_is_never_stopped),
         cmocka_unit_test(only_root_changes_units),
         cmocka_unit_test(what_is_not_there_is_told_as_systemd_tells_it),
+        cmocka_unit_test(another_name_of_a_unit_is_the_unit),
         cmocka_unit_test(a_name_with_a_slash_is_no_file),
         cmocka_unit_test(a_visitors_own_unit_is_enabled_by_a_link),
         cmocka_unit_test(patterns_find_units_and_take_no_longer),

@@ -49,6 +49,15 @@ static inline int fake_read(void *ctx, const char *path_z, struct buffer *out)
     return strcmp(path_z, "/lib/systemd/system/cron.service") == 0 ? 0 : -2;
 }
 
+static inline bool fake_target(void *ctx, const char *path_z, char *out_z, size_t size)
+{
+    (void)ctx;
+    if (strcmp(path_z, "/etc/systemd/system/crond.service") != 0)
+        return false;
+    (void)span_copy_z(span_z("/lib/systemd/system/cron.service"), out_z, size);
+    return true;
+}
+
 static inline int fake_link(void *ctx, const char *target_z, const char *path_z)
 {
     struct fake_host *f = ctx;
@@ -87,6 +96,7 @@ static inline struct bus_host fake_host(struct fake_host *f)
                              .stop = fake_stop,
                              .args_z = fake_args,
                              .read = fake_read,
+                             .target = fake_target,
                              .link = fake_link,
                              .unlink = fake_unlink,
                              .end_of_machine = fake_end};

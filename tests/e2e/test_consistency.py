@@ -177,6 +177,34 @@ def test_timers_and_logs_tell_the_same_times(machine):
             assert when < begun[:16], (unit, timer, begun)
 
 
+def test_services_have_programs_and_groups(machine):
+    """What /proc tells of a service's process is what systemd and its package tell."""
+    for unit, program in (("ssh", "/usr/sbin/sshd"), ("cron", "/usr/sbin/cron"),
+                          ("systemd-journald", "/usr/lib/systemd/systemd-journald"),
+                          ("getty@tty1", "/usr/sbin/agetty")):
+        pid = ask(machine, f"systemctl show -p MainPID --value {unit}").strip()
+        exe, top, group, said = ask(machine, f"readlink /proc/{pid}/exe", f"readlink /proc/{pid}/root",
+                                    f"cat /proc/{pid}/cgroup",
+                                    f"systemctl show -p ControlGroup --value {unit}")
+        assert (exe, top, group) == (program + "\n", "/\n", "0::" + said), unit
+    assert ask(machine, "readlink /proc/1/exe") == "/usr/lib/systemd/systemd\n"
+    assert ask(machine, "readlink /proc/2/exe") == ""
+    assert ask(machine, "su -s /bin/sh nobody -c 'readlink /proc/1/exe'") == ""
+
+
+def test_another_name_of_a_unit_is_the_unit(machine):
+    assert ask(machine, "systemctl show -p Id --value sshd") == "ssh.service\n"
+    assert ask(machine, "systemctl is-active sshd") == "active\n"
+
+
+def test_what_the_start_made_is_as_old_as_the_start(machine):
+    booted = number(r"btime (\d+)", ask(machine, "cat /proc/stat"))
+    old = ask(machine, f"find /dev /run /tmp ! -newermt @{booted - 1} -printf '%p %Tc\\n'")
+    assert old == ""
+    private = ask(machine, "ls -d /tmp/systemd-private-*-systemd-logind.service-*/tmp; cat /proc/sys/kernel/random/boot_id")
+    assert private.split()[1].replace("-", "") in private.split()[0]
+
+
 def test_time_goes_on_between_two_sessions(machine):
     line = "cat /proc/sys/kernel/random/boot_id; awk '/btime/{print $2}' /proc/stat; echo $$; cut -d. -f1 /proc/uptime"
     first, second = ask(machine, line).split(), ask(machine, line).split()

@@ -138,6 +138,17 @@ static void times_of_the_image_become_the_installations(void **state)
     assert_int_equal(node_of(fx, "/dev/vda").ctime_s, 900);
 }
 
+static void what_the_start_makes_is_as_old_as_the_start(void **state)
+{
+    const struct fixture *fx = *state;
+    assert_int_equal(persona_image_made_at(fx->image, span_z("/dev"), 5000), 0);
+    assert_int_equal(persona_image_made_at(fx->image, span_z("/none"), 5000), 0);
+    assert_int_equal(node_of(fx, "/dev").mtime_s, 5000);
+    assert_int_equal(node_of(fx, "/dev/null").mtime_s, 5000);
+    assert_int_equal(node_of(fx, "/dev/null").ctime_s, 5000);
+    assert_int_not_equal(node_of(fx, "/etc/passwd").mtime_s, 5000);
+}
+
 int main(int argc, char **argv)
 {
     struct fixture fx = {.path_z = argc > 1 ? argv[1] : ""};
@@ -152,6 +163,7 @@ int main(int argc, char **argv)
         WITH_IMAGE(what_has_no_place_is_refused),
         WITH_IMAGE(too_much_is_refused),
         WITH_IMAGE(times_of_the_image_become_the_installations),
+        WITH_IMAGE(what_the_start_makes_is_as_old_as_the_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
