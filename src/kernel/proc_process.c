@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { PAGE_KIB = 4, ENVIRON_MAX = 131072 };
+enum { PAGE_KIB = 4, ENVIRON_MAX = 131072, SESSIONS_A_GROUP = 8 };
 
 static const struct mm *mm_of(const struct proc_call *c)
 {
@@ -238,43 +238,6 @@ int proc_pid_status(const struct proc_call *c)
                                 "nonvoluntary_ctxt_switches:\t1\n");
 }
 
-/* ---- maps ---- */
-
-static int put_area(const struct proc_call *c, const struct mm_area *area)
-{
-    char path[VFS_PATH_MAX + 16] = "";
-    struct file_stat st = {0};
-    if (area->file != NULL) {
-        (void)file_stat(area->file, &st);
-        if (file_path(area->file, path, sizeof(path)) < 0)
-            path[0] = '\0';
-    } else if (area->kind == MM_HEAP) {
-        memcpy(path, "[heap]", 7);
-    } else if (area->kind == MM_STACK) {
-        memcpy(path, "[stack]", 8);
-    }
-    size_t before = buffer_len(c->out);
-    int error = buffer_printf(
-        c->out, "%08llx-%08llx %c%c%c%c %08llx %02x:%02x %llu", (unsigned long long)area->start,
-        (unsigned long long)area->end, (area->access & CPU_READ) != 0 ? 'r' : '-',
-        (area->access & CPU_WRITE) != 0 ? 'w' : '-', (area->access & CPU_EXEC) != 0 ? 'x' : '-',
-        (area->access & CPU_SHARED) != 0 ? 's' : 'p', (unsigned long long)area->offset,
-        FS_MAJOR(st.dev), FS_MINOR(st.dev), (unsigned long long)st.ino);
-    /* The path stands in column 73. */
-    for (size_t len = buffer_len(c->out) - before; path[0] != '\0' && len < 73 && error == 0; len++)
-        error = buffer_put_z(c->out, " ");
-    return error != 0 ? error : buffer_printf(c->out, "%s\n", path[0] != '\0' ? path : " ");
-}
-
-int proc_pid_maps(const struct proc_call *c)
-{
-    const struct mm *mm = mm_of(c);
-    int error = 0;
-    for (size_t i = 0; mm != NULL && i < mm->count && error == 0; i++)
-        error = put_area(c, &mm->areas[i]);
-    return error;
-}
-
 /* ---- limits ---- */
 
 static int put_limit(const struct proc_call *c, const char *name_z, int resource,
@@ -384,7 +347,35 @@ int proc_pid_io(const struct proc_call *c)
                                 "write_bytes: 0\ncancelled_write_bytes: 0\n");
 }
 
-int proc_pid_id_map(const struct proc_call *c)
+int proc_pid_autogroup(const struct proc_call *c)
 {
-    return buffer_put_z(c->out, "         0          0 4294967295\n");
+    return buffer_printf(c->out, "/autogroup-%d nice 0\n", c->p->sid / SESSIONS_A_GROUP);
 }
+
+int proc_pid_syscall(const struct proc_call *c)
+{
+    return c->p->state == 'R' ? buffer_put_z(c->out, "running\n") : 0;
+}
+
+int proc_pid_attr_current(const struct proc_call *c)
+{
+    return buffer_put_z(c->out, "unconfined\n");
+}
+
+/* What is the same for all. */
+#define FIXED(name, text)                          \
+    int proc_pid_##name(const struct proc_call *c) \
+    {                                              \
+        return buffer_put_z(c->out, text);         \
+    }
+FIXED(id_map, "         0          0 4294967295\n")
+FIXED(coredump_filter, "00000033\n")
+FIXED(cpuset, "/\n")
+FIXED(ksm_pages, "0\n")
+FIXED(ksm_stat, "ksm_rmap_items 0\n")
+FIXED(nothing, "")
+FIXED(resctrl, "res:\nmon:\n")
+FIXED(setgroups, "allow\n")
+FIXED(timens_offsets, "monotonic           0         0\nboottime            0         0\n")
+FIXED(timerslack, "50000\n")
+#undef FIXED

@@ -125,6 +125,10 @@ int proc_open(struct fs *fs, struct task *t, uint64_t ino, struct file *f)
     if (place.pid != 0 && proc_view_find(fs->vfs, place.pid, &view) && (e->mode & 0044) == 0 &&
         !proc_may_see(t, &view))
         return -EACCES;
+    if (place.pid != 0 && proc_is_named(e, "mem")) {
+        f->ops = &proc_mem_ops;
+        return 0;
+    }
     struct text *text = calloc(1, sizeof(*text));
     if (text == NULL)
         return -ENOMEM;

@@ -269,7 +269,7 @@ int proc_image_stat(const struct procfs *p, uint32_t ino, struct file_stat *out)
 /* What only the process's owner may look at. */
 static bool is_private(const struct proc_entry *e, struct proc_place place)
 {
-    return proc_is_named(e, "fd") || proc_is_named(e, "fdinfo") || place.number != 0;
+    return proc_is_named(e, "fd") || proc_is_named(e, "map_files") || place.number != 0;
 }
 
 static void stat_of_process(struct proc_place place, const struct proc_entry *e,

@@ -104,6 +104,7 @@ bool proc_may_see(const struct task *t, const struct proc_view *view);
 int proc_readdir(struct fs *fs, struct task *t, uint64_t dir, int64_t at, file_entry_fn fn,
                  void *ctx);                                                /* proc_list.c */
 int proc_open(struct fs *fs, struct task *t, uint64_t ino, struct file *f); /* proc_text.c */
+extern const struct file_ops proc_mem_ops; /* of /proc/PID/mem; proc_memory.c */
 
 /* ---- The texts ---- */
 
