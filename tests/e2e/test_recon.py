@@ -15,7 +15,7 @@ from test_consistency import OPTIONS
 CASES = [json.loads(line) for line in
          (pathlib.Path(__file__).parents[1] / "golden/recon.jsonl").read_text().splitlines()]
 MASKS = ((r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
-         (r"\b[0-9a-f]{32}\b", "ID"), (r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", "MAC"),
+         (r"\b[0-9a-f]{32}\b", "ID"), (r"(?<=\.service-)\w{6}$", "RANDOM"), (r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", "MAC"),
          (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(?:\+00:00)?", "TIME"),
          (r"\b(?=\d*[A-F])[0-9A-F]{8}\b", "N"), (r"\b(?=\d*[a-f])[0-9a-f]{16}\b", "N"),
          (r"\b\d+\.\d+\.\d+\.\d+\b", "ADDRESS"), (r"fe80::[0-9a-f:]+", "ADDRESS"),
@@ -29,7 +29,7 @@ def mask(text, hostname):
     if hostname:
         text = re.sub(rf"\b{re.escape(hostname)}\b", "HOST", text)
     for pattern, word in MASKS:
-        text = re.sub(pattern, word, text)
+        text = re.sub(pattern, word, text, flags=re.M)
     return sorted({line.strip() for line in text.splitlines()})
 
 
