@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 enum { IMAGE_BYTES = 4096, CODE_BYTES = 4 << 20 };
 static const int64_t now_ms = 1700000000000;
@@ -41,6 +42,7 @@ static inline void machine_open(struct machine *m)
                                    .code = m->code,
                                    .limits = kernel_limits_default,
                                    .hostname = span_z("fuzz"),
+                                   .foreign_programs = true,
                                    .boot_ms = now_ms - 1000};
     config.limits.memory_pages = 1024;
     config.limits.processes = 16;
@@ -58,17 +60,34 @@ static inline void machine_close(struct machine *m)
     persona_image_close(m->image);
 }
 
-static inline void machine_put_program(struct machine *m, struct span bytes)
+static inline void machine_put_file(struct machine *m, struct span path, struct span bytes)
 {
     struct creds root = {.cap_effective = UINT64_MAX};
     struct fs_context *fs = fs_context_new(m->kernel->vfs);
     struct vfs_at at = {.fs = fs, .cred = &root};
     struct file *f = NULL;
     assert(fs != NULL);
-    if (vfs_open(&at, span_z("/x"), O_CREAT | O_WRONLY, 0755, &f) == 0) {
+    if (vfs_open(&at, path, O_CREAT | O_WRONLY, 0755, &f) == 0) {
         file_write(f, NULL, bytes.data, bytes.len);
         file_drop(f);
     }
+    fs_context_drop(fs);
+}
+
+static inline void machine_put_program(struct machine *m, struct span bytes)
+{
+    machine_put_file(m, span_z("/x"), bytes);
+}
+
+/* A folder where everybody may write. */
+static inline void machine_make_folder(struct machine *m, struct span path)
+{
+    struct creds root = {.cap_effective = UINT64_MAX};
+    struct fs_context *fs = fs_context_new(m->kernel->vfs);
+    struct vfs_at at = {.fs = fs, .cred = &root};
+    assert(fs != NULL);
+    int error = vfs_make(&at, path, S_IFDIR | 01777, 0);
+    assert(error == 0);
     fs_context_drop(fs);
 }
 

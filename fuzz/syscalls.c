@@ -1,30 +1,15 @@
-/* Any sequence of system calls, with arguments that are likely to mean something: the input is
- * read as a list of calls, put into a small program as a table, and the program makes them. */
+/* Any sequence of system calls, with arguments that mean something to the call (call_types.def): the input
+ * is read as a list of calls, and becomes a small program of x86-64, i386, ARM or MIPS that makes them. What
+ * a call answered may be an argument of later ones, so descriptors, processes and mappings are those that
+ * are there. A fork or a new thread goes on with the same list. */
 #include "machine.h"
 
-#include <elf.h>
-#include <string.h>
+#include "call_data.h"
 
 enum {
     SLICE = 20000,
     SLICES = 20,
     CALLS_MAX = 64,
-    ARGUMENTS = 6,
-    WORDS = 1 + ARGUMENTS,
-    SCRATCH = 8192,
-    PROGRAM_BYTES = 16384,
-    CODE_AT = sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr),
-    COUNT_AT = 9, /* in the code: the number of calls */
-};
-static const uint64_t base = 0x400000;
-
-/* For each word of the table: rax, rdi, rsi, rdx, r10, r8, r9 are loaded, and `syscall`; in the end
- * exit(0). The table follows the code. */
-static const uint8_t code[] = {
-    0x4c, 0x8d, 0x3d, 0x35, 0x00, 0x00, 0x00, 0x41, 0xbe, 0x44, 0x33, 0x22, 0x11, 0x49, 0x8b,
-    0x07, 0x49, 0x8b, 0x7f, 0x08, 0x49, 0x8b, 0x77, 0x10, 0x49, 0x8b, 0x57, 0x18, 0x4d, 0x8b,
-    0x57, 0x20, 0x4d, 0x8b, 0x47, 0x28, 0x4d, 0x8b, 0x4f, 0x30, 0x0f, 0x05, 0x49, 0x83, 0xc7,
-    0x38, 0x41, 0xff, 0xce, 0x75, 0xda, 0xb8, 0x3c, 0x00, 0x00, 0x00, 0x31, 0xff, 0x0f, 0x05,
 };
 
 struct input {
@@ -32,90 +17,299 @@ struct input {
     size_t len;
 };
 
-static uint32_t take(struct input *in, size_t bytes)
+static uint8_t take(struct input *in)
+{
+    if (in->len == 0)
+        return 0;
+    in->len--;
+    return *in->data++;
+}
+
+static uint32_t take32(struct input *in)
 {
     uint32_t value = 0;
-    for (size_t i = 0; i < bytes && in->len > 0; i++, in->data++, in->len--)
-        value = value << 8 | *in->data;
+    for (int i = 0; i < 4; i++)
+        value = value << 8 | take(in);
     return value;
 }
 
-/* An argument: a small number, flags, a place in the program's memory, or something wild. */
-static uint64_t argument(struct input *in)
+/* ---- The calls of a processor ---- */
+
+struct call {
+    uint16_t number;
+    const char *name_z;
+};
+
+#define SYSCALL(number, name, text) {number, #name},
+static const struct call calls_x86_64[] = {
+#include "kernel/syscalls.def"
+};
+#undef SYSCALL
+#define NUMBER(number, name) {number, #name},
+#define NAME(number, name)   {number, #name},
+static const struct call calls_i386[] = {
+#include "kernel/abi_i386.def"
+};
+static const struct call calls_arm[] = {
+#include "kernel/abi_arm.def"
+};
+static const struct call calls_mips[] = {
+#include "kernel/abi_mips.def"
+};
+#undef NUMBER
+#undef NAME
+
+static const struct processor {
+    const struct abi *abi;
+    const struct call *calls;
+    size_t count;
+    uint16_t base; /* of the numbers */
+} processors[] = {
+    {&abi_x86_64, calls_x86_64, ARRAY_LEN(calls_x86_64), 0},
+    {&abi_i386, calls_i386, ARRAY_LEN(calls_i386), 0},
+    {&abi_arm, calls_arm, ARRAY_LEN(calls_arm), 0},
+    {&abi_mips, calls_mips, ARRAY_LEN(calls_mips), 4000},
+    {&abi_mipsel, calls_mips, ARRAY_LEN(calls_mips), 4000},
+};
+
+/* Calls of 32-bit programs that x86-64 knows by another name. */
+static const struct {
+    const char *name_z, *handler_z;
+} same_calls[] = {
+#define CALL(name, handler, ...) {#name, #handler},
+#define SPECIAL(name)
+#include "kernel/abi_calls.def"
+#undef CALL
+#undef SPECIAL
+};
+
+static const struct call_types *types_named(const char *name_z)
 {
-    uint32_t kind = take(in, 1), value = take(in, 1);
-    switch (kind & 15) {
+    for (size_t i = 0; i < ARRAY_LEN(call_types); i++)
+        if (strcmp(call_types[i].name_z, name_z) == 0)
+            return &call_types[i];
+    return NULL;
+}
+
+/* Anything, for a call that is not in the table. */
+static const struct call_types *types_of(const char *name_z)
+{
+    static const struct call_types anything = {"", {{ARG_ANY, 0}}};
+    const struct call_types *types = types_named(name_z);
+    for (size_t i = 0; i < ARRAY_LEN(same_calls) && types == NULL; i++)
+        if (strcmp(same_calls[i].name_z, name_z) == 0)
+            types = types_named(same_calls[i].handler_z);
+    return types != NULL ? types : &anything;
+}
+
+/* ---- Arguments ---- */
+
+/* Bytes in memory: written, at the end of what is mapped, only to be read, not there. */
+static uint64_t place(uint8_t how)
+{
+    switch (how >> 5) {
     case 0:
     case 1:
-    case 2:
-    case 3: return value & 15;
-    case 4: return value;
-    case 5:
-    case 6:
-    case 7: return base + SCRATCH + value * 16;
-    case 8: return UINT64_C(1) << (value & 63);
-    case 9: return ~(uint64_t)value;
-    case 10: return value * 4096;
-    case 11: return base + PROGRAM_BYTES - value;
-    case 12: return take(in, 4);
-    case 13: return UINT64_C(0x7fffffffffff) - value;
-    case 14: return UINT64_MAX - ((uint64_t)value << 40);
-    default: return 0;
+    case 2: return GUEST_BASE + SCRATCH_AT + (how & 63) * 8;
+    case 3: return GUEST_ZERO + (how & 31) * 64;
+    case 4: return GUEST_ZERO + GUEST_ZERO_BYTES - (how & 31);
+    case 5: return GUEST_CONST + (how & 31);
+    case 6: return (how & 1) ? 0 : GUEST_ZERO + GUEST_ZERO_BYTES;
+    default: return (how & 1) ? UINT64_MAX - how : UINT64_C(0x7fffffffe000) - how;
     }
 }
 
-static size_t build(struct input *in, uint8_t program[PROGRAM_BYTES])
+static uint64_t length(uint8_t how)
 {
-    Elf64_Ehdr h = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
-                    .e_type = ET_EXEC,
-                    .e_machine = EM_X86_64,
-                    .e_entry = base + CODE_AT,
-                    .e_phoff = sizeof(h),
-                    .e_phentsize = sizeof(Elf64_Phdr),
-                    .e_phnum = 1};
-    Elf64_Phdr p = {.p_type = PT_LOAD,
-                    .p_flags = PF_R | PF_W | PF_X,
-                    .p_vaddr = base,
-                    .p_filesz = PROGRAM_BYTES,
-                    .p_memsz = PROGRAM_BYTES};
-    uint32_t count = 0;
-    memset(program, 0, PROGRAM_BYTES);
-    memcpy(program, &h, sizeof(h));
-    memcpy(program + sizeof(h), &p, sizeof(p));
-    uint8_t *table = program + CODE_AT + sizeof(code);
-    for (; count < CALLS_MAX && in->len > 2; count++) {
-        uint64_t words[WORDS] = {take(in, 2) & 0x1ff};
-        for (size_t i = 1; i < WORDS; i++)
-            words[i] = argument(in);
-        memcpy(table + count * sizeof(words), words, sizeof(words));
-    }
-    memcpy(program + CODE_AT, code, sizeof(code));
-    memcpy(program + CODE_AT + COUNT_AT, &count, sizeof(count));
-    /* What pointers point at: what is left of the input, and some names. */
-    static const char names[] =
-        "/x\0/tmp\0/proc/self/maps\0/dev/tty\0/dev/ptmx\0.\0/proc/self/fd/0";
-    memcpy(program + SCRATCH, names, sizeof(names));
-    size_t rest = in->len < 2048 ? in->len : 2048;
-    if (rest > 0)
-        memcpy(program + SCRATCH + 256, in->data, rest);
-    return count;
+    static const uint64_t lengths[] = {
+        0,       1,         2,          4,         8,          10,        16,    28,
+        64,      110,       128,        4095,      4096,       4097,      65536, 1 << 20,
+        1 << 24, INT32_MAX, UINT32_MAX, INT64_MAX, UINT64_MAX, 0x7ffff000};
+    return lengths[how % ARRAY_LEN(lengths)];
 }
 
-static void run(struct machine *m, bool terminal)
+static uint64_t address(uint8_t how)
+{
+    static const uint64_t addresses[] = {
+        0,          GUEST_ZERO, GUEST_ZERO + 4096, GUEST_BASE, GUEST_CONST, 0x10000000,
+        0x10001000, 0x20000000, 0x7ffff000,        0xfffff000, 1,           0x7fffffffe000};
+    return addresses[how % ARRAY_LEN(addresses)];
+}
+
+static uint64_t wild(struct input *in)
+{
+    uint8_t how = take(in), value = take(in);
+    switch (how & 7) {
+    case 0:
+    case 1: return value & 15;
+    case 2: return place(value);
+    case 3: return UINT64_C(1) << (value & 63);
+    case 4: return ~(uint64_t)value;
+    case 5: return take32(in);
+    case 6: return struct_address(value % STRUCT_COUNT);
+    default: return UINT64_MAX - ((uint64_t)value << 40);
+    }
+}
+
+static uint64_t one_of(unsigned set, uint8_t how)
+{
+    return call_values[set].of[how % call_values[set].count];
+}
+
+/* One or two of them, or three. */
+static uint64_t some_of(unsigned set, uint8_t how, struct input *in)
+{
+    uint64_t value = one_of(set, how);
+    if (how & 64)
+        value |= one_of(set, take(in));
+    if (how & 128)
+        value |= one_of(set, take(in));
+    return value;
+}
+
+static uint64_t struct_of(unsigned which, uint8_t how)
+{
+    if (how >= 232)
+        return place(how << 3 & 0xff);
+    if (which == STRUCT_address)
+        which += how % (STRUCT_address_netlink - STRUCT_address + 1);
+    return struct_address(which);
+}
+
+static uint64_t plain(struct arg_type type, uint8_t how, struct input *in)
+{
+    switch ((enum arg_kind)type.kind) {
+    case ARG_FD: return how == 255 ? UINT64_MAX : how & 15;
+    case ARG_DIR: return how < 128 ? (uint64_t)AT_FDCWD : how & 15;
+    case ARG_PATH: return how == 255 ? place(take(in)) : path_address(how);
+    case ARG_BUF: return place(how);
+    case ARG_LEN: return length(how);
+    case ARG_INT: return how >= 250 ? UINT64_MAX - how % 3 : how;
+    case ARG_OFF: return (how & 1) ? length(how >> 1) : (uint64_t)how << (how & 7);
+    case ARG_MODE: return (how & 7) * 0111U | (how >> 3 & 7) << 9;
+    case ARG_ADDR: return address(how);
+    case ARG_PAGES: return (how & 128) ? length(how) : (uint64_t)(how & 31) * 4096;
+    case ARG_STACK: return GUEST_ZERO + 4096 + (how & 31) * 16;
+    case ARG_PID: return how < 64 ? how & 3 : how < 128 ? UINT64_MAX : how;
+    case ARG_SIG: return how & 63;
+    case ARG_ID: return how < 128 ? how & 3 : how < 192 ? UINT64_MAX : how;
+    case ARG_CLOCK: return how & 15;
+    case ARG_SET_SIZE: return how < 224 ? UINT64_C(8) << (how & 1) : how;
+    case ARG_POINTER: return how < 32 ? how : struct_address(how % STRUCT_COUNT);
+    case ARG_STRUCT: return struct_of(type.which, how);
+    case ARG_ONE: return one_of(type.which, how);
+    case ARG_BITS: return some_of(type.which, how, in);
+    case ARG_ANY: break;
+    }
+    return wild(in);
+}
+
+/* The kinds of which earlier calls make new ones. */
+static bool is_made_by_calls(uint8_t kind)
+{
+    return kind == ARG_FD || kind == ARG_DIR || kind == ARG_ADDR || kind == ARG_PID ||
+           kind == ARG_INT || kind == ARG_STACK || kind == ARG_ANY || kind == ARG_BUF;
+}
+
+static struct guest_arg argument(struct arg_type type, unsigned done, struct input *in)
+{
+    uint8_t control = take(in), how = take(in);
+    if (control >= 240)
+        return (struct guest_arg){wild(in), false};
+    if (control < 64 && done > 0 && is_made_by_calls(type.kind))
+        return (struct guest_arg){how % done, true};
+    return (struct guest_arg){plain(type, how, in), false};
+}
+
+/* ---- The program ---- */
+
+static void add_call(struct guest_code *g, const struct processor *p, unsigned done,
+                     struct input *in)
+{
+    uint32_t pick = take(in);
+    pick = pick << 8 | take(in);
+    const struct call *call = &p->calls[pick % p->count];
+    const struct call_types *types = types_of(call->name_z);
+    struct guest_arg arg[6];
+    uint64_t number = (uint64_t)p->base + (pick >= 0xff00 ? pick & 0xff : call->number);
+    for (size_t i = 0; i < ARRAY_LEN(arg); i++)
+        arg[i] = argument(types->arg[i], done, in);
+    guest_call(g, number, arg, done);
+}
+
+/* What is left of the input changes bytes of what the pointers point at. */
+static void change_data(struct guest_code *g, struct input *in)
+{
+    while (in->len > 2) {
+        size_t at = (size_t)take(in) << 8;
+        at |= take(in);
+        g->bytes[STRUCTS_AT + at % (GUEST_SLOTS_AT - STRUCTS_AT)] = take(in);
+    }
+}
+
+static void build(struct guest_code *g, struct input *in)
+{
+    const struct processor *p = &processors[take(in) % ARRAY_LEN(processors)];
+    uint8_t count = take(in) % CALLS_MAX + 1;
+    bool again = take(in) & 1;
+    guest_begin(g, p->abi);
+    uint64_t handler = GUEST_BASE + g->at;
+    guest_handler(g);
+    uint64_t restorer = GUEST_BASE + g->at;
+    guest_restorer(g);
+    size_t start = g->at;
+    guest_header(g, ET_EXEC, GUEST_BASE + start, 3);
+    for (unsigned done = 0; done < count && in->len > 0 && guest_has_room(g); done++)
+        add_call(g, p, done, in);
+    if (again) {
+        guest_jump_to_start(g, start);
+    } else {
+        const struct guest_arg none[6] = {{0}};
+        uint64_t exit_number = p->abi->family == ABI_X86_64 ? 60 : p->base + 1U;
+        guest_call(g, exit_number, none, 0);
+    }
+    put_paths(g);
+    put_structs(g, handler, restorer);
+    change_data(g, in);
+}
+
+/* ---- The visitor ---- */
+
+/* What comes from outside between two slices. */
+static void touch(struct machine *m, int program, uint8_t how)
+{
+    struct kernel *k = m->kernel;
+    switch (how % 16) {
+    case 0: kernel_resize(k, program, how, 24); break;
+    case 1: kernel_signal(k, program, how >> 4 | 1); break;
+    case 2: kernel_put_end(k, program); break;
+    case 3: kernel_close_out(k, program); break;
+    case 4: kernel_hides_input(k, program); break;
+    case 5:
+        if (how > 240)
+            kernel_hangup(k, program);
+        break;
+    default: kernel_put(k, program, span_of("in\x03\x1a\nput", 8)); break;
+    }
+}
+
+static void run(struct machine *m, struct span doors)
 {
     static const struct kernel_terminal tty = {.columns = 80, .rows = 24};
     struct span argv[] = {SPAN_LIT("x")};
+    bool terminal = doors.data[0] & 1, user = doors.data[0] & 2;
     struct kernel_spawn s = {.argv = argv,
                              .argc = 1,
                              .path = SPAN_LIT("/x"),
-                             .cwd = SPAN_LIT("/"),
+                             .cwd = SPAN_LIT("/tmp"),
+                             .uid = user ? 1000 : 0,
+                             .gid = user ? 1000 : 0,
                              .terminal = terminal ? &tty : NULL};
     int program = kernel_spawn(m->kernel, &s);
-    assert(program == 0);
     int64_t clock_ms = now_ms;
-    for (int i = 0; i < SLICES; i++) {
+    for (int i = 0; i < SLICES && program >= 0; i++) {
         machine_run(m, program, SLICE, clock_ms);
-        kernel_put(m->kernel, program, span_of("in\x03\x1a\nput", 8));
+        touch(m, program, doors.data[(size_t)i % doors.len]);
         int64_t deadline = kernel_deadline(m->kernel);
         clock_ms += 7;
         if (deadline > clock_ms && deadline < clock_ms + 100000)
@@ -127,15 +321,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static uint8_t program[PROGRAM_BYTES];
-    struct input in = {data, size};
+    enum { DOORS = 4 };
+    static struct guest_code g;
     struct machine m;
+    if (size < DOORS + 4)
+        return 0;
+    struct input in = {data + DOORS, size - DOORS};
+    build(&g, &in);
     machine_open(&m);
-    bool terminal = take(&in, 1) & 1;
-    if (build(&in, program) > 0) {
-        machine_put_program(&m, span_of(program, sizeof(program)));
-        run(&m, terminal);
-    }
+    machine_make_folder(&m, span_z("/tmp"));
+    machine_put_program(&m, span_of(g.bytes, sizeof(g.bytes)));
+    run(&m, span_of(data, DOORS));
     machine_close(&m);
     return 0;
 }

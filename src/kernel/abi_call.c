@@ -102,7 +102,7 @@ int abi_window_take(struct abi_window *w, size_t bytes, uint64_t *addr)
     size_t start = (w->used + 7) & ~(size_t)7;
     if (bytes > ABI_WINDOW_BYTES_MAX || start + bytes > ABI_WINDOW_BYTES_MAX)
         return -EINVAL;
-    if (start + bytes > w->cap) {
+    if (w->bytes == NULL || start + bytes > w->cap) {
         size_t cap = w->cap != 0 ? w->cap : CPU_PAGE_BYTES;
         while (cap < start + bytes)
             cap *= 2;
@@ -121,7 +121,8 @@ int abi_window_take(struct abi_window *w, size_t bytes, uint64_t *addr)
 void *abi_window_at(struct abi_window *w, uint64_t addr, size_t len)
 {
     uint64_t offset = addr - ABI_WINDOW;
-    return offset <= w->used && len <= w->used - offset ? w->bytes + offset : NULL;
+    bool inside = w->bytes != NULL && offset <= w->used && len <= w->used - offset;
+    return inside ? w->bytes + offset : NULL;
 }
 
 int abi_window_read(struct abi_window *w, uint64_t addr, void *out, size_t len)

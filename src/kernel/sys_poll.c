@@ -6,7 +6,7 @@
 #include <poll.h>
 #include <string.h>
 
-static const int64_t SECOND_NS = 1000000000;
+static const int64_t SECOND_NS = 1000000000, SECOND_US = 1000000, US_TO_NS = 1000;
 
 enum { SELECT_WORDS = FD_TABLE_MAX / 64 };
 
@@ -213,17 +213,29 @@ static int64_t select_for(struct task *t, const uint64_t arg[6], int64_t timeout
     return error != 0 ? error : result;
 }
 
+/* A struct timeval of the guest in nanoseconds. Its microseconds may be more than a second's. */
+static int64_t timeval_ns(struct task *t, uint64_t addr, int64_t *out)
+{
+    int64_t pair[2], seconds;
+    if (addr == 0)
+        return 0;
+    if (task_read(t, addr, pair, sizeof(pair)) != 0)
+        return -EFAULT;
+    if (pair[0] < 0 || pair[1] < 0 ||
+        __builtin_add_overflow(pair[0], pair[1] / SECOND_US, &seconds))
+        return -EINVAL;
+    *out = seconds < INT64_MAX / SECOND_NS / 2
+               ? seconds * SECOND_NS + pair[1] % SECOND_US * US_TO_NS
+               : INT64_MAX;
+    return 0;
+}
+
 int64_t sys_select(struct task *t, const uint64_t arg[6])
 {
-    int64_t pair[2], timeout = -1;
-    if (arg[4] != 0) {
-        if (task_read(t, arg[4], pair, sizeof(pair)) != 0)
-            return -EFAULT;
-        if (pair[0] < 0 || pair[1] < 0)
-            return -EINVAL;
-        timeout =
-            pair[0] < INT64_MAX / SECOND_NS / 2 ? pair[0] * SECOND_NS + pair[1] * 1000 : INT64_MAX;
-    }
+    int64_t timeout = -1;
+    int64_t error = timeval_ns(t, arg[4], &timeout);
+    if (error != 0)
+        return error;
     int64_t result = select_for(t, arg, timeout);
     if (result >= 0)
         tell_rest(t, arg[4], timeout, 1000);
