@@ -11,7 +11,7 @@
 #define X86_FPU_TOP           0x3800u
 
 /* fxsave does not write the last bytes: they are the program's. */
-enum { X86_FXSAVE_WRITTEN = 416 };
+enum { X86_FXSAVE_WRITTEN = 416, X86_FXSAVE_WRITTEN_32 = 288 };
 
 static inline unsigned x86_fpu_top(const struct x86_state *state)
 {

@@ -53,6 +53,12 @@ static unsigned in_page(uint64_t addr, unsigned n)
     return n < room ? n : room;
 }
 
+/* The segments of 32-bit code end with their last byte: nothing lies across it. */
+static bool is_past_end(const struct x86 *cpu, uint64_t addr, unsigned n)
+{
+    return x86_is_32(cpu) && addr + n - 1 > UINT32_MAX;
+}
+
 int x86_load_slow(struct x86 *cpu, uint64_t addr, void *out, unsigned n)
 {
     addr &= cpu->mask;
@@ -61,8 +67,10 @@ int x86_load_slow(struct x86 *cpu, uint64_t addr, void *out, unsigned n)
         memcpy(out, known, n);
         return 0;
     }
+    if (is_past_end(cpu, addr, n))
+        return CPU_STOP_PROTECT;
     unsigned first = in_page(addr, n);
-    uint64_t next = (addr + first) & cpu->mask;
+    uint64_t next = addr + first;
     uint8_t *host, *rest;
     int rc = cpu_space_translate(cpu->space, addr, first, CPU_READ, &host);
     if (rc)
@@ -91,10 +99,12 @@ static int open_target(struct x86 *cpu, uint64_t addr, unsigned n, struct target
         t->first = n;
         return 0;
     }
+    if (is_past_end(cpu, addr, n))
+        return CPU_STOP_PROTECT;
     int rc = cpu_space_translate(cpu->space, addr, t->first, CPU_WRITE, &t->host);
     if (rc)
         return stop_of(cpu, rc, addr, CPU_WRITE);
-    uint64_t next = (addr + t->first) & cpu->mask;
+    uint64_t next = addr + t->first;
     if (t->first < n) {
         rc = cpu_space_translate(cpu->space, next, n - t->first, CPU_WRITE, &t->rest);
         if (rc)

@@ -36,7 +36,7 @@ bool x86_load_segment(struct x86_state *state, enum x86_segment segment, uint16_
 int x86_set_segment(struct x86 *cpu, unsigned segment, uint16_t selector)
 {
     bool is_flat = segment != X86_FS && segment != X86_GS;
-    if (segment == X86_SS && (selector | 3) != X86_SELECTOR_DATA)
+    if (segment == X86_SS && selector != X86_SELECTOR_DATA)
         return CPU_STOP_PROTECT;
     /* es and ds with a base of their own are not there: every address would need it. */
     if (is_flat && selector > 3 && selector >> 3 >= X86_TLS_FIRST)
@@ -86,7 +86,7 @@ int x86_do_far_load(struct x86 *cpu, const struct x86_insn *insn)
 int x86_do_arpl(struct x86 *cpu, const struct x86_insn *insn)
 {
     uint64_t value, source = x86_reg_get(cpu, insn->reg, 2), flags = x86_flags(cpu);
-    int rc = x86_rm_get_to_modify(cpu, insn, &value);
+    int rc = x86_rm_get(cpu, insn, &value); /* what is not raised is not written */
     if (rc)
         return rc;
     bool raise = (value & 3) < (source & 3);

@@ -41,7 +41,7 @@ static int fxsave(struct x86 *cpu, const struct x86_insn *insn)
         return CPU_STOP_PROTECT;
     cpu->state.mxcsr |= x86_float_flags();
     x86_fxsave_image(&cpu->state, image);
-    return x86_store(cpu, addr, image, X86_FXSAVE_WRITTEN);
+    return x86_store(cpu, addr, image, x86_is_32(cpu) ? X86_FXSAVE_WRITTEN_32 : X86_FXSAVE_WRITTEN);
 }
 
 static int fxrstor(struct x86 *cpu, const struct x86_insn *insn)
@@ -53,6 +53,9 @@ static int fxrstor(struct x86 *cpu, const struct x86_insn *insn)
     int stop = x86_load(cpu, addr, image, sizeof(image));
     if (stop)
         return stop;
+    /* 32-bit code has eight XMM registers: of the others it says nothing. */
+    if (x86_is_32(cpu))
+        memcpy(image + X86_FXSAVE_WRITTEN_32, cpu->state.xmm + 8, sizeof(cpu->state.xmm) / 2);
     if (!x86_fxrstor_image(&cpu->state, image))
         return CPU_STOP_PROTECT;
     x86_float_enter(cpu->state.mxcsr);

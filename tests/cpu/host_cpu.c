@@ -38,6 +38,25 @@ void host_cpu_stop(pid_t child)
     waitpid(child, NULL, 0);
 }
 
+/* A child that was started by a 64-bit program runs 32-bit code when its code segment says so. */
+static void set_segments(struct user_regs_struct *u, const struct x86_state *s)
+{
+    if (s->selector[X86_CS] != X86_SELECTOR_CODE32)
+        return;
+    u->cs = s->selector[X86_CS], u->ss = s->selector[X86_SS];
+    u->ds = s->selector[X86_DS], u->es = s->selector[X86_ES];
+    u->fs = s->selector[X86_FS], u->gs = s->selector[X86_GS];
+}
+
+static void get_segments(const struct user_regs_struct *u, struct x86_state *s)
+{
+    const unsigned long long now[] = {[X86_ES] = u->es, [X86_CS] = u->cs, [X86_SS] = u->ss,
+                                      [X86_DS] = u->ds, [X86_FS] = u->fs, [X86_GS] = u->gs};
+    bool is_32 = u->cs == X86_SELECTOR_CODE32;
+    for (unsigned i = 0; i < 6; i++)
+        s->selector[i] = is_32 ? (uint16_t)now[i] : 0;
+}
+
 static int set_general(pid_t child, const struct x86_state *s)
 {
     struct user_regs_struct u;
@@ -52,6 +71,7 @@ static int set_general(pid_t child, const struct x86_state *s)
     u.eflags = s->rflags;
     u.fs_base = s->fs_base, u.gs_base = s->gs_base;
     u.orig_rax = UINT64_MAX; /* no system call to be taken up again */
+    set_segments(&u, s);
     return ptrace(PTRACE_SETREGS, child, NULL, &u) == 0 ? 0 : -errno;
 }
 
@@ -66,6 +86,7 @@ static int get_general(pid_t child, struct x86_state *s)
     s->rip = u.rip;
     s->rflags = u.eflags;
     s->fs_base = u.fs_base, s->gs_base = u.gs_base;
+    get_segments(&u, s);
     return 0;
 }
 
@@ -160,5 +181,7 @@ bool host_cpu_same(const struct x86_state *host, const struct x86_state *ours,
     same &= same_word("mxcsr ", 0, host->mxcsr, ours->mxcsr);
     same &= same_word("fs ", 0, host->fs_base, ours->fs_base);
     same &= same_word("gs ", 0, host->gs_base, ours->gs_base);
+    for (unsigned i = 0; i < 6; i++)
+        same &= same_word("selector ", i, host->selector[i], ours->selector[i]);
     return same_fpu(host, ours) && same;
 }

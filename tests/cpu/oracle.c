@@ -3,6 +3,7 @@
 #include "host_cpu.h"
 #include "lockstep_maps.h"
 
+#include <asm/ldt.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,8 +18,9 @@ struct oracle_bench {
     pid_t child;
     struct cpu_pool *pool;
     struct cpu_space *space;
-    struct cpu_store *code;
-    struct x86 *cpu;
+    struct cpu_code *code;
+    struct cpu *processor;
+    struct x86 *cpu;                /* the same */
     uint8_t *host_code, *host_data; /* shared with the child */
     uint8_t our_data[CASE_DATA_BYTES];
     uint64_t ignored[2][2]; /* memory that is not compared: address and length */
@@ -79,6 +81,14 @@ static void run_host(struct oracle_bench *b, const struct x86_case *c, bool rep,
     out->stop = stop_of_signal(&stop);
 }
 
+/* To a program these two are protection faults as others are; the first is told behind the
+ * instruction. */
+static enum cpu_stop as_signal(enum cpu_stop stop, struct x86_state *state)
+{
+    state->rip += stop == CPU_STOP_OVERFLOW;
+    return stop == CPU_STOP_OVERFLOW || stop == CPU_STOP_BOUND ? CPU_STOP_PROTECT : stop;
+}
+
 static void run_ours(struct oracle_bench *b, const struct x86_case *c, bool rep,
                      struct outcome *out)
 {
@@ -88,7 +98,7 @@ static void run_ours(struct oracle_bench *b, const struct x86_case *c, bool rep,
     struct x86_state *state = x86_state(b->cpu);
     *state = c->state;
     do {
-        out->stop = (int)x86_run(b->cpu, 1, &used, &trap);
+        out->stop = (int)as_signal(x86_run(b->cpu, 1, &used, &trap), state);
     } while (rep && out->stop == CPU_STOP_BUDGET && state->rip == c->state.rip &&
              ++rounds < ROUNDS_OF_REP_MAX);
     out->state = *state;
@@ -118,13 +128,25 @@ static void put_image(struct oracle_bench *b, uint64_t addr, struct x86_random *
 {
     struct x86_state state;
     uint8_t image[X86_FXSAVE_BYTES];
-    x86_state_random(&state, random);
+    x86_state_random(&state, false, random);
     x86_fxsave_image(&state, image);
     put_both(b, addr, image, sizeof(image));
 }
 
-static void prepare(struct oracle *o, const struct x86_case *c)
+/* MXCSR's bit 17, for operands that are not aligned, is one of AMD's alone. */
+static void clear_misaligned(struct oracle_bench *b, const char *text, uint64_t addr)
 {
+    uint64_t at = addr + 2 + (strncmp(text, "0f ae /1", 8) == 0 ? 24 : 0);
+    bool loads = strncmp(text, "0f ae /1", 8) == 0 || strncmp(text, "0f ae /2", 8) == 0;
+    if (!loads || !is_writable(at, 1))
+        return;
+    uint8_t byte = b->host_data[at - CASE_DATA] & 0xfd;
+    put_both(b, at, &byte, 1);
+}
+
+static void prepare(struct oracle *o, const char *text, const struct x86_case *c)
+{
+    clear_misaligned(o->bench, text, c->addr);
     put_code(o->bench, c->state.rip, c->bytes, c->len);
     if (c->has_image)
         put_image(o->bench, c->addr, &o->random);
@@ -206,6 +228,18 @@ static void hide_trap_flag(struct oracle_bench *b, const char *text, const struc
         b->host_data[at - CASE_DATA] &= 0xfe;
 }
 
+/* Of the slot that a selector is pushed into, some processors leave the upper half alone, as ours
+ * does, and some clear it. */
+static void hide_upper_half(struct oracle_bench *b, const struct x86_case *c, const char *text,
+                            const struct x86_state *host)
+{
+    static const char *const pushes[] = {"06", "0e", "16", "1e", "0f a0", "0f a8"};
+    uint64_t at = host->reg[X86_RSP] + 2;
+    for (size_t i = 0; i < sizeof(pushes) / sizeof(pushes[0]); i++)
+        if (strncmp(text, pushes[i], strlen(pushes[i])) == 0 && c->bytes[0] != 0x66)
+            b->ignored[0][0] = at, b->ignored[0][1] = 2;
+}
+
 /* With an unmasked exception, which of overflow, underflow and inexact come up beside it differs
  * between processors. */
 static void hide_late_flags(const struct x86_state *host, struct x86_state *ours)
@@ -256,13 +290,16 @@ void oracle_try(struct oracle *o, const struct x86_form *form, unsigned rounds)
     struct outcome host, ours;
     bool rep = strstr(form->text, "rep") != NULL, same = true; /* one report a form */
     for (unsigned i = 0; i < rounds && same; i++) {
-        x86_case_make(&c, form->text, &o->random);
-        prepare(o, &c);
+        x86_case_make(&c, form->text, o->is_32, &o->random);
+        prepare(o, form->text, &c);
         choose_ignored(o->bench, form->text, c.addr);
         run_host(o->bench, &c, rep, &host);
         run_ours(o->bench, &c, rep, &ours);
-        if (host.stop == CPU_STOP_BUDGET)
+        if (host.stop == CPU_STOP_BUDGET) {
             hide_trap_flag(o->bench, form->text, &host.state);
+            if (o->is_32)
+                hide_upper_half(o->bench, &c, form->text, &host.state);
+        }
         same = compare(o, &host, &ours, form->undefined);
         if (!same && o->different < REPORTS_MAX)
             report(form->text, c.bytes, c.len, &c.state);
@@ -313,15 +350,16 @@ static uint8_t *map_shared(uint64_t addr, size_t len)
     return at;
 }
 
-static void open_ours(struct oracle_bench *b)
+static void open_ours(struct oracle_bench *b, bool is_32)
 {
     const struct span none = {NULL, 0};
     const unsigned both = CPU_READ | CPU_WRITE;
     b->pool = cpu_pool_new(1024);
     b->space = cpu_space_new(b->pool);
-    b->code = x86_store_new(1 << 20);
-    b->cpu = x86_new(b->code, b->space);
-    must(b->cpu ? 0 : -1);
+    b->code = cpu_code_new(1 << 20);
+    b->processor = cpu_new(is_32 ? &x86_32_ops : &x86_64_ops, b->code, b->space);
+    must(b->processor ? 0 : -1);
+    b->cpu = x86_from_cpu(b->processor);
     must(cpu_space_map(b->space, CASE_CODE, CASE_CODE_BYTES, both | CPU_EXEC, none));
     must(cpu_space_map(b->space, CASE_DATA, CASE_DATA_BYTES, both, none));
     must(cpu_space_protect(b->space, CASE_DATA + CASE_WRITABLE_BYTES, CPU_PAGE_BYTES, CPU_READ));
@@ -356,7 +394,42 @@ static void clear_child(struct oracle_bench *b)
     free(maps);
 }
 
-static bool open_host(struct oracle_bench *b, struct x86_random *random)
+/* The descriptors of fs and gs. False: this host runs no 32-bit code. */
+static bool open_32(struct oracle_bench *b)
+{
+    static const uint8_t system_call[] = {0xcd, 0x80}, nop = 0x90;
+    enum { SET_THREAD_AREA = 243 }; /* of i386 */
+    struct x86_state state = {.rflags = 0x202, .mxcsr = 0x1f80, .fpu_control = 0x37f};
+    struct host_stop stop;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct user_desc entry = {.entry_number = X86_TLS_FIRST + i,
+                                        .base_addr = (unsigned)(i ? CASE_GS_BASE : CASE_FS_BASE),
+                                        .limit = 0xfffff,
+                                        .seg_32bit = 1,
+                                        .limit_in_pages = 1,
+                                        .useable = 1};
+        uint8_t kept[sizeof(entry)];
+        memcpy(kept, b->host_data, sizeof(entry));
+        memcpy(b->host_data, &entry, sizeof(entry));
+        memcpy(b->host_code, system_call, sizeof(system_call));
+        state.rip = CASE_CODE;
+        state.reg[X86_RAX] = SET_THREAD_AREA;
+        state.reg[X86_RBX] = CASE_DATA;
+        must(host_cpu_set(b->child, &state));
+        must(host_cpu_step(b->child, &stop));
+        memcpy(b->host_data, kept, sizeof(entry));
+    }
+    struct x86_random random = {1};
+    x86_state_random(&state, true, &random);
+    state.rip = CASE_CODE;
+    b->host_code[0] = nop;
+    must(host_cpu_set(b->child, &state));
+    must(host_cpu_step(b->child, &stop));
+    must(host_cpu_get(b->child, &state));
+    return stop.signal == SIGTRAP && state.rip == CASE_CODE + 1 && x86_state_is_32(&state);
+}
+
+static bool open_host(struct oracle_bench *b, bool is_32, struct x86_random *random)
 {
     struct host_stop stop;
     b->host_code = map_shared(CASE_CODE, CASE_CODE_BYTES);
@@ -367,22 +440,23 @@ static bool open_host(struct oracle_bench *b, struct x86_random *random)
     if (b->child <= 0 || host_cpu_step(b->child, &stop) != 0)
         return false;
     clear_child(b);
-    return true;
+    return !is_32 || open_32(b);
 }
 
-struct oracle *oracle_new(uint64_t seed, unsigned rounds)
+struct oracle *oracle_new(uint64_t seed, unsigned rounds, bool is_32)
 {
     struct oracle *o = calloc(1, sizeof(*o));
     struct oracle_bench *b = calloc(1, sizeof(*b));
     must(o && b ? 0 : -1);
     o->random.state = seed;
     o->rounds = rounds;
+    o->is_32 = is_32;
     o->bench = b;
-    if (!open_host(b, &o->random)) {
+    if (!open_host(b, is_32, &o->random)) {
         oracle_free(o);
         return NULL;
     }
-    open_ours(b);
+    open_ours(b, is_32);
     return o;
 }
 
@@ -391,8 +465,8 @@ void oracle_free(struct oracle *o)
     struct oracle_bench *b = o->bench;
     if (b->child > 0)
         host_cpu_stop(b->child);
-    x86_free(b->cpu);
-    cpu_store_free(b->code);
+    cpu_free(b->processor);
+    cpu_code_free(b->code);
     cpu_space_free(b->space);
     cpu_pool_free(b->pool);
     munmap(b->host_code, CASE_CODE_BYTES);

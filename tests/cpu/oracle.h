@@ -8,14 +8,15 @@
 
 struct oracle {
     struct x86_random random;
+    bool is_32;                     /* 32-bit code, as in i386 programs */
     unsigned rounds;                /* how often a form is tried */
     unsigned cases, ran, different; /* ran: to the end, without a fault */
     struct oracle_bench *bench;
 };
 
-/* NULL: ptrace is not permitted here. Asserts that all else works. One at a time: the data stand at
- * fixed addresses. */
-struct oracle *oracle_new(uint64_t seed, unsigned rounds);
+/* NULL: ptrace, or 32-bit code, is not permitted here. Asserts that all else works. One at a time: the
+ * data stand at fixed addresses. */
+struct oracle *oracle_new(uint64_t seed, unsigned rounds, bool is_32);
 void oracle_free(struct oracle *oracle);
 
 /* `rounds` cases of a form, until one differs. */

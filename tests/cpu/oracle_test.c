@@ -1,6 +1,6 @@
 /* Single instructions and streams of them, on the host's processor and on ours.
  *
- * `oracle_test [SEED [ROUNDS [FILTER]]]`: the same seed makes the same cases. */
+ * `oracle_test [--i386] [SEED [ROUNDS [FILTER]]]`: the same seed makes the same cases. */
 #include "host_cpu.h"
 #include "oracle.h"
 
@@ -20,6 +20,9 @@ static void integer_instructions_do_as_the_host(void **state)
 {
     struct oracle *o = *state;
     for (const struct x86_form *form = x86_integer_forms; form->text; form++)
+        if (!o->is_32 || !x86_form_is_long(form))
+            oracle_try(o, form, o->rounds);
+    for (const struct x86_form *form = x86_forms_32; o->is_32 && form->text; form++)
         oracle_try(o, form, o->rounds);
     assert_int_equal(oracle_finish(o, "integer"), 0);
 }
@@ -129,7 +132,7 @@ static void fpu_instructions_do_as_the_host(void **state)
 }
 
 /* Flags that are undefined may not be used by what follows: such forms stay out. */
-static const char *stream_form(struct x86_random *random)
+static const char *stream_form(bool is_32, struct x86_random *random)
 {
     static const char *const others[] = {
         "66 0f fe /r align",
@@ -174,7 +177,7 @@ static const char *stream_form(struct x86_random *random)
         if (x86_random_below(random, 4) == 0)
             return others[x86_random_below(random, other_count)];
         if (!(form->undefined & ~(uint64_t)AF) && !strstr(form->text, "alone") &&
-            !strstr(form->text, "rep"))
+            !strstr(form->text, "rep") && !(is_32 && x86_form_is_long(form)))
             return form->text;
     }
 }
@@ -184,11 +187,11 @@ static void streams_do_as_the_host(void **state)
     struct oracle *o = *state;
     for (unsigned i = 0; i < STREAMS_A_ROUND * o->rounds; i++) {
         struct x86_stream stream;
-        x86_stream_start(&stream, &o->random);
+        x86_stream_start(&stream, o->is_32, &o->random);
         for (unsigned k = 0; k < STREAM_INSTRUCTIONS; k++) {
             if (x86_random_below(&o->random, 6) == 0)
                 x86_stream_add_jump(&stream, &o->random);
-            x86_stream_add(&stream, stream_form(&o->random), &o->random);
+            x86_stream_add(&stream, stream_form(o->is_32, &o->random), &o->random);
         }
         oracle_try_stream(o, &stream, AF);
     }
@@ -198,11 +201,12 @@ static void streams_do_as_the_host(void **state)
 static struct {
     uint64_t seed;
     unsigned rounds;
+    bool is_32;
 } options;
 
 static int set_up(void **state)
 {
-    *state = oracle_new(options.seed, options.rounds);
+    *state = oracle_new(options.seed, options.rounds, options.is_32);
     return *state ? 0 : -1;
 }
 
@@ -218,9 +222,14 @@ int main(int argc, char **argv)
     if (child < 0)
         return HOST_CPU_SKIP;
     host_cpu_stop(child);
+    if (argc > 1 && strcmp(argv[1], "--i386") == 0) {
+        options.is_32 = true;
+        argc--, argv++;
+    }
     options.seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
     options.rounds = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : ROUNDS_DEFAULT;
-    printf("seed %" PRIu64 ", %u rounds\n", options.seed, options.rounds);
+    printf("seed %" PRIu64 ", %u rounds%s\n", options.seed, options.rounds,
+           options.is_32 ? ", 32-bit code" : "");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(integer_instructions_do_as_the_host),
         cmocka_unit_test(vector_instructions_do_as_the_host),

@@ -15,7 +15,7 @@ struct plan {
     bool plus_r, modrm, only_reg, only_mem;
     int reg_field; /* fixed /0 to /7, or -1 */
     bool sizes, sizes64, wide, maybe_wide, lock, rep, align, code, string, divide, bits;
-    bool frame, flags, image, alone;
+    bool frame, flags, image, alone, is_long, segment, flat, refused, bounds, address16;
     char immediate; /* b w d z v, l for low, e for enter's two, 0 */
 };
 
@@ -153,7 +153,21 @@ static void random_fpu(struct x86_state *s, struct x86_random *random)
         s->fpu_status &= (uint16_t)~0x40u;
 }
 
-void x86_state_random(struct x86_state *s, struct x86_random *random)
+/* What 64-bit code has more is not there, and segments are Linux's. */
+static void narrow(struct x86_state *s)
+{
+    const uint16_t selectors[] = {
+        [X86_CS] = X86_SELECTOR_CODE32, [X86_SS] = X86_SELECTOR_DATA, [X86_DS] = X86_SELECTOR_DATA,
+        [X86_ES] = X86_SELECTOR_DATA,   [X86_FS] = CASE_SELECTOR_FS,  [X86_GS] = CASE_SELECTOR_GS};
+    for (unsigned i = 0; i < 16; i++)
+        s->reg[i] = i < 8 ? (uint32_t)s->reg[i] : 0;
+    memcpy(s->selector, selectors, sizeof(selectors));
+    s->tls_used[0] = s->tls_used[1] = true;
+    s->fs_base = s->tls_base[0] = CASE_FS_BASE;
+    s->gs_base = s->tls_base[1] = CASE_GS_BASE;
+}
+
+void x86_state_random(struct x86_state *s, bool is_32, struct x86_random *random)
 {
     *s = (struct x86_state){.rflags = 0x202};
     for (unsigned i = 0; i < 16; i++) {
@@ -170,6 +184,8 @@ void x86_state_random(struct x86_state *s, struct x86_random *random)
     s->fs_base = CASE_DATA + 8ULL * x86_random_below(random, 64);
     s->gs_base = CASE_DATA + 8ULL * x86_random_below(random, 64);
     s->reg[X86_RSP] = CASE_DATA + 1024 + 8ULL * x86_random_below(random, 256);
+    if (is_32)
+        narrow(s);
 }
 
 static bool is_hex_byte(const char *word_z)
@@ -195,12 +211,14 @@ static bool set_flag(struct plan *p, const char *word_z)
         const char *word_z;
         bool *flag;
     } flags[] = {
-        {"+r", &p->plus_r},     {"reg", &p->only_reg},    {"mem", &p->only_mem},
-        {"sizes", &p->sizes},   {"sizes64", &p->sizes64}, {"w", &p->wide},
-        {"w?", &p->maybe_wide}, {"lock", &p->lock},       {"rep", &p->rep},
-        {"align", &p->align},   {"code", &p->code},       {"string", &p->string},
-        {"frame", &p->frame},   {"image", &p->image},     {"alone", &p->alone},
-        {"flags", &p->flags},   {"divide", &p->divide},   {"bits", &p->bits},
+        {"+r", &p->plus_r},           {"reg", &p->only_reg},    {"mem", &p->only_mem},
+        {"sizes", &p->sizes},         {"sizes64", &p->sizes64}, {"w", &p->wide},
+        {"w?", &p->maybe_wide},       {"lock", &p->lock},       {"rep", &p->rep},
+        {"align", &p->align},         {"code", &p->code},       {"string", &p->string},
+        {"frame", &p->frame},         {"image", &p->image},     {"alone", &p->alone},
+        {"flags", &p->flags},         {"divide", &p->divide},   {"bits", &p->bits},
+        {"long", &p->is_long},        {"segment", &p->segment}, {"bounds", &p->bounds},
+        {"address16", &p->address16}, {"flat", &p->flat},       {"refused", &p->refused},
     };
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
         if (strcmp(flags[i].word_z, word_z) == 0)
@@ -244,7 +262,7 @@ struct maker {
     struct x86_random *random;
     uint8_t rex;
     bool operand16, fs;
-    bool in_stream;
+    bool in_stream, is_32;
     unsigned after; /* bytes of the immediate: rip-relative operands count from behind it */
     bool rip_relative;
     unsigned rip_field; /* where the displacement stands, once all bytes are there */
@@ -279,12 +297,13 @@ static uint64_t pick_addr(struct maker *m)
     return CASE_DATA + offset;
 }
 
+/* rip-relative; in 32-bit code the same is an address. */
 static void memory_rip(struct maker *m, unsigned reg)
 {
-    m->rip_relative = true;
+    m->rip_relative = !m->is_32;
     put_tail(m, reg << 3 | 5, 1);
     m->rip_field = m->tails;
-    put_tail(m, 0, 4);
+    put_tail(m, m->is_32 ? m->c->addr : 0, 4);
 }
 
 static void memory_absolute(struct maker *m, unsigned reg, uint64_t offset)
@@ -294,12 +313,34 @@ static void memory_absolute(struct maker *m, unsigned reg, uint64_t offset)
     put_tail(m, offset, 4);
 }
 
+static unsigned pick_register(struct maker *m)
+{
+    return x86_random_below(m->random, m->is_32 ? 8 : 16);
+}
+
+/* fs:[bx + si + disp] and its kin: what the address needs more is in the displacement. */
+static void memory_16(struct maker *m, unsigned reg)
+{
+    static const int8_t base[] = {X86_RBX, X86_RBX, X86_RBP, X86_RBP, -1, -1, X86_RBP, X86_RBX};
+    static const int8_t index[] = {X86_RSI, X86_RDI, X86_RSI, X86_RDI, X86_RSI, X86_RDI, -1, -1};
+    unsigned rm = x86_random_below(m->random, 8), mod = x86_random_below(m->random, 2) * 2;
+    const uint64_t *r = m->c->state.reg;
+    bool none = mod == 0 && rm == 6;
+    uint64_t sum = base[rm] >= 0 && !none ? r[base[rm]] : 0;
+    sum += index[rm] >= 0 ? r[index[rm]] : 0;
+    if (mod == 0 && !none) /* without one, the registers say where */
+        m->c->addr = CASE_FS_BASE + (uint16_t)sum;
+    put_tail(m, mod << 6 | reg << 3 | rm, 1);
+    if (mod != 0 || none)
+        put_tail(m, m->c->addr - CASE_FS_BASE - sum, 2);
+}
+
 /* [base + index * scale + disp]: the base takes whatever value makes the address right. */
 static void memory_based(struct maker *m, unsigned reg, uint64_t offset)
 {
     struct x86_random *random = m->random;
     uint64_t *r = m->c->state.reg;
-    unsigned base = x86_random_below(random, 16), index = x86_random_below(random, 16);
+    unsigned base = pick_register(m), index = pick_register(m);
     unsigned scale = x86_random_below(random, 4), mod = x86_random_below(random, 3);
     int64_t disp = mod == 1 ? (int8_t)x86_random_next(random) : 0;
     if (mod == 2)
@@ -328,8 +369,12 @@ static void memory_fixed(struct maker *m, unsigned reg)
 static void memory_operand(struct maker *m, unsigned reg)
 {
     uint64_t addr = pick_addr(m), offset;
-    m->fs = chance(m->random, 5);
+    m->fs = m->p->address16 || chance(m->random, 5);
     m->c->addr = addr;
+    if (m->p->address16) {
+        memory_16(m, reg);
+        return;
+    }
     offset = addr - (m->fs ? m->c->state.fs_base : 0);
     if (!m->fs && chance(m->random, 8))
         memory_rip(m, reg);
@@ -342,7 +387,7 @@ static void memory_operand(struct maker *m, unsigned reg)
 static void operands(struct maker *m)
 {
     const struct plan *p = m->p;
-    unsigned reg = x86_random_below(m->random, 16), rm = x86_random_below(m->random, 16);
+    unsigned reg = pick_register(m), rm = pick_register(m);
     if (p->reg_field >= 0)
         reg = (unsigned)p->reg_field;
     else if (reg >= 8)
@@ -392,7 +437,7 @@ static void choose_size(struct maker *m)
     unsigned pick = x86_random_below(m->random, 3);
     const struct plan *p = m->p;
     m->operand16 = (p->sizes && pick == 0) || (p->sizes64 && pick == 0);
-    if (p->wide || (p->sizes && pick == 1) || (p->maybe_wide && pick == 0))
+    if (!m->is_32 && (p->wide || (p->sizes && pick == 1) || (p->maybe_wide && pick == 0)))
         m->rex |= REX_W;
 }
 
@@ -405,12 +450,28 @@ static void put_prefixes(struct maker *m)
         put(c, 0xf0, 1);
     if (m->operand16)
         put(c, 0x66, 1);
+    /* In 64-bit code it makes addresses of 32 bits, which ours all are. */
+    bool has_memory = m->tails && m->tail[0] < 0xc0;
+    if (m->p->address16 || (!m->is_32 && has_memory && chance(m->random, 4)))
+        put(c, 0x67, 1);
     if (m->p->rep && chance(m->random, 70))
         put(c, chance(m->random, 50) ? 0xf3 : 0xf2, 1);
     if (m->p->prefix)
         put(c, m->p->prefix, 1);
-    if (m->rex || chance(m->random, 10))
+    if (!m->is_32 && (m->rex || chance(m->random, 10)))
         put(c, 0x40 | m->rex, 1);
+}
+
+/* Selectors, in each of the words of a target: where one stands in a far address depends on its size.
+ * Those that may have a base come first, the stack's last. */
+static uint64_t pick_selector(const struct maker *m)
+{
+    static const uint16_t selectors[] = {
+        CASE_SELECTOR_FS, CASE_SELECTOR_GS, 0, 3, 0x23, 0x33, 0x28, 0x73, 0x1b, 0x04, 0xffff, 0x2b};
+    const unsigned count = sizeof(selectors) / sizeof(selectors[0]);
+    unsigned first = m->p->segment ? 0 : 2, last = m->p->refused ? count - 1 : count;
+    uint64_t selector = selectors[first + x86_random_below(m->random, last - first)];
+    return selector | selector << 16 | selector << 32;
 }
 
 static void prepare_registers(struct maker *m)
@@ -423,7 +484,9 @@ static void prepare_registers(struct maker *m)
         m->c->state.rflags |= x86_random_next(m->random) & 0x400;
     }
     if (m->p->divide && chance(m->random, 70))
-        r[X86_RDX] = chance(m->random, 50) ? 0 : r[X86_RAX] >> 63 ? UINT64_MAX : 1;
+        r[X86_RDX] = chance(m->random, 50)                ? 0
+                     : r[X86_RAX] >> (m->is_32 ? 31 : 63) ? UINT64_MAX
+                                                          : 1;
     if (m->p->frame)
         r[X86_RBP] = CASE_DATA + 1024 + 8ULL * x86_random_below(m->random, 256);
     if (m->p->flags) {
@@ -433,6 +496,14 @@ static void prepare_registers(struct maker *m)
     if (m->p->code) {
         m->c->has_target = true;
         m->c->target = x86_random_next(m->random) >> 18;
+    }
+    if (m->p->segment || m->p->flat || m->p->refused) {
+        m->c->has_target = true;
+        m->c->target = pick_selector(m);
+    }
+    if (m->p->bounds) {
+        m->c->has_target = true;
+        m->c->target = edge_int(m->random);
     }
 }
 
@@ -462,7 +533,7 @@ static void make(struct maker *m)
     if (p.modrm)
         operands(m);
     if (p.plus_r) {
-        unsigned r = x86_random_below(m->random, 16);
+        unsigned r = pick_register(m);
         p.opcode[p.opcodes - 1] |= (uint8_t)(r & 7);
         m->rex |= r >= 8 ? REX_B : 0;
     }
@@ -475,23 +546,30 @@ static void make(struct maker *m)
     put(c, immediate_value(m), immediate_bytes(m));
 }
 
-void x86_case_make(struct x86_case *c, const char *text, struct x86_random *random)
+bool x86_form_is_long(const struct x86_form *form)
+{
+    return plan_of(form->text).is_long;
+}
+
+void x86_case_make(struct x86_case *c, const char *text, bool is_32, struct x86_random *random)
 {
     struct plan p = plan_of(text);
-    struct maker m = {.c = c, .p = &p, .random = random};
+    struct maker m = {.c = c, .p = &p, .random = random, .is_32 = is_32};
     memset(c, 0, sizeof(*c));
-    x86_state_random(&c->state, random);
+    x86_state_random(&c->state, is_32, random);
     prepare_registers(&m);
     c->has_image = p.image;
     make(&m);
+    for (unsigned i = 0; is_32 && i < 8; i++)
+        c->state.reg[i] = (uint32_t)c->state.reg[i];
     c->state.rip = pick_place(random, c->len);
     fix_displacement(&m);
 }
 
-void x86_stream_start(struct x86_stream *stream, struct x86_random *random)
+void x86_stream_start(struct x86_stream *stream, bool is_32, struct x86_random *random)
 {
     stream->len = 0;
-    x86_state_random(&stream->state, random);
+    x86_state_random(&stream->state, is_32, random);
     stream->state.rip = pick_place(random, 32);
 }
 
@@ -499,7 +577,11 @@ void x86_stream_add(struct x86_stream *stream, const char *text, struct x86_rand
 {
     struct x86_case c = {.state.rip = stream->state.rip + stream->len};
     struct plan p = plan_of(text);
-    struct maker m = {.c = &c, .p = &p, .random = random, .in_stream = true};
+    struct maker m = {.c = &c,
+                      .p = &p,
+                      .random = random,
+                      .in_stream = true,
+                      .is_32 = x86_state_is_32(&stream->state)};
     if (stream->len + sizeof(c.bytes) > sizeof(stream->bytes))
         return;
     make(&m);
@@ -514,6 +596,7 @@ void x86_stream_add_jump(struct x86_stream *stream, struct x86_random *random)
     const uint8_t bytes[5] = {(uint8_t)(0x70 | condition), 3, 0x48, 0xff, (uint8_t)(0xc0 | reg)};
     if (stream->len + sizeof(bytes) > sizeof(stream->bytes))
         return;
-    memcpy(stream->bytes + stream->len, bytes, sizeof(bytes)); /* jcc +3; inc reg */
+    /* jcc +3; inc reg. The prefix is an instruction of its own in 32-bit code. */
+    memcpy(stream->bytes + stream->len, bytes, sizeof(bytes));
     stream->len += sizeof(bytes);
 }

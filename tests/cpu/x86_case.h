@@ -31,6 +31,11 @@ enum {
  *   flags          the top of the stack is flags
  *   image          the operand holds what fxrstor takes
  *   alone          not to stand among others in a stream
+ *   long           64-bit code alone has it
+ *   segment        the operand or the top of the stack is a selector; flat: without a base of its own;
+ *                  refused: not for a stack (what loads ss keeps the host from a stop behind it)
+ *   bounds         the operand holds two limits
+ *   address16      addresses of 16 bits, in fs
  *   bits           the register operand is small: an index of bits
  * `undefined`: the status flags that the manual leaves undefined, and processors do differ. */
 struct x86_form {
@@ -38,15 +43,17 @@ struct x86_form {
     uint64_t undefined;
 };
 
-/* All integer forms; ends with a text of NULL. */
+/* All integer forms, and those of 32-bit code alone; each ends with a text of NULL. */
 extern const struct x86_form x86_integer_forms[];
+extern const struct x86_form x86_forms_32[];
+bool x86_form_is_long(const struct x86_form *form); /* not in 32-bit code */
 
 struct x86_case {
     uint8_t bytes[16];
     unsigned len;
     struct x86_state state; /* before */
     uint64_t addr;          /* of the memory operand, when there is one */
-    uint64_t target;        /* `code`: what has to stand at addr and at the top of the stack */
+    uint64_t target; /* `code` and others: what has to stand at addr and at the top of the stack */
     bool has_target;
     bool has_image;
 };
@@ -67,13 +74,24 @@ struct x86_random {
 uint64_t x86_random_next(struct x86_random *random);
 unsigned x86_random_below(struct x86_random *random, unsigned limit);
 
-void x86_case_make(struct x86_case *c, const char *text, struct x86_random *random);
-void x86_stream_start(struct x86_stream *stream, struct x86_random *random);
+/* As Linux runs i386 programs: what a state of 32-bit code has in its selectors. fs and gs have
+ * descriptors 12 and 13 of the table, with these bases. */
+enum { CASE_SELECTOR_FS = 12 << 3 | 3, CASE_SELECTOR_GS = 13 << 3 | 3 };
+#define CASE_FS_BASE (CASE_DATA + 0x40)
+#define CASE_GS_BASE (CASE_DATA + 0x180)
+static inline bool x86_state_is_32(const struct x86_state *state)
+{
+    return state->selector[X86_CS] == X86_SELECTOR_CODE32;
+}
+
+/* For 32-bit code, or for 64-bit code; what is added to a stream is of its kind. */
+void x86_case_make(struct x86_case *c, const char *text, bool is_32, struct x86_random *random);
+void x86_stream_start(struct x86_stream *stream, bool is_32, struct x86_random *random);
 void x86_stream_add(struct x86_stream *stream, const char *text, struct x86_random *random);
 /* A jump on some condition over three bytes, which are an instruction. */
 void x86_stream_add_jump(struct x86_stream *stream, struct x86_random *random);
 /* Registers at random, rsp in the data pages. */
-void x86_state_random(struct x86_state *state, struct x86_random *random);
+void x86_state_random(struct x86_state *state, bool is_32, struct x86_random *random);
 /* Bytes for the data pages: integers and floats, edges among them. */
 void x86_case_fill(uint8_t *bytes, size_t len, struct x86_random *random);
 

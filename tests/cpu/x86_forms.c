@@ -77,7 +77,7 @@ const struct x86_form x86_integer_forms[] = {
     {"c9 frame alone", 0},
 
     /* Moves and extensions. */
-    {"63 /r sizes", 0},
+    {"63 /r sizes long", 0},
     {"84 /r", AF},
     {"85 /r sizes", AF},
     {"86 /r lock", 0},
@@ -206,7 +206,7 @@ const struct x86_form x86_integer_forms[] = {
     {"0f c0 /r lock", 0},
     {"0f c1 /r sizes lock", 0},
     {"0f c7 /1 mem lock", 0},
-    {"0f c7 /1 mem w align lock", 0},
+    {"0f c7 /1 mem w align lock long", 0},
 
     /* Conditions. */
     {"0f 40 /r sizes", 0},
@@ -315,13 +315,13 @@ const struct x86_form x86_integer_forms[] = {
     {"0f ae f8", 0},
 
     /* Undefined in 64-bit mode, or reserved for the kernel. */
-    {"06 alone", 0},
-    {"27 alone", 0},
-    {"37 alone", 0},
-    {"60 alone", 0},
-    {"61 alone", 0},
-    {"d6 alone", 0},
-    {"ea alone", 0},
+    {"06 alone long", 0},
+    {"27 alone long", 0},
+    {"37 alone long", 0},
+    {"60 alone long", 0},
+    {"61 alone long", 0},
+    {"d6 alone long", 0},
+    {"ea alone long", 0},
     {"f4 alone", 0},
     {"fa alone", 0},
     {"0f 0b alone", 0},
