@@ -16,18 +16,26 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { POOL_FRAMES = 65536, CODE_BYTES = 64 << 20 };
+enum {
+    POOL_FRAMES = 65536,
+    CODE_BYTES = 64 << 20,
+    INSTRUCTION_BYTES = 15,
+    STRETCH_MAX = 100000000, /* instructions between two meetings */
+    VISITED_MAX = 256,
+};
 
 struct lockstep {
     pid_t child;
     int mem;
     struct cpu_pool *pool;
     struct cpu_space *space;
-    struct cpu_store *code;
-    struct x86 *cpu;
+    struct cpu_code *code;
+    struct cpu *processor;
+    struct x86 *cpu; /* the same */
     struct lockstep_maps maps;
     uint64_t entry; /* of the program, when a loader comes before it */
     bool entered;
+    uint64_t one_by_one; /* so many instructions are stepped before the next stretch */
     const struct lockstep_limits *limits;
     struct lockstep_result *result;
 };
@@ -38,7 +46,7 @@ struct lockstep {
 static const char *const environment[] = {"PATH=/usr/bin:/bin", "LC_ALL=C", "LD_BIND_NOW=1",
                                           "GLIBC_TUNABLES=glibc.pthread.rseq=0", NULL};
 
-static void run_child(const char *const argv[])
+static void exec_child(const char *const argv[])
 {
     int null = open("/dev/null", O_RDWR);
     if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
@@ -99,7 +107,7 @@ static int start_child(struct lockstep *l, const char *const argv[])
     int status;
     l->child = fork();
     if (l->child == 0)
-        run_child(argv);
+        exec_child(argv);
     if (l->child < 0 || waitpid(l->child, &status, 0) != l->child)
         return -errno;
     if (!WIFSTOPPED(status)) {
@@ -118,10 +126,11 @@ static int start(struct lockstep *l, const char *const argv[])
         return result;
     l->pool = cpu_pool_new(POOL_FRAMES);
     l->space = l->pool ? cpu_space_new(l->pool) : NULL;
-    l->code = x86_store_new(CODE_BYTES);
-    l->cpu = l->space && l->code ? x86_new(l->code, l->space) : NULL;
-    if (!l->cpu)
+    l->code = cpu_code_new(CODE_BYTES);
+    l->processor = l->space && l->code ? cpu_new(&x86_64_ops, l->code, l->space) : NULL;
+    if (!l->processor)
         return -ENOMEM;
+    l->cpu = x86_from_cpu(l->processor);
     struct x86_state *state = x86_state(l->cpu);
     result = host_cpu_get(l->child, state);
     if (result == 0)
@@ -135,8 +144,8 @@ static void stop(struct lockstep *l)
         host_cpu_stop(l->child);
     if (l->mem >= 0)
         close(l->mem);
-    x86_free(l->cpu);
-    cpu_store_free(l->code);
+    cpu_free(l->processor);
+    cpu_code_free(l->code);
     cpu_space_free(l->space);
     cpu_pool_free(l->pool);
 }
@@ -253,14 +262,19 @@ static bool is_answer(const uint8_t *bytes)
            (bytes[1] == 0xa2 || bytes[1] == 0x31 || (bytes[1] == 0x01 && bytes[2] == 0xf9));
 }
 
+static bool is_rep_scan(const uint8_t *bytes)
+{
+    if (bytes[0] != 0xf3)
+        return false;
+    bytes += (bytes[1] & 0xf0) == 0x40 ? 2 : 1;
+    return bytes[0] == 0x0f && bytes[1] == 0xbc;
+}
+
 /* A `rep bsf` of zero: compilers write it for either instruction when the result does not matter. A
  * processor that knows tzcnt, as the host may, gives another than one that does not. */
 static bool is_scan_of_zero(const uint8_t *bytes, const struct x86_state *ours)
 {
-    if (bytes[0] != 0xf3 || (ours->rflags & ZF) == 0)
-        return false;
-    bytes += (bytes[1] & 0xf0) == 0x40 ? 2 : 1;
-    return bytes[0] == 0x0f && bytes[1] == 0xbc;
+    return is_rep_scan(bytes) && (ours->rflags & ZF) != 0;
 }
 
 static int give_answer(struct lockstep *l)
@@ -319,58 +333,212 @@ static int grow_stack(struct lockstep *l)
     return stop == CPU_STOP_BUDGET ? compare_registers(l, ALL_FLAGS) : differ(l, "page fault");
 }
 
-static int follow(struct lockstep *l, uint64_t instructions)
-{
-    int result = 0;
-    for (uint64_t i = 0; i < instructions && result == 0 && !l->result->exited; i++)
-        result = step_child(l);
-    l->result->instructions += instructions;
-    return result;
-}
-
-/* Ours runs up to `budget` instructions, the child the same, and they are compared. */
-static int advance(struct lockstep *l, uint64_t budget)
+/* Ours runs one instruction, the child the same, and they are compared. */
+static int advance_one(struct lockstep *l)
 {
     struct cpu_trap trap = {0};
     uint64_t used = 0;
-    uint8_t bytes[15] = {0};
+    uint8_t bytes[INSTRUCTION_BYTES] = {0};
     cpu_space_read(l->space, x86_state(l->cpu)->rip, bytes, sizeof(bytes));
-    enum cpu_stop stop = x86_run(l->cpu, budget, &used, &trap);
-    if (stop == CPU_STOP_SYSCALL) {
-        int result = follow(l, used - 1);
-        l->result->instructions++;
-        return result ? result : system_call(l);
-    }
-    int result = follow(l, used);
-    if (result == 0 && budget == 1 && is_answer(bytes))
-        result = give_answer(l);
-    if (result == 0 && budget == 1 && is_scan_of_zero(bytes, x86_state(l->cpu)))
-        result = host_cpu_set(l->child, x86_state(l->cpu));
-    if (result == 0)
-        result = compare_registers(l, budget == 1 ? undefined_flags(bytes) : ALL_FLAGS);
-    if (result)
-        return result;
+    enum cpu_stop stop = x86_run(l->cpu, 1, &used, &trap);
+    l->result->instructions += used;
+    if (stop == CPU_STOP_SYSCALL)
+        return system_call(l);
     if (stop == CPU_STOP_PAGE)
         return grow_stack(l);
-    if (stop == CPU_STOP_BUDGET)
+    if (stop != CPU_STOP_BUDGET) {
+        fprintf(stderr, "ours stopped with %d at address %" PRIx64 "\n", (int)stop, trap.addr);
+        return differ(l, "stop");
+    }
+    int result = step_child(l);
+    if (result == 0 && is_answer(bytes))
+        result = give_answer(l);
+    if (result == 0 && is_scan_of_zero(bytes, x86_state(l->cpu)))
+        result = host_cpu_set(l->child, x86_state(l->cpu));
+    return result ? result : compare_registers(l, undefined_flags(bytes));
+}
+
+/* ---- At full speed, from one point where the two have to meet to the next ---- */
+
+/* Up to an instruction that both take at once: a system call, what they answer differently, the
+ * program's entry. */
+struct stretch {
+    uint64_t instructions; /* before it */
+    uint64_t rip;          /* where it stands */
+    unsigned visits;       /* the stretch comes by there so often before that */
+};
+
+/* How often a scout came by a `rep bsf`: it may end the stretch at a later visit. */
+struct visits {
+    unsigned count;
+    struct {
+        uint64_t rip;
+        unsigned times;
+    } at[VISITED_MAX];
+};
+
+/* NULL: too many places. */
+static unsigned *visits_of(struct visits *v, uint64_t rip)
+{
+    unsigned i = 0;
+    while (i < v->count && v->at[i].rip != rip)
+        i++;
+    if (i == VISITED_MAX)
+        return NULL;
+    if (i == v->count) {
+        v->at[i].rip = rip;
+        v->at[i].times = 0;
+        v->count++;
+    }
+    return &v->at[i].times;
+}
+
+static bool is_meeting(const struct lockstep *l, uint64_t rip, const uint8_t *bytes)
+{
+    bool system_call = bytes[0] == 0x0f && bytes[1] == 0x05;
+    return system_call || is_answer(bytes) || (!l->entered && rip == l->entry);
+}
+
+/* A copy of ours goes ahead, instruction by instruction, to where the stretch ends. False: it does not
+ * come to an end; after s->instructions something is in the way. */
+static bool scout(const struct lockstep *l, struct cpu *copy, struct cpu_space *space,
+                  struct stretch *s)
+{
+    struct visits visits = {0};
+    struct x86 *cpu = x86_from_cpu(copy);
+    struct cpu_trap trap;
+    uint64_t used;
+    *s = (struct stretch){0};
+    for (; s->instructions < STRETCH_MAX; s->instructions++) {
+        uint8_t bytes[INSTRUCTION_BYTES] = {0};
+        unsigned *times = NULL;
+        s->rip = x86_state(cpu)->rip;
+        cpu_space_read(space, s->rip, bytes, sizeof(bytes));
+        if (is_meeting(l, s->rip, bytes))
+            return true;
+        if (is_rep_scan(bytes) && (times = visits_of(&visits, s->rip)) == NULL)
+            return false;
+        if (x86_run(cpu, 1, &used, &trap) != CPU_STOP_BUDGET)
+            return false;
+        if (times != NULL && is_scan_of_zero(bytes, x86_state(cpu))) {
+            s->visits = *times;
+            return true;
+        }
+        if (times != NULL)
+            ++*times;
+    }
+    return false;
+}
+
+/* What the scout did one by one, ours does in a row: the same. */
+static bool same_alone(const struct lockstep *l, const struct cpu *copy)
+{
+    struct x86_state one_by_one, in_a_row;
+    memset(&one_by_one, 0, sizeof(one_by_one));
+    memset(&in_a_row, 0, sizeof(in_a_row));
+    copy->ops->save(copy, &one_by_one);
+    l->processor->ops->save(l->processor, &in_a_row);
+    return memcmp(&one_by_one, &in_a_row, sizeof(in_a_row)) == 0;
+}
+
+/* Runs the child until a breakpoint of ours. */
+static int run_child(struct lockstep *l)
+{
+    struct host_stop stop;
+    int result;
+    do
+        result = host_cpu_continue(l->child, &stop);
+    while (result == 0 && stop.signal == SIGCHLD);
+    if (result)
+        return differ(l, "the host's child ended");
+    if (stop.signal == SIGTRAP)
         return 0;
-    fprintf(stderr, "ours stopped with %d at address %" PRIx64 "\n", (int)stop, trap.addr);
-    return differ(l, "stop");
+    fprintf(stderr, "host: signal %d\n", stop.signal);
+    return differ(l, "the host's child got a signal");
+}
+
+/* The child goes to where the stretch ends: a breakpoint there, passed as often as ours came by. */
+static int bring_child(struct lockstep *l, const struct stretch *s)
+{
+    static const uint8_t breakpoint = 0xcc;
+    struct x86_state host;
+    uint8_t kept;
+    off_t at = (off_t)s->rip;
+    int result = 0;
+    if (pread(l->mem, &kept, 1, at) != 1)
+        return -EFAULT;
+    for (unsigned i = 0; i <= s->visits && result == 0; i++) {
+        if (pwrite(l->mem, &breakpoint, 1, at) != 1)
+            return -EFAULT;
+        result = run_child(l);
+        if (pwrite(l->mem, &kept, 1, at) != 1)
+            return -EFAULT;
+        if (result == 0)
+            result = host_cpu_get(l->child, &host);
+        if (result == 0 && host.rip != s->rip + 1)
+            result = differ(l, "the host stopped elsewhere");
+        host.rip = s->rip;
+        if (result == 0)
+            result = host_cpu_set(l->child, &host);
+        if (result == 0 && i < s->visits)
+            result = step_child(l);
+    }
+    return result;
+}
+
+/* Both to the end of the stretch, and compared. */
+static int advance_stretch(struct lockstep *l, const struct cpu *copy, const struct stretch *s)
+{
+    struct cpu_trap trap = {0};
+    uint64_t used = 0;
+    if (s->instructions == 0)
+        return 0;
+    enum cpu_stop stop = x86_run(l->cpu, s->instructions, &used, &trap);
+    l->result->instructions += used;
+    if (stop != CPU_STOP_BUDGET || used != s->instructions || !same_alone(l, copy))
+        return differ(l, "ours in a row and one by one");
+    int result = bring_child(l, s);
+    return result ? result : compare_registers(l, ALL_FLAGS);
+}
+
+/* A stretch, and the instruction that ends it. */
+static int advance_far(struct lockstep *l)
+{
+    struct stretch s;
+    struct cpu_space *space = cpu_space_clone(l->space);
+    struct cpu *copy = space ? cpu_clone(l->processor, l->code, space) : NULL;
+    int result = copy ? 0 : -ENOMEM;
+    if (result == 0 && scout(l, copy, space, &s))
+        result = advance_stretch(l, copy, &s);
+    else if (result == 0)
+        l->one_by_one = s.instructions + 1;
+    cpu_free(copy);
+    cpu_space_free(space);
+    if (result || l->one_by_one > 0 || (!l->entered && s.rip == l->entry))
+        return result;
+    return advance_one(l);
 }
 
 static int run(struct lockstep *l)
 {
     const struct lockstep_limits *limits = l->limits;
     int result = 0;
+    l->one_by_one = limits->single;
     while (result == 0 && !l->result->exited) {
-        if (!l->entered) {
-            l->entered = x86_state(l->cpu)->rip == l->entry;
+        if (!l->entered && x86_state(l->cpu)->rip == l->entry) {
+            l->entered = true;
             l->result->loading = l->result->instructions;
+            l->one_by_one = limits->single;
         }
         uint64_t done = l->result->instructions - l->result->loading;
-        if (done >= limits->instructions)
+        if (l->result->instructions >= limits->all || (l->entered && done >= limits->instructions))
             return compare_memory(l);
-        result = advance(l, !l->entered || done < limits->single ? 1 : limits->chunk);
+        if (l->one_by_one > 0) {
+            l->one_by_one--;
+            result = advance_one(l);
+        } else {
+            result = advance_far(l);
+        }
     }
     return result;
 }

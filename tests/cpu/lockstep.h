@@ -1,19 +1,18 @@
-/* A whole program on the host's processor and on ours, side by side: the host's child is stepped
- * under ptrace, ours runs the same instructions, and registers and memory are compared. System
- * calls are the child's; what they change in its registers, memory and mappings is taken over.
- * The child gets our answers to cpuid and the like, so that it takes the paths that ours takes.
- * Test code only. */
+/* A whole program on the host's processor and on ours, side by side. At first, and from the program's
+ * entry on, the host's child is stepped under ptrace, ours runs the same instruction, and registers are
+ * compared after each. Then both run at full speed from one system call to the next, where registers
+ * and memory are compared. Calls are the child's; what they change in its registers, memory and
+ * mappings is taken over. The child gets our answers to cpuid and the like, so that it takes the paths
+ * that ours takes. Test code only. */
 #ifndef TESTS_LOCKSTEP_H
 #define TESTS_LOCKSTEP_H
 
 #include "cpu/x86.h"
 
-/* Counted from the program's entry point; what the loader does before is compared instruction by
- * instruction, for it reads cpuid and the clock. */
 struct lockstep_limits {
-    uint64_t instructions; /* stop, content, after so many */
-    uint64_t single;       /* registers compared after each of the first so many, ... */
-    unsigned chunk;        /* ... and then after so many at a time, run by us without a stop */
+    uint64_t all;          /* stop, content, after so many instructions */
+    uint64_t instructions; /* or so many behind the program's entry point */
+    uint64_t single;       /* so many are stepped, of the loader's and of the program's */
 };
 
 struct lockstep_result {
