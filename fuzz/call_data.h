@@ -33,7 +33,7 @@ enum {
     SCRATCH_AT = STRUCTS_AT + STRUCT_COUNT * STRUCT_BYTES, /* up to the slots */
     LONG_NAME = 300,
 };
-_Static_assert(SCRATCH_AT < GUEST_SLOTS_AT, "the structures end before the slots");
+_Static_assert((int)SCRATCH_AT < (int)GUEST_SLOTS_AT, "the structures end before the slots");
 
 /* ---- Paths ---- */
 

@@ -1,7 +1,7 @@
 /* Any sequence of system calls, with arguments that mean something to the call (call_types.def): the input
- * is read as a list of calls, and becomes a small program of x86-64, i386, ARM or MIPS that makes them. What
- * a call answered may be an argument of later ones, so descriptors, processes and mappings are those that
- * are there. A fork or a new thread goes on with the same list. */
+ * is a list of records, one a call, and becomes a small program of x86-64, i386, ARM or MIPS that makes
+ * them. What a call answered may be an argument of later ones, so descriptors, processes and mappings are
+ * those that are there. A fork or a new thread goes on with the same list. */
 #include "machine.h"
 
 #include "call_data.h"
@@ -10,7 +10,15 @@ enum {
     SLICE = 20000,
     SLICES = 20,
     CALLS_MAX = 64,
+    HEAD_BYTES = 6, /* processor, whether it goes on from its start, and four for the visitor */
+    RECORD_BYTES = 26,
+    NUMBERS = 512,      /* of calls */
+    DATA_RECORD = 0xfe, /* its first byte: no call, but changes of what pointers point at */
 };
+
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size) __attribute__((weak));
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
 
 struct input {
     const uint8_t *data;
@@ -204,54 +212,113 @@ static uint64_t plain(struct arg_type type, uint8_t how, struct input *in)
     return wild(in);
 }
 
-/* The kinds of which earlier calls make new ones. */
-static bool is_made_by_calls(uint8_t kind)
+/* What calls answer that others take. */
+static const struct {
+    const char *name_z;
+    enum arg_kind kind;
+} makers[] = {
+    {"open", ARG_FD},          {"openat", ARG_FD},
+    {"openat2", ARG_FD},       {"creat", ARG_FD},
+    {"socket", ARG_FD},        {"accept", ARG_FD},
+    {"accept4", ARG_FD},       {"dup", ARG_FD},
+    {"dup2", ARG_FD},          {"dup3", ARG_FD},
+    {"fcntl", ARG_FD},         {"epoll_create", ARG_FD},
+    {"eventfd", ARG_FD},       {"eventfd2", ARG_FD},
+    {"epoll_create1", ARG_FD}, {"signalfd", ARG_FD},
+    {"signalfd4", ARG_FD},     {"timerfd_create", ARG_FD},
+    {"pidfd_open", ARG_FD},    {"memfd_create", ARG_FD},
+    {"inotify_init", ARG_FD},  {"pidfd_getfd", ARG_FD},
+    {"inotify_init1", ARG_FD}, {"mq_open", ARG_FD},
+    {"fork", ARG_PID},         {"vfork", ARG_PID},
+    {"clone", ARG_PID},        {"clone3", ARG_PID},
+    {"getpid", ARG_PID},       {"gettid", ARG_PID},
+    {"mmap", ARG_ADDR},        {"mmap2", ARG_ADDR},
+    {"mremap", ARG_ADDR},      {"brk", ARG_ADDR},
+    {"shmat", ARG_ADDR},       {"shmget", ARG_INT},
+    {"semget", ARG_INT},       {"inotify_add_watch", ARG_INT},
+    {"msgget", ARG_INT},       {"memfd_secret", ARG_FD},
+};
+
+/* The slots in which answers of each kind lie. */
+struct made {
+    unsigned count[ARG_BITS + 1];
+    uint8_t slots[ARG_BITS + 1][CALLS_MAX];
+};
+
+static void note_maker(struct made *made, const char *name_z, unsigned slot)
 {
-    return kind == ARG_FD || kind == ARG_DIR || kind == ARG_ADDR || kind == ARG_PID ||
-           kind == ARG_INT || kind == ARG_STACK || kind == ARG_ANY || kind == ARG_BUF;
+    for (size_t i = 0; i < ARRAY_LEN(makers); i++)
+        if (strcmp(makers[i].name_z, name_z) == 0)
+            made->slots[makers[i].kind][made->count[makers[i].kind]++] = (uint8_t)slot;
 }
 
-static struct guest_arg argument(struct arg_type type, unsigned done, struct input *in)
+static struct guest_arg argument(struct arg_type type, const struct made *made, struct input *in)
 {
     uint8_t control = take(in), how = take(in);
-    if (control >= 240)
+    uint8_t kind = type.kind == ARG_DIR ? ARG_FD : type.kind == ARG_STACK ? ARG_ADDR : type.kind;
+    if (control >= 244)
         return (struct guest_arg){wild(in), false};
-    if (control < 64 && done > 0 && is_made_by_calls(type.kind))
-        return (struct guest_arg){how % done, true};
+    if (control < 160 && made->count[kind] > 0)
+        return (struct guest_arg){made->slots[kind][how % made->count[kind]], true};
     return (struct guest_arg){plain(type, how, in), false};
 }
 
 /* ---- The program ---- */
 
-static void add_call(struct guest_code *g, const struct processor *p, unsigned done,
-                     struct input *in)
+/* By its number, so that inputs mean the same when there are more calls; a number that no call has is
+ * one of them all the same. */
+static const struct call *find_call(const struct processor *p, uint32_t number)
 {
-    uint32_t pick = take(in);
-    pick = pick << 8 | take(in);
-    const struct call *call = &p->calls[pick % p->count];
+    for (size_t i = 0; i < p->count; i++)
+        if (p->calls[i].number == number % NUMBERS)
+            return &p->calls[i];
+    return &p->calls[number % p->count];
+}
+
+static const char *add_call(struct guest_code *g, const struct processor *p,
+                            const struct made *made, unsigned slot, struct input in)
+{
+    uint32_t pick = take(&in);
+    pick = pick << 8 | take(&in);
+    const struct call *call = find_call(p, pick);
     const struct call_types *types = types_of(call->name_z);
     struct guest_arg arg[6];
     uint64_t number = (uint64_t)p->base + (pick >= 0xff00 ? pick & 0xff : call->number);
     for (size_t i = 0; i < ARRAY_LEN(arg); i++)
-        arg[i] = argument(types->arg[i], done, in);
-    guest_call(g, number, arg, done);
+        arg[i] = argument(types->arg[i], made, &in);
+    guest_call(g, number, arg, slot);
+    return call->name_z;
 }
 
-/* What is left of the input changes bytes of what the pointers point at. */
-static void change_data(struct guest_code *g, struct input *in)
+/* Bytes of what the pointers point at are changed. */
+static void change_data(struct guest_code *g, struct input in)
 {
-    while (in->len > 2) {
-        size_t at = (size_t)take(in) << 8;
-        at |= take(in);
-        g->bytes[STRUCTS_AT + at % (GUEST_SLOTS_AT - STRUCTS_AT)] = take(in);
+    take(&in);
+    while (in.len > 2) {
+        size_t at = (size_t)take(&in) << 8;
+        at |= take(&in);
+        g->bytes[STRUCTS_AT + at % (GUEST_SLOTS_AT - STRUCTS_AT)] = take(&in);
     }
 }
 
-static void build(struct guest_code *g, struct input *in)
+static void add_calls(struct guest_code *g, const struct processor *p, struct input in)
 {
-    const struct processor *p = &processors[take(in) % ARRAY_LEN(processors)];
-    uint8_t count = take(in) % CALLS_MAX + 1;
-    bool again = take(in) & 1;
+    struct made made = {{0}, {{0}}};
+    unsigned slot = 0;
+    for (; in.len >= RECORD_BYTES && slot < CALLS_MAX && guest_has_room(g);
+         in.len -= RECORD_BYTES) {
+        struct input record = {in.data, RECORD_BYTES};
+        if (in.data[0] != DATA_RECORD) {
+            note_maker(&made, add_call(g, p, &made, slot, record), slot);
+            slot++;
+        }
+        in.data += RECORD_BYTES;
+    }
+}
+
+static void build(struct guest_code *g, const uint8_t head[HEAD_BYTES], struct input records)
+{
+    const struct processor *p = &processors[head[0] % ARRAY_LEN(processors)];
     guest_begin(g, p->abi);
     uint64_t handler = GUEST_BASE + g->at;
     guest_handler(g);
@@ -259,18 +326,19 @@ static void build(struct guest_code *g, struct input *in)
     guest_restorer(g);
     size_t start = g->at;
     guest_header(g, ET_EXEC, GUEST_BASE + start, 3);
-    for (unsigned done = 0; done < count && in->len > 0 && guest_has_room(g); done++)
-        add_call(g, p, done, in);
-    if (again) {
+    put_paths(g);
+    put_structs(g, handler, restorer);
+    add_calls(g, p, records);
+    if (head[1] & 1) {
         guest_jump_to_start(g, start);
     } else {
-        const struct guest_arg none[6] = {{0}};
+        const struct guest_arg none[6] = {{0, false}};
         uint64_t exit_number = p->abi->family == ABI_X86_64 ? 60 : p->base + 1U;
         guest_call(g, exit_number, none, 0);
     }
-    put_paths(g);
-    put_structs(g, handler, restorer);
-    change_data(g, in);
+    for (size_t at = 0; at + RECORD_BYTES <= records.len; at += RECORD_BYTES)
+        if (records.data[at] == DATA_RECORD)
+            change_data(g, (struct input){records.data + at, RECORD_BYTES});
 }
 
 /* ---- The visitor ---- */
@@ -317,21 +385,82 @@ static void run(struct machine *m, struct span doors)
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    enum { DOORS = 4 };
     static struct guest_code g;
     struct machine m;
-    if (size < DOORS + 4)
+    if (size < HEAD_BYTES)
         return 0;
-    struct input in = {data + DOORS, size - DOORS};
-    build(&g, &in);
+    build(&g, data, (struct input){data + HEAD_BYTES, size - HEAD_BYTES});
     machine_open(&m);
     machine_make_folder(&m, span_z("/tmp"));
     machine_put_program(&m, span_of(g.bytes, sizeof(g.bytes)));
-    run(&m, span_of(data, DOORS));
+    run(&m, span_of(data + 2, HEAD_BYTES - 2));
     machine_close(&m);
     return 0;
+}
+
+/* ---- Mutation by records ---- */
+
+struct dice {
+    uint64_t state;
+};
+
+static uint32_t roll(struct dice *d, uint32_t limit)
+{
+    d->state = d->state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(d->state >> 33) % limit;
+}
+
+static void fill(uint8_t *record, struct dice *d)
+{
+    for (size_t i = 0; i < RECORD_BYTES; i++)
+        record[i] = (uint8_t)roll(d, 256);
+    if (roll(d, 16) == 0)
+        record[0] = DATA_RECORD;
+}
+
+/* A record more, new or as another one is. The size after that. */
+static size_t insert(uint8_t *data, size_t size, size_t max_size, struct dice *d)
+{
+    uint8_t record[RECORD_BYTES];
+    size_t count = (size - HEAD_BYTES) / RECORD_BYTES;
+    size_t at = HEAD_BYTES + roll(d, (uint32_t)count + 1) * RECORD_BYTES;
+    if (size + RECORD_BYTES > max_size)
+        return size;
+    fill(record, d);
+    if (count > 0 && roll(d, 3) == 0)
+        memcpy(record, data + HEAD_BYTES + roll(d, (uint32_t)count) * RECORD_BYTES, RECORD_BYTES);
+    memmove(data + at + RECORD_BYTES, data + at, size - at);
+    memcpy(data + at, record, RECORD_BYTES);
+    return size + RECORD_BYTES;
+}
+
+static size_t change(uint8_t *data, size_t size, struct dice *d)
+{
+    size_t count = (size - HEAD_BYTES) / RECORD_BYTES;
+    uint8_t *record = data + HEAD_BYTES + roll(d, (uint32_t)count) * RECORD_BYTES;
+    size_t rest = size - (size_t)(record - data) - RECORD_BYTES;
+    switch (roll(d, 6)) {
+    case 0: memmove(record, record + RECORD_BYTES, rest); return size - RECORD_BYTES;
+    case 1: fill(record, d); break;
+    case 2: LLVMFuzzerMutate(record, RECORD_BYTES, RECORD_BYTES); break;
+    case 3: data[roll(d, HEAD_BYTES)] = (uint8_t)roll(d, 256); break;
+    default: record[roll(d, RECORD_BYTES)] = (uint8_t)roll(d, 256); break;
+    }
+    return size;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
+{
+    struct dice d = {seed};
+    if (max_size < HEAD_BYTES)
+        return size;
+    for (; size < HEAD_BYTES; size++)
+        data[size] = 0;
+    size -= (size - HEAD_BYTES) % RECORD_BYTES;
+    for (uint32_t times = 1 + roll(&d, 4); times > 0; times--)
+        size = size == HEAD_BYTES || roll(&d, 3) == 0 ? insert(data, size, max_size, &d)
+                                                      : change(data, size, &d);
+    return size;
 }

@@ -418,9 +418,11 @@ static bool scout(const struct lockstep *l, struct cpu *copy, struct cpu_space *
             return true;
         if (is_rep_scan(bytes) && (times = visits_of(&visits, s->rip)) == NULL)
             return false;
+        const struct x86_state before = *x86_state(cpu);
         if (x86_run(cpu, 1, &used, &trap) != CPU_STOP_BUDGET)
             return false;
         if (times != NULL && is_scan_of_zero(bytes, x86_state(cpu))) {
+            *x86_state(cpu) = before; /* the stretch ends before it */
             s->visits = *times;
             return true;
         }
