@@ -90,10 +90,6 @@ struct kernel_spawn {
     const struct kernel_terminal *terminal; /* NULL: three pipes */
 };
 
-/* Makes the file of a Unix socket, mode 0600, at which nobody listens, with the rights of `user` (of
- * which uid, gid and groups count); a path that is not absolute counts from "/". 0 or -errno. */
-int kernel_make_socket(struct kernel *k, const struct kernel_spawn *user, struct span path);
-
 enum kernel_stream { KERNEL_STDIN, KERNEL_STDOUT, KERNEL_STDERR };
 
 /* Starts a program: a new session leader, with a new terminal or three pipes. A program number
@@ -122,6 +118,38 @@ int kernel_signal(struct kernel *k, int program, int signo);
 void kernel_hangup(struct kernel *k, int program);
 /* Forgets the program number: its doors are gone. Processes left behind go on without them. */
 void kernel_release(struct kernel *k, int program);
+
+/* ---- Connections: sockets of the machine that are held from outside, as sshd holds those of forwards.
+ * They have program numbers too: a connection's bytes are KERNEL_STDOUT, kernel_release closes. ---- */
+
+enum { KERNEL_ADDRESS_CHARS = 46 };
+
+/* Where a socket is: at a port of an address of the machine's own, or at a path. */
+struct kernel_place {
+    bool is_path;
+    struct span path; /* at most 107 bytes; one that is not absolute counts from "/", an empty one is
+                         no file's (unix(7), "abstract") */
+    struct span address; /* text; IPv4, or ::1 */
+    uint16_t port;       /* to listen at: 0 is a free one */
+};
+
+/* Listens there with the rights of `user` (of which uid, gid and groups count). The file of a path is
+ * made, mode 0600, and stays. A program number, and *port is the one that it has; or -errno. */
+int kernel_listen(struct kernel *k, const struct kernel_spawn *user,
+                  const struct kernel_place *place, uint16_t *port);
+
+/* The number of a connection that a guest has made with it, and who he is (an empty address at a path).
+ * -EAGAIN: none now, or too many are open; -ENOMEM. */
+struct kernel_caller {
+    char address_z[KERNEL_ADDRESS_CHARS];
+    uint16_t port;
+};
+int kernel_accept(struct kernel *k, int listener, struct kernel_caller *caller);
+
+/* A connection with what listens there in the machine, made with the rights of `user`. Its number, or
+ * -errno: -ECONNREFUSED, -EADDRNOTAVAIL (the address is not the machine's), of the path, -EAGAIN. */
+int kernel_dial(struct kernel *k, const struct kernel_spawn *user,
+                const struct kernel_place *place);
 
 /* ---- Running ---- */
 

@@ -6,6 +6,7 @@
 #include "kernel/fdtable.h"
 #include "kernel/hardware.h"
 #include "kernel/pipe.h"
+#include "kernel/socket.h"
 #include "kernel/tty.h"
 #include "kernel/vfs.h"
 
@@ -48,7 +49,7 @@ bool program_has_default_limits(const struct process *p)
     return memcmp(limits, p->limits, sizeof(limits)) == 0;
 }
 
-static void set_creds(struct creds *c, const struct kernel_spawn *spawn)
+void program_creds(const struct kernel_spawn *spawn, struct creds *c)
 {
     uint32_t uid = spawn->uid, gid = spawn->gid;
     const uint64_t all = CAPABILITY_ALL;
@@ -102,7 +103,7 @@ static struct task *new_leader(struct kernel *k, const struct kernel_spawn *spaw
         process_free(p);
         return NULL;
     }
-    set_creds(&t->creds, spawn);
+    program_creds(spawn, &t->creds);
     t->signals.stack_flags = SS_DISABLE;
     t->files = fd_table_new();
     t->fs = fs_context_new(k->vfs);
@@ -123,6 +124,9 @@ static void doors_close(struct program *program)
     pipe_door_close(program->in);
     pipe_door_close(program->out);
     pipe_door_close(program->err);
+    if (program->socket != NULL)
+        socket_free(program->socket);
+    program->socket = NULL;
     program->tty = NULL;
     program->in = program->out = program->err = NULL;
 }
@@ -218,17 +222,15 @@ static void undo(struct kernel *k, struct program *program, struct task *t)
     free(program);
 }
 
-int kernel_make_socket(struct kernel *k, const struct kernel_spawn *user, struct span path)
+int program_of_socket(struct kernel *k, struct socket *s)
 {
-    struct task *t = k->over ? NULL : new_leader(k, user);
-    if (t == NULL)
-        return -ENOMEM;
-    struct process *p = t->process;
-    struct vfs_at at = {.fs = t->fs, .cred = &t->creds, .task = t};
-    int error = vfs_make(&at, path, S_IFSOCK | S_IRUSR | S_IWUSR, 0);
-    task_free(t);
-    process_free(p);
-    return error;
+    int number = lowest_free(k);
+    struct program *program = number >= 0 ? calloc(1, sizeof(*program)) : NULL;
+    if (program == NULL)
+        return number < 0 ? number : -ENOMEM;
+    *program = (struct program){.number = number, .socket = s};
+    k->programs[number] = program;
+    return number;
 }
 
 int kernel_spawn(struct kernel *k, const struct kernel_spawn *spawn)
@@ -292,6 +294,12 @@ static struct program *find(const struct kernel *k, int program)
     return program >= 0 && program < KERNEL_PROGRAMS_MAX ? k->programs[program] : NULL;
 }
 
+struct socket *program_socket(const struct kernel *k, int program)
+{
+    const struct program *p = find(k, program);
+    return p != NULL ? p->socket : NULL;
+}
+
 static struct pipe *out_pipe(const struct program *program, enum kernel_stream stream)
 {
     switch (stream) {
@@ -301,6 +309,13 @@ static struct pipe *out_pipe(const struct program *program, enum kernel_stream s
     }
 }
 
+static size_t put_socket(struct socket *s, struct span bytes)
+{
+    const struct socket_about about = {.from = s->name, .pid = s->pid, .uid = s->uid, .gid = s->gid};
+    int64_t n = socket_send(s, bytes, &about);
+    return n >= 0 ? (size_t)n : n == -EAGAIN || n == -ENOBUFS ? 0 : bytes.len;
+}
+
 size_t kernel_put(struct kernel *k, int program, struct span bytes)
 {
     struct program *p = find(k, program);
@@ -308,6 +323,8 @@ size_t kernel_put(struct kernel *k, int program, struct span bytes)
         return bytes.len; /* nobody is there to read it */
     if (p->tty != NULL)
         return tty_put(p->tty, bytes);
+    if (p->socket != NULL)
+        return put_socket(p->socket, bytes);
     return p->in != NULL ? pipe_put(p->in, bytes) : bytes.len;
 }
 
@@ -316,6 +333,8 @@ void kernel_put_end(struct kernel *k, int program)
     struct program *p = find(k, program);
     if (p != NULL && p->in != NULL)
         pipe_put_end(p->in);
+    if (p != NULL && p->socket != NULL)
+        socket_shut_write(p->socket);
 }
 
 struct span kernel_out(struct kernel *k, int program, enum kernel_stream stream)
@@ -326,6 +345,8 @@ struct span kernel_out(struct kernel *k, int program, enum kernel_stream stream)
         return none;
     if (p->tty != NULL)
         return stream == KERNEL_STDOUT ? tty_out(p->tty) : none;
+    if (p->socket != NULL)
+        return stream == KERNEL_STDOUT ? socket_waiting(p->socket) : none;
     struct pipe *pipe = out_pipe(p, stream);
     return pipe != NULL ? pipe_out(pipe) : none;
 }
@@ -338,6 +359,8 @@ void kernel_sent(struct kernel *k, int program, enum kernel_stream stream, size_
     struct pipe *pipe = out_pipe(p, stream);
     if (p->tty != NULL && stream == KERNEL_STDOUT)
         tty_sent(p->tty, n);
+    else if (p->socket != NULL && stream == KERNEL_STDOUT)
+        socket_taken(p->socket, n);
     else if (pipe != NULL)
         pipe_sent(pipe, n);
 }
@@ -349,6 +372,8 @@ bool kernel_out_ended(struct kernel *k, int program, enum kernel_stream stream)
         return true;
     if (p->tty != NULL)
         return stream != KERNEL_STDOUT || (tty_is_ended(p->tty) && tty_out(p->tty).len == 0);
+    if (p->socket != NULL)
+        return stream != KERNEL_STDOUT || socket_is_ended(p->socket);
     struct pipe *pipe = out_pipe(p, stream);
     return pipe == NULL || (pipe_is_ended(pipe) && pipe_out(pipe).len == 0);
 }
@@ -399,10 +424,7 @@ void kernel_hangup(struct kernel *k, int program)
         tty_hangup(p->tty);
         return;
     }
-    pipe_door_close(p->in);
-    pipe_door_close(p->out);
-    pipe_door_close(p->err);
-    p->in = p->out = p->err = NULL;
+    doors_close(p);
 }
 
 void kernel_release(struct kernel *k, int program)

@@ -10,8 +10,16 @@ struct program {
     int number;
     struct tty *tty;             /* or, when NULL: */
     struct pipe *in, *out, *err; /* a pipe that is gone is NULL */
+    struct socket *socket;       /* all that a connection or a listener has (link.c) */
     struct process *process;     /* NULL once it has ended */
 };
+
+/* What the user that something is started for may do. */
+void program_creds(const struct kernel_spawn *user, struct creds *out);
+
+/* A number with the doors of a connection, which passes to it; or -EAGAIN, -ENOMEM. */
+int program_of_socket(struct kernel *k, struct socket *s);
+struct socket *program_socket(const struct kernel *k, int program); /* or NULL */
 
 /* A process became a zombie: KERNEL_DONE if it is a program's own. */
 void program_process_ended(struct kernel *k, struct process *p);

@@ -326,8 +326,6 @@ int64_t socket_receive(struct socket *s, void *out, size_t len, bool peek,
 
 /* ---- Connections ---- */
 
-static void socket_free(struct socket *s);
-
 void socket_part(struct socket *s)
 {
     struct socket *peer = s->peer;
@@ -396,7 +394,7 @@ void socket_unlisten(struct socket *s)
     vfs_wake(s->vfs, s);
 }
 
-static void socket_free(struct socket *s)
+void socket_free(struct socket *s)
 {
     socket_unlisten(s); /* and wakes those who wait to send to it */
     if (s->peer != NULL && s->first != NULL && s->type == SOCK_STREAM && s->peer->peer == s)
@@ -432,6 +430,45 @@ int socket_connect(struct socket *s, struct socket *listener)
     listener->waiting++;
     vfs_wake(s->vfs, listener);
     return 0;
+}
+
+struct socket *socket_accept(struct socket *listener)
+{
+    struct socket *next = listener->first_waiting;
+    if (next == NULL)
+        return NULL;
+    listener->first_waiting = next->next_waiting;
+    next->next_waiting = NULL;
+    listener->waiting--;
+    vfs_wake(listener->vfs, listener);
+    return next;
+}
+
+void socket_shut_write(struct socket *s)
+{
+    s->write_shut = true;
+    vfs_wake(s->vfs, s);
+    if (s->peer != NULL)
+        vfs_wake(s->vfs, s->peer);
+}
+
+/* ---- From outside ---- */
+
+struct span socket_waiting(const struct socket *s)
+{
+    const struct socket_message *m = arrived(s);
+    return m != NULL ? buffer_span(&m->bytes) : span_of(NULL, 0);
+}
+
+void socket_taken(struct socket *s, size_t n)
+{
+    if (n > 0)
+        take_bytes(s, s->first, n);
+}
+
+bool socket_is_ended(const struct socket *s)
+{
+    return s->first == NULL && at_end(s) == 0;
 }
 
 /* ---- Names of AF_UNIX ---- */

@@ -114,6 +114,19 @@ int socket_connect(struct socket *s, struct socket *listener);
 /* Listens no more; who waited to be accepted is sent away. */
 void socket_unlisten(struct socket *s);
 
+/* The first of those who wait to be accepted, for the caller to keep; NULL: nobody waits. */
+struct socket *socket_accept(struct socket *listener);
+/* It sends no more, as after shutdown(2). */
+void socket_shut_write(struct socket *s);
+
+/* ---- One without a description, which is held from outside the machine (link.c) ---- */
+
+/* Bytes of its stream that can be taken, in one piece; borrowed until the socket is touched. */
+struct span socket_waiting(const struct socket *s);
+void socket_taken(struct socket *s, size_t n);
+bool socket_is_ended(const struct socket *s); /* nothing waits, and nothing will come */
+void socket_free(struct socket *s);           /* closes it */
+
 /* ---- The network (socket_inet.c) ---- */
 
 /* A struct sockaddr_in or sockaddr_in6 in the one form, and back (for the socket's family). */
@@ -122,9 +135,12 @@ void socket_name_of(int family, const struct net_ip *ip, uint16_t port, struct s
 bool socket_is_inet(const struct socket *s);
 
 /* bind(2), after checks of lengths: -EACCES, -EADDRNOTAVAIL, -EADDRINUSE. */
-int socket_inet_bind(struct task *t, struct socket *s, const struct socket_name *name);
+int socket_inet_bind(const struct creds *cred, struct socket *s, const struct socket_name *name);
 /* connect(2). -EINPROGRESS: until s->due_ns. */
 int socket_inet_connect(struct task *t, struct socket *s, const struct socket_name *name);
+/* The same to an address of the machine itself: 0, -ECONNREFUSED, -EADDRNOTAVAIL: it is another's. */
+int socket_inet_connect_own(const struct creds *cred, struct socket *s,
+                            const struct socket_name *name);
 /* A datagram to an address (`to` empty: to where it is connected). */
 int64_t socket_inet_send(struct task *t, struct socket *s, const struct socket_name *to,
                          struct span bytes);

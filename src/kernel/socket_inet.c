@@ -124,7 +124,7 @@ static uint16_t choose_port(const struct socket *s, const struct net_ip *ip)
     return 0;
 }
 
-int socket_inet_bind(struct task *t, struct socket *s, const struct socket_name *name)
+int socket_inet_bind(const struct creds *cred, struct socket *s, const struct socket_name *name)
 {
     struct net_ip ip;
     uint16_t port = 0;
@@ -136,7 +136,7 @@ int socket_inet_bind(struct task *t, struct socket *s, const struct socket_name 
         return -EINVAL;
     if (s->type == SOCK_RAW)
         return socket_bind(s, &full);
-    if (port != 0 && port < PORT_PRIVILEGED && !creds_capable(&t->creds, CAP_NET_BIND_SERVICE))
+    if (port != 0 && port < PORT_PRIVILEGED && !creds_capable(cred, CAP_NET_BIND_SERVICE))
         return -EACCES;
     if (port == 0)
         port = choose_port(s, &ip);
@@ -149,7 +149,7 @@ int socket_inet_bind(struct task *t, struct socket *s, const struct socket_name 
 }
 
 /* The name that a socket without one gets when it speaks to `ip`. */
-static int name_itself(struct task *t, struct socket *s, const struct net_ip *ip)
+static int name_itself(const struct creds *cred, struct socket *s, const struct net_ip *ip)
 {
     struct net_ip own, any = {{0}};
     struct socket_name name;
@@ -163,7 +163,7 @@ static int name_itself(struct task *t, struct socket *s, const struct net_ip *ip
         return 0;
     }
     socket_name_of(s->family, &own, 0, &name);
-    return socket_inet_bind(t, s, &name);
+    return socket_inet_bind(cred, s, &name);
 }
 
 /* ---- The world beyond ---- */
@@ -277,6 +277,18 @@ static int connect_own(struct socket *s, const struct socket_name *name, const s
     return 0;
 }
 
+int socket_inet_connect_own(const struct creds *cred, struct socket *s,
+                            const struct socket_name *name)
+{
+    struct net_ip ip;
+    uint16_t port;
+    socket_ip_of(name, &ip, &port);
+    if (!net_is_own(&s->vfs->net, &ip))
+        return -EADDRNOTAVAIL;
+    int error = name_itself(cred, s, &ip);
+    return error != 0 ? error : connect_own(s, name, &ip, port);
+}
+
 int socket_inet_connect(struct task *t, struct socket *s, const struct socket_name *name)
 {
     static const uint8_t own4[4] = {127, 0, 0, 1};
@@ -286,7 +298,7 @@ int socket_inet_connect(struct task *t, struct socket *s, const struct socket_na
     if (net_ip_is_any(&ip)) /* what has no place is here */
         ip = s->family == AF_INET ? net_ip4(own4) : (struct net_ip){{[15] = 1}};
     bool own = net_is_own(&s->vfs->net, &ip);
-    int error = name_itself(t, s, &ip);
+    int error = name_itself(&t->creds, s, &ip);
     if (error != 0) {
         if (!own && s->type == SOCK_STREAM)
             tell_connect(t, s, &ip, port);
@@ -455,7 +467,7 @@ int64_t socket_inet_send(struct task *t, struct socket *s, const struct socket_n
     bool is_echo = s->protocol == IPPROTO_ICMP || s->protocol == IPPROTO_ICMPV6;
     if (port == 0 && s->type == SOCK_DGRAM && !is_echo)
         return -EINVAL;
-    int error = name_itself(t, s, &ip);
+    int error = name_itself(&t->creds, s, &ip);
     if (error != 0)
         return error;
     if (is_echo)

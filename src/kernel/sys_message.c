@@ -103,7 +103,8 @@ static int64_t put_bytes(struct task *t, struct socket *s, struct span bytes,
         return socket_send(s, bytes, about);
     if (s->type == SOCK_STREAM)
         return s->connected ? -EISCONN : -EOPNOTSUPP;
-    error = sys_name_find(t, s, to, &other);
+    struct vfs_at at = sys_at(t, NULL);
+    error = sys_name_find(&at, s, to, &other);
     if (error != 0)
         return error;
     if (other->peer != NULL && other->peer != s)

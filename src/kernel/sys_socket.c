@@ -225,19 +225,21 @@ static struct span path_of(const struct socket_name *name)
     return end >= 0 ? span_slice(path, 0, (size_t)end) : path;
 }
 
-static int bind_path(struct task *t, struct socket *s, const struct socket_name *name)
+int sys_name_bind(const struct vfs_at *at, struct socket *s, const struct socket_name *name,
+                  uint32_t mode)
 {
     struct walk_found found;
-    struct vfs_at at = sys_at(t, NULL);
+    if (name->bytes[2] == 0) /* not a file's */
+        return socket_bind(s, name);
     struct span path = path_of(name);
     if (s->named) {
         struct file_stat st;
-        return vfs_stat(&at, path, false, &st) == 0 ? -EADDRINUSE : -EINVAL;
+        return vfs_stat(at, path, false, &st) == 0 ? -EADDRINUSE : -EINVAL;
     }
-    int error = vfs_make(&at, path, S_IFSOCK | 0777, 0);
+    int error = vfs_make(at, path, S_IFSOCK | mode, 0);
     if (error != 0)
         return error == -EEXIST ? -EADDRINUSE : error;
-    error = walk(&at, path, 0, &found);
+    error = walk(at, path, 0, &found);
     if (error != 0)
         return error;
     void **object = found.node.fs->ops->object != NULL
@@ -293,10 +295,11 @@ int64_t sys_bind(struct task *t, const uint64_t arg[6])
     if (s->family == AF_NETLINK)
         return netlink_bind(t, s, &name);
     if (socket_is_inet(s))
-        return socket_inet_bind(t, s, &name);
+        return socket_inet_bind(&t->creds, s, &name);
     if (s->family == AF_PACKET)
         return 0;
-    return name.bytes[2] == 0 ? socket_bind(s, &name) : bind_path(t, s, &name);
+    struct vfs_at at = sys_at(t, NULL);
+    return sys_name_bind(&at, s, &name, 0777);
 }
 
 int64_t sys_listen(struct task *t, const uint64_t arg[6])
@@ -315,7 +318,7 @@ int64_t sys_listen(struct task *t, const uint64_t arg[6])
         struct net_ip any = s->family == AF_INET ? net_ip4(any4) : (struct net_ip){{0}};
         struct socket_name name;
         socket_name_of(s->family, &any, 0, &name);
-        error = socket_inet_bind(t, s, &name);
+        error = socket_inet_bind(&t->creds, s, &name);
     }
     s->listening = error == 0;
     s->backlog = (uint32_t)arg[1] < SOCKET_BACKLOG_MAX ? (uint32_t)arg[1] : SOCKET_BACKLOG_MAX;
@@ -324,19 +327,18 @@ int64_t sys_listen(struct task *t, const uint64_t arg[6])
 
 /* ---- Connecting ---- */
 
-int sys_name_find(struct task *t, const struct socket *s, const struct socket_name *name,
+int sys_name_find(const struct vfs_at *at, const struct socket *s, const struct socket_name *name,
                   struct socket **out)
 {
     struct walk_found found;
-    struct vfs_at at = sys_at(t, NULL);
     if (name->bytes[2] == 0) { /* not a file's */
         *out = socket_find_name(s->vfs, name, s->type);
         return *out != NULL ? 0 : -ECONNREFUSED;
     }
-    int error = walk(&at, path_of(name), WALK_FOLLOW, &found);
+    int error = walk(at, path_of(name), WALK_FOLLOW, &found);
     if (error != 0)
         return error;
-    error = vfs_may(&t->creds, found.node.fs, &found.stat, 2); /* W_OK */
+    error = vfs_may(at->cred, found.node.fs, &found.stat, 2); /* W_OK */
     void **object = NULL;
     if (error == 0 && S_ISSOCK(found.stat.mode) && found.node.fs != NULL &&
         found.node.fs->ops->object != NULL)
@@ -353,7 +355,8 @@ int sys_name_find(struct task *t, const struct socket *s, const struct socket_na
 static int connect_unix(struct task *t, struct socket *s, const struct socket_name *name)
 {
     struct socket *other = NULL;
-    int error = sys_name_find(t, s, name, &other);
+    struct vfs_at at = sys_at(t, NULL);
+    int error = sys_name_find(&at, s, name, &other);
     if (error == -ECONNREFUSED && s->type == SOCK_STREAM && name->bytes[2] != 0 &&
         bus_host_listens(t, path_of(name))) {
         s->peer_name = *name;
@@ -446,16 +449,12 @@ static int64_t accept_from(struct task *t, const uint64_t arg[6], uint64_t flags
         return error;
     if ((flags & ~(uint64_t)(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0 || !s->listening)
         return s->type != SOCK_STREAM && s->type != SOCK_SEQPACKET ? -EOPNOTSUPP : -EINVAL;
-    struct socket *next = s->first_waiting;
-    if (next == NULL)
+    if (s->first_waiting == NULL)
         return sys_wait_socket(t, f, s->receive_timeout_ns, 0);
     int room = fd_table_free(t->files, 0, process_limit(t->process, RLIMIT_NOFILE));
     if (room < 0)
         return room; /* and the connection waits on */
-    s->first_waiting = next->next_waiting;
-    next->next_waiting = NULL;
-    s->waiting--;
-    vfs_wake(s->vfs, s);
+    struct socket *next = socket_accept(s);
     struct socket_name peer = next->peer_name;
     int64_t fd = install(t, next, flags);
     if (fd < 0)
@@ -515,9 +514,9 @@ int64_t sys_shutdown(struct task *t, const uint64_t arg[6])
     if (socket_is_inet(s) && (!s->connected || (s->peer == NULL && s->type == SOCK_STREAM)))
         return -ENOTCONN;
     s->read_shut = s->read_shut || (uint32_t)arg[1] != SHUT_WR;
-    s->write_shut = s->write_shut || (uint32_t)arg[1] != SHUT_RD;
-    vfs_wake(s->vfs, s);
-    if (s->peer != NULL)
-        vfs_wake(s->vfs, s->peer);
+    if ((uint32_t)arg[1] != SHUT_RD)
+        socket_shut_write(s);
+    else
+        vfs_wake(s->vfs, s);
     return 0;
 }

@@ -19,8 +19,12 @@ int sys_name_family(const struct socket_name *name);
 int sys_name_check(const struct socket *s, const struct socket_name *name);
 /* The same for sendto(2), where IPv4 may stand for no family, and at a socket of IPv6. */
 int sys_name_check_to(const struct socket *s, const struct socket_name *name);
+/* Gives an AF_UNIX socket its name; the file of a path is made with that mode, before the umask. 0,
+ * -EADDRINUSE, or the path's error. */
+int sys_name_bind(const struct vfs_at *at, struct socket *s, const struct socket_name *name,
+                  uint32_t mode);
 /* The AF_UNIX socket that a name means. 0, -ECONNREFUSED, -EPROTOTYPE, or the path's error. */
-int sys_name_find(struct task *t, const struct socket *s, const struct socket_name *name,
+int sys_name_find(const struct vfs_at *at, const struct socket *s, const struct socket_name *name,
                   struct socket **out);
 
 /* The answer to -EAGAIN of an operation on a socket: that, or the task is parked, at most for

@@ -5,7 +5,7 @@
  *     ssh_client.c    what the client says of itself: version, algorithms, logins, forwards
  *     ssh_channel.c   channels: what is asked for on them, and bytes both ways
  *     visitor.c       who comes back, and what he left
- *     socket_forward.c   Unix sockets of the machine that a client asks to be told of
+ *     forward.c       sockets of the machine that a client asks to be told of, or to be joined with
  *     seen.c          what the kernel saw, as records
  *     written.c       files that were written in the machine, as artefacts */
 #ifndef SESSION_CONNECTION_H
@@ -26,8 +26,9 @@ enum {
     SESSION_CHANNEL_ARENA_BYTES = 1 << 18, /* variables, terminal modes of a channel */
     SESSION_CHANNEL_INPUT_MAX = 4 << 20,   /* more than the largest window */
     SESSION_GREETING_MAX = 1 << 16,
-    SESSION_SOCKETS = 16,        /* forwarded at a time */
+    SESSION_FORWARDS = 16,       /* sockets that are listened at for the client */
     SESSION_SOCKET_PATH = 107,   /* bytes: sun_path without its NUL */
+    SESSION_HOST_MAX = 1024,     /* bytes of a forward's host: NI_MAXHOST without its NUL */
     SESSION_WRITE_BYTES = 32768, /* what is carried from a program to the client at a time */
 };
 
@@ -42,7 +43,9 @@ enum session_step {
 };
 
 struct session_channel {
-    bool open;    /* a session channel that we have not closed */
+    bool open;    /* one that we have not closed */
+    bool forward; /* a connection with a socket of the machine; its number is `program` */
+    bool offered; /* the client has not taken it yet */
     int program;  /* the kernel's number, or -1 */
     bool started; /* a program was started on it, once */
 
@@ -65,6 +68,15 @@ struct session_channel {
     bool status_sent;
     int status;
     struct session_transcript transcript;
+};
+
+/* A place at which sshd listens for the client. */
+struct session_forward {
+    bool used, is_path;
+    struct buffer address; /* as the client named it */
+    uint32_t port;         /* the same, but 0 */
+    int listeners[2];      /* the kernel's numbers, or -1 */
+    int numbers[2];        /* what they take in the table of channels, or -1 */
 };
 
 /* A written file that is being recorded. */
@@ -99,9 +111,9 @@ struct session_connection {
     bool recorded_full; /* told */
     struct session_file file;
     struct session_visitor visitor;
-    struct buffer sockets; /* paths of Unix sockets that are forwarded, each with a NUL */
-    struct session_channel channels[SSH_CHANNELS_MAX];
-    uint32_t channels_used; /* no number from this one on was ever open */
+    struct session_forward *forwards; /* SESSION_FORWARDS of them, NULL before the first */
+    struct session_channel *channels; /* `channels_used` of them, NULL before the first */
+    uint32_t channels_used;           /* no number from this one on was ever open */
 };
 
 static inline int64_t session_now_ms(const struct session_connection *c)
@@ -145,8 +157,16 @@ void session_channel_drop(struct session_connection *c, uint32_t number);
 /* Whether there is a machine now: it is made when it is first needed. */
 bool session_have_kernel(struct session_connection *c);
 
-/* socket_forward.c: a request to forward a Unix socket, or to stop that, is answered. */
-void session_socket_forward(struct session_connection *c, const struct ssh_event_global *global);
+/* ssh_channel.c: a channel with a connection of the machine; false: out of memory, and nothing is done. */
+bool session_channel_join(struct session_connection *c, uint32_t number, int program, bool offered);
+
+/* forward.c: a request to listen for the client, or to stop that, is answered. */
+void session_forward_request(struct session_connection *c, const struct ssh_event_global *global);
+/* direct-tcpip, direct-streamlocal: answered. */
+void session_forward_dial(struct session_connection *c, const struct ssh_event_forward *forward);
+/* Guests that have connected are told to the client. True when there was one. */
+bool session_forward_pump(struct session_connection *c);
+void session_forward_fini(struct session_connection *c);
 
 /* seen.c */
 void session_seen(struct session_connection *c, const struct kernel_event *event);

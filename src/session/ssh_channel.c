@@ -3,6 +3,7 @@
 #include "session/start.h"
 #include "ssh/profile.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const struct ssh_profile *profile_of(const struct session_connection *c)
@@ -44,12 +45,37 @@ static void channel_close(struct session_connection *c, uint32_t number)
     session_channel_drop(c, number);
 }
 
+/* The table is as long as the highest number. NULL: out of memory. */
+static struct session_channel *channel_new(struct session_connection *c, uint32_t number)
+{
+    if (number >= c->channels_used) {
+        struct session_channel *channels = realloc(c->channels, (number + 1) * sizeof *channels);
+        if (channels == NULL)
+            return NULL;
+        memset(channels + c->channels_used, 0, (number + 1 - c->channels_used) * sizeof *channels);
+        c->channels = channels;
+        c->channels_used = number + 1;
+    }
+    channel_init(&c->channels[number]);
+    return &c->channels[number];
+}
+
+bool session_channel_join(struct session_connection *c, uint32_t number, int program, bool offered)
+{
+    struct session_channel *ch = channel_new(c, number);
+    if (ch == NULL)
+        return false;
+    ch->forward = true;
+    ch->offered = offered;
+    ch->program = program;
+    return true;
+}
+
 static void on_open(struct session_connection *c, const struct ssh_event_open *open)
 {
     if (open->accepted) {
-        channel_init(&c->channels[open->channel]);
-        if (open->channel >= c->channels_used)
-            c->channels_used = open->channel + 1;
+        if (channel_new(c, open->channel) == NULL)
+            ssh_channel_close(c->ssh, open->channel);
         return;
     }
     struct event e = session_event(c, EVENT_CHANNEL_REQUEST);
@@ -61,7 +87,9 @@ static void on_open(struct session_connection *c, const struct ssh_event_open *o
 static void on_close(struct session_connection *c, uint32_t number)
 {
     struct session_channel *ch = &c->channels[number];
-    ch->client_closed = true;
+    ch->client_closed = ch->client_eof = true;
+    if (ch->forward)
+        return;
     if (ch->program < 0)
         channel_close(c, number);
     else
@@ -487,11 +515,27 @@ static bool tell_end(struct session_connection *c, uint32_t number)
     return ch->output_ended || ch->output_unwanted || ch->client_closed;
 }
 
+/* Each side tells its end by itself; after both the channel is closed. */
+static bool pump_forward(struct session_connection *c, uint32_t number)
+{
+    struct session_channel *ch = &c->channels[number];
+    if (ch->offered)
+        return false;
+    bool moved = pump_input(c, number) | pump_stream(c, number, KERNEL_STDOUT);
+    bool over = kernel_out_ended(c->kernel, ch->program, KERNEL_STDOUT) && tell_end(c, number);
+    if (!ch->input_ended || !(over || ch->client_closed))
+        return moved;
+    channel_close(c, number);
+    return true;
+}
+
 bool session_channel_pump(struct session_connection *c, uint32_t number)
 {
     struct session_channel *ch = &c->channels[number];
     if (!ch->open || ch->program < 0)
         return false;
+    if (ch->forward)
+        return pump_forward(c, number);
     bool moved = pump_input(c, number);
     if (ssh_channels_start(c->ssh))
         return moved;
@@ -511,9 +555,12 @@ bool session_channel_pump(struct session_connection *c, uint32_t number)
     return true;
 }
 
-/* A channel that we have closed and the client has not: what it still says is of no use. */
+/* A channel that we have closed and the client has not: what it still says is of no use. One for which
+ * there was no memory is closed once it can be. */
 static void after_close(struct session_connection *c, const struct ssh_event *event)
 {
+    if (event->type == SSH_EVENT_CHANNEL_CONFIRMED)
+        ssh_channel_close(c->ssh, event->channel);
     if (event->type == SSH_EVENT_CHANNEL_REQUEST && event->request.needs_answer)
         ssh_channel_request_refuse(c->ssh, event->request.channel);
 }
@@ -534,7 +581,7 @@ void session_channel_event(struct session_connection *c, const struct ssh_event 
         return;
     }
     uint32_t number = channel_of(event);
-    if (!c->channels[number].open) {
+    if (number >= c->channels_used || !c->channels[number].open) {
         after_close(c, event);
         return;
     }
@@ -543,6 +590,8 @@ void session_channel_event(struct session_connection *c, const struct ssh_event 
     case SSH_EVENT_CHANNEL_DATA: on_data(c, &event->data); break;
     case SSH_EVENT_CHANNEL_EOF: c->channels[number].client_eof = true; break;
     case SSH_EVENT_CHANNEL_CLOSE: on_close(c, number); break;
+    case SSH_EVENT_CHANNEL_CONFIRMED: c->channels[number].offered = false; break;
+    case SSH_EVENT_CHANNEL_REFUSED: session_channel_drop(c, number); break;
     default: break;
     }
 }

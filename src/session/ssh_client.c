@@ -6,10 +6,7 @@
 
 #include <stdlib.h>
 
-enum {
-    KEY_TEXT_MAX = 64 * 1024,
-    FORWARD_REFUSED = 2, /* RFC 4254, section 5.1: SSH_OPEN_CONNECT_FAILED */
-};
+enum { KEY_TEXT_MAX = 64 * 1024 };
 
 /* ---- The steps to a login ---- */
 
@@ -221,7 +218,7 @@ void session_login_decide(struct session_connection *c, struct span user, struct
     c->input_us = c->now_us;
     c->login_number = (uint32_t)++c->host->counters.logins;
     note_password(c, EVENT_LOGIN_SUCCESS, user, password);
-    ssh_auth_accept(c->ssh, c->account.uid == 0);
+    ssh_auth_accept(c->ssh);
     struct event e = session_event(c, EVENT_SESSION_PARAMS);
     event_text_z(&e, FIELD_ARCH, "linux-x64-lsb");
     session_put(c, &e);
@@ -268,25 +265,31 @@ static void on_global(struct session_connection *c, const struct ssh_event_globa
         event_number(&e, FIELD_DST_PORT, global->port);
     } else {
         event_text(&e, FIELD_TYPE, global->name);
-        if (global->needs_answer)
+        if (global->address.len > 0)
             event_text(&e, FIELD_DATA, global->address);
     }
     session_put(c, &e);
     if (global->needs_answer)
-        session_socket_forward(c, global);
+        session_forward_request(c, global);
 }
 
 static void on_forward(struct session_connection *c, const struct ssh_event_forward *forward)
 {
-    struct event e = session_event(c, EVENT_DIRECT_TCPIP_REQUEST);
+    struct event e =
+        session_event(c, forward->is_path ? EVENT_CHANNEL_REQUEST : EVENT_DIRECT_TCPIP_REQUEST);
+    if (forward->is_path) {
+        event_text_z(&e, FIELD_TYPE, "direct-streamlocal@openssh.com");
+        event_text(&e, FIELD_DATA, forward->host);
+        session_put(c, &e);
+        session_forward_dial(c, forward);
+        return;
+    }
     event_text(&e, FIELD_DST_IP, forward->host);
     event_number(&e, FIELD_DST_PORT, forward->port);
     event_text(&e, FIELD_ORIG_IP, forward->originator);
     event_number(&e, FIELD_ORIG_PORT, forward->originator_port);
     session_put(c, &e);
-    /* As when nothing listens at the target; a name of no length is none. */
-    const char *text_z = forward->host.len ? "Connection refused" : "Name or service not known";
-    ssh_forward_refuse(c->ssh, forward->channel, FORWARD_REFUSED, text_z);
+    session_forward_dial(c, forward);
 }
 
 /* ---- The end ---- */

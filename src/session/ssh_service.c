@@ -92,12 +92,13 @@ static void connection_free(void *self)
     session_started(c);
     for (uint32_t i = 0; i < c->channels_used; i++)
         session_channel_drop(c, i);
+    session_forward_fini(c);
     (void)crypto_hash_end(c->file.hash, NULL);
     kernel_free(c->kernel);
     ssh_free(c->ssh);
     crypto_rng_wipe(&c->rng);
     session_visitor_fini(c);
-    buffer_fini(&c->sockets);
+    free(c->channels);
     session_journal_fini(&c->journal);
     arena_fini(&c->arena);
     free(c);
@@ -137,7 +138,6 @@ static void *connection_new(struct session_host *host, const struct session_peer
     *c = (struct session_connection){
         .host = host, .now_us = now_us, .start_us = now_us, .step_us = now_us, .input_us = now_us};
     arena_init(&c->arena, SESSION_ARENA_BYTES);
-    buffer_init(&c->sockets, (size_t)SESSION_SOCKETS * (SESSION_SOCKET_PATH + 1));
     session_journal_init(&c->journal, &host->sensor);
     session_visitor_init(c);
     crypto_rng_init(&c->rng, seed);
@@ -170,6 +170,8 @@ static bool is_channel_event(enum ssh_event_type type)
 {
     switch (type) {
     case SSH_EVENT_CHANNEL_OPEN:
+    case SSH_EVENT_CHANNEL_CONFIRMED:
+    case SSH_EVENT_CHANNEL_REFUSED:
     case SSH_EVENT_CHANNEL_REQUEST:
     case SSH_EVENT_CHANNEL_DATA:
     case SSH_EVENT_CHANNEL_EOF:
@@ -256,6 +258,7 @@ static bool work(struct session_connection *c, int64_t now_us)
     for (; moved && !c->ended; rounds++) {
         moved = take_client_events(c);
         moved |= take_kernel_events(c);
+        moved |= c->forwards != NULL && session_forward_pump(c);
         for (uint32_t i = 0; !c->ended && i < c->channels_used; i++)
             moved |= session_channel_pump(c, i);
         check_limits(c);
@@ -336,6 +339,7 @@ static void connection_lost(void *self, int64_t now_us)
     session_started(c);
     for (uint32_t i = 0; i < c->channels_used; i++)
         session_channel_drop(c, i);
+    session_forward_fini(c);
     session_visitor_farewell(c);
     if (c->kernel != NULL)
         kernel_end(c->kernel); /* what is open is closed, and told */

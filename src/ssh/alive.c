@@ -9,11 +9,17 @@ int64_t ssh_alive_deadline(const struct ssh *s)
     return s->heard_us + (int64_t)s->profile->alive_interval_ms * 1000;
 }
 
+static bool is_open(const struct ssh_channel *c)
+{
+    return (c->kind == SSH_CHANNEL_SESSION || c->kind == SSH_CHANNEL_FORWARD) &&
+           c->step != SSH_CHANNEL_OPENING && c->step != SSH_CHANNEL_OFFERED;
+}
+
 /* OpenSSH asks on the first channel that it finds open, even one without a program. */
 static const struct ssh_channel *first_open(const struct ssh *s)
 {
     for (uint32_t i = 0; i < s->channels_used; i++)
-        if (s->channels[i].kind != SSH_CHANNEL_FREE && s->channels[i].step != SSH_CHANNEL_OPENING)
+        if (is_open(&s->channels[i]))
             return &s->channels[i];
     return NULL;
 }

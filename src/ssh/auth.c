@@ -234,7 +234,7 @@ static void let_in(struct ssh *s)
                          ssh_kex_start_compression(s, SSH_SERVER_TO_CLIENT) == 0;
 }
 
-void ssh_auth_accept(struct ssh *s, bool superuser)
+void ssh_auth_accept(struct ssh *s)
 {
     struct ssh_auth *auth = &s->auth;
     if (!auth->answer_due || s->phase != SSH_PHASE_AUTH)
@@ -249,7 +249,6 @@ void ssh_auth_accept(struct ssh *s, bool superuser)
         (void)ssh_disagree(s, "login for an unknown service");
         return;
     }
-    auth->superuser = superuser;
     int64_t spent_us = ssh_wait_draw_us(s, SSH_WAIT_LOGIN);
     if (spent_us == 0) {
         let_in(s);

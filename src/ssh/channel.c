@@ -1,15 +1,19 @@
 /* Channels (RFC 4254, section 5): the table, and what the session does with them. */
 #include "ssh/machine.h"
 
+#include "base/error.h"
+
 #include <assert.h>
+#include <stdlib.h>
 
 /* ---- The table ---- */
 
 struct ssh_channel *ssh_channel_find(struct ssh *s, uint32_t channel)
 {
-    if (channel >= SSH_CHANNELS_MAX || s->channels[channel].kind == SSH_CHANNEL_FREE)
+    if (channel >= s->channels_used || s->channels[channel].kind == SSH_CHANNEL_FREE)
         return NULL;
-    return &s->channels[channel];
+    struct ssh_channel *found = &s->channels[channel];
+    return found->kind != SSH_CHANNEL_LISTENER ? found : NULL;
 }
 
 uint32_t ssh_channel_number(const struct ssh *s, const struct ssh_channel *channel)
@@ -17,19 +21,53 @@ uint32_t ssh_channel_number(const struct ssh *s, const struct ssh_channel *chann
     return (uint32_t)(channel - s->channels);
 }
 
+static bool make_room(struct ssh *s)
+{
+    uint32_t room = s->channels_room > 0 ? 2 * s->channels_room : 1;
+    room = room < SSH_CHANNELS_MAX ? room : SSH_CHANNELS_MAX;
+    if (s->channels_used < s->channels_room)
+        return true;
+    if (room == s->channels_room)
+        return false;
+    struct ssh_channel *channels = realloc(s->channels, room * sizeof(*channels));
+    if (!channels) {
+        ssh_broken(s, ERR_NOMEM);
+        return false;
+    }
+    s->channels = channels;
+    s->channels_room = room;
+    return true;
+}
+
 /* Numbers are the lowest free, as in OpenSSH. */
 struct ssh_channel *ssh_channel_take(struct ssh *s, enum ssh_channel_kind kind)
 {
-    for (uint32_t i = 0; i < SSH_CHANNELS_MAX; i++) {
-        struct ssh_channel *channel = &s->channels[i];
-        if (channel->kind == SSH_CHANNEL_FREE) {
-            *channel = (struct ssh_channel){.kind = kind};
-            if (i >= s->channels_used)
-                s->channels_used = i + 1;
-            return channel;
-        }
-    }
-    return NULL;
+    uint32_t number = 0;
+    while (number < s->channels_used && s->channels[number].kind != SSH_CHANNEL_FREE)
+        number++;
+    if (number == s->channels_used && !make_room(s))
+        return NULL;
+    if (number == s->channels_used)
+        s->channels_used++;
+    s->channels[number] = (struct ssh_channel){.kind = kind};
+    return &s->channels[number];
+}
+
+void ssh_channel_fini(struct ssh *s)
+{
+    free(s->channels);
+}
+
+int ssh_channel_reserve(struct ssh *s)
+{
+    struct ssh_channel *channel = ssh_channel_take(s, SSH_CHANNEL_LISTENER);
+    return channel ? (int)ssh_channel_number(s, channel) : ERR_FULL;
+}
+
+void ssh_channel_unreserve(struct ssh *s, uint32_t channel)
+{
+    assert(channel < s->channels_used && s->channels[channel].kind == SSH_CHANNEL_LISTENER);
+    s->channels[channel] = (struct ssh_channel){.kind = SSH_CHANNEL_FREE};
 }
 
 uint32_t ssh_channel_count(const struct ssh *s, enum ssh_channel_kind kind)
@@ -72,11 +110,13 @@ static size_t smaller(size_t a, size_t b)
 size_t ssh_channel_room(const struct ssh *s, uint32_t channel)
 {
     assert(channel < SSH_CHANNELS_MAX);
-    const struct ssh_channel *c = &s->channels[channel];
     size_t waiting = buffer_len(&s->sender.out);
-    if (s->phase != SSH_PHASE_CONNECTION || c->kind == SSH_CHANNEL_FREE ||
-        c->step != SSH_CHANNEL_RUNNING || c->eof_sent || c->close_sent || c->peer_packet == 0 ||
-        ssh_kex_holds_output(s) || waiting >= SSH_OUT_HIGH_BYTES)
+    if (s->phase != SSH_PHASE_CONNECTION || channel >= s->channels_used)
+        return 0;
+    const struct ssh_channel *c = &s->channels[channel];
+    if (c->kind == SSH_CHANNEL_FREE || c->step != SSH_CHANNEL_RUNNING || c->eof_sent ||
+        c->close_sent || c->peer_packet == 0 || ssh_kex_holds_output(s) ||
+        waiting >= SSH_OUT_HIGH_BYTES)
         return 0;
     return smaller(c->peer_window, SSH_OUT_HIGH_BYTES - waiting);
 }

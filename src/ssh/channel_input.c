@@ -129,6 +129,8 @@ static int receive_close(struct ssh *s, struct ssh_channel *channel, struct curs
     uint32_t number = ssh_channel_number(s, channel);
     if (cursor_end(c) < 0)
         return ssh_fault_disconnect(s, "Invalid oclose message");
+    if (channel->step == SSH_CHANNEL_OFFERED)
+        return ssh_fault(s, "close of a channel without a number of the client's");
     if (channel->close_got)
         return 0;
     channel->close_got = true;
@@ -141,8 +143,23 @@ static int receive_close(struct ssh *s, struct ssh_channel *channel, struct curs
     return 0;
 }
 
-static int receive_open_answer(struct ssh *s, const struct ssh_channel *channel, uint8_t type)
+static int receive_open_failure(struct ssh *s, struct ssh_channel *channel, struct cursor *c)
 {
+    cursor_u32(c);    /* reason */
+    cursor_string(c); /* text */
+    cursor_string(c); /* language */
+    if (cursor_end(c) < 0)
+        return ssh_fault_disconnect(s, "Invalid open failure message");
+    return ssh_open_failed(s, channel);
+}
+
+static int receive_open_answer(struct ssh *s, struct ssh_channel *channel, uint8_t type,
+                               struct cursor *c)
+{
+    if (channel->step == SSH_CHANNEL_OFFERED && type == SSH_MSG_CHANNEL_OPEN_CONFIRMATION)
+        return ssh_open_confirmed(s, channel, c);
+    if (channel->step == SSH_CHANNEL_OFFERED)
+        return receive_open_failure(s, channel, c);
     return ssh_fault_disconnect(s, "Received %s for non-opening channel %u.", message_name_z(type),
                                 ssh_channel_number(s, channel));
 }
@@ -162,6 +179,6 @@ int ssh_channel_receive(struct ssh *s, uint8_t type, struct cursor *c)
     case SSH_MSG_CHANNEL_WINDOW_ADJUST: return receive_window_adjust(s, channel, c);
     case SSH_MSG_CHANNEL_EOF: return receive_eof(s, channel, c);
     case SSH_MSG_CHANNEL_CLOSE: return receive_close(s, channel, c);
-    default: return receive_open_answer(s, channel, type);
+    default: return receive_open_answer(s, channel, type, c);
     }
 }

@@ -33,7 +33,7 @@ static int open_forward(struct ssh *s, struct cursor *c, const struct ssh_openin
         return err;
     if (forward.port > PORT_MAX || forward.originator_port > PORT_MAX)
         return ssh_open_refuse(s, opening, SSH_OPEN_PROHIBITED);
-    return ssh_open_forward(s, opening, &forward);
+    return ssh_open_forward(s, opening, &forward, SSH_OPEN_SHORTAGE);
 }
 
 int ssh_dropbear_open(struct ssh *s, struct cursor *c)
@@ -113,6 +113,15 @@ static int receive_close(struct ssh *s, struct ssh_channel *channel)
     return 0;
 }
 
+static int receive_open_answer(struct ssh *s, struct ssh_channel *channel, uint8_t type,
+                               struct cursor *c)
+{
+    if (channel->step != SSH_CHANNEL_OFFERED)
+        return ssh_fault(s, "answer to nothing that was asked");
+    return type == SSH_MSG_CHANNEL_OPEN_CONFIRMATION ? ssh_open_confirmed(s, channel, c)
+                                                     : ssh_open_failed(s, channel);
+}
+
 int ssh_dropbear_channel(struct ssh *s, uint8_t type, struct cursor *c)
 {
     uint32_t id = cursor_u32(c);
@@ -124,24 +133,14 @@ int ssh_dropbear_channel(struct ssh *s, uint8_t type, struct cursor *c)
     case SSH_MSG_CHANNEL_WINDOW_ADJUST: return receive_window_adjust(s, channel, c);
     case SSH_MSG_CHANNEL_EOF: return receive_eof(s, channel);
     case SSH_MSG_CHANNEL_CLOSE: return receive_close(s, channel);
-    default: return ssh_fault(s, "answer to nothing that was asked");
+    default: return receive_open_answer(s, channel, type, c);
     }
 }
 
 /* ---- Global requests ---- */
 
-/* COMPAT: a success is told, with the port, whether an answer is wanted or not. */
-static int bind_port(struct ssh *s, struct ssh_event_global *global)
-{
-    global->bound_port = global->port > PORT_MAX ? 0 : ssh_global_bind(s, global->port);
-    global->accepted = global->bound_port != 0;
-    if (global->accepted)
-        ssh_send_u32(s, SSH_MSG_REQUEST_SUCCESS, global->bound_port);
-    return 0;
-}
-
-static int parse_global(struct ssh *s, struct cursor *c, struct ssh_event_global *global,
-                        bool *answered)
+/* 1: the session is asked. 0: refused. SSH_OVER. */
+static int parse_global(struct ssh *s, struct cursor *c, struct ssh_event_global *global)
 {
     bool binds = span_equal_z(global->name, "tcpip-forward");
     size_t len;
@@ -154,27 +153,25 @@ static int parse_global(struct ssh *s, struct cursor *c, struct ssh_event_global
     int err = ssh_demand_fields(s, c);
     if (err < 0)
         return err;
-    if (binds)
-        err = bind_port(s, global);
-    else
-        global->accepted = ssh_global_release(s, global->port);
-    *answered = binds && global->accepted;
-    return err;
+    if (global->port > PORT_MAX)
+        return 0;
+    ssh_global_ask(s, global);
+    /* COMPAT: a success is told, with the port, whether an answer is wanted or not. */
+    s->global_told = binds;
+    return 1;
 }
 
 int ssh_dropbear_global(struct ssh *s, struct cursor *c)
 {
     size_t len;
-    bool answered = false;
     struct ssh_event_global global = {.name = ssh_dropbear_text(c, &len)};
     global.want_reply = cursor_u8(c) != 0;
     int err = ssh_demand_fields(s, c);
-    if (err == 0 && len <= NAME_MAX_BYTES)
-        err = parse_global(s, c, &global, &answered);
-    if (err < 0)
-        return err;
-    if (global.want_reply && !answered) {
-        ssh_begin(s, global.accepted ? SSH_MSG_REQUEST_SUCCESS : SSH_MSG_REQUEST_FAILURE);
+    int asked = err == 0 && len <= NAME_MAX_BYTES ? parse_global(s, c, &global) : err;
+    if (asked < 0)
+        return asked;
+    if (asked == 0 && global.want_reply) {
+        ssh_begin(s, SSH_MSG_REQUEST_FAILURE);
         ssh_send(s);
     }
     ssh_emit(s, SSH_EVENT_GLOBAL_REQUEST)->global = global;

@@ -6,10 +6,7 @@
 #include "ssh/names.h"
 
 enum {
-    PORT_MAX = INT32_MAX,   /* COMPAT: of a larger one than 65535 the low 16 bits are bound */
-    PORT_PRIVILEGED = 1024, /* below: for root only */
-    PORT_EPHEMERAL = 32768, /* what Linux gives for port 0 ... */
-    PORT_EPHEMERAL_COUNT = 28232,
+    PORT_MAX = INT32_MAX, /* COMPAT: of one above 65535 the low 16 bits count */
     PROOF_MAX_BYTES = 8192,
 };
 
@@ -17,64 +14,31 @@ enum {
 typedef int (*global_parser)(struct ssh *s, struct cursor *c, struct ssh_event_global *global,
                              struct buffer *reply);
 
-/* ---- Remote forwards: promised, never bound ---- */
+/* ---- Remote forwards: only the machine knows whether it can listen there ---- */
 
-static uint32_t *find_forward(struct ssh *s, uint32_t port)
+void ssh_global_ask(struct ssh *s, struct ssh_event_global *global)
 {
-    for (size_t i = 0; i < SSH_FORWARDS_MAX; i++)
-        if (s->forwards.ports[i] == port)
-            return &s->forwards.ports[i];
-    return NULL;
-}
-
-static bool may_bind(struct ssh *s, uint32_t port)
-{
-    return (port >= PORT_PRIVILEGED || s->auth.superuser) && !find_forward(s, port);
-}
-
-static uint32_t draw_port(struct ssh *s)
-{
-    uint32_t port;
-    do
-        port = PORT_EPHEMERAL + crypto_rng_u32(&s->rng) % PORT_EPHEMERAL_COUNT;
-    while (find_forward(s, port));
-    return port;
-}
-
-uint32_t ssh_global_bind(struct ssh *s, uint32_t port)
-{
-    uint32_t *free_slot = find_forward(s, 0);
-    if (port > PORT_MAX || !free_slot || (port && !may_bind(s, port)))
-        return 0;
-    *free_slot = port ? port : draw_port(s);
-    return *free_slot;
-}
-
-bool ssh_global_release(struct ssh *s, uint32_t port)
-{
-    uint32_t *slot = port ? find_forward(s, port) : NULL;
-    if (slot)
-        *slot = 0;
-    return slot != NULL;
+    global->needs_answer = s->global_due = true;
+    s->global_wanted = global->want_reply;
+    s->global_told = false;
+    s->global_free = global->port == 0;
 }
 
 static int parse_forward(struct ssh *s, struct cursor *c, struct ssh_event_global *global,
                          struct buffer *reply)
 {
+    (void)reply;
     global->address = ssh_names_text(c);
     global->port = cursor_u32(c);
     int err = ssh_demand_fields(s, c);
     if (err < 0)
         return err;
-    if (global->port == 0 && !global->want_reply) {
+    if (global->port > PORT_MAX || (global->port == 0 && !global->want_reply)) {
         /* COMPAT: nobody would learn the port, so OpenSSH refuses; this text is its own. */
         ssh_send_debug(s, "Server has disabled port forwarding.");
         return 0;
     }
-    global->bound_port = ssh_global_bind(s, global->port);
-    global->accepted = global->bound_port != 0;
-    if (global->port == 0 && global->accepted && buffer_put_u32(reply, global->bound_port) < 0)
-        return ssh_broken(s, ERR_NOMEM);
+    ssh_global_ask(s, global);
     return 0;
 }
 
@@ -85,7 +49,8 @@ static int parse_cancel(struct ssh *s, struct cursor *c, struct ssh_event_global
     global->address = ssh_names_text(c);
     global->port = cursor_u32(c);
     int err = ssh_demand_fields(s, c);
-    global->accepted = err == 0 && ssh_global_release(s, global->port);
+    if (err == 0)
+        ssh_global_ask(s, global);
     return err;
 }
 
@@ -96,8 +61,8 @@ static int parse_streamlocal(struct ssh *s, struct cursor *c, struct ssh_event_g
     (void)reply;
     global->address = ssh_names_text(c);
     int err = ssh_demand_fields(s, c);
-    global->needs_answer = s->global_due = err == 0;
-    s->global_wanted = global->want_reply;
+    if (err == 0)
+        ssh_global_ask(s, global);
     return err;
 }
 
@@ -202,13 +167,16 @@ static void send_answer(struct ssh *s, bool accepted, struct span reply)
     ssh_send(s);
 }
 
-void ssh_global_answer(struct ssh *s, bool accepted)
+void ssh_global_answer(struct ssh *s, bool accepted, uint32_t port)
 {
+    const uint8_t bytes[] = {(uint8_t)(port >> 24), (uint8_t)(port >> 16), (uint8_t)(port >> 8),
+                             (uint8_t)port};
     if (!s->global_due || s->phase != SSH_PHASE_CONNECTION)
         return;
     s->global_due = false;
-    if (s->global_wanted)
-        send_answer(s, accepted, span_z(""));
+    bool tells_port = port > 0 && (s->global_free || s->global_told);
+    if (s->global_wanted || (accepted && s->global_told))
+        send_answer(s, accepted, span_of(bytes, tells_port ? sizeof(bytes) : 0));
 }
 
 int ssh_global_receive(struct ssh *s, struct cursor *c)

@@ -15,7 +15,6 @@ enum {
     SSH_TEXT_MAX_BYTES = 1024,    /* of a DISCONNECT's text, with its NUL */
     SSH_USER_MAX_BYTES = 256 * 1024,
     SSH_ENV_MAX = 128,                 /* variables a channel */
-    SSH_FORWARDS_MAX = 16,             /* remote forwards a connection */
     SSH_MESSAGE_MAX_BYTES = 64 * 1024, /* that we send: 32 KiB of data, our KEXINIT */
     SSH_HELD_MAX_BYTES = 64 * 1024,    /* answers that wait for a key exchange */
 };
@@ -76,13 +75,18 @@ struct ssh_auth {
     uint32_t attempts, failures;
     struct buffer user, service; /* of the first request */
     int64_t asked_us, answer_at_us;
-    bool superuser;
 };
 
-enum ssh_channel_kind { SSH_CHANNEL_FREE, SSH_CHANNEL_SESSION, SSH_CHANNEL_FORWARD };
+enum ssh_channel_kind {
+    SSH_CHANNEL_FREE,
+    SSH_CHANNEL_SESSION,
+    SSH_CHANNEL_FORWARD,
+    SSH_CHANNEL_LISTENER, /* takes a number, as in OpenSSH's table; no client can name it */
+};
 
 enum ssh_channel_step {
     SSH_CHANNEL_OPENING, /* a forward that the session has not answered */
+    SSH_CHANNEL_OFFERED, /* one that the client has not answered */
     SSH_CHANNEL_LARVAL,  /* a session without a program */
     SSH_CHANNEL_RUNNING,
 };
@@ -106,10 +110,6 @@ struct ssh_channel {
 struct ssh_opening {
     struct span type;
     uint32_t peer_id, window, packet;
-};
-
-struct ssh_forwards {
-    uint32_t ports[SSH_FORWARDS_MAX]; /* 0: free */
 };
 
 struct ssh {
@@ -144,12 +144,14 @@ struct ssh {
 
     struct ssh_kex kex;
     struct ssh_auth auth;
-    struct ssh_channel channels[SSH_CHANNELS_MAX];
-    uint32_t channels_used; /* no number from this one on was ever taken */
+    struct ssh_channel *channels; /* `channels_room` of them, NULL before the first */
+    uint32_t channels_used;       /* no number from this one on was ever taken */
+    uint32_t channels_room;
     bool no_more_sessions;
     bool global_due, global_wanted; /* a global request waits for the session; and its reply */
+    bool global_told; /* a success is told even to who wants no reply, and the port always */
+    bool global_free; /* a free port was asked for */
     bool agent_asked;
-    struct ssh_forwards forwards;
 
     bool has_event;
     struct ssh_event event;
@@ -269,8 +271,7 @@ void ssh_auth_fini(struct ssh *s);
 /* global.c */
 int ssh_global_receive(struct ssh *s, struct cursor *c);
 void ssh_global_announce_hostkeys(struct ssh *s);
-uint32_t ssh_global_bind(struct ssh *s, uint32_t port); /* the port bound; 0: it may not be */
-bool ssh_global_release(struct ssh *s, uint32_t port);
+void ssh_global_ask(struct ssh *s, struct ssh_event_global *global);
 
 /* channel.c, open.c, channel_input.c, request.c */
 struct ssh_channel *ssh_channel_find(struct ssh *s, uint32_t channel);
@@ -280,11 +281,14 @@ uint32_t ssh_channel_count(const struct ssh *s, enum ssh_channel_kind kind);
 void ssh_channel_release_if_closed(struct ssh_channel *channel);
 bool ssh_channel_emit_room(struct ssh *s);
 bool ssh_channel_answer_due(const struct ssh *s);
+void ssh_channel_fini(struct ssh *s);
 int ssh_open_receive(struct ssh *s, struct cursor *c);
 int ssh_open_session(struct ssh *s, const struct ssh_opening *opening, uint32_t full_reason);
 int ssh_open_forward(struct ssh *s, const struct ssh_opening *opening,
-                     const struct ssh_event_forward *forward);
+                     const struct ssh_event_forward *forward, uint32_t full_reason);
 int ssh_open_refuse(struct ssh *s, const struct ssh_opening *opening, uint32_t reason);
+int ssh_open_confirmed(struct ssh *s, struct ssh_channel *channel, struct cursor *c);
+int ssh_open_failed(struct ssh *s, struct ssh_channel *channel);
 int ssh_channel_receive(struct ssh *s, uint8_t type, struct cursor *c);
 int ssh_request_receive(struct ssh *s, struct cursor *c);
 int ssh_request_ask(struct ssh_channel *channel, struct ssh_event_request *request);

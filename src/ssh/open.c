@@ -1,6 +1,7 @@
 /* Opening channels (RFC 4254, sections 5.1, 6.1 and 7.2). */
 #include "ssh/machine.h"
 
+#include "base/error.h"
 #include "ssh/names.h"
 
 enum { PORT_MAX = 65535 };
@@ -57,13 +58,19 @@ int ssh_open_refuse(struct ssh *s, const struct ssh_opening *opening, uint32_t r
     return 0;
 }
 
+/* All numbers are taken, or there is no memory. */
+static int no_channel(struct ssh *s, const struct ssh_opening *opening, uint32_t full_reason)
+{
+    return s->error ? SSH_OVER : ssh_open_refuse(s, opening, full_reason);
+}
+
 int ssh_open_session(struct ssh *s, const struct ssh_opening *opening, uint32_t full_reason)
 {
     if (ssh_channel_count(s, SSH_CHANNEL_SESSION) >= s->profile->sessions_max)
         return ssh_open_refuse(s, opening, full_reason);
     struct ssh_channel *channel = take(s, SSH_CHANNEL_SESSION, opening);
     if (!channel)
-        return ssh_open_refuse(s, opening, full_reason);
+        return no_channel(s, opening, full_reason);
     /* COMPAT: OpenSSH gives no window yet; it comes when a program is started. */
     channel->window = s->profile->window_at_open ? s->profile->window_bytes : 0;
     channel->step = SSH_CHANNEL_LARVAL;
@@ -85,11 +92,11 @@ static int open_session(struct ssh *s, struct cursor *c, const struct ssh_openin
 }
 
 int ssh_open_forward(struct ssh *s, const struct ssh_opening *opening,
-                     const struct ssh_event_forward *forward)
+                     const struct ssh_event_forward *forward, uint32_t full_reason)
 {
     struct ssh_channel *channel = take(s, SSH_CHANNEL_FORWARD, opening);
     if (!channel)
-        return ssh_open_refuse(s, opening, SSH_OPEN_CONNECT_FAILED);
+        return no_channel(s, opening, full_reason);
     channel->step = SSH_CHANNEL_OPENING;
     ssh_emit(s, SSH_EVENT_FORWARD)->forward = *forward;
     s->event.forward.channel = ssh_channel_number(s, channel);
@@ -108,7 +115,7 @@ static int open_forward(struct ssh *s, struct cursor *c, const struct ssh_openin
         return err;
     if (forward.port > PORT_MAX || forward.originator_port > PORT_MAX)
         return ssh_open_refuse(s, opening, SSH_OPEN_PROHIBITED);
-    return ssh_open_forward(s, opening, &forward);
+    return ssh_open_forward(s, opening, &forward, SSH_OPEN_CONNECT_FAILED);
 }
 
 /* OpenSSH's PROTOCOL, section 2.3: the kind of tunnel, and its number, which it does not come to. */
@@ -127,14 +134,15 @@ static int open_tunnel(struct ssh *s, struct cursor *c, const struct ssh_opening
     return ssh_open_refuse(s, opening, SSH_OPEN_CONNECT_FAILED);
 }
 
-/* OpenSSH's PROTOCOL, section 2.4: no Unix socket has a listener behind it. */
+/* OpenSSH's PROTOCOL, section 2.4. */
 static int open_streamlocal(struct ssh *s, struct cursor *c, const struct ssh_opening *opening)
 {
-    ssh_names_text(c); /* its path */
+    struct ssh_event_forward forward = {.is_path = true};
+    forward.host = ssh_names_text(c);
     ssh_names_text(c); /* reserved */
     cursor_u32(c);
     int err = ssh_demand_end(s, c);
-    return err < 0 ? err : ssh_open_refuse(s, opening, SSH_OPEN_CONNECT_FAILED);
+    return err < 0 ? err : ssh_open_forward(s, opening, &forward, SSH_OPEN_CONNECT_FAILED);
 }
 
 int ssh_open_receive(struct ssh *s, struct cursor *c)
@@ -157,6 +165,47 @@ int ssh_open_receive(struct ssh *s, struct cursor *c)
         return open_streamlocal(s, c, &opening);
     return ssh_open_refuse(s, &opening, SSH_OPEN_CONNECT_FAILED);
 }
+
+/* ---- What we open ---- */
+
+int ssh_channel_offer(struct ssh *s, const char *type_z, struct span rest)
+{
+    struct ssh_channel *channel = ssh_channel_take(s, SSH_CHANNEL_FORWARD);
+    if (!channel)
+        return ERR_FULL;
+    channel->step = SSH_CHANNEL_OFFERED;
+    channel->window = s->profile->window_bytes;
+    ssh_begin(s, SSH_MSG_CHANNEL_OPEN);
+    ssh_put_string_z(s, type_z);
+    ssh_put_u32(s, ssh_channel_number(s, channel));
+    ssh_put_u32(s, s->profile->window_bytes);
+    ssh_put_u32(s, s->profile->packet_bytes);
+    ssh_put_bytes(s, rest);
+    ssh_send(s);
+    return (int)ssh_channel_number(s, channel);
+}
+
+int ssh_open_confirmed(struct ssh *s, struct ssh_channel *channel, struct cursor *c)
+{
+    channel->peer_id = cursor_u32(c);
+    channel->peer_window = cursor_u32(c);
+    channel->peer_packet = cursor_u32(c);
+    if (cursor_end(c) < 0)
+        return ssh_fault_disconnect(s, "Invalid open confirmation message");
+    channel->step = SSH_CHANNEL_RUNNING;
+    ssh_emit(s, SSH_EVENT_CHANNEL_CONFIRMED)->channel = ssh_channel_number(s, channel);
+    return 0;
+}
+
+int ssh_open_failed(struct ssh *s, struct ssh_channel *channel)
+{
+    uint32_t number = ssh_channel_number(s, channel);
+    *channel = (struct ssh_channel){.kind = SSH_CHANNEL_FREE};
+    ssh_emit(s, SSH_EVENT_CHANNEL_REFUSED)->channel = number;
+    return 0;
+}
+
+/* ---- Answers to a client's forward ---- */
 
 static struct ssh_channel *find_opening(struct ssh *s, uint32_t channel)
 {

@@ -85,6 +85,7 @@ void ssh_free(struct ssh *s)
     buffer_fini(&s->held);
     ssh_kex_fini(s);
     ssh_auth_fini(s);
+    ssh_channel_fini(s);
     crypto_rng_wipe(&s->rng);
     free(s);
 }

@@ -111,6 +111,8 @@ enum ssh_event_type {
     SSH_EVENT_GLOBAL_REQUEST, /* .global: ANSWER when .global.needs_answer; else answered already */
     SSH_EVENT_CHANNEL_OPEN,   /* .open; already answered */
     SSH_EVENT_FORWARD,        /* .forward: ANSWER with ssh_forward_accept or _refuse, any time */
+    SSH_EVENT_CHANNEL_CONFIRMED, /* .channel: the client takes what was offered ... */
+    SSH_EVENT_CHANNEL_REFUSED,   /* ... or not: the number is free */
     SSH_EVENT_CHANNEL_REQUEST, /* .request: ANSWER when .request.needs_answer */
     SSH_EVENT_CHANNEL_DATA,    /* .data: give its length back with ssh_channel_consumed */
     SSH_EVENT_CHANNEL_EOF,     /* .channel: no more data of the client on it */
@@ -161,10 +163,10 @@ struct ssh_event_auth {
 struct ssh_event_global {
     struct span name;
     bool want_reply;
-    bool needs_answer;         /* a Unix socket: only the machine knows whether it can be made */
-    bool accepted;             /* what the client is told, unless needs_answer */
-    struct span address;       /* of a forward or its cancelling; a Unix socket's path */
-    uint32_t port, bound_port; /* bound_port: what the client was told for port 0 */
+    bool needs_answer;   /* a forward: only the machine knows whether it can listen there */
+    bool accepted;       /* what the client is told, unless needs_answer */
+    struct span address; /* of a forward or its cancelling; a Unix socket's path */
+    uint32_t port;
 };
 
 struct ssh_event_open {
@@ -174,9 +176,11 @@ struct ssh_event_open {
     bool accepted;
 };
 
-/* direct-tcpip (RFC 4254, section 7.2). The channel number is taken until it is refused or closed. */
+/* direct-tcpip (RFC 4254, section 7.2) and direct-streamlocal@openssh.com. The channel number is taken
+ * until it is refused or closed. */
 struct ssh_event_forward {
     uint32_t channel;
+    bool is_path; /* `host` is a Unix socket's; the others are empty */
     struct span host, originator;
     uint32_t port, originator_port;
 };
@@ -260,8 +264,8 @@ int ssh_next(struct ssh *s, struct ssh_event *event);
 
 /* ---- Answers about the connection ---- */
 
-/* Answers SSH_EVENT_AUTH; it leaves when the real server's would. `superuser`: may forward ports below 1024, as root may. */
-void ssh_auth_accept(struct ssh *s, bool superuser);
+/* Answers SSH_EVENT_AUTH; it leaves when the real server's would. */
+void ssh_auth_accept(struct ssh *s);
 
 /* The refusal leaves when the real server's would (PAM's delay for a password, then OpenSSH's
  * rounding up of the time); the last one allowed is a DISCONNECT. */
@@ -274,7 +278,7 @@ void ssh_disconnect(struct ssh *s, uint32_t code, const char *text_z);
 /* ---- Channels ---- */
 
 enum {
-    SSH_CHANNELS_MAX = 32,           /* local numbers are below this */
+    SSH_CHANNELS_MAX = 1000,         /* local numbers are below this */
     SSH_OUT_HIGH_BYTES = 256 * 1024, /* above this no packet is worked on, no data taken */
     SSH_OUT_MAX_BYTES = 1024 * 1024, /* more than this waiting ends the connection */
 
@@ -294,12 +298,21 @@ void ssh_channel_request_refuse(struct ssh *s, uint32_t channel);
  * yet: what it says, and its end, are to wait. ssh_deadline tells how long. */
 bool ssh_channels_start(const struct ssh *s);
 
-/* Answers SSH_EVENT_GLOBAL_REQUEST (needs_answer). */
-void ssh_global_answer(struct ssh *s, bool accepted);
+/* Answers SSH_EVENT_GLOBAL_REQUEST (needs_answer). `port`: that a tcpip-forward got, else 0. */
+void ssh_global_answer(struct ssh *s, bool accepted, uint32_t port);
 
 /* Answers SSH_EVENT_FORWARD. Reason codes are in RFC 4254, section 5.1. */
 void ssh_forward_accept(struct ssh *s, uint32_t channel);
 void ssh_forward_refuse(struct ssh *s, uint32_t channel, uint32_t reason, const char *text_z);
+
+/* Opens a channel, because a program has connected with a socket that is forwarded: its type, and
+ * what stands behind the sizes (RFC 4254, sections 6.3.2 and 7.2; OpenSSH's PROTOCOL, section 2.4).
+ * Its number, or ERR_FULL; nothing is to be done with it before SSH_EVENT_CHANNEL_CONFIRMED. */
+int ssh_channel_offer(struct ssh *s, const char *type_z, struct span rest);
+
+/* A number that something takes which listens. ERR_FULL: there is none. */
+int ssh_channel_reserve(struct ssh *s);
+void ssh_channel_unreserve(struct ssh *s, uint32_t channel);
 
 /* Takes as much as the client's window, the output bound and a running key exchange allow: how many
  * bytes. SSH_EVENT_CHANNEL_WINDOW follows once more can be taken after less was. The channel number

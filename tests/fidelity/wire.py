@@ -67,7 +67,7 @@ MESSAGES = {
     31: ("KEX_REPLY", "*"), 33: ("KEX_REPLY", "*"),
     51: ("USERAUTH_FAILURE", "sb"), 52: ("USERAUTH_SUCCESS", ""), 53: ("USERAUTH_BANNER", "ss"),
     60: ("USERAUTH_PK_OK", "sk"), 80: ("GLOBAL_REQUEST", "*"), 81: ("REQUEST_SUCCESS", "r"),
-    82: ("REQUEST_FAILURE", ""), 90: ("CHANNEL_OPEN", "suuur"),
+    82: ("REQUEST_FAILURE", ""), 90: ("CHANNEL_OPEN", "*"),
     91: ("CHANNEL_OPEN_CONFIRMATION", "uuuu"), 92: ("CHANNEL_OPEN_FAILURE", "uuss"),
     93: ("CHANNEL_WINDOW_ADJUST", "uu"), 94: ("CHANNEL_DATA", "us"),
     95: ("CHANNEL_EXTENDED_DATA", "uus"), 96: ("CHANNEL_EOF", "u"), 97: ("CHANNEL_CLOSE", "u"),
@@ -118,8 +118,23 @@ def channel_request_text(reader):
     return words + [READERS[kind](reader) for kind in REQUEST_FIELDS.get(name, "")]
 
 
+def channel_open_text(reader):
+    """A channel that the server opens; the port from which a program connects is a matter of chance."""
+    kind = reader.string()
+    words = [quote(kind), *(str(reader.u32()) for _ in range(3))]
+    if kind == b"forwarded-tcpip":
+        words += [quote(reader.string()), str(reader.u32()), quote(reader.string())]
+        reader.u32()
+    elif kind == b"x11":
+        words.append(quote(reader.string()))
+        reader.u32()
+    elif kind == b"forwarded-streamlocal@openssh.com":
+        words += [quote(reader.string()), quote(reader.string())]
+    return words
+
+
 OWN_RULES = {7: ext_info_text, 20: kexinit_text, 31: kex_reply_text, 33: kex_reply_text,
-             80: global_request_text, 98: channel_request_text}
+             80: global_request_text, 90: channel_open_text, 98: channel_request_text}
 
 
 def message_text(payload):

@@ -5,6 +5,7 @@
  *   fail        one line of stderr, status 3     die      ends by SIGTERM
  *   cat         copies its input until it ends   big      prints without end
  *   write       a file is written     spin     runs without end        stay    waits without end
+ *   connect     connects with what listens
  *   (a shell)   a prompt; each line is told and answered; "exit" ends it */
 #include "kernel/hardware.h"
 #include "kernel/kernel.h"
@@ -15,6 +16,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +46,7 @@ struct kernel {
     int64_t now_ms;
     int32_t pid;
     bool changed;
+    unsigned connecting; /* guests, with whatever listens */
     char files[64]; /* as they were restored */
 };
 
@@ -181,7 +184,7 @@ static void begin(struct fake_program *p, const struct kernel_spawn *spawn)
         end(p, 15);
     } else if (is(p, "write")) {
         end(p, 0);
-    } else if (is(p, "change")) {
+    } else if (is(p, "change") || is(p, "connect")) {
         end(p, 0);
     } else if (is(p, "env")) {
         print_env(p, spawn);
@@ -242,6 +245,7 @@ int kernel_spawn(struct kernel *k, const struct kernel_spawn *spawn)
              "/tmp/x");
     }
     k->changed |= is(p, "change");
+    k->connecting += is(p, "connect");
     begin(p, spawn);
     return number;
 }
@@ -279,10 +283,53 @@ bool kernel_out_ended(struct kernel *k, int program, enum kernel_stream stream)
     return program_of(k, program)->ended && kernel_out(k, program, stream).len == 0;
 }
 
-int kernel_make_socket(struct kernel *k, const struct kernel_spawn *user, struct span path)
+/* ---- Connections: each is a `cat` ---- */
+
+static int new_program(struct kernel *k, const char *command_z)
 {
-    (void)k;
-    return user->uid == 0 && span_starts_with(path, span_z("/tmp/")) ? 0 : -EACCES;
+    int number = 0;
+    while (k->programs[number].used)
+        number++;
+    struct fake_program *p = &k->programs[number];
+    *p = (struct fake_program){.used = true};
+    span_copy_z(span_z(command_z), p->command, sizeof(p->command));
+    buffer_init(&p->in, TEXT_MAX);
+    buffer_init(&p->out, TEXT_MAX);
+    buffer_init(&p->err, TEXT_MAX);
+    return number;
+}
+
+int kernel_listen(struct kernel *k, const struct kernel_spawn *user,
+                  const struct kernel_place *place, uint16_t *port)
+{
+    char name[64]; /* of the program that it counts as */
+    *port = place->is_path ? 0 : place->port > 0 ? place->port : 40000;
+    struct span at = place->is_path ? place->path : place->address;
+    bool may = !place->is_path || at.len == 0 || span_starts_with(at, span_z("/tmp/"));
+    if (user->uid != 0 || !may)
+        return -EACCES;
+    (void)snprintf(name, sizeof(name), "at %.*s:%u", (int)at.len, (const char *)at.data, *port);
+    for (int i = 0; i < PROGRAMS; i++)
+        if (k->programs[i].used && is(&k->programs[i], name))
+            return -EADDRINUSE;
+    return new_program(k, name);
+}
+
+int kernel_accept(struct kernel *k, int listener, struct kernel_caller *caller)
+{
+    assert(program_of(k, listener)->used);
+    if (k->connecting == 0)
+        return -EAGAIN;
+    k->connecting--;
+    *caller = (struct kernel_caller){.address_z = "127.0.0.1", .port = 54321};
+    return new_program(k, "cat");
+}
+
+int kernel_dial(struct kernel *k, const struct kernel_spawn *user,
+                const struct kernel_place *place)
+{
+    (void)user;
+    return place->port == 7 && !place->is_path ? new_program(k, "cat") : -ECONNREFUSED;
 }
 
 void kernel_close_out(struct kernel *k, int program)

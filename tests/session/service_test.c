@@ -483,6 +483,63 @@ static void a_unix_socket_is_made_and_told_of_once(void **state)
     finish(&h, &v);
 }
 
+/* A guest connects with what the client listens at: it is offered, taken, carries bytes both ways, and
+ * each side ends by itself. */
+static void a_guest_that_connects_is_forwarded_to_the_client(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start_root(&h, &v, state);
+    visit_say(&v, "50 \"tcpip-forward\" 01 \"localhost\" #0");
+    check_has(&v.messages, "REQUEST_SUCCESS +4", 1);
+    visit_say(&v, "5a \"session\" #9 #2097152 #32768");
+    /* Both loopback addresses are listened at, and each has taken a number. */
+    check_has(&v.messages, "CHANNEL_OPEN_CONFIRMATION 9 2 ", 1);
+    visit_say(&v, "62 #2 \"exec\" 01 \"connect\"");
+    check_has(&v.messages, "CHANNEL_OPEN 'forwarded-tcpip' 3 2097152 32768", 1);
+    check_has(&v.records, "lured.forward.opened | Forwarded to the client: forwarded-tcpip localhost",
+              1);
+    buffer_clear(&v.messages);
+    visit_say(&v, "5b #3 #7 #100 #100");
+    visit_say(&v, "5e #3 \"hello\"");
+    check_has(&v.messages, "CHANNEL_DATA 7 'hello'", 1);
+    visit_say(&v, "60 #3");
+    check_has(&v.messages, "CHANNEL_EOF 7", 1);
+    check_has(&v.messages, "CHANNEL_CLOSE 7", 1);
+    finish(&h, &v);
+}
+
+static void a_guest_that_the_client_does_not_want_is_sent_away(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start_root(&h, &v, state);
+    visit_say(&v, "50 \"streamlocal-forward@openssh.com\" 01 \"/tmp/a\"");
+    visit_say(&v, "5a \"session\" #9 #2097152 #32768");
+    visit_say(&v, "62 #1 \"exec\" 01 \"connect\"");
+    check_has(&v.messages, "CHANNEL_OPEN 'forwarded-streamlocal@openssh.com' 2", 1);
+    visit_say(&v, "5c #2 #1 \"no\" \"\"");
+    visit_say(&v, "5e #2 \"x\"");
+    check_has(&v.messages, "DISCONNECT 2 'data packet referred to nonexistent channel 2' ''", 1);
+    finish(&h, &v);
+}
+
+static void a_client_is_joined_with_what_listens_in_the_machine(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start_root(&h, &v, state);
+    visit_say(&v, "5a \"direct-tcpip\" #5 #2097152 #32768 \"localhost\" #9 \"127.0.0.1\" #99");
+    check_has(&v.messages, "CHANNEL_OPEN_FAILURE 5", 1);
+    visit_say(&v, "5a \"direct-tcpip\" #5 #2097152 #32768 \"localhost\" #7 \"127.0.0.1\" #99");
+    check_has(&v.messages, "CHANNEL_OPEN_CONFIRMATION 5 0 2097152 32768", 1);
+    visit_say(&v, "5e #0 \"hello\"");
+    check_has(&v.messages, "CHANNEL_DATA 5 'hello'", 1);
+    visit_say(&v, "61 #0");
+    check_has(&v.messages, "CHANNEL_CLOSE 5", 1);
+    finish(&h, &v);
+}
+
 static void what_breaks_the_protocol_is_recorded(void **state)
 {
     struct visit_host h;
@@ -676,6 +733,9 @@ int main(int argc, char **argv)
         cmocka_unit_test_prestate(several_channels_work_at_once, image),
         cmocka_unit_test_prestate(a_written_file_is_kept, image),
         cmocka_unit_test_prestate(a_forward_is_recorded_and_refused, image),
+        cmocka_unit_test_prestate(a_guest_that_connects_is_forwarded_to_the_client, image),
+        cmocka_unit_test_prestate(a_guest_that_the_client_does_not_want_is_sent_away, image),
+        cmocka_unit_test_prestate(a_client_is_joined_with_what_listens_in_the_machine, image),
         cmocka_unit_test_prestate(a_unix_socket_is_made_and_told_of_once, image),
         cmocka_unit_test_prestate(what_breaks_the_protocol_is_recorded, image),
         cmocka_unit_test_prestate(output_stops_at_the_clients_window_and_goes_on, image),

@@ -58,7 +58,7 @@ static void on_event(struct victim *v, const struct ssh_event *event)
 {
     switch (event->type) {
     case SSH_EVENT_AUTH: ssh_auth_refuse(v->ssh); break;
-    case SSH_EVENT_GLOBAL_REQUEST: ssh_global_answer(v->ssh, true); break;
+    case SSH_EVENT_GLOBAL_REQUEST: ssh_global_answer(v->ssh, true, 0); break;
     case SSH_EVENT_CHANNEL_OPEN:
         v->opened += event->open.accepted;
         v->refused += !event->open.accepted;

@@ -45,8 +45,8 @@ static void record(const struct keys_ring *ring, const char *kex_z, const char *
 static void answer(struct ssh *s, const struct ssh_event *event)
 {
     switch (event->type) {
-    case SSH_EVENT_AUTH: ssh_auth_accept(s, true); break;
-    case SSH_EVENT_GLOBAL_REQUEST: ssh_global_answer(s, true); break;
+    case SSH_EVENT_AUTH: ssh_auth_accept(s); break;
+    case SSH_EVENT_GLOBAL_REQUEST: ssh_global_answer(s, true, 0); break;
     case SSH_EVENT_FORWARD: ssh_forward_accept(s, event->forward.channel); break;
     case SSH_EVENT_CHANNEL_REQUEST:
         if (event->request.needs_answer)

@@ -86,7 +86,7 @@ static void on_auth(struct pair *p, const struct ssh_event_auth *auth)
     quote_event(p, auth->method == SSH_AUTH_PUBLICKEY ? auth->key_algorithm : auth->password);
     EVENT("%s\n", auth->has_signature ? " signed" : "");
     if (span_equal_z(auth->password, "secret") && !span_equal_z(auth->user, "root"))
-        ssh_auth_accept(p->ssh, false);
+        ssh_auth_accept(p->ssh);
     else
         ssh_auth_refuse(p->ssh);
 }
@@ -118,6 +118,33 @@ static void on_data(struct pair *p, const struct ssh_event_data *data)
     ssh_channel_consumed(p->ssh, data->channel, n);
 }
 
+/* Of paths those in /tmp are good; of ports those above 1023, one at a time. The free one is 40000. */
+static bool forward_port(struct pair *p, const struct ssh_event_global *global)
+{
+    bool stops = span_starts_with(global->name, span_z("cancel-"));
+    bool good = stops ? global->port == p->forwarded
+                      : global->port == 0 || (global->port > 1023 && global->port != p->forwarded);
+    if (good && global->port > 0)
+        p->forwarded = stops ? 0 : global->port;
+    return good;
+}
+
+static void on_global(struct pair *p, const struct ssh_event_global *global)
+{
+    bool is_path = span_find(global->name, '@', 0) >= 0;
+    EVENT("global %.*s %s\n", (int)global->name.len, (const char *)global->name.data,
+          global->needs_answer ? "asks" : global->accepted ? "yes" : "no");
+    if (!global->needs_answer)
+        return;
+    if (is_path)
+        ssh_global_answer(p->ssh, span_starts_with(global->address, span_z("/tmp/")), 0);
+    else
+        ssh_global_answer(p->ssh, forward_port(p, global),
+                          span_starts_with(global->name, span_z("cancel-")) ? 0
+                          : global->port == 0                               ? 40000
+                                                                            : global->port);
+}
+
 static void on_event(struct pair *p, const struct ssh_event *event)
 {
     switch (event->type) {
@@ -138,14 +165,7 @@ static void on_event(struct pair *p, const struct ssh_event *event)
         EVENT("\n");
         break;
     case SSH_EVENT_AUTH: on_auth(p, &event->auth); break;
-    case SSH_EVENT_GLOBAL_REQUEST:
-        EVENT("global %.*s %s\n", (int)event->global.name.len,
-              (const char *)event->global.name.data,
-              event->global.needs_answer ? "asks"
-              : event->global.accepted   ? "yes"
-                                         : "no");
-        ssh_global_answer(p->ssh, span_starts_with(event->global.address, span_z("/tmp/")));
-        break;
+    case SSH_EVENT_GLOBAL_REQUEST: on_global(p, &event->global); break;
     case SSH_EVENT_CHANNEL_OPEN:
         EVENT("open %.*s %s\n", (int)event->open.type.len, (const char *)event->open.type.data,
               event->open.accepted ? "yes" : "no");
@@ -166,6 +186,8 @@ static void on_event(struct pair *p, const struct ssh_event *event)
         EVENT("close %u\n", event->channel);
         ssh_channel_close(p->ssh, event->channel);
         break;
+    case SSH_EVENT_CHANNEL_CONFIRMED: EVENT("confirmed %u\n", event->channel); break;
+    case SSH_EVENT_CHANNEL_REFUSED: EVENT("refused %u\n", event->channel); break;
     case SSH_EVENT_CHANNEL_WINDOW: break;
     case SSH_EVENT_DISCONNECT: EVENT("disconnect %u\n", event->disconnect.code); break;
     case SSH_EVENT_ERROR: EVENT("error %d %s\n", event->error.message, event->error.text_z); break;

@@ -30,6 +30,7 @@ struct pair {
     struct buffer input;    /* channel data that the session got */
     struct buffer output;   /* channel data that the client got */
     struct buffer pending;  /* what the session still wants to write on channel 0 */
+    uint32_t forwarded;     /* a port that the session listens at; 0: none */
     size_t consume_limit;   /* the session gives window back only for so many bytes */
 };
 

@@ -612,7 +612,7 @@ static void nothing_but_a_password_can_be_accepted(void **state)
     assert_int_equal(event.type, SSH_EVENT_AUTH);
     /* Nothing goes on before the answer. */
     assert_int_equal(ssh_next(p.ssh, &event), 0);
-    ssh_auth_accept(p.ssh, true);
+    ssh_auth_accept(p.ssh);
     pair_pump(&p, true);
     assert_true(pair_saw(&p.messages, "USERAUTH_FAILURE 'publickey,password' 0"));
     pair_fini(&p);

@@ -176,7 +176,7 @@ static void on_auth(struct connection *k, const struct ssh_event_auth *auth)
             (const char *)auth->password.data, print_z);
     if (auth->method == SSH_AUTH_PASSWORD && span_equal_z(auth->password, k->password_z) &&
         !span_equal_z(auth->user, "root"))
-        ssh_auth_accept(k->ssh, false);
+        ssh_auth_accept(k->ssh);
     else
         ssh_auth_refuse(k->ssh);
 }
@@ -203,6 +203,7 @@ static void on_event(struct connection *k, const struct ssh_event *event)
     case SSH_EVENT_FORWARD:
         ssh_forward_refuse(k->ssh, event->forward.channel, 2, "Connection refused");
         break;
+    case SSH_EVENT_GLOBAL_REQUEST: ssh_global_answer(k->ssh, false, 0); break;
     case SSH_EVENT_CHANNEL_REQUEST: on_request(k, &event->request); break;
     case SSH_EVENT_CHANNEL_DATA: feed_program(k, event->data.channel, event->data.bytes); break;
     case SSH_EVENT_CHANNEL_EOF: end_of_input(&k->programs[event->channel]); break;
