@@ -71,7 +71,7 @@ void kernel_free(struct kernel *k);
 /* ---- Programs: what the visitor starts (a login shell, an exec), with its doors ---- */
 
 struct kernel_terminal {
-    struct span term; /* TERM, for the session's environment only */
+    struct span term; /* TERM, where the environment does not name it */
     uint16_t columns, rows;
     struct span modes; /* encoded terminal modes, RFC 4254 section 8; may be empty */
     bool keeps_speed;  /* whatever they say */
@@ -127,7 +127,10 @@ enum { KERNEL_ADDRESS_CHARS = 46 };
 /* Where a socket is: at a port of an address of the machine's own, or at a path. */
 struct kernel_place {
     bool is_path;
-    struct span path; /* at most 107 bytes; one that is not absolute counts from "/", an empty one is
+    bool
+        is_private; /* a path to listen at: its folder is made too, mode 0700, and both go with it */
+    struct span
+        path; /* at most 107 bytes; one that is not absolute counts from "/", an empty one is
                          no file's (unix(7), "abstract") */
     struct span address; /* text; IPv4, or ::1 */
     uint16_t port;       /* to listen at: 0 is a free one */
@@ -135,6 +138,7 @@ struct kernel_place {
 
 /* Listens there with the rights of `user` (of which uid, gid and groups count). The file of a path is
  * made, mode 0600, and stays. A program number, and *port is the one that it has; or -errno. */
+int32_t kernel_server_pid(struct kernel *k); /* of the process that listens: the visitor's sshd */
 int kernel_listen(struct kernel *k, const struct kernel_spawn *user,
                   const struct kernel_place *place, uint16_t *port);
 

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 enum { BACKLOG = 128 }; /* OpenSSH's SSH_LISTEN_BACKLOG */
@@ -66,7 +67,7 @@ static int begin(struct kernel *k, const struct kernel_spawn *user,
     *s = a->at.fs != NULL ? socket_new(k->vfs, family, SOCK_STREAM, protocol) : NULL;
     if (*s == NULL)
         return -ENOMEM;
-    (*s)->pid = k->login.worker;
+    (*s)->pid = kernel_server_pid(k);
     (*s)->uid = a->creds.uid;
     (*s)->gid = a->creds.gid;
     return 0;
@@ -85,15 +86,28 @@ static int finish(struct kernel *k, struct actor *a, struct socket *s, int error
 
 /* ---- Listening ---- */
 
-static int bind_it(const struct actor *a, struct socket *s, const struct socket_name *name,
+static struct span folder_of(struct span path)
+{
+    size_t end = path.len;
+    while (end > 0 && path.data[end - 1] != '/')
+        end--;
+    return span_slice(path, 0, end > 0 ? end - 1 : 0);
+}
+
+static int bind_it(const struct actor *a, struct socket *s, const struct kernel_place *place,
                    uint16_t *port)
 {
-    enum { OWNER_ONLY = 0600 };
+    enum { OWNER_ONLY = 0600, OWNER_FOLDER = 0700, ANY = 0777 };
     struct net_ip ip;
+    int error = 0;
     *port = 0;
-    if (s->family == AF_UNIX)
-        return sys_name_bind(&a->at, s, name, OWNER_ONLY);
-    int error = socket_inet_bind(&a->creds, s, name);
+    if (place->is_private)
+        error = vfs_make(&a->at, folder_of(place->path), S_IFDIR | OWNER_FOLDER, 0);
+    if (error == 0 && s->family == AF_UNIX)
+        error = sys_name_bind(&a->at, s, &a->name, place->is_private ? ANY : OWNER_ONLY);
+    if (error != 0 || s->family == AF_UNIX)
+        return error;
+    error = socket_inet_bind(&a->creds, s, &a->name);
     if (error == 0)
         socket_ip_of(&s->name, &ip, port);
     return error;
@@ -106,12 +120,40 @@ int kernel_listen(struct kernel *k, const struct kernel_spawn *user,
     struct socket *s = NULL;
     int number = begin(k, user, place, &actor, &s);
     if (number == 0)
-        number = bind_it(&actor, s, &actor.name, port);
+        number = bind_it(&actor, s, place, port);
     if (number == 0) {
         s->listening = true;
         s->backlog = BACKLOG;
     }
-    return finish(k, &actor, s, number);
+    number = finish(k, &actor, s, number);
+    if (number >= 0)
+        k->programs[number]->is_private = place->is_private;
+    return number;
+}
+
+static void remove_file(struct vfs *vfs, struct span path)
+{
+    const struct creds root = {.cap_effective = UINT64_MAX};
+    struct vfs_at at = {.fs = fs_context_new(vfs), .cred = &root};
+    if (at.fs == NULL)
+        return;
+    (void)vfs_unlink(&at, path);
+    (void)vfs_rmdir(&at, folder_of(path));
+    fs_context_drop(at.fs);
+}
+
+void program_close_socket(struct program *program)
+{
+    struct socket *s = program->socket;
+    program->socket = NULL;
+    if (s == NULL)
+        return;
+    if (program->is_private) {
+        char path_z[SOCKET_NAME_MAX] = "";
+        memcpy(path_z, s->name.bytes + sizeof(sa_family_t), s->name.len - sizeof(sa_family_t));
+        remove_file(s->vfs, span_z(path_z));
+    }
+    socket_free(s);
 }
 
 int kernel_accept(struct kernel *k, int listener, struct kernel_caller *caller)

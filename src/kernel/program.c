@@ -83,6 +83,12 @@ static void log_in(struct kernel *k)
     l->worker = kernel_new_pid(k);
 }
 
+int32_t kernel_server_pid(struct kernel *k)
+{
+    log_in(k);
+    return k->login.worker;
+}
+
 /* A process without program: a session of its own, nothing open. */
 static struct task *new_leader(struct kernel *k, const struct kernel_spawn *spawn)
 {
@@ -124,9 +130,7 @@ static void doors_close(struct program *program)
     pipe_door_close(program->in);
     pipe_door_close(program->out);
     pipe_door_close(program->err);
-    if (program->socket != NULL)
-        socket_free(program->socket);
-    program->socket = NULL;
+    program_close_socket(program);
     program->tty = NULL;
     program->in = program->out = program->err = NULL;
 }
@@ -176,6 +180,14 @@ static int open_terminal(struct kernel *k, struct program *program, struct task 
 
 /* ---- kernel_spawn ---- */
 
+static bool names_term(const struct kernel_spawn *spawn)
+{
+    for (size_t i = 0; i < spawn->envc; i++)
+        if (span_starts_with(spawn->env[i], span_z("TERM=")))
+            return true;
+    return false;
+}
+
 static int run_file(struct task *t, const struct kernel_spawn *spawn)
 {
     struct exec x = {.task = t, .path = spawn->path};
@@ -185,7 +197,8 @@ static int run_file(struct task *t, const struct kernel_spawn *spawn)
         error = exec_strings_add(&x.args, spawn->argv[i]);
     for (size_t i = 0; i < spawn->envc && error == 0; i++)
         error = exec_strings_add(&x.env, spawn->env[i]);
-    if (error == 0 && spawn->terminal != NULL && spawn->terminal->term.len > 0) {
+    if (error == 0 && spawn->terminal != NULL && spawn->terminal->term.len > 0 &&
+        !names_term(spawn)) {
         char term_z[64];
         snprintf(term_z, sizeof(term_z), "TERM=%.*s", (int)spawn->terminal->term.len,
                  (const char *)spawn->terminal->term.data);
@@ -311,7 +324,8 @@ static struct pipe *out_pipe(const struct program *program, enum kernel_stream s
 
 static size_t put_socket(struct socket *s, struct span bytes)
 {
-    const struct socket_about about = {.from = s->name, .pid = s->pid, .uid = s->uid, .gid = s->gid};
+    const struct socket_about about = {
+        .from = s->name, .pid = s->pid, .uid = s->uid, .gid = s->gid};
     int64_t n = socket_send(s, bytes, &about);
     return n >= 0 ? (size_t)n : n == -EAGAIN || n == -ENOBUFS ? 0 : bytes.len;
 }

@@ -11,8 +11,12 @@ struct program {
     struct tty *tty;             /* or, when NULL: */
     struct pipe *in, *out, *err; /* a pipe that is gone is NULL */
     struct socket *socket;       /* all that a connection or a listener has (link.c) */
+    bool is_private;             /* the folder of the socket's path goes with it */
     struct process *process;     /* NULL once it has ended */
 };
+
+/* Closes the socket of a connection or a listener (link.c). */
+void program_close_socket(struct program *program);
 
 /* What the user that something is started for may do. */
 void program_creds(const struct kernel_spawn *user, struct creds *out);

@@ -67,14 +67,24 @@ struct session_channel {
     bool done;        /* the program has ended, as `status` says */
     bool status_sent;
     int status;
+    uint32_t display, screen; /* of X11, forwarded; 0: none */
     struct session_transcript transcript;
 };
 
 /* A place at which sshd listens for the client. */
+enum session_forward_kind {
+    SESSION_FORWARD_NONE,
+    SESSION_FORWARD_PORT,
+    SESSION_FORWARD_PATH,
+    SESSION_FORWARD_AGENT,   /* a path of our own */
+    SESSION_FORWARD_DISPLAY, /* of X11: a port */
+};
 struct session_forward {
-    bool used, is_path;
+    enum session_forward_kind kind;
     struct buffer address; /* as the client named it */
     uint32_t port;         /* the same, but 0 */
+    uint32_t channel;      /* of a display: whose it is */
+    bool once;             /* the same: for one program */
     int listeners[2];      /* the kernel's numbers, or -1 */
     int numbers[2];        /* what they take in the table of channels, or -1 */
 };
@@ -162,6 +172,12 @@ bool session_channel_join(struct session_connection *c, uint32_t number, int pro
 
 /* forward.c: a request to listen for the client, or to stop that, is answered. */
 void session_forward_request(struct session_connection *c, const struct ssh_event_global *global);
+/* auth-agent-req@openssh.com, x11-req: a socket is made for the client's agent or display, if it can be. */
+void session_forward_agent(struct session_connection *c);
+void session_forward_display(struct session_connection *c, const struct ssh_event_request *request);
+void session_forward_end_display(struct session_connection *c, uint32_t channel);
+struct span
+session_forward_agent_path(const struct session_connection *c); /* empty: there is none */
 /* direct-tcpip, direct-streamlocal: answered. */
 void session_forward_dial(struct session_connection *c, const struct ssh_event_forward *forward);
 /* Guests that have connected are told to the client. True when there was one. */

@@ -41,7 +41,7 @@ static void stop(struct session_connection *c, struct session_forward *f)
             ssh_channel_unreserve(c->ssh, (uint32_t)f->numbers[i]);
     }
     buffer_fini(&f->address);
-    f->used = false;
+    f->kind = SESSION_FORWARD_NONE;
 }
 
 static struct session_forward *find(const struct session_connection *c,
@@ -49,7 +49,7 @@ static struct session_forward *find(const struct session_connection *c,
 {
     for (size_t i = 0; c->forwards != NULL && i < SESSION_FORWARDS; i++) {
         struct session_forward *f = &c->forwards[i];
-        if (f->used && f->is_path == like->is_path && f->port == like->port &&
+        if (f->kind == like->kind && f->port == like->port &&
             span_equal(buffer_span(&f->address), address))
             return f;
     }
@@ -61,9 +61,14 @@ static struct session_forward *free_one(struct session_connection *c)
     if (c->forwards == NULL)
         c->forwards = calloc(SESSION_FORWARDS, sizeof *c->forwards);
     for (size_t i = 0; c->forwards != NULL && i < SESSION_FORWARDS; i++)
-        if (!c->forwards[i].used)
+        if (c->forwards[i].kind == SESSION_FORWARD_NONE)
             return &c->forwards[i];
     return NULL;
+}
+
+static bool is_path(const struct session_forward *f)
+{
+    return f->kind == SESSION_FORWARD_PATH || f->kind == SESSION_FORWARD_AGENT;
 }
 
 /* Where sshd listens, without GatewayPorts: at one loopback address if it is named, else at both. */
@@ -71,8 +76,13 @@ static size_t places_of(const struct session_forward *f, struct kernel_place pla
 {
     struct span address = buffer_span(&f->address);
     places[0] = (struct kernel_place){
-        .is_path = f->is_path, .path = address, .address = address, .port = (uint16_t)f->port};
-    if (f->is_path || span_equal_z(address, "127.0.0.1") || span_equal_z(address, "::1"))
+        .is_path = is_path(f),
+        .is_private = f->kind == SESSION_FORWARD_AGENT,
+        .path = address,
+        .address = address,
+        .port = (uint16_t)f->port,
+    };
+    if (is_path(f) || span_equal_z(address, "127.0.0.1") || span_equal_z(address, "::1"))
         return 1;
     places[1] = places[0];
     places[0].address = span_z("::1");
@@ -107,11 +117,10 @@ static int start(struct session_connection *c, const struct session_forward *lik
                  struct span address)
 {
     struct session_forward *f = free_one(c);
-    size_t most = like->is_path ? SESSION_SOCKET_PATH : SESSION_HOST_MAX;
+    size_t most = is_path(like) ? SESSION_SOCKET_PATH : SESSION_HOST_MAX;
     if (f == NULL || address.len > most || !session_have_kernel(c))
         return -1;
     *f = *like;
-    f->used = true;
     buffer_init(&f->address, SESSION_HOST_MAX);
     for (size_t i = 0; i < ARRAY_LEN(f->listeners); i++)
         f->listeners[i] = f->numbers[i] = -1;
@@ -136,8 +145,9 @@ void session_forward_request(struct session_connection *c, const struct ssh_even
 {
     bool stops = span_starts_with(global->name, span_z("cancel-"));
     struct span what = span_slice(global->name, stops ? 7 : 0, global->name.len);
-    const struct session_forward like = {
-        .is_path = span_equal_z(what, "streamlocal-forward@openssh.com"), .port = global->port};
+    bool path = span_equal_z(what, "streamlocal-forward@openssh.com");
+    const struct session_forward like = {.kind = path ? SESSION_FORWARD_PATH : SESSION_FORWARD_PORT,
+                                         .port = global->port};
     if (stops) {
         ssh_global_answer(c->ssh, cancel(c, &like, global->address), 0);
         return;
@@ -146,19 +156,79 @@ void session_forward_request(struct session_connection *c, const struct ssh_even
     ssh_global_answer(c->ssh, port >= 0, port > 0 ? (uint32_t)port : 0);
 }
 
+/* ---- The client's agent and display ---- */
+
+/* As sshd names it (mkdtemp, and its process), or dropbear. */
+static int name_agent(struct session_connection *c, struct buffer *out)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    enum { RANDOM = 10, DROPBEAR_FD = 10 };
+    if (!profile_of(c)->numbers_listeners)
+        return buffer_printf(out, "/tmp/dropbear-%08x/auth-%08x-%d", crypto_rng_u32(&c->rng),
+                             crypto_rng_u32(&c->rng), DROPBEAR_FD);
+    int err = buffer_put_z(out, "/tmp/ssh-");
+    for (int i = 0; err == 0 && i < RANDOM; i++)
+        err = buffer_put_u8(out, (uint8_t)letters[crypto_rng_u32(&c->rng) % (sizeof(letters) - 1)]);
+    return err == 0 ? buffer_printf(out, "/agent.%d", kernel_server_pid(c->kernel)) : err;
+}
+
+void session_forward_agent(struct session_connection *c)
+{
+    const struct session_forward like = {.kind = SESSION_FORWARD_AGENT};
+    struct buffer path;
+    buffer_init(&path, SESSION_SOCKET_PATH);
+    if (session_have_kernel(c) && name_agent(c, &path) == 0)
+        (void)start(c, &like, buffer_span(&path));
+    buffer_fini(&path);
+}
+
+struct span session_forward_agent_path(const struct session_connection *c)
+{
+    for (size_t i = 0; c->forwards != NULL && i < SESSION_FORWARDS; i++)
+        if (c->forwards[i].kind == SESSION_FORWARD_AGENT)
+            return buffer_span(&c->forwards[i].address);
+    return span_z("");
+}
+
+/* X11DisplayOffset and X11UseLocalhost as sshd has them by itself. */
+void session_forward_display(struct session_connection *c, const struct ssh_event_request *request)
+{
+    enum { FIRST = 10, TRIED = 64, PORT_OF_0 = 6000 };
+    struct session_channel *ch = &c->channels[request->channel];
+    for (uint32_t display = FIRST; ch->display == 0 && display < FIRST + TRIED; display++) {
+        const struct session_forward like = {.kind = SESSION_FORWARD_DISPLAY,
+                                             .port = PORT_OF_0 + display,
+                                             .channel = request->channel,
+                                             .once = request->x11_single};
+        if (start(c, &like, span_z("localhost")) < 0)
+            continue;
+        ch->display = display;
+        ch->screen = request->x11_screen;
+    }
+}
+
+void session_forward_end_display(struct session_connection *c, uint32_t channel)
+{
+    for (size_t i = 0; c->forwards != NULL && i < SESSION_FORWARDS; i++)
+        if (c->forwards[i].kind == SESSION_FORWARD_DISPLAY && c->forwards[i].channel == channel)
+            stop(c, &c->forwards[i]);
+}
+
 /* ---- Guests that connect ---- */
 
-static const char *type_of(const struct session_forward *f)
-{
-    return f->is_path ? "forwarded-streamlocal@openssh.com" : "forwarded-tcpip";
-}
+static const char *const types_z[] = {
+    [SESSION_FORWARD_PORT] = "forwarded-tcpip",
+    [SESSION_FORWARD_PATH] = "forwarded-streamlocal@openssh.com",
+    [SESSION_FORWARD_AGENT] = "auth-agent@openssh.com",
+    [SESSION_FORWARD_DISPLAY] = "x11",
+};
 
 static void note(struct session_connection *c, const struct session_forward *f,
                  const struct kernel_caller *caller)
 {
     struct event e = session_event(c, EVENT_FORWARD_OPENED);
-    event_text_z(&e, FIELD_TYPE, type_of(f));
-    if (f->is_path) {
+    event_text_z(&e, FIELD_TYPE, types_z[f->kind]);
+    if (is_path(f)) {
         event_text(&e, FIELD_PATH, buffer_span(&f->address));
     } else {
         event_text(&e, FIELD_DST_IP, buffer_span(&f->address));
@@ -169,27 +239,40 @@ static void note(struct session_connection *c, const struct session_forward *f,
     session_put(c, &e);
 }
 
+static int put_caller(const struct kernel_caller *caller, struct buffer *out)
+{
+    int err = buffer_put_string(out, span_z(caller->address_z));
+    return err == 0 ? buffer_put_u32(out, caller->port) : err;
+}
+
+/* What stands in a CHANNEL_OPEN behind the sizes. */
 static int put_rest(const struct session_forward *f, const struct kernel_caller *caller,
                     struct buffer *out)
 {
-    int err = buffer_put_string(out, buffer_span(&f->address));
-    if (err == 0 && !f->is_path)
-        err = buffer_put_u32(out, f->port);
-    if (err == 0)
-        err = buffer_put_string(out, span_z(caller->address_z)); /* of a path: reserved */
-    if (err == 0 && !f->is_path)
-        err = buffer_put_u32(out, caller->port);
-    return err;
+    int err = 0;
+    switch (f->kind) {
+    case SESSION_FORWARD_PORT:
+        err = buffer_put_string(out, buffer_span(&f->address));
+        if (err == 0)
+            err = buffer_put_u32(out, f->port);
+        return err == 0 ? put_caller(caller, out) : err;
+    case SESSION_FORWARD_PATH:
+        err = buffer_put_string(out, buffer_span(&f->address));
+        return err == 0 ? buffer_put_string(out, span_z("")) : err; /* reserved */
+    case SESSION_FORWARD_DISPLAY: return put_caller(caller, out);
+    default: return 0;
+    }
 }
 
 static void offer(struct session_connection *c, const struct session_forward *f, int connection,
                   const struct kernel_caller *caller)
 {
+    bool small = f->kind == SESSION_FORWARD_AGENT || f->kind == SESSION_FORWARD_DISPLAY;
     struct buffer rest;
     buffer_init(&rest, REST_MAX);
     int number = put_rest(f, caller, &rest);
     if (number == 0)
-        number = ssh_channel_offer(c->ssh, type_of(f), buffer_span(&rest));
+        number = ssh_channel_offer(c->ssh, types_z[f->kind], small, buffer_span(&rest));
     if (number < 0 || !session_channel_join(c, (uint32_t)number, connection, true))
         kernel_release(c->kernel, connection);
     buffer_fini(&rest);
@@ -200,7 +283,7 @@ bool session_forward_pump(struct session_connection *c)
     bool moved = false;
     for (size_t i = 0; i < SESSION_FORWARDS; i++) {
         struct session_forward *f = &c->forwards[i];
-        for (size_t n = 0; f->used && n < ARRAY_LEN(f->listeners); n++) {
+        for (size_t n = 0; f->kind != SESSION_FORWARD_NONE && n < ARRAY_LEN(f->listeners); n++) {
             struct kernel_caller caller;
             int connection =
                 f->listeners[n] >= 0 ? kernel_accept(c->kernel, f->listeners[n], &caller) : -1;
@@ -209,6 +292,8 @@ bool session_forward_pump(struct session_connection *c)
             note(c, f, &caller);
             offer(c, f, connection, &caller);
             moved = true;
+            if (f->once)
+                stop(c, f);
         }
     }
     return moved;
@@ -217,7 +302,7 @@ bool session_forward_pump(struct session_connection *c)
 void session_forward_fini(struct session_connection *c)
 {
     for (size_t i = 0; c->forwards != NULL && i < SESSION_FORWARDS; i++)
-        if (c->forwards[i].used)
+        if (c->forwards[i].kind != SESSION_FORWARD_NONE)
             stop(c, &c->forwards[i]);
     free(c->forwards);
     c->forwards = NULL;
@@ -251,7 +336,8 @@ static int dial(struct session_connection *c, const struct ssh_event_forward *fo
     struct kernel_place place = {
         .is_path = forward->is_path, .path = forward->host, .port = (uint16_t)forward->port};
     struct span addresses[2] = {span_z("")};
-    size_t count = forward->is_path ? c->kernel != NULL : own_addresses(c, forward->host, addresses);
+    size_t count =
+        forward->is_path ? c->kernel != NULL : own_addresses(c, forward->host, addresses);
     int connection = -ECONNREFUSED;
     for (size_t i = 0; i < count && connection < 0 && session_have_kernel(c); i++) {
         place.address = addresses[i];

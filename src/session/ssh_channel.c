@@ -29,6 +29,7 @@ void session_channel_drop(struct session_connection *c, uint32_t number)
     if (!ch->open)
         return;
     ch->open = false;
+    session_forward_end_display(c, number);
     session_transcript_close(&ch->transcript, &c->journal, c->host->suite, c->now_us);
     if (ch->program >= 0) {
         kernel_hangup(c->kernel, ch->program);
@@ -291,6 +292,9 @@ static int start_program(struct session_connection *c, struct session_channel *c
         .terminal_number = ch->terminal_number,
         .login_number = c->login_number,
         .identity = c->host->config.identity,
+        .display = ch->display,
+        .screen = ch->screen,
+        .agent = session_forward_agent_path(c),
         .now_ms = session_now_ms(c),
         .client_env = ch->variables,
         .client_envc = ch->variable_count,
@@ -357,6 +361,16 @@ static void on_request(struct session_connection *c, const struct ssh_event_requ
     case SSH_REQUEST_EOW:
         on_end_of_writes(c, ch);
         note_request(c, request);
+        break;
+    case SSH_REQUEST_AGENT:
+        note_request(c, request);
+        if (request->accepted)
+            session_forward_agent(c);
+        break;
+    case SSH_REQUEST_X11:
+        note_request(c, request);
+        if (request->accepted)
+            session_forward_display(c, request);
         break;
     default:
         if (request->needs_answer)
@@ -519,9 +533,10 @@ static bool tell_end(struct session_connection *c, uint32_t number)
 static bool pump_forward(struct session_connection *c, uint32_t number)
 {
     struct session_channel *ch = &c->channels[number];
+    bool moved = pump_input(c, number);
     if (ch->offered)
-        return false;
-    bool moved = pump_input(c, number) | pump_stream(c, number, KERNEL_STDOUT);
+        return moved;
+    moved |= pump_stream(c, number, KERNEL_STDOUT);
     bool over = kernel_out_ended(c->kernel, ch->program, KERNEL_STDOUT) && tell_end(c, number);
     if (!ch->input_ended || !(over || ch->client_closed))
         return moved;

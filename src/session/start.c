@@ -138,12 +138,26 @@ static void env_pam(struct environment *env, const struct session_start *start)
     env_locale(env, start);
 }
 
+static void env_display(struct environment *env, const struct session_start *start)
+{
+    if (start->display != 0)
+        env_set(env, "DISPLAY=localhost:%u.%u", start->display, start->screen);
+}
+
+static void env_agent(struct environment *env, const struct session_start *start)
+{
+    if (start->agent.len > 0)
+        env_set(env, "SSH_AUTH_SOCK=%.*s", SPAN_ARGS(start->agent));
+}
+
 static void env_sshd(struct environment *env, const struct session_start *start)
 {
     env_user(env, start);
     env_path(env, start);
     env_shell(env, start);
     env_term(env, start);
+    env_display(env, start);
+    env_agent(env, start);
     env_pam(env, start);
     env_client(env, start);
     env_connection(env, start);
@@ -162,6 +176,7 @@ static void env_dropbear(struct environment *env, const struct session_start *st
     env_tty(env, start);
     env_connection(env, start);
     env_client(env, start);
+    env_agent(env, start);
 }
 
 /* ---- The program ---- */

@@ -30,6 +30,8 @@ struct session_start {
     uint32_t terminal_number;                /* /dev/pts/N */
     uint32_t login_number;                   /* XDG_SESSION_ID */
     const struct persona_identity *identity; /* or NULL: no last login */
+    uint32_t display, screen;                /* of X11, forwarded; 0: none */
+    struct span agent;                       /* path of the agent's socket; empty: none */
     int64_t now_ms;
     const struct span *client_env; /* NAME=value, accepted */
     size_t client_envc;

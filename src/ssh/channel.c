@@ -183,12 +183,11 @@ void ssh_channel_consumed(struct ssh *s, uint32_t channel, size_t n)
     struct ssh_channel *c = find_open(s, channel);
     if (!c)
         return;
-    c->consumed += (uint32_t)smaller(n, s->profile->window_bytes - c->consumed);
+    c->consumed += (uint32_t)smaller(n, c->window_max - c->consumed);
     /* OpenSSH: once more than three packets or half the window are used up. */
-    uint32_t max = s->profile->window_bytes, used = max - (uint32_t)smaller(c->window, max);
-    bool due = s->profile->window_step_bytes
-                   ? c->consumed >= s->profile->window_step_bytes
-                   : used > 3 * s->profile->packet_bytes || c->window < max / 2;
+    uint32_t max = c->window_max, used = max - (uint32_t)smaller(c->window, max);
+    bool due = s->profile->window_step_bytes ? c->consumed >= s->profile->window_step_bytes
+                                             : used > 3 * c->packet_max || c->window < max / 2;
     if (!due || c->consumed == 0 || c->close_got)
         return;
     send_window(s, c, c->consumed);

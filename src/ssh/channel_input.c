@@ -45,7 +45,7 @@ static int take_window(struct ssh *s, struct ssh_channel *channel, size_t len)
     }
     channel->exceeded += (uint32_t)len - channel->window;
     channel->window = 0;
-    if (channel->exceeded > s->profile->window_bytes / 10)
+    if (channel->exceeded > channel->window_max / 10)
         return ssh_fault_disconnect(s, "Channel %u: peer ignored channel window",
                                     ssh_channel_number(s, channel));
     return 0;
@@ -73,7 +73,7 @@ static int receive_data(struct ssh *s, struct ssh_channel *channel, struct curso
         return 0; /* no program reads it */
     struct span bytes = cursor_string(c);
     int err = ssh_demand_end(s, c);
-    if (err < 0 || bytes.len > s->profile->packet_bytes)
+    if (err < 0 || bytes.len > channel->packet_max)
         return err;
     err = take_window(s, channel, bytes.len);
     if (err < 0)
@@ -129,9 +129,8 @@ static int receive_close(struct ssh *s, struct ssh_channel *channel, struct curs
     uint32_t number = ssh_channel_number(s, channel);
     if (cursor_end(c) < 0)
         return ssh_fault_disconnect(s, "Invalid oclose message");
-    if (channel->step == SSH_CHANNEL_OFFERED)
-        return ssh_fault(s, "close of a channel without a number of the client's");
-    if (channel->close_got)
+    /* COMPAT: one that the client has not taken yet is not closed either. */
+    if (channel->close_got || channel->step == SSH_CHANNEL_OFFERED)
         return 0;
     channel->close_got = true;
     ssh_emit(s, SSH_EVENT_CHANNEL_CLOSE)->channel = number;

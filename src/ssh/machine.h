@@ -95,7 +95,8 @@ struct ssh_channel {
     enum ssh_channel_kind kind;
     enum ssh_channel_step step;
     uint32_t peer_id, peer_window, peer_packet; /* what we may send */
-    uint32_t window, consumed, exceeded;        /* what the client may send */
+    uint32_t window_max, packet_max;            /* what the client may send */
+    uint32_t window, consumed, exceeded;
     bool eof_sent, eof_got, close_sent, close_got, exit_sent;
     bool wants_room; /* a write was cut short: the session is told when there is room */
     bool answer_due; /* a request waits for the session */

@@ -22,7 +22,7 @@ static void send_confirmation(struct ssh *s, const struct ssh_channel *channel)
     ssh_put_u32(s, channel->peer_id);
     ssh_put_u32(s, ssh_channel_number(s, channel));
     ssh_put_u32(s, channel->window);
-    ssh_put_u32(s, s->profile->packet_bytes);
+    ssh_put_u32(s, channel->packet_max);
     ssh_send(s);
 }
 
@@ -34,6 +34,8 @@ static struct ssh_channel *take(struct ssh *s, enum ssh_channel_kind kind,
         channel->peer_id = opening->peer_id;
         channel->peer_window = opening->window;
         channel->peer_packet = opening->packet;
+        channel->window_max = s->profile->window_bytes;
+        channel->packet_max = s->profile->packet_bytes;
     }
     return channel;
 }
@@ -168,18 +170,20 @@ int ssh_open_receive(struct ssh *s, struct cursor *c)
 
 /* ---- What we open ---- */
 
-int ssh_channel_offer(struct ssh *s, const char *type_z, struct span rest)
+int ssh_channel_offer(struct ssh *s, const char *type_z, bool small, struct span rest)
 {
     struct ssh_channel *channel = ssh_channel_take(s, SSH_CHANNEL_FORWARD);
     if (!channel)
         return ERR_FULL;
+    const struct ssh_profile *p = s->profile;
     channel->step = SSH_CHANNEL_OFFERED;
-    channel->window = s->profile->window_bytes;
+    channel->window_max = channel->window = small ? p->small_window_bytes : p->window_bytes;
+    channel->packet_max = small ? p->small_packet_bytes : p->packet_bytes;
     ssh_begin(s, SSH_MSG_CHANNEL_OPEN);
     ssh_put_string_z(s, type_z);
     ssh_put_u32(s, ssh_channel_number(s, channel));
-    ssh_put_u32(s, s->profile->window_bytes);
-    ssh_put_u32(s, s->profile->packet_bytes);
+    ssh_put_u32(s, channel->window);
+    ssh_put_u32(s, channel->packet_max);
     ssh_put_bytes(s, rest);
     ssh_send(s);
     return (int)ssh_channel_number(s, channel);

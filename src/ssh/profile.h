@@ -88,8 +88,10 @@ struct ssh_profile {
     const char *const *env_patterns_z; /* variables that env may set; ends with NULL */
     const char *subsystems_z;          /* name-list */
     uint32_t sessions_max;             /* session channels at a time */
-    bool numbers_listeners; /* what listens for a forward takes a channel's number, as in OpenSSH's table */
+    bool
+        numbers_listeners; /* what listens for a forward takes a channel's number, as in OpenSSH's table */
     uint32_t window_bytes, packet_bytes;
+    uint32_t small_window_bytes, small_packet_bytes; /* of a channel to an agent or a display */
     uint32_t window_step_bytes; /* used up before it is given back; 0: as OpenSSH does */
     uint32_t data_bytes;        /* the most data in one packet that is sent */
     bool window_at_open;        /* the window is there at once, not when a program starts */

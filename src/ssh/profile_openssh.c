@@ -97,8 +97,10 @@ static const char *const env_z[] = {"LANG", "LC_*", NULL};
     .hostkey_before_z = "ssh_host_", .hostkey_after_z = "_key",                                    \
     .auth_methods_z = "publickey,password", .auth_tries_max = 6, .password_max_bytes = 1024,       \
     .login_grace_ms = 120 * 1000, .alive_count_max = 3, .env_patterns_z = env_z,                   \
-    .subsystems_z = "sftp", .sessions_max = 10, .numbers_listeners = true, .window_bytes = 2 * 1024 * 1024, \
-    .packet_bytes = 32 * 1024, .x11 = true, .agent = true, .pam = true, .sets_speed = true,        \
+    .subsystems_z = "sftp", .sessions_max = 10, .numbers_listeners = true,                         \
+    .small_window_bytes = 64 * 1024, .small_packet_bytes = 16 * 1024,                              \
+    .window_bytes = 2 * 1024 * 1024, .packet_bytes = 32 * 1024, .x11 = true, .agent = true,        \
+    .pam = true, .sets_speed = true,                                                               \
     .path_root_z = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",                 \
     .path_z = "/usr/local/bin:/usr/bin:/bin:/usr/games", .tos_interactive = 0x10,                  \
     .tos_bulk = 0x08, .startups_begin = 10, .startups_rate = 30, .startups_full = 100,             \

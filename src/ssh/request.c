@@ -243,6 +243,8 @@ int ssh_request_receive(struct ssh *s, struct cursor *c)
     if (!channel)
         return ssh_fault_disconnect(s, "server_input_channel_req: unknown channel %d",
                                     (int)request.channel);
+    if (channel->step == SSH_CHANNEL_OFFERED && request.want_reply)
+        return ssh_fault(s, "request on a channel that the client has not taken");
     err = parse_by_type(s, channel, c, &request);
     return err < 0 ? err : ssh_request_finish(s, channel, &request);
 }

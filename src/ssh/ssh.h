@@ -113,15 +113,15 @@ enum ssh_event_type {
     SSH_EVENT_FORWARD,        /* .forward: ANSWER with ssh_forward_accept or _refuse, any time */
     SSH_EVENT_CHANNEL_CONFIRMED, /* .channel: the client takes what was offered ... */
     SSH_EVENT_CHANNEL_REFUSED,   /* ... or not: the number is free */
-    SSH_EVENT_CHANNEL_REQUEST, /* .request: ANSWER when .request.needs_answer */
-    SSH_EVENT_CHANNEL_DATA,    /* .data: give its length back with ssh_channel_consumed */
-    SSH_EVENT_CHANNEL_EOF,     /* .channel: no more data of the client on it */
-    SSH_EVENT_CHANNEL_CLOSE,   /* .channel: the client closed it; the session answers with
+    SSH_EVENT_CHANNEL_REQUEST,   /* .request: ANSWER when .request.needs_answer */
+    SSH_EVENT_CHANNEL_DATA,      /* .data: give its length back with ssh_channel_consumed */
+    SSH_EVENT_CHANNEL_EOF,       /* .channel: no more data of the client on it */
+    SSH_EVENT_CHANNEL_CLOSE,     /* .channel: the client closed it; the session answers with
                                   ssh_channel_close if it has not closed it before */
-    SSH_EVENT_CHANNEL_WINDOW,  /* .channel: ssh_channel_write can take bytes again */
-    SSH_EVENT_DISCONNECT,      /* .disconnect: the client said good-bye; the last event */
-    SSH_EVENT_ERROR,           /* .error: the client broke the protocol; the last event */
-    SSH_EVENT_END,             /* the client's end, or the time for login ran out; the last event */
+    SSH_EVENT_CHANNEL_WINDOW,    /* .channel: ssh_channel_write can take bytes again */
+    SSH_EVENT_DISCONNECT,        /* .disconnect: the client said good-bye; the last event */
+    SSH_EVENT_ERROR,             /* .error: the client broke the protocol; the last event */
+    SSH_EVENT_END, /* the client's end, or the time for login ran out; the last event */
 };
 
 /* The name-lists of the client's KEXINIT as they were sent (RFC 4253, section 7.1). */
@@ -307,8 +307,8 @@ void ssh_forward_refuse(struct ssh *s, uint32_t channel, uint32_t reason, const 
 
 /* Opens a channel, because a program has connected with a socket that is forwarded: its type, and
  * what stands behind the sizes (RFC 4254, sections 6.3.2 and 7.2; OpenSSH's PROTOCOL, section 2.4).
- * Its number, or ERR_FULL; nothing is to be done with it before SSH_EVENT_CHANNEL_CONFIRMED. */
-int ssh_channel_offer(struct ssh *s, const char *type_z, struct span rest);
+ * `small`: with the window that OpenSSH gives agents and displays. Its number, or ERR_FULL; nothing is to be done with it before SSH_EVENT_CHANNEL_CONFIRMED. */
+int ssh_channel_offer(struct ssh *s, const char *type_z, bool small, struct span rest);
 
 /* A number that something takes which listens. ERR_FULL: there is none. */
 int ssh_channel_reserve(struct ssh *s);

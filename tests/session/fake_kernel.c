@@ -47,7 +47,7 @@ struct kernel {
     int32_t pid;
     bool changed;
     unsigned connecting; /* guests, with whatever listens */
-    char files[64]; /* as they were restored */
+    char files[64];      /* as they were restored */
 };
 
 /* What `lured identity` asks. */
@@ -299,6 +299,11 @@ static int new_program(struct kernel *k, const char *command_z)
     return number;
 }
 
+int32_t kernel_server_pid(struct kernel *k)
+{
+    return k->pid;
+}
+
 int kernel_listen(struct kernel *k, const struct kernel_spawn *user,
                   const struct kernel_place *place, uint16_t *port)
 {
@@ -325,8 +330,7 @@ int kernel_accept(struct kernel *k, int listener, struct kernel_caller *caller)
     return new_program(k, "cat");
 }
 
-int kernel_dial(struct kernel *k, const struct kernel_spawn *user,
-                const struct kernel_place *place)
+int kernel_dial(struct kernel *k, const struct kernel_spawn *user, const struct kernel_place *place)
 {
     (void)user;
     return place->port == 7 && !place->is_path ? new_program(k, "cat") : -ECONNREFUSED;

@@ -497,8 +497,8 @@ static void a_guest_that_connects_is_forwarded_to_the_client(void **state)
     check_has(&v.messages, "CHANNEL_OPEN_CONFIRMATION 9 2 ", 1);
     visit_say(&v, "62 #2 \"exec\" 01 \"connect\"");
     check_has(&v.messages, "CHANNEL_OPEN 'forwarded-tcpip' 3 2097152 32768", 1);
-    check_has(&v.records, "lured.forward.opened | Forwarded to the client: forwarded-tcpip localhost",
-              1);
+    check_has(&v.records,
+              "lured.forward.opened | Forwarded to the client: forwarded-tcpip localhost", 1);
     buffer_clear(&v.messages);
     visit_say(&v, "5b #3 #7 #100 #100");
     visit_say(&v, "5e #3 \"hello\"");

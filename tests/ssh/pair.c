@@ -133,7 +133,9 @@ static void on_global(struct pair *p, const struct ssh_event_global *global)
 {
     bool is_path = span_find(global->name, '@', 0) >= 0;
     EVENT("global %.*s %s\n", (int)global->name.len, (const char *)global->name.data,
-          global->needs_answer ? "asks" : global->accepted ? "yes" : "no");
+          global->needs_answer ? "asks"
+          : global->accepted   ? "yes"
+                               : "no");
     if (!global->needs_answer)
         return;
     if (is_path)
