@@ -81,10 +81,8 @@ void buffer_commit(struct buffer *b, size_t n)
     b->end += n;
 }
 
-int buffer_put(struct buffer *b, struct span bytes)
+int buffer_put_slowly(struct buffer *b, struct span bytes)
 {
-    if (bytes.len == 0)
-        return 0;
     int err = make_room(b, bytes.len);
     if (err < 0)
         return err;
@@ -104,11 +102,6 @@ static int put_big_endian(struct buffer *b, uint64_t value, size_t width)
     for (size_t i = 0; i < width; i++)
         bytes[i] = (uint8_t)(value >> (8 * (width - 1 - i)));
     return buffer_put(b, span_of(bytes, width));
-}
-
-int buffer_put_u8(struct buffer *b, uint8_t value)
-{
-    return put_big_endian(b, value, 1);
 }
 
 int buffer_put_u16(struct buffer *b, uint16_t value)

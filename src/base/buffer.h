@@ -42,10 +42,27 @@ static inline struct span buffer_span(const struct buffer *b)
     return b->data ? span_of(b->data + b->start, buffer_len(b)) : span_of(NULL, 0);
 }
 
+/* buffer_put when memory must be made or moved. */
+int buffer_put_slowly(struct buffer *b, struct span bytes);
+
 /* Appends. 0, ERR_FULL (would pass the maximum) or ERR_NOMEM. */
-int buffer_put(struct buffer *b, struct span bytes);
+static inline int buffer_put(struct buffer *b, struct span bytes)
+{
+    if (bytes.len == 0)
+        return 0;
+    if (bytes.len > b->cap - b->end)
+        return buffer_put_slowly(b, bytes);
+    memcpy(b->data + b->end, bytes.data, bytes.len);
+    b->end += bytes.len;
+    return 0;
+}
+
+static inline int buffer_put_u8(struct buffer *b, uint8_t value)
+{
+    return buffer_put(b, span_of(&value, 1));
+}
+
 int buffer_put_z(struct buffer *b, const char *text_z);
-int buffer_put_u8(struct buffer *b, uint8_t value);
 int buffer_put_u16(struct buffer *b, uint16_t value); /* big-endian, as all of these */
 int buffer_put_u32(struct buffer *b, uint32_t value);
 int buffer_put_u64(struct buffer *b, uint64_t value);

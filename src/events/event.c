@@ -37,7 +37,7 @@ static bool has_word(const char *list_z, struct span word)
         const char *from = at;
         while (*at != ' ' && *at != '\0')
             at++;
-        if (span_equal(word, span_of(from, (size_t)(at - from))))
+        if ((size_t)(at - from) == word.len && memcmp(from, word.data, word.len) == 0)
             return true;
     }
     return false;
@@ -46,7 +46,12 @@ static bool has_word(const char *list_z, struct span word)
 struct event event_make(enum event_type type, const struct event_origin *origin, int64_t time_us)
 {
     assert((unsigned)type < EVENT_TYPES);
-    return (struct event){.type = type, .time_us = time_us, .origin = origin};
+    struct event e;
+    e.type = type;
+    e.time_us = time_us;
+    e.origin = origin;
+    e.count = e.required = 0; /* values are written before they are read */
+    return e;
 }
 
 static bool is_given(const struct event *e, enum event_field field)
@@ -62,8 +67,10 @@ static struct event_value *add(struct event *e, enum event_field field)
 {
     const struct event_row *row = event_row(e->type);
     struct span name = event_field_row(field)->name;
-    assert(has_word(row->required_z, name) || has_word(row->optional_z, name));
+    bool required = has_word(row->required_z, name);
+    assert(required || has_word(row->optional_z, name));
     assert(!is_given(e, field) && e->count < EVENT_VALUES_MAX);
+    e->required += required;
     struct event_value *v = &e->values[e->count++];
     v->field = field;
     return v;
@@ -110,12 +117,8 @@ void event_duration(struct event *e, int64_t duration_ms)
 
 bool event_is_complete(const struct event *e)
 {
-    const char *required_z = event_row(e->type)->required_z;
-    size_t given = 0;
-    for (size_t i = 0; i < e->count; i++)
-        given += has_word(required_z, event_field_row(e->values[i].field)->name);
     size_t wanted = 0;
-    for (const char *at = required_z; *at != '\0'; at++)
+    for (const char *at = event_row(e->type)->required_z; *at != '\0'; at++)
         wanted += at[1] == ' ' || at[1] == '\0';
-    return given == wanted;
+    return e->required == wanted;
 }

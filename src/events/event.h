@@ -71,8 +71,8 @@ struct event {
     enum event_type type;
     int64_t time_us; /* since 1970, UTC */
     const struct event_origin *origin;
+    size_t count, required; /* of the values; those of them that the event must have */
     struct event_value values[EVENT_VALUES_MAX];
-    size_t count;
 };
 
 /* What events.def says of a type. */

@@ -276,48 +276,48 @@ int event_write_json(const struct event *e, const struct event_sensor *sensor, u
 /* The last microsecond of 9999-12-31. */
 #define TIME_MAX_US (INT64_C(253402300800000000) - 1)
 
-static bool is_leap(int64_t year)
+/* 400 years repeat themselves; March begins on the 61st day of the first of them. */
+enum { ERA_YEARS = 400, ERA_DAYS = 146097, DAYS_TO_MARCH = 60 };
+
+struct date {
+    int64_t year;
+    int month, day;
+};
+
+/* Of the days since 0000-03-01. When years begin with March, the day that some of them have is their
+ * last, and months of 31 and 30 days take turns: 153 days are five of them. */
+static struct date date_of(int64_t days)
 {
-    return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    int64_t in_era = days % ERA_DAYS;
+    int64_t year = (in_era - in_era / 1460 + in_era / 36524 - in_era / (ERA_DAYS - 1)) / 365;
+    int64_t in_year = in_era - (365 * year + year / 4 - year / 100);
+    int month = (int)((5 * in_year + 2) / 153);
+    int day = (int)in_year - (153 * month + 2) / 5 + 1;
+    bool next = month >= 10; /* January and February */
+    return (struct date){days / ERA_DAYS * ERA_YEARS + year + next, month + (next ? -9 : 3), day};
+}
+
+static char *put_digits(char *out, int64_t value, size_t width, char end)
+{
+    for (size_t i = width; i-- > 0; value /= 10)
+        out[i] = (char)('0' + value % 10);
+    out[width] = end;
+    return out + width + 1;
 }
 
 void event_time_text(int64_t time_us, char out_z[EVENT_TIME_SIZE])
 {
-    static const uint8_t MONTHS[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     time_us = time_us < TIME_MIN_US ? TIME_MIN_US : time_us > TIME_MAX_US ? TIME_MAX_US : time_us;
-    int64_t since_0 = time_us - TIME_MIN_US;
-    int64_t day = since_0 / US_PER_DAY;
-    int64_t in_day = since_0 % US_PER_DAY;
-    /* 400 years are 146097 days; within them the guess by 365 is at most one year too late. */
-    int64_t year = day / 146097 * 400;
-    day %= 146097;
-    for (int64_t length = 366; day >= length; length = is_leap(year) ? 366 : 365) {
-        day -= length;
-        year++;
-    }
-    int month = 0;
-    for (;; month++) {
-        int length = MONTHS[month] + (month == 1 && is_leap(year));
-        if (day < length)
-            break;
-        day -= length;
-    }
-    const struct {
-        int64_t value;
-        size_t width;
-        char end; /* what follows it */
-    } parts[] = {
-        {year, 4, '-'},
-        {month + 1, 2, '-'},
-        {day + 1, 2, 'T'},
-        {in_day / INT64_C(3600000000), 2, ':'},
-        {in_day / 60000000 % 60, 2, ':'},
-        {in_day / 1000000 % 60, 2, '.'},
-        {in_day % 1000000, 6, 'Z'},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        out_z += json_digits((uint64_t)parts[i].value, parts[i].width, out_z);
-        *out_z++ = parts[i].end;
-    }
+    /* An era earlier, so that January and February of the year 0 are days after a beginning too. */
+    int64_t since = time_us - TIME_MIN_US + (ERA_DAYS - DAYS_TO_MARCH) * US_PER_DAY;
+    struct date date = date_of(since / US_PER_DAY);
+    int32_t in_day_s = (int32_t)(since % US_PER_DAY / 1000000);
+    out_z = put_digits(out_z, date.year - ERA_YEARS, 4, '-');
+    out_z = put_digits(out_z, date.month, 2, '-');
+    out_z = put_digits(out_z, date.day, 2, 'T');
+    out_z = put_digits(out_z, in_day_s / 3600, 2, ':');
+    out_z = put_digits(out_z, in_day_s / 60 % 60, 2, ':');
+    out_z = put_digits(out_z, in_day_s % 60, 2, '.');
+    out_z = put_digits(out_z, since % 1000000, 6, 'Z');
     *out_z = '\0';
 }

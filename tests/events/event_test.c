@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 #include <jansson.h>
+#include <time.h>
 
 static const struct event_sensor SENSOR = {
     .name = SPAN_LIT("web-1"), .uuid = SPAN_LIT("0a1b2c3d-0000-4000-8000-123456789abc")};
@@ -387,6 +388,44 @@ static void assert_time(int64_t time_us, const char *expected_z)
     assert_string_equal(text_z, expected_z);
 }
 
+/* Plain bytes are looked for in several at once: what is none is found wherever it stands. */
+static void each_byte_is_escaped_at_each_place(void **state)
+{
+    enum { LEN = 19 };
+    char text[LEN];
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        for (size_t at = 0; at < LEN; at++) {
+            struct buffer parts, whole;
+            buffer_init(&parts, EVENT_LINE_MAX);
+            buffer_init(&whole, EVENT_LINE_MAX);
+            struct json by_part = json_begin(&parts), at_once = json_begin(&whole);
+            memset(text, 'a', LEN);
+            text[at] = (char)byte;
+            for (size_t i = 0; i < LEN; i++)
+                json_part(&by_part, span_of(text + i, 1));
+            json_part(&at_once, span_of(text, LEN));
+            assert_true(span_equal(buffer_span(&parts), buffer_span(&whole)));
+            buffer_fini(&parts);
+            buffer_fini(&whole);
+        }
+    }
+}
+
+static void dates_are_those_of_the_calendar(void **state)
+{
+    enum { DAY_S = 86400, DAYS = 146097 }; /* of 400 years */
+    (void)state;
+    for (int64_t day = -DAYS / 2; day < DAYS / 2; day++) {
+        char text_z[64];
+        struct tm tm;
+        time_t at = (time_t)day * DAY_S;
+        assert_non_null(gmtime_r(&at, &tm));
+        assert_int_equal(strftime(text_z, sizeof(text_z), "%Y-%m-%dT00:00:00.000000Z", &tm), 27);
+        assert_time((int64_t)at * 1000000, text_z);
+    }
+}
+
 static void times_are_utc_with_microseconds(void **state)
 {
     (void)state;
@@ -461,6 +500,8 @@ int main(void)
         cmocka_unit_test(sensors_own_events_have_no_session),
         cmocka_unit_test(late_events_say_so),
         cmocka_unit_test(text_keeps_utf8_and_escapes_the_rest),
+        cmocka_unit_test(each_byte_is_escaped_at_each_place),
+        cmocka_unit_test(dates_are_those_of_the_calendar),
         cmocka_unit_test(any_pair_of_bytes_is_valid_json),
         cmocka_unit_test(long_text_is_cut_and_says_so),
         cmocka_unit_test(exact_fit_is_not_cut),
