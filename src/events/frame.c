@@ -168,6 +168,13 @@ int frame_put_visit(struct buffer *out, const struct frame_visit *visit)
     return end(&w);
 }
 
+int frame_put_visitors(struct buffer *out, const struct frame_visitors *visitors)
+{
+    struct writer w = begin(out, FRAME_VISITORS, 0);
+    put(&w, buffer_put_string(out, visitors->list));
+    return end(&w);
+}
+
 int frame_put_hello(struct buffer *out, const struct frame_hello *hello)
 {
     struct writer w = begin(out, FRAME_HELLO, 0);
@@ -201,6 +208,17 @@ enum frame_kind frame_kind(const uint8_t *frame)
 void frame_number(uint8_t *frame, uint64_t number)
 {
     put_be(frame + 5, number, 8);
+}
+
+_Static_assert(sizeof(struct frame_visitor) == 2 * FRAME_VISIT_KEY, "two keys and nothing else");
+
+bool frame_visitor_at(struct span list, size_t index, struct frame_visitor *out)
+{
+    struct span rest = span_slice(list, index * sizeof(*out), list.len);
+    if (rest.len < sizeof(*out))
+        return false;
+    memcpy(out, rest.data, sizeof(*out));
+    return true;
 }
 
 bool frame_session_is_good(struct span session)
@@ -344,13 +362,20 @@ static bool read_visit(struct cursor *c, struct frame *f)
            is_part(visit->size, visit->offset, visit->bytes);
 }
 
+static bool read_visitors(struct cursor *c, struct frame *f)
+{
+    f->visitors.list = cursor_string(c);
+    return f->visitors.list.len <= FRAME_VISIT_MAX &&
+           f->visitors.list.len % sizeof(struct frame_visitor) == 0;
+}
+
 static bool (*const READERS[])(struct cursor *c, struct frame *f) = {
     [FRAME_HELLO] = read_hello,         [FRAME_ACK] = read_ack,
     [FRAME_EVENT] = read_event,         [FRAME_TTY_OPEN] = read_tty_open,
     [FRAME_TTY_DATA] = read_tty_data,   [FRAME_TTY_CLOSE] = read_tty_close,
     [FRAME_ARTEFACT] = read_artefact,   [FRAME_KEYLOG] = read_keylog,
     [FRAME_VISIT_ASK] = read_visit_ask, [FRAME_VISIT_KEEP] = read_visit_keep,
-    [FRAME_VISIT] = read_visit,
+    [FRAME_VISIT] = read_visit,         [FRAME_VISITORS] = read_visitors,
 };
 
 int64_t frame_read(struct span bytes, struct frame *f)

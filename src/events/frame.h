@@ -29,6 +29,8 @@ enum frame_kind {
     FRAME_VISIT_ASK = 9,   /* sensor: a visitor has come; what did he leave? */
     FRAME_VISIT_KEEP = 10, /* sensor: a part of what he leaves */
     FRAME_VISIT = 11,      /* recorder: a part of the answer to VISIT_ASK; number 0 */
+    FRAME_VISITORS = 12, /* recorder: some of those whom it remembers, all of them before it answers
+                            * HELLO; number 0 */
 };
 
 /* Length, kind and number. */
@@ -104,6 +106,10 @@ struct frame_visitor {
     uint8_t address[FRAME_VISIT_KEY], login[FRAME_VISIT_KEY];
 };
 
+struct frame_visitors {
+    struct span list; /* of struct frame_visitor, see frame_visitor_at */
+};
+
 struct frame_visit_ask {
     struct span session;
     struct frame_visitor visitor;
@@ -139,6 +145,7 @@ struct frame {
         struct frame_visit_ask visit_ask;
         struct frame_visit_keep visit_keep;
         struct frame_visit visit;
+        struct frame_visitors visitors;
     };
 };
 
@@ -153,6 +160,7 @@ int frame_put_keylog(struct buffer *out, const struct frame_keylog *keylog);
 int frame_put_visit_ask(struct buffer *out, const struct frame_visit_ask *ask);
 int frame_put_visit_keep(struct buffer *out, const struct frame_visit_keep *keep);
 int frame_put_visit(struct buffer *out, const struct frame_visit *visit);
+int frame_put_visitors(struct buffer *out, const struct frame_visitors *visitors);
 int frame_put_hello(struct buffer *out, const struct frame_hello *hello);
 int frame_put_ack(struct buffer *out, uint64_t number);
 
@@ -169,6 +177,9 @@ void frame_number(uint8_t *frame, uint64_t number);
 /* Reads the frame at the front. Its size in bytes when it is whole and well-formed, 0 when more
  * bytes are needed, ERR_MALFORMED for anything else. Spans of the frame point into `bytes`. */
 int64_t frame_read(struct span bytes, struct frame *f);
+
+/* The visitor of this index in a list. False: there are not so many. */
+bool frame_visitor_at(struct span list, size_t index, struct frame_visitor *out);
 
 /* True for a session name that may stand in a file name: 1 to FRAME_SESSION_MAX of 0-9 a-z. */
 bool frame_session_is_good(struct span session);

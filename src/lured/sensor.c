@@ -208,6 +208,12 @@ static void on_visit(struct record_client *client, const struct frame_visit *vis
     serve_on_visit(&((struct sensor *)client->context)->serve, visit);
 }
 
+static void on_visitors(struct record_client *client, struct span list)
+{
+    const struct sensor *s = client->context;
+    session_host_know(s->start->host != NULL ? s->start->host : s->host, list);
+}
+
 static void on_recorder_lost(struct record_client *client)
 {
     struct sensor *s = client->context;
@@ -308,6 +314,7 @@ static int open_reactor(struct sensor *s)
     s->client.on_ready = on_recorder_ready;
     s->client.on_room = on_recorder_room;
     s->client.on_visit = on_visit;
+    s->client.on_visitors = on_visitors;
     s->client.on_lost = on_recorder_lost;
     s->client.on_acknowledged = on_acknowledged;
     int error = serve_init(&s->serve, s->reactor, &s->client, &s->name, random);

@@ -86,6 +86,8 @@ static size_t on_data(struct reel_transport *t, const uint8_t *data, size_t len)
             bool is_ack = f.kind == FRAME_ACK;
             if (f.kind == FRAME_VISIT && client->on_visit != NULL)
                 client->on_visit(client, &f.visit);
+            if (f.kind == FRAME_VISITORS && client->on_visitors != NULL)
+                client->on_visitors(client, f.visitors.list);
             buffer_take(&client->in, (size_t)size);
             if (is_ack)
                 on_ack(client, number);

@@ -24,6 +24,8 @@ struct record_client {
     void (*on_lost)(struct record_client *client);
     /* A part of an answer to a FRAME_VISIT_ASK; borrowed for the call. */
     void (*on_visit)(struct record_client *client, const struct frame_visit *visit);
+    /* Some of those whom the recorder remembers: all of them, and before on_ready the first time. */
+    void (*on_visitors)(struct record_client *client, struct span list);
     void *context; /* the owner's */
     int bell; /* an eventfd, borrowed, that tells the recorder that we wait: for an answer, or because
                * its socket is full; -1: none, and it looks in its own time */

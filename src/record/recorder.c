@@ -127,9 +127,13 @@ static int take_frame(struct recorder *recorder, const struct frame *f)
         int error = record_store_hello(recorder->store, f->hello.boot, now_us);
         recorder->hello = error == 0;
         recorder->owes = true;
+        /* One who is not told asks for everybody. */
+        if (error == 0)
+            (void)record_store_visitors(recorder->store, &recorder->out);
         return error;
     }
-    if (!recorder->hello || f->kind == FRAME_ACK || f->kind == FRAME_VISIT)
+    if (!recorder->hello || f->kind == FRAME_ACK || f->kind == FRAME_VISIT ||
+        f->kind == FRAME_VISITORS)
         return ERR_MALFORMED;
     if (f->kind == FRAME_VISIT_ASK &&
         record_store_answer(recorder->store, &f->visit_ask, now_us, &recorder->out) == 0)

@@ -487,6 +487,7 @@ int record_store_take(struct record_store *store, const struct frame *frame, int
     case FRAME_VISIT_ASK: break;
     case FRAME_HELLO:
     case FRAME_VISIT:
+    case FRAME_VISITORS:
     case FRAME_ACK: return 0;
     }
     if (error < 0)
@@ -505,6 +506,11 @@ int record_store_answer(struct record_store *store, const struct frame_visit_ask
                         int64_t now_us, struct buffer *out)
 {
     return record_visits_answer(&store->visits, ask, now_us / SECOND_US, out);
+}
+
+int record_store_visitors(const struct record_store *store, struct buffer *out)
+{
+    return record_visits_tell(&store->visits, out);
 }
 
 int record_store_retain(struct record_store *store, int64_t now_us)

@@ -78,6 +78,9 @@ int record_store_take(struct record_store *store, const struct frame *frame, int
 int record_store_answer(struct record_store *store, const struct frame_visit_ask *ask,
                         int64_t now_us, struct buffer *out);
 
+/* Appends whom it remembers (FRAME_VISITORS). 0 or a negative error. */
+int record_store_visitors(const struct record_store *store, struct buffer *out);
+
 /* After the frames that came together: writes what was taken, which may then be acknowledged. 0, or
  * -errno (no space, say): to be tried again. */
 int record_store_save(struct record_store *store);

@@ -326,3 +326,19 @@ int record_visits_answer(struct record_visits *v, const struct frame_visit_ask *
     }
     return error;
 }
+
+int record_visits_tell(const struct record_visits *v, struct buffer *out)
+{
+    uint8_t bytes[FRAME_VISIT_MAX];
+    size_t before = buffer_len(out), at = 0;
+    int error = 0;
+    do {
+        size_t n = 0;
+        for (; at < v->count && n < sizeof(bytes); at++, n += sizeof(struct frame_visitor))
+            memcpy(bytes + n, &v->list[at].visitor, sizeof(struct frame_visitor));
+        error = frame_put_visitors(out, &(struct frame_visitors){.list = span_of(bytes, n)});
+    } while (error == 0 && at < v->count);
+    if (error < 0)
+        buffer_truncate(out, before);
+    return error;
+}

@@ -44,6 +44,10 @@ const struct record_visit *record_visits_find(struct record_visits *v,
 int record_visits_answer(struct record_visits *v, const struct frame_visit_ask *ask, int64_t now_s,
                          struct buffer *out);
 
+/* Appends all who are remembered (FRAME_VISITORS): at least one frame. 0 or a negative error, and then
+ * `out` is as before. */
+int record_visits_tell(const struct record_visits *v, struct buffer *out);
+
 /* Deletes what is too old. */
 void record_visits_expire(struct record_visits *v, int64_t now_s);
 

@@ -41,8 +41,17 @@ void session_host_free(struct session_host *host)
     if (host == NULL)
         return;
     crypto_suite_free(host->suite);
+    session_known_fini(&host->known);
     arena_fini(&host->arena);
     free(host);
+}
+
+void session_host_know(struct session_host *host, struct span visitors)
+{
+    struct frame_visitor visitor;
+    host->known.told = true;
+    for (size_t i = 0; frame_visitor_at(visitors, i, &visitor); i++)
+        session_known_add(&host->known, &visitor);
 }
 
 const struct session_counters *session_host_counters(const struct session_host *host)

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "crypto/suite.h"
 #include "events/event.h"
+#include "session/known.h"
 #include "session/session_host.h"
 
 struct session_host {
@@ -14,6 +15,7 @@ struct session_host {
     struct session_counters counters;
     uint32_t startups;                   /* connections that have not logged in ... */
     struct session_connection *starting; /* ... the last of them */
+    struct session_known known;          /* visitors who may be remembered */
     struct arena arena;                  /* what was copied */
 };
 

@@ -1,5 +1,5 @@
 /* What all connections of a sensor share: made once by the outside, of plain data, and alive as
- * long as the process. Only its counters change. */
+ * long as the process. Only its counters change, and whom the recorder remembers. */
 #ifndef SESSION_SESSION_HOST_H
 #define SESSION_SESSION_HOST_H
 
@@ -55,6 +55,9 @@ struct session_config {
 /* NULL: out of memory. */
 struct session_host *session_host_new(const struct session_config *config);
 void session_host_free(struct session_host *host);
+
+/* The recorder has told whom it remembers: visitors as a FRAME_VISITORS has them. */
+void session_host_know(struct session_host *host, struct span visitors);
 
 struct session_counters {
     uint64_t connections, logins, failed_logins, programs, records_lost;

@@ -74,15 +74,19 @@ bool session_visitor_ask(struct session_connection *c, struct span user, struct 
     buffer_clear(&v->user);
     buffer_clear(&v->password);
     buffer_clear(&v->found);
+    v->known = v->same_user = v->same_login = false;
     struct frame_visit_ask ask = {.session = c->journal.origin.session, .visitor = v->keys};
     if (!rules(c)->by_login)
         memset(ask.visitor.login, 0, sizeof(ask.visitor.login));
+    if (!session_known_has(&c->host->known, &ask.visitor)) {
+        v->state = SESSION_VISITOR_HERE;
+        return false;
+    }
     if (buffer_put(&v->user, user) < 0 || buffer_put(&v->password, password) < 0 ||
         frame_put_visit_ask(&c->journal.frames, &ask) < 0)
         return false;
     v->state = SESSION_VISITOR_ASKED;
     v->asked_us = c->now_us;
-    v->known = v->same_user = v->same_login = false;
     return true;
 }
 
@@ -214,6 +218,8 @@ void session_visitor_put(struct session_connection *c)
 {
     struct session_visitor *v = &c->visitor;
     struct span all = buffer_span(&v->left);
+    if (v->leaves)
+        session_known_add(&c->host->known, &v->keys);
     while (v->leaves && session_journal_has_room(&c->journal)) {
         const struct frame_visit_keep keep = {
             .session = c->journal.origin.session,

@@ -1,5 +1,5 @@
 /* Who comes back finds the machine as he left it. At a right password the recorder is asked who this
- * is, and the login waits for the answer; when the connection is over, what was changed goes to the
+ * is, unless it is sure that nobody knows him, and the login waits for the answer; when the connection is over, what was changed goes to the
  * recorder, part by part. What is kept: a SHA-256, and what kernel_save has written.
  *
  * A visitor is known by his address, or by the login that worked, or by either (visitors.known_by). */
@@ -39,8 +39,8 @@ struct session_visitor {
 void session_visitor_init(struct session_connection *c);
 void session_visitor_fini(struct session_connection *c);
 
-/* A right password: asks, if visitors are remembered. True: the login waits, and session_login_decide
- * follows. */
+/* A right password: asks, if it may be that he is remembered. True: the login waits, and
+ * session_login_decide follows. */
 bool session_visitor_ask(struct session_connection *c, struct span user, struct span password);
 /* A part of the answer. False: it is for another connection. */
 bool session_visitor_answer(struct session_connection *c, const struct frame_visit *visit);

@@ -65,6 +65,9 @@ static void put_all(struct buffer *out)
     assert_int_equal(frame_put_visit_ask(out, &ask), 0);
     assert_int_equal(frame_put_visit_keep(out, &keep), 0);
     assert_int_equal(frame_put_visit(out, &visit), 0);
+    const struct frame_visitor both[] = {visitor, {.address = {9}}};
+    const struct frame_visitors visitors = {.list = span_of(both, sizeof(both))};
+    assert_int_equal(frame_put_visitors(out, &visitors), 0);
 }
 
 static struct span next(struct span rest, struct frame *f)
@@ -117,6 +120,12 @@ static void every_kind_comes_back(void **state)
     rest = next(rest, &f);
     assert_true(f.visit.known && f.visit.visitor.login[15] == 3);
     assert_true(span_equal_z(f.visit.bytes, "whole"));
+    rest = next(rest, &f);
+    assert_int_equal(f.kind, FRAME_VISITORS);
+    struct frame_visitor each;
+    assert_true(frame_visitor_at(f.visitors.list, 0, &each) && each.login[15] == 3);
+    assert_true(frame_visitor_at(f.visitors.list, 1, &each) && each.address[0] == 9);
+    assert_false(frame_visitor_at(f.visitors.list, 2, &each));
     assert_int_equal(rest.len, 0);
     buffer_fini(&out);
 }

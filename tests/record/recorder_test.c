@@ -45,6 +45,7 @@ struct fixture {
     /* ... or in one of its own. */
     pid_t child;
     int lost, rooms, troubles, visits;
+    bool told; /* whom it remembers, before it was ready */
 };
 
 static void on_lost(struct record_client *client)
@@ -63,6 +64,11 @@ static void on_visit(struct record_client *client, const struct frame_visit *vis
     ((struct fixture *)client->context)->visits++;
 }
 
+static void on_visitors(struct record_client *client, struct span list)
+{
+    ((struct fixture *)client->context)->told = list.len == 0 && !client->ready;
+}
+
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
@@ -78,6 +84,7 @@ static int setup(void **state)
     f->client.on_lost = on_lost;
     f->client.on_room = on_room;
     f->client.on_visit = on_visit;
+    f->client.on_visitors = on_visitors;
     *state = f;
     return 0;
 }
@@ -260,6 +267,7 @@ static void what_is_put_is_written_and_acknowledged(void **state)
     assert_int_equal(put_input(f, 0), 0); /* not before the recorder has answered */
     start_recorder(f);
     turn_until(f, is_ready);
+    assert_true(f->told);
     assert_int_equal(f->rooms, 1);
     for (int i = 0; i < 100; i++)
         assert_true(put_input(f, i) > 0);

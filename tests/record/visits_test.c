@@ -107,6 +107,37 @@ static int64_t recall(struct fixture *f, struct frame_visitor who, struct buffer
     return (int64_t)buffer_len(out);
 }
 
+static void all_who_are_remembered_are_told(void **state)
+{
+    enum { COUNT = 1500 }; /* more than one frame has */
+    struct fixture *f = *state;
+    struct buffer out;
+    struct frame frame;
+    struct frame_visitor who;
+    bool told[COUNT] = {false};
+    int frames = 0;
+    f->visits.list = calloc(COUNT, sizeof(*f->visits.list));
+    assert_non_null(f->visits.list);
+    f->visits.count = f->visits.room = COUNT;
+    for (int i = 0; i < COUNT; i++) {
+        f->visits.list[i].visitor.address[1] = (uint8_t)(i >> 8);
+        f->visits.list[i].visitor.address[2] = (uint8_t)i;
+    }
+    buffer_init(&out, OUT_MAX);
+    assert_int_equal(record_visits_tell(&f->visits, &out), 0);
+    for (int64_t n = 0; (n = frame_read(buffer_span(&out), &frame)) > 0; frames++) {
+        assert_int_equal(frame.kind, FRAME_VISITORS);
+        for (size_t i = 0; frame_visitor_at(frame.visitors.list, i, &who); i++)
+            told[who.address[1] << 8 | who.address[2]] = true;
+        buffer_take(&out, (size_t)n);
+    }
+    assert_int_equal(buffer_len(&out), 0);
+    assert_int_equal(frames, 2);
+    for (int i = 0; i < COUNT; i++)
+        assert_true(told[i]);
+    buffer_fini(&out);
+}
+
 static void what_is_kept_is_found_again(void **state)
 {
     struct fixture *f = *state;
@@ -255,6 +286,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(all_who_are_remembered_are_told),
         TEST(what_is_kept_is_found_again),
         TEST(the_address_comes_before_the_login),
         TEST(who_changed_nothing_keeps_what_he_had),

@@ -124,6 +124,28 @@ static void a_login_waits_for_what_is_known_of_the_visitor(void **state)
     finish(&s);
 }
 
+/* The recorder has told whom it remembers: a new visitor is let in without a question. Having left
+ * something he is asked for, before the recorder could tell of him. */
+static void who_cannot_be_known_does_not_wait(void **state)
+{
+    struct scene s;
+    struct frame f;
+    start(&s, state, &remembered);
+    session_host_know(s.h.host, span_of("", 0));
+    ask_login(&s, "123456");
+    visit_pump(&s.v);
+    assert_false(last(&s, FRAME_VISIT_ASK, &f));
+    assert_int_equal(visit_count(&s.v.messages, "USERAUTH_SUCCESS"), 1);
+    visit_exec(&s.v, "change");
+    visit_lose(&s.v);
+    assert_true(last(&s, FRAME_VISIT_KEEP, &f));
+    again(&s, 2);
+    ask_login(&s, "123456");
+    assert_true(last(&s, FRAME_VISIT_ASK, &f));
+    nobody(&s);
+    finish(&s);
+}
+
 static void without_an_answer_the_login_goes_on_alone(void **state)
 {
     struct scene s;
@@ -277,6 +299,7 @@ int main(int argc, char **argv)
     struct persona_image *image = visit_load_image(argv[1], &bytes);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(a_login_waits_for_what_is_known_of_the_visitor, image),
+        cmocka_unit_test_prestate(who_cannot_be_known_does_not_wait, image),
         cmocka_unit_test_prestate(without_an_answer_the_login_goes_on_alone, image),
         cmocka_unit_test_prestate(what_was_changed_is_kept_and_comes_back, image),
         cmocka_unit_test_prestate(what_is_damaged_is_not_put_back, image),
