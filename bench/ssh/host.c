@@ -35,7 +35,9 @@ static int free_port(void)
 
 static void make_folder(struct host *h)
 {
-    (void)snprintf(h->folder_z, sizeof(h->folder_z), "/tmp/bench-ssh-XXXXXX");
+    const char *below_z = getenv("TMPDIR");
+    (void)snprintf(h->folder_z, sizeof(h->folder_z), "%s/bench-ssh-XXXXXX",
+                   below_z != NULL ? below_z : "/tmp");
     if (!mkdtemp(h->folder_z) || chmod(h->folder_z, 0755) < 0)
         fail("%s: %s", h->folder_z, strerror(errno));
     h->port = free_port();

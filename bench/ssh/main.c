@@ -4,7 +4,7 @@
  *
  *     bench-ssh cpu|held|steps|fair [--image FILE] [--lured PROGRAM] [--count N] [--shell]
  *
- * Needs root for the sshd; without it that column is missing. */
+ * Needs root for the sshd; without it that column is missing. The servers' files are made in TMPDIR. */
 #include "modes.h"
 
 #include "link.h"
