@@ -6,6 +6,7 @@
 #include "kernel/kind.h"
 #include "kernel/mm.h"
 #include "kernel/net.h"
+#include "kernel/procfs.h"
 #include "kernel/program.h"
 #include "kernel/socket.h"
 #include "kernel/vfs.h"
@@ -109,6 +110,7 @@ void kernel_free(struct kernel *k)
     while (!mm_bury(k))
         ;
     ipc_free(k);
+    proc_forget_settings(k);
     program_free_all(k);
     kernel_forget_told(k);
     if (k->vfs != NULL)

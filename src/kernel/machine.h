@@ -95,13 +95,14 @@ struct kernel {
     bool foreign_programs;
     /* For snapshots: asked after each finished call whether to leave kernel_run there. NULL: no. */
     bool (*pause)(struct task *t);
-    void *pauser;     /* whose it is */
-    bool paused;      /* until it is cleared, kernel_run does nothing */
-    bool over;        /* the instructions are used up: everything was killed */
-    bool ending;      /* kernel_end: ends are not told */
-    uint32_t areas;   /* mappings, against KERNEL_AREAS_MAX */
-    struct ipc *ipc;  /* ipc.h; NULL: nobody has asked yet */
-    struct mm *dying; /* memories without a holder, given back before a guest runs again */
+    void *pauser;             /* whose it is */
+    bool paused;              /* until it is cleared, kernel_run does nothing */
+    bool over;                /* the instructions are used up: everything was killed */
+    bool ending;              /* kernel_end: ends are not told */
+    uint32_t areas;           /* mappings, against KERNEL_AREAS_MAX */
+    struct setting *settings; /* proc_sys.c */
+    struct ipc *ipc;          /* ipc.h; NULL: nobody has asked yet */
+    struct mm *dying;         /* memories without a holder, given back before a guest runs again */
 };
 
 /* Nanoseconds since 1970, and since boot. */

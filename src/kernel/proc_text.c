@@ -36,8 +36,11 @@ static int make_text(struct file *f, struct task *t)
     struct persona_node node;
     struct proc_call c = {
         .vfs = f->vfs, .kernel = f->vfs->kernel, .reader = t, .out = &text->bytes};
+    const char *set_z = proc_setting(c.kernel, f->node.ino);
     buffer_clear(&text->bytes);
     text->made = true;
+    if (set_z != NULL)
+        return buffer_printf(&text->bytes, "%s\n", set_z);
     if (text->place.image_ino != 0)
         return persona_image_node(p->image, text->place.image_ino, &node)
                    ? buffer_put(&text->bytes, node.data)
@@ -76,7 +79,16 @@ static struct span line_of(struct span bytes)
     return bytes;
 }
 
-/* Values that may be set are taken; a few are kept. */
+/* A file of /proc/sys: of the image's own texts no others can be written. */
+static bool is_setting(const struct text *text)
+{
+    if (text->place.image_ino != 0)
+        return true;
+    return text->place.pid == 0 &&
+           span_starts_with(span_z(proc_entry_of(text->place)->path_z), span_z("sys/"));
+}
+
+/* Values that may be set are taken; a few have an effect. */
 static int64_t text_write(struct file *f, struct task *t, const void *bytes, size_t len, int64_t at)
 {
     (void)at;
@@ -85,15 +97,21 @@ static int64_t text_write(struct file *f, struct task *t, const void *bytes, siz
     struct span value = line_of(span_of(bytes, len));
     struct kernel *k = f->vfs->kernel;
     struct proc_view view;
-    if (t == NULL || k == NULL || e == NULL)
+    if (t == NULL || k == NULL)
         return (int64_t)len;
-    if (proc_is_named(e, "sys/kernel/hostname"))
+    if (proc_is_named(e, "sys/kernel/hostname")) {
         span_copy_z(value, k->hostname_z, sizeof(k->hostname_z));
-    else if (proc_is_named(e, "sys/kernel/domainname"))
+    } else if (proc_is_named(e, "sys/kernel/domainname")) {
         span_copy_z(value, k->domainname_z, sizeof(k->domainname_z));
-    else if (proc_is_named(e, "comm") && proc_view_find(f->vfs, text->place.pid, &view) &&
-             view.task != NULL && view.task->process == t->process)
+    } else if (proc_is_named(e, "comm") && proc_view_find(f->vfs, text->place.pid, &view) &&
+               view.task != NULL && view.task->process == t->process) {
         task_set_comm(view.task, value);
+    } else if (is_setting(text)) {
+        int error = make_text(f, t);
+        if (error == 0)
+            error = proc_set(k, f->node.ino, buffer_span(&text->bytes), value);
+        return error != 0 ? error : (int64_t)len;
+    }
     return (int64_t)len;
 }
 

@@ -106,6 +106,15 @@ int proc_readdir(struct fs *fs, struct task *t, uint64_t dir, int64_t at, file_e
 int proc_open(struct fs *fs, struct task *t, uint64_t ino, struct file *f); /* proc_text.c */
 extern const struct file_ops proc_mem_ops; /* of /proc/PID/mem; proc_memory.c */
 
+/* ---- What the visitor has set in /proc/sys (proc_sys.c) ---- */
+
+enum { PROC_SETTING_MAX = 256 };
+/* Without its newline; NULL: as it was. */
+const char *proc_setting(const struct kernel *k, uint64_t ino);
+/* `before` is what the file says now. 0, -EINVAL (too long, or no number where one is), -ENOMEM. */
+int proc_set(struct kernel *k, uint64_t ino, struct span before, struct span value);
+void proc_forget_settings(struct kernel *k);
+
 /* ---- The texts ---- */
 
 #define PROC(path, mode, fn)     int proc_##fn(const struct proc_call *c);

@@ -209,9 +209,11 @@ int64_t socket_send(struct socket *s, struct span bytes, const struct socket_abo
         return s->connected ? -ECONNREFUSED : s->family == AF_UNIX ? -ENOTCONN : -EDESTADDRREQ;
     if (s->peer == NULL)
         return s->connected || (s->family != AF_UNIX && stream) ? -EPIPE : -ENOTCONN;
-    if (s->peer->served) { /* it listens to nobody, or is the bus */
+    if (s->peer->served) {
         if (s->peer->bus != NULL)
             bus_host_feed(s->peer, bytes);
+        else if (stream && span_find(bytes, '\n', 0) >= 0)
+            socket_shut_write(s->peer); /* a service that has greeted, and wants no more of it */
         return (int64_t)bytes.len;
     }
     if (s->peer->read_shut)

@@ -87,6 +87,7 @@ static const struct option options[] = {
     {IPPROTO_IP, IP_TOS, -1, KIND_NUMBER, PLACE_TOS, 0, 0, 255, 0},
     {IPPROTO_IP, IP_RECVTTL, -1, KIND_FLAG, OPTION_RECVTTL, 0, 0, 0, 0},
     {IPPROTO_IP, IP_RECVERR, -1, KIND_ANY, 0, 0, 0, 0, 0},
+    {IPPROTO_IP, IP_OPTIONS, -1, KIND_ANY, 0, 0, 0, 0, 0},
     {IPPROTO_IP, IP_RETOPTS, -1, KIND_ANY, 0, 0, 0, 0, 0},
     {IPPROTO_IP, IP_PKTINFO, -1, KIND_ANY, 0, 0, 0, 0, 0},
     {IPPROTO_IP, IP_HDRINCL, -1, KIND_ANY, 0, 0, 0, 0, 0},
@@ -267,6 +268,8 @@ static int64_t get_value(struct socket *s, int level, int name, int32_t value[4]
     }
     if (o == NULL)
         return level == SOL_SOCKET ? get_plain(s, name, value, len) : unknown(s, level, true);
+    if (level == IPPROTO_IP && name == IP_OPTIONS)
+        *len = 0; /* there are none */
     if (o->kind != KIND_ANY)
         value[0] = (s->value_set >> o->place & 1) != 0 ? s->value[o->place] : o->first;
     return 0;

@@ -186,6 +186,7 @@ static void options(void)
     option(tcp, IPPROTO_TCP, TCP_KEEPIDLE, "idle");
     option(tcp, IPPROTO_TCP, TCP_KEEPCNT, "count");
     option(tcp, IPPROTO_IP, IP_TTL, "ttl");
+    option(tcp, IPPROTO_IP, IP_OPTIONS, "no options");
     option(tcp, SOL_SOCKET, 9999, "unknown");
     option(tcp, 9999, 1, "unknown level");
     option(local, IPPROTO_TCP, TCP_NODELAY, "not TCP");
