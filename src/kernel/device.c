@@ -1,5 +1,6 @@
 /* Character devices: memory's (major 1) and those that lead to terminals. */
 #include "kernel/fs.h"
+#include "kernel/kmsg.h"
 #include "kernel/task.h"
 #include "kernel/tty.h"
 
@@ -68,6 +69,8 @@ int device_open(struct task *t, uint64_t rdev, struct file *f)
     unsigned number = FS_MINOR(rdev);
     switch (FS_MAJOR(rdev)) {
     case MAJOR_MEMORY:
+        if (number == KMSG_MINOR)
+            return kmsg_open(t, f);
         for (size_t i = 0; i < ARRAY_LEN(memory_devices); i++)
             if (memory_devices[i].minor == number) {
                 f->ops = memory_devices[i].ops;

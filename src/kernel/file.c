@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,10 +123,35 @@ static int64_t end_of(struct file *f)
     return file_stat(f, &st) == 0 ? st.size : 0;
 }
 
+int file_check_size(struct task *t, int64_t size)
+{
+    uint64_t most = process_limit(t->process, RLIMIT_FSIZE);
+    if ((uint64_t)size <= most)
+        return 0;
+    signal_raise_task(t, SIGXFSZ);
+    return -EFBIG;
+}
+
+/* A regular file takes no more than RLIMIT_FSIZE allows. */
+static int cut_to_limit(struct file *f, struct task *t, size_t *len, int64_t at)
+{
+    if (t == NULL || f->ops->page == NULL || *len == 0)
+        return 0;
+    uint64_t most = process_limit(t->process, RLIMIT_FSIZE);
+    if ((uint64_t)at >= most)
+        return file_check_size(t, at + 1);
+    if (*len > most - (uint64_t)at)
+        *len = (size_t)(most - (uint64_t)at);
+    return 0;
+}
+
 static int64_t write_at(struct file *f, struct task *t, const void *bytes, size_t len, int64_t at)
 {
     if (f->ops->write == NULL)
         return -EINVAL;
+    int error = cut_to_limit(f, t, &len, at);
+    if (error != 0)
+        return error;
     int64_t n = f->ops->write(f, t, bytes, clamp(len), at);
     if (n > 0)
         inotify_tell_file(f, IN_MODIFY);

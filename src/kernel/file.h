@@ -72,6 +72,8 @@ struct file_ops {
     int (*page)(struct file *f, struct task *t, uint64_t index, bool write, uint32_t *frame);
     /* Opens the same thing again (/proc/self/fd/N of a pipe). NULL: -ENXIO. */
     int (*reopen)(struct file *f, uint32_t flags, struct file **out);
+    /* lseek(2) of what has places that are no bytes. NULL: as `seekable` says. */
+    int64_t (*seek)(struct file *f, int64_t offset, int whence);
     /* The last descriptor is gone: give back `object`. May be NULL. */
     void (*close)(struct file *f);
 };
@@ -110,6 +112,8 @@ int64_t file_write(struct file *f, struct task *t, const void *bytes, size_t len
 /* The same at a place; -ESPIPE without one. */
 int64_t file_pread(struct file *f, struct task *t, void *out, size_t len, int64_t at);
 int64_t file_pwrite(struct file *f, struct task *t, const void *bytes, size_t len, int64_t at);
+/* RLIMIT_FSIZE: 0, or SIGXFSZ and -EFBIG. */
+int file_check_size(struct task *t, int64_t size);
 /* It was changed, by `t` (may be NULL): told when it is closed. */
 void file_changed(struct file *f, const struct task *t);
 unsigned file_poll(struct file *f);

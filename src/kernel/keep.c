@@ -30,11 +30,17 @@ static struct overlay *find_kept(const struct vfs *vfs, struct span path)
     return NULL;
 }
 
+static void begin(struct overlay *o)
+{
+    o->boot_ino = o->next_ino;
+    o->boot_bytes = o->bytes;
+}
+
 void keep_begin(struct vfs *vfs)
 {
     for (struct fs *fs = vfs->mounts; fs != NULL; fs = fs->next)
         if (overlay_is(fs) && fs->super == fs)
-            overlay_of(fs)->boot_ino = overlay_of(fs)->next_ino;
+            begin(overlay_of(fs));
 }
 
 bool kernel_is_changed(const struct kernel *k)

@@ -4,6 +4,7 @@
 #include "kernel/ipc.h"
 #include "kernel/keep.h"
 #include "kernel/kind.h"
+#include "kernel/kmsg.h"
 #include "kernel/mm.h"
 #include "kernel/net.h"
 #include "kernel/procfs.h"
@@ -111,6 +112,7 @@ void kernel_free(struct kernel *k)
         ;
     ipc_free(k);
     proc_forget_settings(k);
+    kmsg_free(k);
     program_free_all(k);
     kernel_forget_told(k);
     if (k->vfs != NULL)

@@ -23,6 +23,7 @@ struct program; /* program.h */
 struct events;  /* events.h */
 struct mm;      /* mm.h */
 struct ipc;     /* ipc.h */
+struct kmsg;    /* kmsg.h */
 
 enum {
     KERNEL_PROGRAMS_MAX = 64,       /* program numbers at once */
@@ -102,6 +103,7 @@ struct kernel {
     uint32_t areas;           /* mappings, against KERNEL_AREAS_MAX */
     struct setting *settings; /* proc_sys.c */
     struct ipc *ipc;          /* ipc.h; NULL: nobody has asked yet */
+    struct kmsg *kmsg;        /* kmsg.h; NULL: nobody has asked yet */
     struct mm *dying;         /* memories without a holder, given back before a guest runs again */
 };
 

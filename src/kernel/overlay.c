@@ -359,7 +359,10 @@ static void usage(struct fs *fs, struct fs_usage *out)
     const struct mount *m = fs->super->mount;
     uint64_t size_kib = mount_size_kib(m, hw), inodes = mount_inodes(m, hw);
     out->blocks = size_kib / 4;
+    uint64_t written = overlay_written(overlay_of(fs->super));
     out->free = out->available = (size_kib - m->used_kib) / 4;
+    if (size_kib != 0)
+        out->free = out->available = out->free - written / OVERLAY_PAGE;
     out->files = inodes;
     out->files_free = inodes - m->used_inodes;
 }

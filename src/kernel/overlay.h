@@ -83,7 +83,8 @@ struct overlay {
     const struct persona_image *image; /* or NULL */
     struct hash inodes, names;
     uint64_t next_ino;
-    uint64_t boot_ino; /* next_ino when the machine had booted */
+    uint64_t boot_ino;          /* next_ino when the machine had booted */
+    uint64_t bytes, boot_bytes; /* of pages, now and when it had booted */
     int64_t next_cookie;
     struct unpacked unpacked;
 };
@@ -135,7 +136,10 @@ void overlay_replace(struct overlay *live, struct overlay *saved);
 /* ---- Contents (overlay_data.c) ---- */
 int overlay_resize(struct overlay *o, struct inode *i, int64_t size);
 void overlay_drop_pages(struct overlay *o, struct inode *i, uint64_t from);
-uint64_t overlay_blocks(const struct inode *i); /* of 512 bytes */
+int overlay_charge(struct overlay *o); /* a page more: 0 or -ENOSPC */
+void overlay_uncharge(struct overlay *o);
+uint64_t overlay_written(const struct overlay *o); /* bytes, since it had booted */
+uint64_t overlay_blocks(const struct inode *i);    /* of 512 bytes */
 extern const struct file_ops overlay_file_ops;
 
 /* ---- Names (overlay_dir.c) ---- */

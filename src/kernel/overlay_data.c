@@ -5,6 +5,7 @@
 
 #include "kernel/machine.h"
 #include "kernel/mm.h"
+#include "kernel/mount.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -121,12 +122,38 @@ static struct page *page_add(struct overlay *o, struct inode *i, uint64_t index)
     return &i->pages[place];
 }
 
+uint64_t overlay_written(const struct overlay *o)
+{
+    return o->bytes > o->boot_bytes ? o->bytes - o->boot_bytes : 0;
+}
+
+int overlay_charge(struct overlay *o)
+{
+    const struct vfs *vfs = o->fs.vfs;
+    if ((o->fs.flags & FS_DISK) == 0 && o->fs.mount != NULL && o->fs.mount->type_z != NULL) {
+        uint64_t most_kib = mount_size_kib(o->fs.mount, vfs->hardware);
+        uint64_t left_kib = most_kib - o->fs.mount->used_kib;
+        if (most_kib != 0 && overlay_written(o) + OVERLAY_PAGE > left_kib * 1024)
+            return -ENOSPC;
+    }
+    int error = vfs_charge(o->fs.vfs, OVERLAY_PAGE);
+    if (error == 0)
+        o->bytes += OVERLAY_PAGE;
+    return error;
+}
+
+void overlay_uncharge(struct overlay *o)
+{
+    o->bytes -= OVERLAY_PAGE;
+    o->fs.vfs->quota.bytes -= OVERLAY_PAGE;
+}
+
 /* It counts from now on. 0 or -ENOSPC. */
 static int page_soil(struct overlay *o, struct page *page)
 {
     if (!page->clean)
         return 0;
-    int error = vfs_charge(o->fs.vfs, OVERLAY_PAGE);
+    int error = overlay_charge(o);
     page->clean = error != 0;
     return error;
 }
@@ -147,7 +174,7 @@ static uint8_t *page_own(struct overlay *o, struct inode *i, uint64_t index)
 static void page_free(struct overlay *o, struct page *page)
 {
     if (!page->clean)
-        o->fs.vfs->quota.bytes -= OVERLAY_PAGE;
+        overlay_uncharge(o);
     if (page->frame != 0)
         cpu_pool_drop(o->fs.vfs->kernel->pool, page->frame);
     else

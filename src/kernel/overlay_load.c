@@ -85,7 +85,7 @@ static int get_attributes(const struct overlay *o, struct cursor *c, struct inod
     return rc;
 }
 
-static int get_page(const struct overlay *o, struct cursor *c, struct inode *i)
+static int get_page(struct overlay *o, struct cursor *c, struct inode *i)
 {
     uint64_t index = cursor_u64(c);
     struct span bytes = cursor_string(c);
@@ -100,11 +100,12 @@ static int get_page(const struct overlay *o, struct cursor *c, struct inode *i)
         memcpy(page, bytes.data, bytes.len);
     i->pages[i->page_count++] = (struct page){.index = index, .bytes = page};
     o->fs.vfs->quota.bytes += OVERLAY_PAGE;
+    o->bytes += OVERLAY_PAGE;
     return 0;
 }
 
 /* No more pages than there are bytes to tell of them: the count alone takes no memory. */
-static int get_pages(const struct overlay *o, struct cursor *c, struct inode *i)
+static int get_pages(struct overlay *o, struct cursor *c, struct inode *i)
 {
     enum { PAGE_HEAD = 12 };
     uint32_t count = cursor_u32(c);
@@ -281,6 +282,8 @@ void overlay_replace(struct overlay *live, struct overlay *saved)
     live->names = saved->names;
     live->next_ino = saved->next_ino;
     live->next_cookie = saved->next_cookie;
+    live->bytes = saved->bytes;
+    saved->bytes = old.bytes;
     saved->inodes = old.inodes;
     saved->names = old.names;
     live->fs.vfs->changes++;

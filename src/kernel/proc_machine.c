@@ -279,13 +279,6 @@ int proc_inotify_watches(const struct proc_call *c)
     return buffer_printf(c->out, "%d\n", INOTIFY_WATCHES_MAX);
 }
 
-CONSTANT(minus_one, "-1")
-CONSTANT(msgmax, "8192")
-CONSTANT(msgmnb, "16384")
-CONSTANT(msgmni, "32000")
-CONSTANT(sem, "32000\t1024000000\t500\t32000")
-CONSTANT(shmall, "18446744073692774399")
-CONSTANT(shmmni, "4096")
 CONSTANT(somaxconn, "4096")
 CONSTANT(port_range, "32768\t60999")
 CONSTANT(max_map_count, "65530")

@@ -6,6 +6,7 @@
 #include "kernel/lines.h"
 #include "kernel/mm.h"
 #include "kernel/rest.h"
+#include "kernel/sys_time.h"
 #include "kernel/syscalls.h"
 #include "kernel/timer.h"
 
@@ -17,6 +18,7 @@
 enum {
     NS_PER_MS = 1000000,
     US_TO_NS = 1000,
+    US_PER_S = 1000000,
     /* Trap numbers of the processor, for the frame of a fault's handler. */
     TRAP_DIVIDE = 0,
     TRAP_BREAK = 3,
@@ -299,6 +301,22 @@ static bool settle(struct task *t)
     return t->state == TASK_READY && !t->in_call;
 }
 
+/* RLIMIT_CPU: SIGXCPU at the soft limit and every second from there, SIGKILL at the hard one. */
+static void processor_limit_check(struct task *t)
+{
+    struct process *p = t->process;
+    if (p == NULL || p->zombie || p->limits[RLIMIT_CPU].rlim_cur == RLIM64_INFINITY)
+        return;
+    struct rlimit64 *limit = &p->limits[RLIMIT_CPU];
+    uint64_t used_s = process_instructions(p) / KERNEL_INSTRUCTIONS_US / US_PER_S;
+    if (limit->rlim_max != RLIM64_INFINITY && used_s >= limit->rlim_max) {
+        signal_raise_process(p, SIGKILL);
+    } else if (used_s >= limit->rlim_cur) {
+        limit->rlim_cur++;
+        signal_raise_process(p, SIGXCPU);
+    }
+}
+
 static void run_task(struct task *t, uint64_t quantum)
 {
     struct kernel *k = t->kernel;
@@ -318,6 +336,7 @@ static void run_task(struct task *t, uint64_t quantum)
         if (t->state != TASK_READY)
             break;
     }
+    processor_limit_check(t);
 }
 
 static struct process *first_alive(const struct kernel *k)

@@ -13,30 +13,8 @@
 #include <sys/ptrace.h>
 
 enum {
-    LOG_BUFFER_BYTES = 1 << 18, /* CONFIG_LOG_BUF_SHIFT */
-    LOG_READ_ALL = 3,           /* actions of syslog(2) */
-    LOG_READ_CLEAR = 4,
-    LOG_CONSOLE_LEVEL = 8,
-    LOG_SIZE_UNREAD = 9,
-    LOG_SIZE_BUFFER = 10,
     PERSONALITY_ASK = -1,
 };
-
-/* The ring of kernel messages; Debian lets only root see it (dmesg_restrict). It has nothing in
- * it. */
-int64_t sys_syslog(struct task *t, const uint64_t arg[6])
-{
-    int action = (int)arg[0];
-    if (!creds_capable(&t->creds, CAP_SYSLOG))
-        return -EPERM;
-    if (action < 0 || action > LOG_SIZE_BUFFER)
-        return -EINVAL;
-    if ((action == LOG_READ_ALL || action == LOG_READ_CLEAR) && (arg[1] == 0 || (int)arg[2] < 0))
-        return -EINVAL;
-    if (action == LOG_CONSOLE_LEVEL && ((int)arg[2] < 1 || (int)arg[2] > 8))
-        return -EINVAL;
-    return action == LOG_SIZE_BUFFER ? LOG_BUFFER_BYTES : 0;
-}
 
 /* The machine goes down, and all that runs on it. */
 static void power_off(struct kernel *k)

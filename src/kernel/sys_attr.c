@@ -51,7 +51,10 @@ static int64_t change(struct task *t, uint64_t dirfd, uint64_t addr, uint64_t fl
     if (error != 0)
         return error;
     /* A pipe's or socket's own inode: nobody sees it change. */
-    error = found.node.fs != NULL ? fn(&t->creds, found.node, value) : 0;
+    if (fn == change_size && (int64_t)value[0] > found.stat.size)
+        error = file_check_size(t, (int64_t)value[0]);
+    if (error == 0)
+        error = found.node.fs != NULL ? fn(&t->creds, found.node, value) : 0;
     if (error == 0 && !changes_nothing(fn, value))
         tell_found(&found, fn == change_size ? IN_MODIFY : IN_ATTRIB);
     walk_done(&found);
@@ -119,7 +122,12 @@ static int64_t resize(struct task *t, struct file *f, int64_t size)
         return -EBADF;
     if (size < 0 || f->ops->truncate == NULL || (f->flags & O_ACCMODE) == O_RDONLY)
         return -EINVAL;
-    int error = f->ops->truncate(f, size);
+    struct file_stat st;
+    int error = file_stat(f, &st);
+    if (error == 0 && size > st.size)
+        error = file_check_size(t, size);
+    if (error == 0)
+        error = f->ops->truncate(f, size);
     if (error == 0 && f->changed)
         file_changed(f, t);
     if (error == 0)

@@ -62,10 +62,35 @@ static int64_t tell(struct task *t, const struct file *f, const struct lock *wan
     return task_write(t, addr, r, sizeof(*r));
 }
 
+/* Whoever has what is in the way may wait, by others, for us (F_SETLKW alone). */
+static bool is_circle(const struct task *t, const struct vfs *vfs, const void *owner)
+{
+    enum { HOPS_MAX = 10 }; /* Linux looks no further */
+    for (int i = 0; i < HOPS_MAX; i++) {
+        if (owner == t->files)
+            return true;
+        const struct task *other = t->kernel->tasks;
+        while (other != NULL && (other->files != owner || other->state != TASK_WAITING ||
+                                 other->wait_key != &vfs->locks || other->restart.object == NULL))
+            other = other->next;
+        if (other == NULL)
+            return false;
+        owner = other->restart.object;
+    }
+    return false;
+}
+
 static int64_t set(struct task *t, struct file *f, const struct lock *wanted, bool waits)
 {
     int error = lock_set(f->vfs, wanted);
-    return error == -EAGAIN && waits ? task_wait(t, &f->vfs->locks) : error;
+    if (error != -EAGAIN || !waits)
+        return error;
+    const struct lock *other = lock_find(f->vfs, wanted);
+    bool is_process = wanted->owner == t->files && other != NULL;
+    if (is_process && is_circle(t, f->vfs, other->owner))
+        return -EDEADLK;
+    t->restart.object = is_process ? (void *)other->owner : NULL;
+    return task_wait(t, &f->vfs->locks);
 }
 
 int64_t sys_lock_command(struct task *t, struct file *f, uint64_t command, uint64_t addr)

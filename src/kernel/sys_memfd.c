@@ -162,6 +162,8 @@ int64_t sys_fallocate(struct task *t, const uint64_t arg[6])
     if (__builtin_add_overflow(from, len, &end))
         return -EFBIG;
     int error = file_stat(f, &st);
+    if (error == 0 && end > st.size && (mode & FALLOC_FL_KEEP_SIZE) == 0)
+        error = file_check_size(t, end);
     if (error != 0 || mode == FALLOC_FL_KEEP_SIZE)
         return error;
     if ((mode & zeros) != 0)

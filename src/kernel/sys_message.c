@@ -44,7 +44,7 @@ int64_t sys_wait_socket(struct task *t, struct file *f, int64_t timeout_ns, uint
 {
     const struct socket *s = socket_of(f);
     int64_t now = kernel_monotonic_ns(t->kernel), until = socket_due(s);
-    if ((f->flags & O_NONBLOCK) != 0 || (flags & MSG_DONTWAIT) != 0)
+    if ((f->flags & O_NONBLOCK) != 0 || (flags & MSG_DONTWAIT) != 0 || timeout_ns < 0)
         return -EAGAIN;
     if (timeout_ns > 0) {
         if (!t->restart.begun) {

@@ -108,7 +108,7 @@ static int64_t write_some(struct transfer *m)
         if (n < 0)
             return done > 0 ? (int64_t)done : n;
         done += (uint64_t)n;
-        if (n == 0)
+        if (n == 0 || (m->f->ops->seekable && (size_t)n < want))
             break;
     } while (done < m->total);
     return (int64_t)done;
@@ -230,6 +230,8 @@ int64_t sys_lseek(struct task *t, const uint64_t arg[6])
         return -EBADF;
     if ((uint32_t)arg[2] > SEEK_HOLE)
         return -EINVAL;
+    if (f->ops->seek != NULL)
+        return f->ops->seek(f, (int64_t)arg[1], (int)arg[2]);
     if (!f->ops->seekable && f->ops->readdir == NULL)
         return -ESPIPE;
     int64_t target = seek_target(f, (int64_t)arg[1], (uint32_t)arg[2]);

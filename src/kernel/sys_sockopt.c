@@ -161,8 +161,8 @@ static int64_t set_timeout(struct task *t, uint64_t addr, uint64_t len, int64_t 
         return -EFAULT;
     if (value[1] < 0 || value[1] >= 1000000)
         return -EDOM;
-    bool long_one = value[0] < 0 || value[0] > INT64_MAX / 1000000000 - 1;
-    *out_ns = long_one ? 0 : value[0] * 1000000000 + value[1] * 1000;
+    bool long_one = value[0] > INT64_MAX / 1000000000 - 1;
+    *out_ns = value[0] < 0 ? -1 : long_one ? 0 : value[0] * 1000000000 + value[1] * 1000;
     return 0;
 }
 

@@ -209,6 +209,15 @@ static bool limit_ok(const struct task *t, int resource, const struct rlimit64 *
            creds_capable(&t->creds, CAP_SYS_RESOURCE);
 }
 
+/* Another process's: the caller must be the same in all of its ids. */
+static bool may_limit(const struct task *t, const struct process *p)
+{
+    const struct creds *c = &t->creds, *o = p->leader != NULL ? &p->leader->creds : NULL;
+    bool same = o != NULL && c->uid == o->uid && c->uid == o->euid && c->uid == o->suid &&
+                c->gid == o->gid && c->gid == o->egid && c->gid == o->sgid;
+    return same || creds_capable(c, CAP_SYS_RESOURCE);
+}
+
 int64_t sys_prlimit64(struct task *t, const uint64_t arg[6])
 {
     int resource = (int)arg[1];
@@ -219,7 +228,7 @@ int64_t sys_prlimit64(struct task *t, const uint64_t arg[6])
         return -EINVAL;
     if (p == NULL)
         return -ESRCH;
-    if (p != t->process && !creds_capable(&t->creds, CAP_SYS_RESOURCE))
+    if (p != t->process && !may_limit(t, p))
         return -EPERM;
     struct rlimit64 old = p->limits[resource];
     if (arg[2] != 0) {

@@ -2,6 +2,7 @@
 #include "persona/past.h"
 
 #include "crypto/rng.h"
+#include "persona/boot_log.h"
 #include "persona/date.h"
 
 #include <stdarg.h>
@@ -11,7 +12,7 @@
 static const int64_t SECOND_MS = 1000, MINUTE_MS = 60000, HOUR_MS = 3600000;
 
 enum {
-    LINE_MAX_BYTES = 512,
+    LINE_MAX_BYTES = 1200,
     LOGIND_PID = 362, /* of kernel/services.def */
     TIMESYNCD_PID = 234,
     RSYSLOGD_PID = 359,
@@ -65,26 +66,60 @@ __attribute__((format(printf, 4, 5))) static void say(struct log *log, enum pers
 
 /* ---- What happens ---- */
 
+/* rsyslogd hands on what the kernel has said before it was there. */
+static void say_kernel(struct log *log, int64_t at)
+{
+    static const char version[] =
+        "Linux version 6.1.0-56-amd64 (debian-kernel@lists.debian.org) (gcc-12 (Debian "
+        "12.2.0-14+deb12u1) 12.2.0, GNU ld (GNU Binutils for Debian) 2.40) #1 SMP "
+        "PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)";
+    enum { CPUS = 2, BOOT_KIB = 37940 }; /* kernel/hardware.h */
+    const struct persona_identity *p = log->now->identity;
+    char cmdline_z[128];
+    struct buffer text;
+    (void)snprintf(cmdline_z, sizeof(cmdline_z),
+                   "BOOT_IMAGE=/boot/vmlinuz-6.1.0-56-amd64 root=UUID=%s ro quiet", p->root_uuid_z);
+    uint64_t memory_kib = (uint64_t)p->memory_mib * 1024;
+    const struct persona_boot boot = {.version = span_z(version),
+                                      .cmdline = span_z(cmdline_z),
+                                      .hostname = span_z(p->hostname_z),
+                                      .cpu = span_z(p->cpu->name_z),
+                                      .cpu_mhz = span_z(p->cpu_mhz_z),
+                                      .bogomips = span_z(p->bogomips_z),
+                                      .cpu_bugs_z = p->cpu->bugs_z,
+                                      .cpus = CPUS,
+                                      .family = p->cpu->family,
+                                      .model = p->cpu->model,
+                                      .stepping = p->cpu->stepping,
+                                      .is_amd = strcmp(p->cpu->vendor_z, "AuthenticAMD") == 0,
+                                      .memory_kib = memory_kib,
+                                      .available_kib =
+                                          memory_kib - p->memory_reserved_kib - BOOT_KIB,
+                                      .disk_gib = p->disk_gib,
+                                      .boot_s = p->boot_ms / SECOND_MS,
+                                      .number = (uint32_t)p->seed[0] << 8 | p->seed[1]};
+    buffer_init(&text, PERSONA_BOOT_TEXT_MAX);
+    for (size_t n = 0; n < persona_boot_lines() && log->error == 0; n++) {
+        struct persona_boot_line line;
+        buffer_clear(&text);
+        int rc = persona_boot_line(&boot, n, &line, &text);
+        struct span said = buffer_span(&text);
+        if (rc > 0)
+            say(log, KERN, at + (int64_t)n / 100, "kernel: [%5llu.%06llu] %.*s",
+                (unsigned long long)(line.time_us / 1000000),
+                (unsigned long long)(line.time_us % 1000000), (int)said.len,
+                (const char *)said.data);
+        if (rc < 0)
+            log->error = rc;
+    }
+    buffer_fini(&text);
+}
+
 static void say_boot(struct log *log)
 {
     const struct persona_identity *p = log->now->identity;
     int64_t at = p->boot_ms + 4 * SECOND_MS;
-    say(log, KERN, at,
-        "kernel: [    0.000000] Linux version 6.1.0-56-amd64 (debian-kernel@lists.debian.org) "
-        "(gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0, GNU ld (GNU Binutils for Debian) 2.40) #1 SMP "
-        "PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)");
-    say(log, KERN, at + 1,
-        "kernel: [    0.000000] Command line: BOOT_IMAGE=/boot/vmlinuz-6.1.0-56-amd64 root=UUID=%s "
-        "ro quiet",
-        p->root_uuid_z);
-    say(log, KERN, at + 1, "kernel: [    0.000000] Hypervisor detected: KVM");
-    say(log, KERN, at + 2, "kernel: [    0.000001] tsc: Detected %s MHz processor", p->cpu_mhz_z);
-    say(log, KERN, at + 2,
-        "kernel: [    0.152401] smpboot: CPU0: %s (family: 0x%x, model: 0x%x, stepping: 0x%x)",
-        p->cpu->name_z, p->cpu->family, p->cpu->model, p->cpu->stepping);
-    say(log, KERN, at + 3,
-        "kernel: [    1.640114] EXT4-fs (vda1): mounted filesystem with ordered data mode. Quota "
-        "mode: none.");
+    say_kernel(log, at);
     say(log, SYSLOG, at + 6,
         "systemd[1]: Finished systemd-random-seed.service - Load/Save Random Seed.");
     say(log, SYSLOG, at + 400,

@@ -53,6 +53,24 @@ static void table(void)
     fclose(file);
 }
 
+/* No more than its size goes into it. */
+static void fill(void)
+{
+    static char much[100000];
+    struct statfs fs;
+    int fd = open("m/big", O_CREAT | O_RDWR, 0600);
+    SHOW(write(fd, much, sizeof(much)));
+    SHOW(write(fd, much, 1));
+    SHOW(pwrite(fd, much, 100, 0));
+    statfs("m", &fs);
+    printf("%ld of %ld\n", (long)fs.f_bavail, (long)fs.f_blocks);
+    SHOW(ftruncate(fd, 10000));
+    statfs("m", &fs);
+    printf("%ld of %ld\n", (long)fs.f_bavail, (long)fs.f_blocks);
+    close(fd);
+    unlink("m/big");
+}
+
 static void memory(void)
 {
     struct stat st, outer;
@@ -67,6 +85,7 @@ static void memory(void)
     printf("%lx %ld\n", (long)fs.f_type, (long)fs.f_blocks);
     put("m/f", "one");
     get("m/f");
+    fill();
     table();
     SHOW(rmdir("m"));
     SHOW(rename("m", "n"));

@@ -1,0 +1,220 @@
+#include "kernel/namespace.h"
+
+#include "kernel/fs.h"
+#include "kernel/ipc.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NSFS_MINOR = 4, FIRST_MADE = 0xf0000000u + 176 }; /* what drivers and services have comes before */
+
+static const struct kind_row {
+    const char *name_z, *type_z;
+    uint64_t flag;
+    uint32_t number; /* of the machine's own (linux/proc_ns.h) */
+} kinds[] = {
+    {"cgroup", "cgroup", CLONE_NEWCGROUP, 0xeffffffb},
+    {"ipc", "ipc", CLONE_NEWIPC, 0xefffffff},
+    {"mnt", "mnt", CLONE_NEWNS, 0xf0000001},
+    {"net", "net", CLONE_NEWNET, 0xf0000000},
+    {"pid", "pid", CLONE_NEWPID, 0xeffffffc},
+    {"pid_for_children", "pid", CLONE_NEWPID, 0xeffffffc},
+    {"time", "time", CLONE_NEWTIME, 0xeffffffa},
+    {"time_for_children", "time", CLONE_NEWTIME, 0xeffffffa},
+    {"user", "user", CLONE_NEWUSER, 0xeffffffd},
+    {"uts", "uts", CLONE_NEWUTS, 0xeffffffe},
+};
+
+/* An open one. */
+struct entrance {
+    const struct kind_row *kind;
+    uint32_t number;
+    struct uts_names *uts; /* held; NULL: the machine's */
+    struct ipc *ipc;
+};
+
+static const struct kind_row *kind_named(const char *name_z)
+{
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (strcmp(kinds[i].name_z, name_z) == 0)
+            return &kinds[i];
+    return NULL;
+}
+
+char *namespace_hostname(struct kernel *k, struct process *p)
+{
+    return p != NULL && p->uts != NULL ? p->uts->hostname_z : k->hostname_z;
+}
+
+char *namespace_domainname(struct kernel *k, struct process *p)
+{
+    return p != NULL && p->uts != NULL ? p->uts->domainname_z : k->domainname_z;
+}
+
+/* ---- Holding ---- */
+
+static struct uts_names *uts_hold(struct uts_names *uts)
+{
+    if (uts != NULL)
+        uts->refs++;
+    return uts;
+}
+
+static void uts_drop(struct kernel *k, struct uts_names *uts)
+{
+    if (uts == NULL || --uts->refs > 0)
+        return;
+    k->namespaces--;
+    free(uts);
+}
+
+void namespace_inherit(struct process *p, const struct process *parent)
+{
+    p->uts = uts_hold(parent->uts);
+    p->ipc = ipc_hold(parent->ipc);
+}
+
+void namespace_leave(struct process *p)
+{
+    uts_drop(p->kernel, p->uts);
+    ipc_drop(p->kernel, p->ipc);
+    p->uts = NULL;
+    p->ipc = NULL;
+}
+
+/* ---- Making ---- */
+
+static uint32_t new_number(struct kernel *k)
+{
+    k->namespaces++;
+    return FIRST_MADE + k->namespace_numbers++;
+}
+
+static int unshare_uts(struct process *p)
+{
+    struct kernel *k = p->kernel;
+    struct uts_names *own = malloc(sizeof(*own));
+    if (own == NULL)
+        return -ENOMEM;
+    *own = (struct uts_names){.refs = 1, .number = new_number(k)};
+    memcpy(own->hostname_z, namespace_hostname(k, p), sizeof(own->hostname_z));
+    memcpy(own->domainname_z, namespace_domainname(k, p), sizeof(own->domainname_z));
+    uts_drop(k, p->uts);
+    p->uts = own;
+    return 0;
+}
+
+static int unshare_ipc(struct process *p)
+{
+    struct kernel *k = p->kernel;
+    struct ipc *own = ipc_new(k, new_number(k));
+    if (own == NULL) {
+        k->namespaces--;
+        return -ENOMEM;
+    }
+    sem_exit(p);
+    ipc_drop(k, p->ipc);
+    p->ipc = own;
+    return 0;
+}
+
+int namespace_unshare(struct process *p, uint64_t flags)
+{
+    unsigned wanted = ((flags & CLONE_NEWUTS) != 0) + ((flags & CLONE_NEWIPC) != 0);
+    if (wanted == 0)
+        return 0;
+    if (p->kernel->namespaces + wanted > NAMESPACES_MAX)
+        return -ENOSPC;
+    int error = (flags & CLONE_NEWUTS) != 0 ? unshare_uts(p) : 0;
+    if (error == 0 && (flags & CLONE_NEWIPC) != 0)
+        error = unshare_ipc(p);
+    return error;
+}
+
+/* ---- Showing ---- */
+
+static uint32_t number_of(const struct process *p, const struct kind_row *kind)
+{
+    if (kind->flag == CLONE_NEWUTS && p != NULL && p->uts != NULL)
+        return p->uts->number;
+    if (kind->flag == CLONE_NEWIPC && p != NULL && p->ipc != NULL)
+        return ipc_number(p->ipc);
+    return kind->number;
+}
+
+int64_t namespace_text(const struct process *p, const char *name_z, char *out, size_t size)
+{
+    const struct kind_row *kind = kind_named(name_z);
+    return kind != NULL ? snprintf(out, size, "%s:[%u]", kind->type_z, number_of(p, kind)) : -ENOENT;
+}
+
+static int entrance_stat(struct file *f, struct file_stat *out)
+{
+    const struct entrance *e = f->object;
+    *out = (struct file_stat){.dev = FS_DEV(0, NSFS_MINOR),
+                              .ino = e->number,
+                              .mode = S_IFREG | 0444,
+                              .nlink = 1,
+                              .blksize = 4096};
+    return 0;
+}
+
+static void entrance_close(struct file *f)
+{
+    struct entrance *e = f->object;
+    uts_drop(f->vfs->kernel, e->uts);
+    ipc_drop(f->vfs->kernel, e->ipc);
+    free(e);
+}
+
+static const struct file_ops entrance_ops = {.stat = entrance_stat, .close = entrance_close};
+
+int namespace_open(struct vfs *vfs, const struct process *p, const char *name_z, struct file **out)
+{
+    const struct kind_row *kind = kind_named(name_z);
+    int error = 0;
+    if (kind == NULL)
+        return -ENOENT;
+    struct entrance *e = calloc(1, sizeof(*e));
+    if (e == NULL)
+        return -ENOMEM;
+    *e = (struct entrance){.kind = kind, .number = number_of(p, kind)};
+    if (p != NULL && kind->flag == CLONE_NEWUTS)
+        e->uts = uts_hold(p->uts);
+    if (p != NULL && kind->flag == CLONE_NEWIPC)
+        e->ipc = ipc_hold(p->ipc);
+    *out = file_new(vfs, &entrance_ops, e, O_RDONLY, &error);
+    if (*out == NULL)
+        return error;
+    (*out)->kind_z = kind->type_z;
+    return 0;
+}
+
+/* ---- Entering ---- */
+
+int64_t namespace_enter(struct task *t, struct file *f, uint64_t type)
+{
+    struct process *p = t->process;
+    const struct entrance *e = f->object;
+    if (f->ops != &entrance_ops || (type != 0 && type != e->kind->flag))
+        return -EINVAL;
+    if (e->kind->flag == CLONE_NEWUSER) /* one's own cannot be entered again */
+        return -EINVAL;
+    if (!creds_capable(&t->creds, CAP_SYS_ADMIN))
+        return -EPERM;
+    if (e->kind->flag == CLONE_NEWUTS) {
+        struct uts_names *uts = uts_hold(e->uts);
+        uts_drop(t->kernel, p->uts);
+        p->uts = uts;
+    } else if (e->kind->flag == CLONE_NEWIPC) {
+        struct ipc *ipc = ipc_hold(e->ipc);
+        sem_exit(p);
+        ipc_drop(t->kernel, p->ipc);
+        p->ipc = ipc;
+    }
+    return 0;
+}

@@ -1,0 +1,36 @@
+/* Namespaces beside those of mounts (mount.h): names of the machine (UTS) and System V IPC, which a process may have
+ * for itself; of the other kinds there is the machine's own alone. /proc/PID/ns shows them, setns(2) enters them. */
+#ifndef KERNEL_NAMESPACE_H
+#define KERNEL_NAMESPACE_H
+
+#include "kernel/task.h"
+
+struct file;
+
+enum { NAMESPACES_MAX = 64 }; /* of a machine, made by visitors: -ENOSPC */
+
+/* What nodename and domainname of uname(2) are. */
+struct uts_names {
+    unsigned refs;
+    uint32_t number;
+    char hostname_z[KERNEL_HOSTNAME_MAX + 1], domainname_z[KERNEL_HOSTNAME_MAX + 1];
+};
+
+/* The names that a process sees (NULL: the machine's own), to be read and written. */
+char *namespace_hostname(struct kernel *k, struct process *p);
+char *namespace_domainname(struct kernel *k, struct process *p);
+
+/* New ones of the kinds in `flags` (CLONE_NEWUTS, CLONE_NEWIPC). 0, -ENOSPC, -ENOMEM. */
+int namespace_unshare(struct process *p, uint64_t flags);
+/* A child has its parent's; an ended process gives them back. */
+void namespace_inherit(struct process *p, const struct process *parent);
+void namespace_leave(struct process *p);
+
+/* The text of /proc/PID/ns/NAME: "uts:[4026531838]"; -ENOENT. `p` may be NULL: a service. */
+int64_t namespace_text(const struct process *p, const char *name_z, char *out, size_t size);
+/* What opening it gives: a description that keeps it. 0, -ENOENT, -ENFILE, -ENOMEM. */
+int namespace_open(struct vfs *vfs, const struct process *p, const char *name_z, struct file **out);
+/* setns(2) with such a description; -EINVAL for another. */
+int64_t namespace_enter(struct task *t, struct file *f, uint64_t type);
+
+#endif
