@@ -161,7 +161,9 @@ struct vfs {
     uint64_t changes;    /* grows with every change of an overlay's names or inodes */
     struct hash watches; /* of inotify.c, by inode number */
     uint32_t watchers, watch_events, watch_cookie;
-    size_t pipe_bytes;    /* room of all pipes */
+    size_t pipe_bytes; /* room of all pipes */
+    uint32_t mqueues;  /* message queues (mqueue.h), and bytes that wait in them */
+    size_t mqueue_bytes;
     uint64_t next_object; /* inode numbers of pipes and sockets */
     unsigned epoll_depth; /* of epolls that ask epolls, now */
     uint32_t epoll_asked; /* items, by the outermost of them */

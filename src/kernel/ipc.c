@@ -7,21 +7,49 @@
 
 enum { INDEX_MASK = (1 << IPC_INDEX_BITS) - 1, MODE = S_IRWXU | S_IRWXG | S_IRWXO };
 
+struct ipc *ipc_new(struct kernel *k, uint32_t number)
+{
+    struct ipc *ipc = calloc(1, sizeof(*ipc));
+    if (ipc == NULL)
+        return NULL;
+    ipc->refs = 1;
+    ipc->number = number;
+    ipc->segments.last_index = ipc->sets.last_index = ipc->queues.last_index = -1;
+    ipc->next = k->ipcs;
+    k->ipcs = ipc;
+    return ipc;
+}
+
 struct ipc *ipc_of(struct task *t)
 {
     struct kernel *k = t->kernel;
-    if (k->ipc == NULL) {
-        k->ipc = calloc(1, sizeof(*k->ipc));
-        if (k->ipc != NULL)
-            k->ipc->segments.last_index = k->ipc->sets.last_index = k->ipc->queues.last_index = -1;
-    }
+    if (t->process->ipc != NULL)
+        return t->process->ipc;
+    if (k->ipc == NULL)
+        k->ipc = ipc_new(k, 0);
     return k->ipc;
 }
 
-void ipc_free(struct kernel *k)
+struct ipc *ipc_seen_by(const struct process *p)
 {
-    struct ipc *ipc = k->ipc;
-    if (ipc == NULL)
+    return p->ipc != NULL ? p->ipc : p->kernel->ipc;
+}
+
+uint32_t ipc_number(const struct ipc *ipc)
+{
+    return ipc->number;
+}
+
+struct ipc *ipc_hold(struct ipc *ipc)
+{
+    if (ipc != NULL)
+        ipc->refs++;
+    return ipc;
+}
+
+void ipc_drop(struct kernel *k, struct ipc *ipc)
+{
+    if (ipc == NULL || --ipc->refs > 0)
         return;
     while (ipc->segments.first != NULL)
         shm_free(ipc, ipc->segments.first);
@@ -29,7 +57,18 @@ void ipc_free(struct kernel *k)
         sem_free(ipc, ipc->sets.first);
     while (ipc->queues.first != NULL)
         msg_free(ipc, ipc->queues.first);
+    struct ipc **link = &k->ipcs;
+    while (*link != ipc)
+        link = &(*link)->next;
+    *link = ipc->next;
+    if (ipc != k->ipc)
+        k->namespaces--;
     free(ipc);
+}
+
+void ipc_free(struct kernel *k)
+{
+    ipc_drop(k, k->ipc);
     k->ipc = NULL;
 }
 

@@ -46,8 +46,11 @@ struct ipc_list {
     uint16_t sequence;
 };
 
-/* All there is of them. */
+/* All there is of them: on a machine, or in a namespace of its own. */
 struct ipc {
+    struct ipc *next; /* in kernel.ipcs */
+    unsigned refs;
+    uint32_t number;
     struct ipc_list segments, sets, queues;
     uint64_t pages; /* of segments */
     uint32_t semaphores, undos;
@@ -57,6 +60,13 @@ struct ipc {
 
 /* The task's; NULL: no memory. */
 struct ipc *ipc_of(struct task *t);
+/* The process's, if anybody has asked for it. */
+struct ipc *ipc_seen_by(const struct process *p);
+/* One with one holder; NULL: no memory. */
+struct ipc *ipc_new(struct kernel *k, uint32_t number);
+struct ipc *ipc_hold(struct ipc *ipc); /* takes NULL */
+void ipc_drop(struct kernel *k, struct ipc *ipc);
+uint32_t ipc_number(const struct ipc *ipc);
 void ipc_free(struct kernel *k);
 
 /* What IPC_CREAT and its kin say to a key: 0 and *found, or NULL there when one is to be made;

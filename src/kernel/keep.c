@@ -18,7 +18,8 @@ static const struct span MAGIC = SPAN_LIT("LUREDVIS");
 static struct overlay *kept(struct fs *fs)
 {
     bool is_kept = overlay_is(fs) && fs->super == fs && (fs->flags & FS_FIXED) == 0 &&
-                   fs->mount != NULL && overlay_of(fs)->boot_ino != 0;
+                   fs->mount != NULL && overlay_of(fs)->boot_ino != 0 &&
+                   strcmp(fs->mount->type_z, "mqueue") != 0; /* its messages are gone */
     return is_kept ? overlay_of(fs) : NULL;
 }
 

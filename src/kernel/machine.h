@@ -104,7 +104,9 @@ struct kernel {
     struct setting *settings; /* proc_sys.c */
     struct ipc *ipc;          /* ipc.h; NULL: nobody has asked yet */
     struct kmsg *kmsg;        /* kmsg.h; NULL: nobody has asked yet */
-    struct mm *dying;         /* memories without a holder, given back before a guest runs again */
+    struct ipc *ipcs;         /* that and those of namespaces */
+    uint32_t namespaces, namespace_numbers; /* namespace.h: made, that are there and in all */
+    struct mm *dying; /* memories without a holder, given back before a guest runs again */
 };
 
 /* Nanoseconds since 1970, and since boot. */

@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NSFS_MINOR = 4, FIRST_MADE = 0xf0000000u + 176 }; /* what drivers and services have comes before */
+enum { NSFS_MINOR = 4 };
+
+/* What drivers and services have comes before. */
+static const uint32_t first_made = 0xf00000b0;
 
 static const struct kind_row {
     const char *name_z, *type_z;
@@ -91,7 +94,7 @@ void namespace_leave(struct process *p)
 static uint32_t new_number(struct kernel *k)
 {
     k->namespaces++;
-    return FIRST_MADE + k->namespace_numbers++;
+    return first_made + k->namespace_numbers++;
 }
 
 static int unshare_uts(struct process *p)
@@ -149,7 +152,8 @@ static uint32_t number_of(const struct process *p, const struct kind_row *kind)
 int64_t namespace_text(const struct process *p, const char *name_z, char *out, size_t size)
 {
     const struct kind_row *kind = kind_named(name_z);
-    return kind != NULL ? snprintf(out, size, "%s:[%u]", kind->type_z, number_of(p, kind)) : -ENOENT;
+    return kind != NULL ? snprintf(out, size, "%s:[%u]", kind->type_z, number_of(p, kind))
+                        : -ENOENT;
 }
 
 static int entrance_stat(struct file *f, struct file_stat *out)
@@ -171,7 +175,16 @@ static void entrance_close(struct file *f)
     free(e);
 }
 
-static const struct file_ops entrance_ops = {.stat = entrance_stat, .close = entrance_close};
+static int entrance_reopen(struct file *f, uint32_t flags, struct file **out)
+{
+    if ((flags & O_ACCMODE) != O_RDONLY)
+        return -EPERM;
+    *out = file_hold(f);
+    return 0;
+}
+
+static const struct file_ops entrance_ops = {
+    .stat = entrance_stat, .reopen = entrance_reopen, .close = entrance_close};
 
 int namespace_open(struct vfs *vfs, const struct process *p, const char *name_z, struct file **out)
 {

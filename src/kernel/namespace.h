@@ -4,6 +4,7 @@
 #define KERNEL_NAMESPACE_H
 
 #include "kernel/task.h"
+#include "kernel/vfs.h"
 
 struct file;
 

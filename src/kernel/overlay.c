@@ -2,6 +2,7 @@
 
 #include "kernel/hardware.h"
 #include "kernel/mount.h"
+#include "kernel/mqueue.h"
 #include "kernel/records.h"
 #include "kernel/xattr.h"
 
@@ -110,6 +111,8 @@ static void inode_free(struct overlay *o, struct inode *i)
         o->fs.vfs->quota.nodes--;
     if (S_ISFIFO(i->mode) && i->object != NULL)
         pipe_forget(i->object);
+    if (S_ISREG(i->mode) && i->object != NULL)
+        mqueue_free(i->object);
     hash_remove(&o->inodes, &i->link);
     if (i->attributes != NULL)
         o->fs.vfs->quota.bytes -= XATTR_BLOCK;
@@ -277,6 +280,9 @@ static int open_file(struct fs *fs, struct task *t, uint64_t ino, struct file *f
     f->ops = &overlay_file_ops;
     f->object = overlay_inode_find(overlay_of(fs), ino); /* held: it is there */
     f->key = f->object;
+    if (S_ISREG(((const struct inode *)f->object)->mode) &&
+        ((const struct inode *)f->object)->object != NULL)
+        mqueue_open(f, ((const struct inode *)f->object)->object);
     return 0;
 }
 

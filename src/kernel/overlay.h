@@ -67,7 +67,7 @@ struct inode {
 
     char *target; /* of a new symbolic link, or the contents of a record: owned, base is its span */
     struct xattr *attributes; /* owned */
-    void *object;             /* a fifo's or socket's */
+    void *object;             /* a fifo's, socket's or message queue's */
 };
 
 /* The block of packed contents that was read last. */

@@ -3,6 +3,7 @@
 #include "kernel/inotify.h"
 #include "kernel/kind.h"
 #include "kernel/machine.h"
+#include "kernel/namespace.h"
 #include "kernel/procfs.h"
 
 #include <stdio.h>
@@ -202,14 +203,20 @@ int proc_stat(const struct proc_call *c)
 
 /* ---- sys ---- */
 
+static const char *own_name(const struct proc_call *c,
+                            char *(*name)(struct kernel *k, struct process *p))
+{
+    return name(c->kernel, c->reader != NULL ? c->reader->process : NULL);
+}
+
 int proc_hostname(const struct proc_call *c)
 {
-    return line(c, c->kernel != NULL ? c->kernel->hostname_z : "localhost");
+    return line(c, c->kernel != NULL ? own_name(c, namespace_hostname) : "localhost");
 }
 
 int proc_domainname(const struct proc_call *c)
 {
-    return line(c, c->kernel != NULL ? c->kernel->domainname_z : "(none)");
+    return line(c, c->kernel != NULL ? own_name(c, namespace_domainname) : "(none)");
 }
 
 int proc_osrelease(const struct proc_call *c)

@@ -5,6 +5,7 @@
 #include "kernel/fdtable.h"
 #include "kernel/machine.h"
 #include "kernel/mm.h"
+#include "kernel/namespace.h"
 
 #include "persona/image.h"
 
@@ -364,9 +365,17 @@ static int64_t read_service_link(struct fs *fs, const struct proc_entry *e,
     return n;
 }
 
+/* The name below ns/; NULL: another link. */
+static const char *namespace_name(const struct proc_entry *e)
+{
+    return strncmp(e->path_z, "ns/", 3) == 0 ? e->path_z + 3 : NULL;
+}
+
 static int64_t read_process_link(struct fs *fs, const struct proc_entry *e,
                                  const struct proc_view *view, char *out, size_t size)
 {
+    if (namespace_name(e) != NULL)
+        return namespace_text(view->process, namespace_name(e), out, size);
     if (view->task == NULL)
         return read_service_link(fs, e, view, out, size);
     if (proc_is_named(e, "exe"))
@@ -436,6 +445,8 @@ static int procfs_follow(struct fs *fs, struct task *t, uint64_t ino, struct fil
         return -ENOENT;
     if (!proc_may_see(t, &view))
         return -EACCES;
+    if (namespace_name(e) != NULL)
+        return namespace_open(fs->vfs, view.process, namespace_name(e), out);
     if (view.task == NULL)
         return follow_service(fs, e, &view, out, node);
     struct file *f = NULL;

@@ -1,19 +1,27 @@
 /* What administers the machine or looks into others: answered as far as a visitor can see. */
 #include "kernel/exit.h"
 #include "kernel/fdtable.h"
+#include "kernel/file.h"
 #include "kernel/syscalls.h"
 
+#include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/membarrier.h>
 #include <linux/reboot.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 
 enum {
     PERSONALITY_ASK = -1,
+    MODULE_BYTES_MAX = 16 << 20,
 };
 
 /* The machine goes down, and all that runs on it. */
@@ -52,11 +60,14 @@ int64_t sys_personality(struct task *t, const uint64_t arg[6])
     return old;
 }
 
-/* A program that asks to be traced, to learn whether it is, hears that it is not. Nobody traces. */
+/* A program that asks to be traced, to learn whether it is, hears that it is not, once. Nobody traces. */
 int64_t sys_ptrace(struct task *t, const uint64_t arg[6])
 {
-    if (arg[0] == PTRACE_TRACEME)
-        return 0;
+    if (arg[0] == PTRACE_TRACEME) {
+        bool again = t->process->is_traced;
+        t->process->is_traced = true;
+        return again ? -EPERM : 0;
+    }
     const struct task *other = task_find(t->kernel, (int32_t)arg[1]);
     if (other == NULL)
         return -ESRCH;
@@ -87,16 +98,64 @@ int64_t sys_restart_syscall(struct task *t, const uint64_t arg[6])
 
 /* ---- Refused to everybody, as on a machine that is locked down ---- */
 
+/* A module of another kernel is no module of this one; one of this kernel's own is not let in. */
+static int64_t judge_module(const struct task *t, struct span image)
+{
+    static const uint8_t head[] = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB};
+    static const char mark[] = "vermagic=";
+    struct span release = span_z(t->kernel->hardware.release_z);
+    if (image.len < sizeof(Elf64_Ehdr) || !span_starts_with(image, span_of(head, sizeof(head))) ||
+        image.data[offsetof(Elf64_Ehdr, e_type)] != ET_REL)
+        return -ENOEXEC;
+    const uint8_t *found = memmem(image.data, image.len, mark, sizeof(mark) - 1);
+    size_t at = found != NULL ? (size_t)(found - image.data) + sizeof(mark) - 1 : image.len;
+    struct span magic = span_slice(image, at, image.len);
+    return span_starts_with(magic, release) && magic.len > release.len &&
+                   magic.data[release.len] == ' '
+               ? -EPERM
+               : -ENOEXEC;
+}
+
 int64_t sys_init_module(struct task *t, const uint64_t arg[6])
 {
-    (void)arg;
-    return syscall_if_capable(t, CAP_SYS_MODULE, -EPERM);
+    syscall_tell_refused(t, SYS_init_module, "init_module");
+    if (!creds_capable(&t->creds, CAP_SYS_MODULE))
+        return -EPERM;
+    if (arg[1] < sizeof(Elf64_Ehdr))
+        return -ENOEXEC;
+    uint8_t *bytes = arg[1] <= MODULE_BYTES_MAX ? malloc((size_t)arg[1]) : NULL;
+    if (bytes == NULL)
+        return -ENOMEM;
+    int64_t result = task_read(t, arg[0], bytes, (size_t)arg[1]);
+    if (result == 0)
+        result = judge_module(t, span_of(bytes, (size_t)arg[1]));
+    free(bytes);
+    return result;
 }
 
 int64_t sys_finit_module(struct task *t, const uint64_t arg[6])
 {
-    (void)arg;
-    return syscall_if_capable(t, CAP_SYS_MODULE, -EPERM);
+    struct file_stat st;
+    struct file *f = fd_table_find(t->files, (int32_t)arg[0]);
+    syscall_tell_refused(t, SYS_finit_module, "finit_module");
+    if (!creds_capable(&t->creds, CAP_SYS_MODULE))
+        return -EPERM;
+    if ((arg[2] & ~UINT64_C(3)) != 0) /* MODULE_INIT_IGNORE_MODVERSIONS, _VERMAGIC */
+        return -EINVAL;
+    if (f == NULL || (f->flags & O_PATH) != 0 || (f->flags & O_ACCMODE) == O_WRONLY)
+        return -EBADF;
+    int64_t result = file_stat(f, &st);
+    if (result != 0 || !S_ISREG(st.mode) || st.size == 0)
+        return result != 0 ? result : -EINVAL;
+    uint8_t *bytes = st.size <= MODULE_BYTES_MAX ? malloc((size_t)st.size) : NULL;
+    if (bytes == NULL)
+        return st.size > MODULE_BYTES_MAX ? -EFBIG : -ENOMEM;
+    result = file_pread(f, t, bytes, (size_t)st.size, 0);
+    kernel_charge(t->kernel, (uint64_t)st.size);
+    if (result >= 0)
+        result = judge_module(t, span_of(bytes, (size_t)result));
+    free(bytes);
+    return result;
 }
 
 int64_t sys_delete_module(struct task *t, const uint64_t arg[6])

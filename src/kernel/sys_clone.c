@@ -4,6 +4,7 @@
 #include "kernel/fdtable.h"
 #include "kernel/lines.h"
 #include "kernel/mm.h"
+#include "kernel/namespace.h"
 #include "kernel/pidfd.h"
 #include "kernel/sysfile.h"
 #include "kernel/vfs.h"
@@ -124,7 +125,7 @@ static struct process *make_process(struct task *t, const struct clone *c)
     if (p == NULL)
         return NULL;
     p->actions = copy_actions(t->process, c->flags);
-    if (p->actions == NULL) {
+    if (p->actions == NULL || namespace_unshare(p, c->flags) != 0) {
         process_free(p);
         return NULL;
     }

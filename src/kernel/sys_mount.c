@@ -2,6 +2,7 @@
  * one (proc, sysfs, devpts ...) are shown once more; a disk is always busy or not there. The only
  * namespaces are those of mounts: the others are as used up (user_namespaces(7): ENOSPC). */
 #include "kernel/mount.h"
+#include "kernel/namespace.h"
 #include "kernel/sysfile.h"
 
 #include "base/buffer.h"
@@ -553,9 +554,10 @@ static int unshare_context(struct task *t)
     return 0;
 }
 
-#define OTHER_NAMESPACES                                                                           \
-    (CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP | \
+#define MISSING_NAMESPACES                                           \
+    (CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP | \
      UINT64_C(0x80) /* CLONE_NEWTIME */)
+#define OTHER_NAMESPACES (MISSING_NAMESPACES | CLONE_NEWUTS | CLONE_NEWIPC)
 
 int namespaces_check(const struct task *t, uint64_t flags)
 {
@@ -565,7 +567,7 @@ int namespaces_check(const struct task *t, uint64_t flags)
     if ((flags & all) != CLONE_NEWUSER && (flags & CLONE_NEWUSER) == 0 &&
         !creds_capable(&t->creds, CAP_SYS_ADMIN))
         return -EPERM;
-    return (flags & OTHER_NAMESPACES) != 0 ? -ENOSPC : 0;
+    return (flags & MISSING_NAMESPACES) != 0 ? -ENOSPC : 0;
 }
 
 int64_t sys_unshare(struct task *t, const uint64_t arg[6])
@@ -584,11 +586,11 @@ int64_t sys_unshare(struct task *t, const uint64_t arg[6])
         error = unshare_context(t);
     if (error == 0 && (flags & CLONE_NEWNS) != 0)
         error = mounts_unshare(t);
-    return error;
+    return error != 0 ? error : namespace_unshare(t->process, flags);
 }
 
-/* No descriptor is a namespace. */
 int64_t sys_setns(struct task *t, const uint64_t arg[6])
 {
-    return fd_table_find(t->files, (int32_t)arg[0]) != NULL ? -EINVAL : -EBADF;
+    struct file *f = fd_table_find(t->files, (int32_t)arg[0]);
+    return f != NULL ? namespace_enter(t, f, (uint32_t)arg[1]) : -EBADF;
 }

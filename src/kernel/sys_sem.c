@@ -234,7 +234,7 @@ int64_t sys_semtimedop(struct task *t, const uint64_t arg[6])
 
 void sem_exit(struct process *p)
 {
-    struct ipc *ipc = p->kernel->ipc;
+    struct ipc *ipc = ipc_seen_by(p);
     for (struct ipc_object *o = ipc != NULL ? ipc->sets.first : NULL; o != NULL; o = o->next) {
         struct set *s = set_of(o);
         struct undo **link = &s->undos;
@@ -424,7 +424,7 @@ int proc_sysvipc_sem(const struct proc_call *c)
     int rc =
         buffer_printf(c->out, "       key      semid perms      nsems   uid   gid  cuid  cgid  "
                               "    otime      ctime\n");
-    const struct ipc *ipc = c->kernel != NULL ? c->kernel->ipc : NULL;
+    const struct ipc *ipc = c->reader != NULL ? ipc_seen_by(c->reader->process) : NULL;
     for (struct ipc_object *o = ipc != NULL ? ipc->sets.first : NULL; o != NULL && rc == 0;
          o = o->next)
         rc = buffer_printf(c->out, "%10d %10d  %4o %10u %5u %5u %5u %5u %10lld %10lld\n",

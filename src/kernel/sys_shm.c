@@ -53,11 +53,10 @@ void shm_free(struct ipc *ipc, struct ipc_object *o)
     free(s);
 }
 
-void shm_reap(struct kernel *k)
+static void reap(const struct kernel *k, struct ipc *ipc)
 {
     struct ipc_object *next = NULL;
-    for (struct ipc_object *o = k->ipc != NULL ? k->ipc->segments.first : NULL; o != NULL;
-         o = next) {
+    for (struct ipc_object *o = ipc->segments.first; o != NULL; o = next) {
         struct segment *s = segment_of(o);
         uint32_t now = attachments(s);
         next = o->next;
@@ -65,8 +64,14 @@ void shm_reap(struct kernel *k)
             s->detached_s = ipc_now_s(k);
         s->seen = now;
         if (now == 0 && (o->perm.mode & SHM_DEST) != 0)
-            shm_free(k->ipc, o);
+            shm_free(ipc, o);
     }
+}
+
+void shm_reap(struct kernel *k)
+{
+    for (struct ipc *ipc = k->ipcs; ipc != NULL; ipc = ipc->next)
+        reap(k, ipc);
 }
 
 /* ---- shmget ---- */
@@ -192,22 +197,22 @@ static struct segment *segment_at(const struct ipc *ipc, const struct mm_area *a
 
 int64_t sys_shmdt(struct task *t, const uint64_t arg[6])
 {
-    struct kernel *k = t->kernel;
     struct segment *s = NULL;
-    if (arg[0] % CPU_PAGE_BYTES != 0 || k->ipc == NULL)
+    const struct ipc *ipc = ipc_seen_by(t->process);
+    if (arg[0] % CPU_PAGE_BYTES != 0 || ipc == NULL)
         return -EINVAL;
     /* The first part that is left of it may begin later. */
     for (size_t i = 0; i < t->mm->count && s == NULL; i++)
-        s = segment_at(k->ipc, &t->mm->areas[i], arg[0]);
+        s = segment_at(ipc, &t->mm->areas[i], arg[0]);
     if (s == NULL)
         return -EINVAL;
     for (size_t i = t->mm->count; i > 0; i--) {
         struct mm_area area = t->mm->areas[i - 1];
-        if (segment_at(k->ipc, &area, arg[0]) == s)
+        if (segment_at(ipc, &area, arg[0]) == s)
             (void)mm_unmap(t->mm, area.start, area.end - area.start);
     }
     s->last = t->process->pid;
-    shm_reap(k);
+    shm_reap(t->kernel);
     return 0;
 }
 
@@ -316,7 +321,7 @@ int proc_sysvipc_shm(const struct proc_call *c)
                            "       key      shmid perms                  size  cpid  lpid nattch   "
                            "uid   gid  cuid  cgid      atime      dtime      ctime               "
                            "    rss                  swap\n");
-    const struct ipc *ipc = c->kernel != NULL ? c->kernel->ipc : NULL;
+    const struct ipc *ipc = c->reader != NULL ? ipc_seen_by(c->reader->process) : NULL;
     for (struct ipc_object *o = ipc != NULL ? ipc->segments.first : NULL; o != NULL && rc == 0;
          o = o->next) {
         const struct segment *s = segment_of(o);

@@ -4,6 +4,7 @@
 #include "cpu/cpu.h"
 #include "kernel/fdtable.h"
 #include "kernel/mm.h"
+#include "kernel/namespace.h"
 #include "kernel/timer.h"
 #include "kernel/vfs.h"
 
@@ -128,6 +129,7 @@ static bool copy_args(struct process *p, const struct process *from)
 
 static bool inherit(struct process *p, struct process *parent)
 {
+    namespace_inherit(p, parent);
     p->parent = parent;
     p->pgid = parent->pgid;
     p->session = parent->session;
@@ -170,6 +172,7 @@ void process_free(struct process *p)
             break;
         }
     }
+    namespace_leave(p);
     session_drop(p->session);
     signal_table_drop(p->actions);
     timers_free(p);

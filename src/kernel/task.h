@@ -17,6 +17,8 @@ struct fs_context; /* vfs.h: root, working directory, umask */
 struct tty;        /* tty.h */
 struct mm;         /* mm.h */
 struct line_keys;  /* lines.c */
+struct uts_names;  /* namespace.h */
+struct ipc;        /* ipc.h */
 struct cpu;
 struct abi; /* abi.h */
 
@@ -145,6 +147,8 @@ struct process {
     int status;      /* as wait(2) reports it, once zombie */
     bool group_exit; /* exit_group or a fatal signal is under way */
 
+    struct uts_names *uts; /* namespace.h; held; NULL: the machine's own, as the next */
+    struct ipc *ipc;
     struct rlimit64 limits[RLIM_NLIMITS];
     int64_t alarm_ns, alarm_interval_ns; /* ITIMER_REAL: CLOCK_MONOTONIC; 0: none */
     struct timers *timers;               /* timer.h; NULL: none; owned */
@@ -152,6 +156,7 @@ struct process {
     uint64_t user_instructions;                    /* of its ended threads */
     uint64_t child_instructions;                   /* of its waited-for children */
     bool is_subreaper, not_dumpable, no_new_privs; /* prctl */
+    bool is_traced;                                /* has said so itself (PTRACE_TRACEME) */
     int parent_death_signal;
 
     /* For /proc and events: set by exec, kept by fork. */
