@@ -113,6 +113,12 @@ static void devpts_usage(struct fs *fs, struct fs_usage *out)
     *out = (struct fs_usage){.type = 0x1cd1, .block_size = 1024};
 }
 
+static void devpts_rest(struct fs *fs)
+{
+    for (struct tty *tty = fs->vfs->ttys; tty != NULL; tty = tty->next)
+        tty_rest(tty);
+}
+
 static void devpts_free(struct fs *fs)
 {
     fs->vfs->devpts = NULL;
@@ -127,6 +133,7 @@ static const struct fs_ops devpts_ops = {
     .readdir = devpts_readdir,
     .set_attr = devpts_set_attr,
     .usage = devpts_usage,
+    .rest = devpts_rest,
     .free = devpts_free,
 };
 

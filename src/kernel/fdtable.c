@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FD_TABLE_FIRST = 16 };
+enum { BLOCK = 16 }; /* bash puts its terminal at 255, with nothing below */
 
-struct slot {
-    struct file *file;
-    bool close_on_exec;
+struct block {
+    struct file *file[BLOCK];
+    bool close_on_exec[BLOCK];
 };
 
 struct fd_table {
-    struct slot *slots;
-    int size;
+    struct block **blocks; /* NULL: nothing is open in it */
+    int block_count;
     unsigned holders;
 };
 
@@ -28,21 +28,47 @@ struct fd_table *fd_table_new(void)
     return table;
 }
 
+static int size_of(const struct fd_table *table)
+{
+    return table->block_count * BLOCK;
+}
+
+struct file *fd_table_find(const struct fd_table *table, int64_t fd)
+{
+    if (fd < 0 || fd >= size_of(table) || table->blocks[fd / BLOCK] == NULL)
+        return NULL;
+    return table->blocks[fd / BLOCK]->file[fd % BLOCK];
+}
+
+static int clone_blocks(struct fd_table *copy, const struct fd_table *table)
+{
+    copy->blocks = calloc((size_t)table->block_count, sizeof(struct block *));
+    if (copy->blocks == NULL)
+        return -ENOMEM;
+    copy->block_count = table->block_count;
+    for (int i = 0; i < table->block_count; i++) {
+        if (table->blocks[i] == NULL)
+            continue;
+        copy->blocks[i] = malloc(sizeof(struct block));
+        if (copy->blocks[i] == NULL)
+            return -ENOMEM;
+        *copy->blocks[i] = *table->blocks[i];
+        for (int n = 0; n < BLOCK; n++)
+            if (copy->blocks[i]->file[n] != NULL)
+                file_hold(copy->blocks[i]->file[n]);
+    }
+    return 0;
+}
+
 struct fd_table *fd_table_clone(const struct fd_table *table)
 {
     struct fd_table *copy = fd_table_new();
-    if (copy == NULL || table->size == 0)
+    if (copy == NULL || table->block_count == 0)
         return copy;
-    copy->slots = calloc((size_t)table->size, sizeof(*copy->slots));
-    if (copy->slots == NULL) {
-        free(copy);
+    if (clone_blocks(copy, table) != 0) {
+        fd_table_drop(copy);
         return NULL;
     }
-    copy->size = table->size;
-    memcpy(copy->slots, table->slots, (size_t)table->size * sizeof(*copy->slots));
-    for (int fd = 0; fd < copy->size; fd++)
-        if (copy->slots[fd].file != NULL)
-            file_hold(copy->slots[fd].file);
     return copy;
 }
 
@@ -64,10 +90,11 @@ void fd_table_drop(struct fd_table *table)
 {
     if (table == NULL || --table->holders > 0)
         return;
-    for (int fd = 0; fd < table->size; fd++)
-        if (table->slots[fd].file != NULL)
-            closed(table, table->slots[fd].file);
-    free(table->slots);
+    for (int fd = fd_table_next(table, 0); fd >= 0; fd = fd_table_next(table, fd + 1))
+        closed(table, fd_table_find(table, fd));
+    for (int i = 0; i < table->block_count; i++)
+        free(table->blocks[i]);
+    free(table->blocks);
     free(table);
 }
 
@@ -76,25 +103,30 @@ bool fd_table_is_shared(const struct fd_table *table)
     return table->holders > 1;
 }
 
-struct file *fd_table_find(const struct fd_table *table, int64_t fd)
-{
-    return fd >= 0 && fd < table->size ? table->slots[fd].file : NULL;
-}
-
 static int make_room(struct fd_table *table, int fd)
 {
-    if (fd < table->size)
-        return 0;
-    int size = table->size > 0 ? table->size : FD_TABLE_FIRST;
-    while (size <= fd)
-        size *= 2;
-    struct slot *slots = realloc(table->slots, (size_t)size * sizeof(*slots));
-    if (slots == NULL)
-        return -ENOMEM;
-    memset(slots + table->size, 0, (size_t)(size - table->size) * sizeof(*slots));
-    table->slots = slots;
-    table->size = size;
-    return 0;
+    int count = fd / BLOCK + 1;
+    if (count > table->block_count) {
+        struct block **blocks = realloc(table->blocks, (size_t)count * sizeof(*blocks));
+        if (blocks == NULL)
+            return -ENOMEM;
+        for (int i = table->block_count; i < count; i++)
+            blocks[i] = NULL;
+        table->blocks = blocks;
+        table->block_count = count;
+    }
+    struct block **block = &table->blocks[fd / BLOCK];
+    if (*block == NULL)
+        *block = calloc(1, sizeof(**block));
+    return *block != NULL ? 0 : -ENOMEM;
+}
+
+/* Its place must be there. */
+static void put(struct fd_table *table, int fd, struct file *f, bool close_on_exec)
+{
+    struct block *block = table->blocks[fd / BLOCK];
+    block->file[fd % BLOCK] = f;
+    block->close_on_exec[fd % BLOCK] = close_on_exec;
 }
 
 static int limit_of(uint64_t limit)
@@ -105,7 +137,7 @@ static int limit_of(uint64_t limit)
 int fd_table_free(const struct fd_table *table, int from, uint64_t limit)
 {
     int fd = from;
-    while (fd < table->size && table->slots[fd].file != NULL)
+    while (fd_table_find(table, fd) != NULL)
         fd++;
     return fd < limit_of(limit) ? fd : -EMFILE;
 }
@@ -119,7 +151,7 @@ int fd_table_add(struct fd_table *table, struct file *f, int from, uint64_t limi
         file_drop(f);
         return error;
     }
-    table->slots[fd] = (struct slot){.file = f, .close_on_exec = close_on_exec};
+    put(table, fd, f, close_on_exec);
     return fd;
 }
 
@@ -130,8 +162,8 @@ int fd_table_set(struct fd_table *table, struct file *f, int fd, uint64_t limit,
         file_drop(f);
         return error;
     }
-    struct file *old = table->slots[fd].file;
-    table->slots[fd] = (struct slot){.file = f, .close_on_exec = close_on_exec};
+    struct file *old = fd_table_find(table, fd);
+    put(table, fd, f, close_on_exec);
     if (old != NULL)
         closed(table, old);
     return fd;
@@ -142,33 +174,39 @@ int fd_table_close(struct fd_table *table, int64_t fd)
     struct file *f = fd_table_find(table, fd);
     if (f == NULL)
         return -EBADF;
-    table->slots[fd] = (struct slot){0};
+    put(table, (int)fd, NULL, false);
     closed(table, f);
     return 0;
 }
 
 void fd_table_close_exec(struct fd_table *table)
 {
-    for (int fd = 0; fd < table->size; fd++)
-        if (table->slots[fd].file != NULL && table->slots[fd].close_on_exec)
+    for (int fd = fd_table_next(table, 0); fd >= 0; fd = fd_table_next(table, fd + 1))
+        if (fd_table_is_close_on_exec(table, fd))
             fd_table_close(table, fd);
 }
 
 bool fd_table_is_close_on_exec(const struct fd_table *table, int fd)
 {
-    return fd_table_find(table, fd) != NULL && table->slots[fd].close_on_exec;
+    return fd_table_find(table, fd) != NULL && table->blocks[fd / BLOCK]->close_on_exec[fd % BLOCK];
 }
 
 void fd_table_set_close_on_exec(struct fd_table *table, int fd, bool on)
 {
     if (fd_table_find(table, fd) != NULL)
-        table->slots[fd].close_on_exec = on;
+        table->blocks[fd / BLOCK]->close_on_exec[fd % BLOCK] = on;
 }
 
 int fd_table_next(const struct fd_table *table, int from)
 {
-    for (int fd = from < 0 ? 0 : from; fd < table->size; fd++)
-        if (table->slots[fd].file != NULL)
+    int fd = from < 0 ? 0 : from;
+    while (fd < size_of(table)) {
+        if (table->blocks[fd / BLOCK] == NULL)
+            fd += BLOCK - fd % BLOCK;
+        else if (fd_table_find(table, fd) != NULL)
             return fd;
+        else
+            fd++;
+    }
     return -1;
 }

@@ -163,6 +163,8 @@ enum kernel_state {
 };
 /* Executes guests for at most `budget` instructions in all. */
 enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms);
+/* No guest has run for a while, and what the machine does not need is given back. */
+bool kernel_is_at_rest(const struct kernel *k);
 /* The machine goes: everything is killed, without an event for each; what was written is closed and
  * told. Only kernel_next, kernel_file_read and kernel_free may follow. */
 void kernel_end(struct kernel *k);

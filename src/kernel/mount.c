@@ -263,6 +263,7 @@ void vfs_free(struct vfs *vfs)
     if (vfs->devpts != NULL)
         mount_free(vfs->devpts);
     hash_fini(&vfs->watches);
+    net_fini(&vfs->net);
     free(vfs);
 }
 

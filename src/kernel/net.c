@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -173,7 +174,7 @@ static void drop_route(struct net *net, size_t at)
             (net->route_count - at) * sizeof(net->routes[0]));
 }
 
-void net_init(struct net *net)
+int net_init(struct net *net)
 {
     static const uint8_t own4[4] = {127, 0, 0, 1};
     const struct net_address own = {.link = 1,
@@ -195,8 +196,16 @@ void net_init(struct net *net)
                                       .flags = IFF_UP | IFF_LOOPBACK,
                                       .mtu = LOOPBACK_MTU,
                                       .queue_len = LOOPBACK_QUEUE};
-    (void)net_address_add(net, &own);
-    (void)net_address_add(net, &own6);
+    bool done = net_address_add(net, &own) == 0 && net_address_add(net, &own6) == 0;
+    return done ? 0 : -ENOMEM;
+}
+
+void net_fini(struct net *net)
+{
+    free(net->addresses);
+    free(net->routes);
+    free(net->neighbours);
+    *net = (struct net){0};
 }
 
 struct net_link *net_link_find(struct net *net, int32_t index)
@@ -283,6 +292,18 @@ int net_link_set_mac(struct net_link *link, const uint8_t mac[NET_MAC_BYTES])
 
 /* ---- Routes ---- */
 
+static int make_room_for_routes(struct net *net, size_t more)
+{
+    if (net->route_count + more > NET_ROUTES_MAX)
+        return -ENOBUFS;
+    struct net_route *routes =
+        realloc(net->routes, (net->route_count + more) * sizeof(*net->routes));
+    if (routes == NULL)
+        return -ENOBUFS;
+    net->routes = routes;
+    return 0;
+}
+
 /* The order of a dump: by family, the main table before the local one, by address, and the longer
  * prefix of an address first. */
 static int compare_routes(const struct net_route *a, const struct net_route *b)
@@ -311,8 +332,9 @@ int net_route_add(struct net *net, const struct net_route *route)
     if (at < net->route_count && compare_routes(&net->routes[at], &new) == 0 &&
         (new.family == AF_INET || net->routes[at].link == new.link))
         return -EEXIST;
-    if (net->route_count == NET_ROUTES_MAX)
-        return -ENOBUFS;
+    int error = make_room_for_routes(net, 1);
+    if (error != 0)
+        return error;
     memmove(&net->routes[at + 1], &net->routes[at],
             (net->route_count - at) * sizeof(net->routes[0]));
     net->routes[at] = new;
@@ -410,8 +432,13 @@ int net_address_add(struct net *net, const struct net_address *address)
             (address->family == AF_INET6 || net->addresses[i].prefix == address->prefix))
             return -EEXIST;
     size_t count = routes_of(address, routes);
-    if (net->address_count == NET_ADDRESSES_MAX || net->route_count + count > NET_ROUTES_MAX)
+    if (net->address_count == NET_ADDRESSES_MAX || make_room_for_routes(net, count) != 0)
         return -ENOBUFS;
+    struct net_address *addresses =
+        realloc(net->addresses, (net->address_count + 1) * sizeof(*net->addresses));
+    if (addresses == NULL)
+        return -ENOBUFS;
+    net->addresses = addresses;
     /* By link, as a dump shows them. */
     size_t at = net->address_count++;
     for (; at > 0 && net->addresses[at - 1].link > address->link; at--)
@@ -496,8 +523,14 @@ int net_neighbour_set(struct net *net, const struct net_neighbour *neighbour)
     size_t at = find_neighbour(net, neighbour->link, &neighbour->ip);
     if (at == NET_NEIGHBOURS_MAX)
         return -ENOBUFS;
-    if (at == net->neighbour_count)
+    if (at == net->neighbour_count) {
+        struct net_neighbour *neighbours =
+            realloc(net->neighbours, (at + 1) * sizeof(*net->neighbours));
+        if (neighbours == NULL)
+            return -ENOBUFS;
+        net->neighbours = neighbours;
         net->neighbour_count++;
+    }
     net->neighbours[at] = *neighbour;
     return 0;
 }

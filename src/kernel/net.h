@@ -65,9 +65,9 @@ struct net_neighbour {
 
 struct net {
     struct net_link links[NET_LINKS_MAX];
-    struct net_address addresses[NET_ADDRESSES_MAX];
-    struct net_route routes[NET_ROUTES_MAX]; /* as a dump shows them: by family, table, place */
-    struct net_neighbour neighbours[NET_NEIGHBOURS_MAX];
+    struct net_address *addresses;
+    struct net_route *routes; /* as a dump shows them: by family, table, place */
+    struct net_neighbour *neighbours;
     struct net_ip resolvers[NET_RESOLVERS_MAX];
     size_t link_count, address_count, route_count, neighbour_count, resolver_count;
     /* Whose connection this machine is there for: zeros when nobody's. */
@@ -94,8 +94,9 @@ bool net_ip4_parse(struct span text, struct net_ip *out);
 
 /* ---- The model ---- */
 
-/* Loopback alone, as every machine has it. */
-void net_init(struct net *net);
+/* Loopback alone, as every machine has it. 0 or -ENOMEM; net_fini in any case. */
+int net_init(struct net *net);
+void net_fini(struct net *net);
 struct net_link *net_link_find(struct net *net, int32_t index);
 struct net_link *net_link_named(struct net *net, struct span name); /* its altname too */
 /* The flags that a program sees: with IFF_RUNNING and IFF_LOWER_UP. */

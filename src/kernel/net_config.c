@@ -310,7 +310,8 @@ int net_configure(struct kernel *k, const struct kernel_config *config)
     struct reading reading = {.at = &at, .net = net, .store = &store};
     int error = at.fs != NULL ? 0 : -ENOMEM;
     buffer_init(&store, CONFIG_FILE_MAX);
-    net_init(net);
+    if (error == 0)
+        error = net_init(net);
     if (error == 0)
         error = read_links(&reading);
     if (error == 0) {

@@ -15,6 +15,11 @@ void kernel_stir(struct kernel *k)
     k->rest_ns = k->now_ns + QUIET_NS;
 }
 
+bool kernel_is_at_rest(const struct kernel *k)
+{
+    return k->snapshots != NULL && k->rest_ns == INT64_MAX;
+}
+
 static bool rest_memory(struct kernel *k, struct mm *mm, size_t *budget)
 {
     bool done = model_pack(mm, budget) == 0;

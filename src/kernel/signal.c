@@ -81,57 +81,84 @@ bool signal_is_blocked_or_ignored(const struct task *t, int signo)
 
 /* ---- Queues ---- */
 
+struct signal_data {
+    struct signal_info info[FIRST_REALTIME - 1]; /* of each standard signal, by signo - 1 */
+    uint32_t count;
+    struct signal_info realtime[SIGNAL_QUEUE_MAX]; /* in order of arrival */
+};
+
+void signal_queue_fini(struct signal_queue *q)
+{
+    free(q->data);
+    *q = (struct signal_queue){0};
+}
+
+static void queue_remove(struct signal_queue *q, uint64_t set)
+{
+    q->set &= ~set;
+    if (q->set == 0)
+        signal_queue_fini(q);
+}
+
 static void queue_drop(struct signal_queue *q, uint64_t set)
 {
+    struct signal_data *d = q->data;
     uint32_t kept = 0;
-    q->set &= ~set;
-    for (uint32_t i = 0; i < q->count; i++)
-        if ((set & SIGNAL_BIT(q->realtime[i].signo)) == 0)
-            q->realtime[kept++] = q->realtime[i];
-    q->count = kept;
+    for (uint32_t i = 0; d != NULL && i < d->count; i++)
+        if ((set & SIGNAL_BIT(d->realtime[i].signo)) == 0)
+            d->realtime[kept++] = d->realtime[i];
+    if (d != NULL)
+        d->count = kept;
+    queue_remove(q, set);
 }
 
-static void queue_put(struct signal_queue *q, const struct signal_info *info)
-{
-    uint64_t bit = SIGNAL_BIT(info->signo);
-    if (info->signo < FIRST_REALTIME) {
-        if ((q->set & bit) == 0)
-            q->info[info->signo - 1] = *info;
-    } else if (q->count < SIGNAL_QUEUE_MAX) {
-        q->realtime[q->count++] = *info;
-    }
-    q->set |= bit;
-}
-
-/* The queue was full when it came: it is told without its data. */
+/* It came without data, or the queue was full. */
 static struct signal_info bare(int signo)
 {
     return (struct signal_info){.signo = signo, .code = SI_USER};
 }
 
+static void queue_put(struct signal_queue *q, const struct signal_info *info)
+{
+    uint64_t bit = SIGNAL_BIT(info->signo);
+    if (q->data == NULL)
+        q->data = calloc(1, sizeof(*q->data));
+    struct signal_data *d = q->data;
+    if (d != NULL && info->signo < FIRST_REALTIME) {
+        if ((q->set & bit) == 0)
+            d->info[info->signo - 1] = *info;
+    } else if (d != NULL && d->count < SIGNAL_QUEUE_MAX) {
+        d->realtime[d->count++] = *info;
+    }
+    q->set |= bit;
+}
+
+/* The first of a real-time signal, if any has data. Whether others follow it. */
+static bool take_realtime(struct signal_data *d, int signo, struct signal_info *info)
+{
+    uint32_t i = 0;
+    while (i < d->count && d->realtime[i].signo != signo)
+        i++;
+    if (i == d->count)
+        return false;
+    *info = d->realtime[i];
+    memmove(&d->realtime[i], &d->realtime[i + 1], (d->count - i - 1) * sizeof(*info));
+    d->count--;
+    while (i < d->count && d->realtime[i].signo != signo)
+        i++;
+    return i < d->count;
+}
+
 static void queue_get(struct signal_queue *q, int signo, struct signal_info *info)
 {
-    uint64_t bit = SIGNAL_BIT(signo);
-    if (signo < FIRST_REALTIME) {
-        *info = q->info[signo - 1];
-        q->set &= ~bit;
-        return;
-    }
-    uint32_t i = 0;
-    while (i < q->count && q->realtime[i].signo != signo)
-        i++;
-    if (i == q->count) {
-        *info = bare(signo);
-        q->set &= ~bit;
-        return;
-    }
-    *info = q->realtime[i];
-    memmove(&q->realtime[i], &q->realtime[i + 1], (q->count - i - 1) * sizeof(*info));
-    q->count--;
-    for (; i < q->count; i++)
-        if (q->realtime[i].signo == signo)
-            return;
-    q->set &= ~bit;
+    bool more = false;
+    *info = bare(signo);
+    if (q->data != NULL && signo >= FIRST_REALTIME)
+        more = take_realtime(q->data, signo, info);
+    else if (q->data != NULL && q->data->info[signo - 1].signo != 0)
+        *info = q->data->info[signo - 1];
+    if (!more)
+        queue_remove(q, SIGNAL_BIT(signo));
 }
 
 void signal_flush(struct process *p, uint64_t set)

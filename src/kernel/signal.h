@@ -32,9 +32,8 @@ struct signal_info {
 
 struct signal_queue {
     uint64_t set;
-    struct signal_info info[32]; /* the latest of each standard signal, by signo - 1 */
-    uint32_t count;
-    struct signal_info realtime[SIGNAL_QUEUE_MAX]; /* in order of arrival */
+    struct signal_data *data; /* what came with them; owned; NULL while the set is empty, and when
+                                 there was no memory: then they are told without it */
 };
 
 struct signal_action {
@@ -57,6 +56,8 @@ struct signal_state {
     uint64_t stack_addr, stack_size; /* sigaltstack */
     uint32_t stack_flags;
 };
+
+void signal_queue_fini(struct signal_queue *q);
 
 /* A table of default actions with one holder; NULL: out of memory. */
 struct signal_table *signal_table_new(void);

@@ -175,6 +175,7 @@ void process_free(struct process *p)
     namespace_leave(p);
     session_drop(p->session);
     signal_table_drop(p->actions);
+    signal_queue_fini(&p->pending);
     timers_free(p);
     free(p->exe_z);
     free(p->args);
@@ -236,6 +237,7 @@ void task_free(struct task *t)
             t->process->leader = NULL;
         k->process_count--;
     }
+    signal_queue_fini(&t->signals.pending);
     free(t);
 }
 

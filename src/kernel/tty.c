@@ -4,24 +4,32 @@
 #include "kernel/tty_line.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+
+static void forget_ends(struct tty *tty)
+{
+    if (tty->input != NULL)
+        memset(tty->input->ends, 0, sizeof(tty->input->ends));
+}
 
 static bool is_end(const struct tty *tty, uint64_t at)
 {
     size_t bit = at % TTY_INPUT_MAX;
-    return (tty->ends[bit / 8] >> bit % 8 & 1) != 0;
+    return (tty->input->ends[bit / 8] >> bit % 8 & 1) != 0;
 }
 
 static void set_end(struct tty *tty, uint64_t at, bool on)
 {
     size_t bit = at % TTY_INPUT_MAX;
     uint8_t mask = (uint8_t)(1u << bit % 8);
-    tty->ends[bit / 8] = (uint8_t)(on ? tty->ends[bit / 8] | mask : tty->ends[bit / 8] & ~mask);
+    tty->input->ends[bit / 8] =
+        (uint8_t)(on ? tty->input->ends[bit / 8] | mask : tty->input->ends[bit / 8] & ~mask);
 }
 
 static void put(struct tty *tty, uint8_t c)
 {
-    tty->input[tty->head++ % TTY_INPUT_MAX] = c;
+    tty->input->bytes[tty->head++ % TTY_INPUT_MAX] = c;
 }
 
 /* With PARMRK a true 0xff is told from a mark by doubling it. */
@@ -270,6 +278,10 @@ static void take_typed(struct tty *tty, uint8_t c)
  * its last place, so that its end still comes through. */
 static bool make_room(struct tty *tty)
 {
+    if (tty->input == NULL)
+        tty->input = calloc(1, sizeof(*tty->input));
+    if (tty->input == NULL)
+        return false;
     uint64_t used = tty->head - tty->tail;
     uint64_t spare = tty_has_i(tty, TTY_PARMRK) ? 2 : 1;
     if (used + spare < TTY_INPUT_MAX)
@@ -352,10 +364,18 @@ size_t tty_take(struct tty *tty, uint8_t *out, size_t len)
 void tty_flush_input(struct tty *tty)
 {
     tty->head = tty->canon = tty->tail = 0;
-    memset(tty->ends, 0, sizeof(tty->ends));
+    forget_ends(tty);
     tty->erasing = tty->push = false;
     tty_tell_packet(tty, TTY_PACKET_FLUSHREAD, 0);
     vfs_wake(tty->vfs, tty);
+}
+
+void tty_rest(struct tty *tty)
+{
+    if (tty->head != tty->tail)
+        return;
+    free(tty->input);
+    tty->input = NULL;
 }
 
 void tty_flush_output(struct tty *tty)
@@ -368,7 +388,7 @@ void tty_flush_output(struct tty *tty)
 /* Changing between lines and characters makes what is there readable in the new way. */
 static void change_canonical(struct tty *tty)
 {
-    memset(tty->ends, 0, sizeof(tty->ends));
+    forget_ends(tty);
     tty->push = tty_has_l(tty, TTY_ICANON) && tty->head != tty->tail;
     if (tty->push)
         set_end(tty, tty->head - 1, true);

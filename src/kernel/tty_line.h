@@ -101,6 +101,12 @@ enum {
     TTY_PACKET_IOCTL = 64,
 };
 
+/* What is typed and not yet read: a ring. */
+struct tty_input {
+    uint8_t bytes[TTY_INPUT_MAX];
+    uint8_t ends[TTY_INPUT_MAX / 8];
+};
+
 struct tty {
     struct vfs *vfs;
     struct tty *next; /* in vfs.ttys, by number */
@@ -113,11 +119,10 @@ struct tty {
     /* Input: what is typed goes in at `head`, what a program reads leaves at `tail`. Up to `canon`
      * lines are complete: a bit of `ends` marks each one's last byte. */
     uint64_t head, canon, tail;
-    uint8_t input[TTY_INPUT_MAX];
-    uint8_t ends[TTY_INPUT_MAX / 8];
-    bool literal; /* the next character is taken as it is (LNEXT) */
-    bool erasing; /* between \ and / of ECHOPRT */
-    bool push;    /* the last line was made by leaving raw mode: it has no end */
+    struct tty_input *input; /* owned; NULL: nothing is there */
+    bool literal;            /* the next character is taken as it is (LNEXT) */
+    bool erasing;            /* between \ and / of ECHOPRT */
+    bool push;               /* the last line was made by leaving raw mode: it has no end */
     int64_t input_ns;
 
     /* Output. Echoes wait here while the line is full or stopped. */
@@ -159,7 +164,7 @@ static inline bool tty_is_canonical(const struct tty *tty)
 
 static inline uint8_t tty_input_at(const struct tty *tty, uint64_t at)
 {
-    return tty->input[at % TTY_INPUT_MAX];
+    return tty->input->bytes[at % TTY_INPUT_MAX];
 }
 
 /* As the kernel's own ctype: ISO 8859-1. */
@@ -186,6 +191,7 @@ void tty_start(struct tty *tty);
 /* New modes, with what they do to what is already typed. */
 void tty_set_modes(struct tty *tty, const struct tty_modes *modes);
 void tty_flush_input(struct tty *tty);
+void tty_rest(struct tty *tty); /* gives back the room of what is typed, if nothing is there */
 void tty_flush_output(struct tty *tty);
 bool tty_has_input(const struct tty *tty, size_t least);
 size_t tty_input_count(const struct tty *tty); /* FIONREAD */

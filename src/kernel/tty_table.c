@@ -59,6 +59,7 @@ void tty_release(struct tty *tty)
     *place = tty->next;
     buffer_fini(&tty->echo);
     buffer_fini(&tty->out);
+    free(tty->input);
     free(tty);
 }
 

@@ -159,6 +159,8 @@ void session_login_decide(struct session_connection *c, struct span user, struct
 void session_channel_event(struct session_connection *c, const struct ssh_event *event);
 /* Carries bytes both ways and ends what has ended. True when something moved. */
 bool session_channel_pump(struct session_connection *c, uint32_t number);
+/* Gives back room that nothing stands in. */
+void session_channel_rest(struct session_connection *c, uint32_t number);
 /* The program of a kernel_spawn ended. */
 void session_channel_done(struct session_connection *c, int program, int status);
 /* The connection is gone: recordings end, memory is given back. */

@@ -480,6 +480,15 @@ static bool output_is_over(const struct session_connection *c, const struct sess
            kernel_out_ended(c->kernel, ch->program, KERNEL_STDERR);
 }
 
+void session_channel_rest(struct session_connection *c, uint32_t number)
+{
+    struct session_channel *ch = &c->channels[number];
+    if (!ch->open)
+        return;
+    buffer_shrink(&ch->input, 0);
+    buffer_shrink(&ch->greeting, 0);
+}
+
 /* ---- The end of a program ---- */
 
 void session_channel_done(struct session_connection *c, int program, int status)

@@ -390,6 +390,15 @@ static bool connection_has_guests(const void *self)
     return c->kernel != NULL;
 }
 
+/* Nobody types: room that nothing stands in goes back with the machine's. */
+static void rest(struct session_connection *c)
+{
+    ssh_rest(c->ssh);
+    buffer_shrink(&c->journal.frames, 0);
+    for (uint32_t i = 0; i < c->channels_used; i++)
+        session_channel_rest(c, i);
+}
+
 static bool connection_run(void *self, uint64_t budget, int64_t now_us)
 {
     struct session_connection *c = self;
@@ -403,6 +412,8 @@ static bool connection_run(void *self, uint64_t budget, int64_t now_us)
     enum kernel_state state = kernel_run(c->kernel, budget, now_us / MS_US);
     /* What was moved may be what an idle guest waits for: input, or room for its output. */
     bool moved = work(c, now_us);
+    if (!moved && state == KERNEL_IDLE && kernel_is_at_rest(c->kernel))
+        rest(c);
     return (moved || state == KERNEL_BUSY) && !c->ended && session_journal_has_room(&c->journal);
 }
 

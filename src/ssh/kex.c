@@ -459,6 +459,7 @@ int ssh_kex_receive_newkeys(struct ssh *s, struct cursor *c)
     kex->step = SSH_KEX_IDLE;
     buffer_fini(&kex->client_init);
     buffer_fini(&kex->server_init);
+    buffer_fini(&s->message); /* no other is as long as KEXINIT */
     bool first = kex->initial;
     if (first) {
         kex->initial = false;

@@ -20,8 +20,7 @@ void ssh_receiver_fini(struct ssh_receiver *r)
     buffer_wipe(&r->in);
 }
 
-/* Drops the packet given out last. */
-static void release(struct ssh_receiver *r)
+void ssh_receiver_release(struct ssh_receiver *r)
 {
     buffer_take(&r->in, r->spent);
     r->spent = 0;
@@ -29,7 +28,7 @@ static void release(struct ssh_receiver *r)
 
 int ssh_receiver_feed(struct ssh_receiver *r, struct span bytes)
 {
-    release(r);
+    ssh_receiver_release(r);
     size_t n = bytes.len < buffer_room(&r->in) ? bytes.len : buffer_room(&r->in);
     int err = buffer_put(&r->in, span_slice(bytes, 0, n));
     return err < 0 ? err : (int)n;
@@ -95,7 +94,7 @@ static enum ssh_packet_result take_apart(struct ssh_receiver *r, struct ssh_pack
 
 enum ssh_packet_result ssh_receiver_next(struct ssh_receiver *r, struct ssh_packet *packet)
 {
-    release(r);
+    ssh_receiver_release(r);
     enum ssh_packet_result result = read_length(r);
     if (result != SSH_PACKET_READY)
         return result;

@@ -76,6 +76,9 @@ int ssh_receiver_feed(struct ssh_receiver *r, struct span bytes);
 
 enum ssh_packet_result ssh_receiver_next(struct ssh_receiver *r, struct ssh_packet *packet);
 
+/* Drops the packet given out last. */
+void ssh_receiver_release(struct ssh_receiver *r);
+
 /* NEWKEYS came: takes the transform over (the argument is empty then). */
 void ssh_receiver_rekey(struct ssh_receiver *r, struct ssh_transform *next, bool reset_sequence);
 

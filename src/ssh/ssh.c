@@ -90,6 +90,19 @@ void ssh_free(struct ssh *s)
     free(s);
 }
 
+void ssh_rest(struct ssh *s)
+{
+    struct buffer *const buffers[] = {&s->line,         &s->receiver.in,  &s->sender.out, &s->held,
+                                      &s->zip.inflated, &s->zip.deflated, &s->message};
+    if (s->has_event)
+        return;
+    s->packet.payload = span_of(NULL, 0);
+    ssh_receiver_release(&s->receiver);
+    buffer_clear(&s->message);
+    for (size_t i = 0; i < ARRAY_LEN(buffers); i++)
+        buffer_shrink(buffers[i], 0);
+}
+
 /* ---- How it ends ---- */
 
 void ssh_finish(struct ssh *s)

@@ -70,6 +70,9 @@ struct ssh *ssh_new_dropped(const struct ssh_server *server, const uint8_t seed[
                             int64_t now_us);
 void ssh_free(struct ssh *s);
 
+/* The connection is quiet: gives back room that nothing stands in. */
+void ssh_rest(struct ssh *s);
+
 /* How many bytes were taken; the others are offered again later. 0 once the connection is closing. */
 size_t ssh_feed(struct ssh *s, struct span bytes, int64_t now_us);
 
