@@ -61,6 +61,7 @@ void cpu_space_free(struct cpu_space *space)
 size_t cpu_space_shrink(struct cpu_space *space, bool *done)
 {
     enum { LEAVES = 16 };
+    (void)cpu_space_wake(space); /* else cpu_space_free does all of it */
     return cpu_table_shrink(&space->table, LEAVES, done);
 }
 
@@ -95,7 +96,7 @@ static int share_pages(struct cpu_space *space)
 
 struct cpu_space *cpu_space_clone(struct cpu_space *space)
 {
-    if (space->has_shared && share_pages(space) < 0)
+    if (cpu_space_wake(space) < 0 || (space->has_shared && share_pages(space) < 0))
         return NULL;
     struct cpu_space *clone = cpu_space_new(space->pool);
     if (!clone)
@@ -184,6 +185,8 @@ static int prepare(struct cpu_space *space, uint64_t addr, uint64_t len, struct 
 {
     uint64_t leaves = cpu_leaf_number(addr + len - 1) - cpu_leaf_number(addr) + 1;
     size_t tail = f->backing.len % CPU_PAGE_BYTES;
+    if (cpu_space_wake(space) < 0)
+        return -ENOMEM;
     if (leaves > CPU_LEAVES_MAX || cpu_table_reserve(&space->table, leaves) < 0)
         return -ENOMEM;
     if (leaves > 2 && !(f->access & CPU_SHARED)) {
@@ -294,6 +297,8 @@ int cpu_space_unmap(struct cpu_space *space, uint64_t addr, uint64_t len)
 {
     if (!range_is_valid(addr, len))
         return -EINVAL;
+    if (cpu_space_wake(space) < 0)
+        return -ENOMEM;
     uint64_t end = addr + len, first = cpu_leaf_number(addr + CPU_LEAF_BYTES - 1);
     int rc = 0;
     if (cpu_leaf_number(end) > first && cpu_leaf_number(end) - first > space->table.cap) {
@@ -311,11 +316,11 @@ int cpu_space_unmap(struct cpu_space *space, uint64_t addr, uint64_t len)
     return rc;
 }
 
-bool cpu_space_is_mapped(const struct cpu_space *space, uint64_t addr, uint64_t len)
+bool cpu_space_is_mapped(struct cpu_space *space, uint64_t addr, uint64_t len)
 {
     if (len == 0)
         return true;
-    if (addr >= CPU_SPACE_END || len > CPU_SPACE_END - addr)
+    if (addr >= CPU_SPACE_END || len > CPU_SPACE_END - addr || cpu_space_wake(space) < 0)
         return false;
     uint64_t start = addr - addr % CPU_PAGE_BYTES;
     uint64_t end = (addr + len + CPU_PAGE_BYTES - 1) / CPU_PAGE_BYTES * CPU_PAGE_BYTES;
@@ -364,7 +369,8 @@ int cpu_space_move(struct cpu_space *space, uint64_t from, uint64_t to, uint64_t
     if (!range_is_valid(from, len) || !range_is_valid(to, len) ||
         (from < to ? to - from : from - to) < len)
         return -EINVAL;
-    if (own_range(space, from, len) < 0 || own_range(space, to, len) < 0)
+    if (cpu_space_wake(space) < 0 || own_range(space, from, len) < 0 ||
+        own_range(space, to, len) < 0)
         return -ENOMEM;
     for (struct part p = {0}; next_part(&p, from, from + len);) {
         struct cpu_leaf *source = cpu_table_find(&space->table, p.number), *target = NULL;
@@ -383,9 +389,11 @@ int cpu_space_move(struct cpu_space *space, uint64_t from, uint64_t to, uint64_t
     return 0;
 }
 
-size_t cpu_space_private_pages(const struct cpu_space *space)
+size_t cpu_space_private_pages(struct cpu_space *space)
 {
     size_t count = 0;
+    if (cpu_space_wake(space) < 0)
+        return 0;
     for (size_t i = 0; i < space->table.cap; i++) {
         const struct cpu_leaf *leaf = space->table.slots[i].leaf;
         if (!leaf || leaf->refs > 1)
@@ -396,13 +404,23 @@ size_t cpu_space_private_pages(const struct cpu_space *space)
     return count;
 }
 
-size_t cpu_space_mapped_pages(const struct cpu_space *space)
+size_t cpu_space_mapped_pages(struct cpu_space *space)
 {
     size_t count = 0;
+    if (cpu_space_wake(space) < 0)
+        return 0;
     for (size_t i = 0; i < space->table.cap; i++) {
         const struct cpu_leaf *leaf = space->table.slots[i].leaf;
         for (unsigned p = 0; leaf && p < CPU_LEAF_PAGES; p++)
             count += (leaf->entry[p].access & CPU_MAPPED) != 0;
     }
     return count;
+}
+
+void cpu_space_rest(struct cpu_space *space)
+{
+    free(space->tlb);
+    space->tlb = NULL;
+    if (!space->table.runs)
+        cpu_table_rest(&space->table);
 }

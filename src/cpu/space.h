@@ -48,7 +48,7 @@ int cpu_space_unmap(struct cpu_space *space, uint64_t addr, uint64_t len);
 int cpu_space_protect(struct cpu_space *space, uint64_t addr, uint64_t len, unsigned access);
 /* Moves pages with their contents (mremap); the target range is replaced. */
 int cpu_space_move(struct cpu_space *space, uint64_t from, uint64_t to, uint64_t len);
-bool cpu_space_is_mapped(const struct cpu_space *space, uint64_t addr, uint64_t len);
+bool cpu_space_is_mapped(struct cpu_space *space, uint64_t addr, uint64_t len);
 
 /* ---- Objects: pages that are somebody else's, a file's, and the same for all who map them ---- */
 
@@ -90,26 +90,22 @@ struct cpu_maker *cpu_space_maker(const struct cpu_space *space); /* NULL: none 
 int cpu_space_give_page(struct cpu_space *space, uint64_t addr, const uint8_t *like, bool made);
 /* Every page that has bytes of its own, with its address, in no order; NULL: they are packed. */
 typedef void (*cpu_space_page_fn)(void *context, uint64_t addr, const uint8_t *bytes);
-void cpu_space_each_own(const struct cpu_space *space, cpu_space_page_fn fn, void *context);
+void cpu_space_each_own(struct cpu_space *space, cpu_space_page_fn fn, void *context);
 
 /* ---- Packing: pages that are nearly like somebody else's ---- */
 
 /* What the maker's `make` is to be given for the page at `addr`; NULL: nothing is like it. */
 typedef const uint8_t *(*cpu_space_like_fn)(const struct cpu_maker *maker, uint64_t addr);
-/* Gives back the memory of pages that are this space's alone and differ in few words from what the
- * maker makes: those words are kept, and the page is made again when it is touched. What is like it
+/* Gives back the memory of pages that are this space's alone and differ in little from what the maker
+ * makes: that is kept, and the page is made again when it is touched. What is like it
  * lives as long as the maker. A packed page counts for the pool's maximum as before, so that no
  * guest can tell. Looks at `*budget` pages at most and takes those it looked at from it. How many
  * were packed; where memory is wanting none are. */
 size_t cpu_space_pack(struct cpu_space *space, struct cpu_maker *maker, cpu_space_like_fn like,
                       size_t *budget);
 
-/* Parts of page tables that are the same in many machines: of files that are mapped, untouched. */
-struct cpu_leaves;
-struct cpu_leaves *cpu_leaves_new(void);         /* NULL: out of memory */
-void cpu_leaves_free(struct cpu_leaves *leaves); /* every space that rested must be gone */
-/* Nobody will run here for a while: gives back what a run needs, and shares what is the same. */
-void cpu_space_rest(struct cpu_space *space, struct cpu_leaves *leaves);
+/* Nobody will run here for a while: gives back what a run needs; page tables are kept as runs. */
+void cpu_space_rest(struct cpu_space *space);
 void cpu_pool_rest(struct cpu_pool *pool);
 
 /* The kernel's copies from and to the guest. 0, or -EFAULT when a byte is not mapped or the
@@ -123,7 +119,7 @@ int cpu_space_poke(struct cpu_space *space, uint64_t addr, const void *bytes, si
 int64_t cpu_space_read_z(struct cpu_space *space, uint64_t addr, char *out_z, size_t size);
 
 /* Frames that belong to this space alone, and pages mapped in all. */
-size_t cpu_space_private_pages(const struct cpu_space *space);
-size_t cpu_space_mapped_pages(const struct cpu_space *space);
+size_t cpu_space_private_pages(struct cpu_space *space);
+size_t cpu_space_mapped_pages(struct cpu_space *space);
 
 #endif

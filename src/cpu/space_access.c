@@ -130,6 +130,8 @@ static int find_entry(struct cpu_space *space, uint64_t addr, const struct cpu_e
 {
     if (addr >= CPU_SPACE_END)
         return -EFAULT;
+    if (cpu_space_wake(space) < 0)
+        return -ENOMEM;
     struct cpu_leaf *leaf = cpu_table_find(&space->table, cpu_leaf_number(addr));
     struct cpu_entry *e = leaf ? &leaf->entry[cpu_leaf_index(addr)] : NULL;
     if (!e || !(e->access & CPU_MAPPED))
@@ -393,7 +395,7 @@ int cpu_space_give_page(struct cpu_space *space, uint64_t addr, const uint8_t *l
 static bool may_pack(const struct cpu_space *space, const struct cpu_leaf *leaf,
                      const struct cpu_entry *e)
 {
-    if (leaf->refs > 1 || !e->frame || e->access & (CPU_PACKED | CPU_SHARED | CPU_EXEC))
+    if (leaf->refs > 1 || !e->frame || e->access & (CPU_PACKED | CPU_EXEC))
         return false;
     return space->pool->frames[e->frame].refs == 1 && !space->pool->frames[e->frame].code;
 }
@@ -401,7 +403,11 @@ static bool may_pack(const struct cpu_space *space, const struct cpu_leaf *leaf,
 size_t cpu_space_pack(struct cpu_space *space, struct cpu_maker *maker, cpu_space_like_fn like_fn,
                       size_t *budget)
 {
+    struct cpu_packer packer;
     size_t count = 0;
+    if (cpu_space_wake(space) < 0)
+        return 0;
+    cpu_packer_init(&packer, maker);
     for (size_t i = 0; i < space->table.cap; i++) {
         const struct cpu_slot *slot = &space->table.slots[i];
         for (unsigned p = 0; slot->leaf && *budget > 0 && p < CPU_LEAF_PAGES; p++) {
@@ -410,23 +416,18 @@ size_t cpu_space_pack(struct cpu_space *space, struct cpu_maker *maker, cpu_spac
             if (!may_pack(space, slot->leaf, e))
                 continue;
             (*budget)--;
-            struct cpu_frame *frame = &space->pool->frames[e->frame];
-            struct cpu_pack *pack = cpu_pack_new(maker, like_fn(maker, addr), frame->data);
-            if (!pack)
-                continue;
-            free(frame->data);
-            frame->data = NULL;
-            frame->pack = pack;
-            e->host = NULL;
-            e->access |= CPU_PACKED;
-            count++;
+            if (!cpu_packer_has_room(&packer))
+                count += cpu_packer_flush(&packer);
+            (void)cpu_packer_put(&packer, like_fn(maker, addr), &space->pool->frames[e->frame], e);
         }
     }
-    return count;
+    return count + cpu_packer_flush(&packer);
 }
 
-void cpu_space_each_own(const struct cpu_space *space, cpu_space_page_fn fn, void *context)
+void cpu_space_each_own(struct cpu_space *space, cpu_space_page_fn fn, void *context)
 {
+    if (cpu_space_wake(space) < 0)
+        return;
     for (size_t i = 0; i < space->table.cap; i++) {
         const struct cpu_slot *slot = &space->table.slots[i];
         for (unsigned p = 0; slot->leaf && p < CPU_LEAF_PAGES; p++)

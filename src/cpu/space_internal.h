@@ -20,6 +20,12 @@ struct cpu_space {
     struct cpu_space *next, *prev; /* in the pool's list */
 };
 
+/* Before its table is used. 0 or -ENOMEM. */
+static inline int cpu_space_wake(struct cpu_space *space)
+{
+    return space->table.runs ? cpu_table_wake(&space->table) : 0;
+}
+
 static inline uint64_t cpu_leaf_number(uint64_t addr)
 {
     return addr / CPU_LEAF_BYTES;

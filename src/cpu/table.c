@@ -13,6 +13,8 @@ void cpu_table_init(struct cpu_table *t, struct cpu_pool *pool)
 
 void cpu_table_fini(struct cpu_table *t)
 {
+    if (t->runs)
+        cpu_table_fini_at_rest(t);
     for (size_t i = 0; i < t->cap; i++)
         if (t->slots[i].leaf)
             cpu_leaf_unref(t->pool, t->slots[i].leaf);
@@ -123,8 +125,7 @@ void cpu_leaf_unref(struct cpu_pool *pool, struct cpu_leaf *leaf)
     for (unsigned i = 0; i < CPU_LEAF_PAGES; i++)
         if (leaf->entry[i].frame)
             cpu_frame_unref(pool, leaf->entry[i].frame);
-    if (!leaf->shared)
-        cpu_pool_uncharge(pool, sizeof(struct cpu_leaf));
+    cpu_pool_uncharge(pool, sizeof(struct cpu_leaf));
     free(leaf);
 }
 

@@ -24,7 +24,6 @@ struct cpu_entry {
 
 struct cpu_leaf {
     uint32_t refs; /* tables that name it */
-    bool shared;   /* with other machines (leaves.c): charged to none */
     struct cpu_entry entry[CPU_LEAF_PAGES];
 };
 
@@ -38,7 +37,8 @@ struct cpu_table {
     struct cpu_slot *slots; /* open addressing; a power of two, at most half full */
     size_t cap;
     size_t used;
-    size_t shrunk; /* slots that cpu_table_shrink has emptied */
+    size_t shrunk;         /* slots that cpu_table_shrink has emptied */
+    struct cpu_runs *runs; /* owned; NULL: not at rest. Else all above is empty */
 };
 
 void cpu_table_init(struct cpu_table *t, struct cpu_pool *pool);
@@ -48,6 +48,12 @@ void cpu_table_fini(struct cpu_table *t);
 size_t cpu_table_shrink(struct cpu_table *t, size_t leaves, bool *done);
 /* Makes `to` (initialised, empty) name the same leaves. 0 or -ENOMEM. */
 int cpu_table_clone(struct cpu_table *to, const struct cpu_table *from);
+
+/* Nobody will use it for a while: keeps it in a few bytes, if there is memory for them. Before
+ * anything else but cpu_table_fini, it is to be woken: 0 or -ENOMEM. */
+void cpu_table_rest(struct cpu_table *t);
+int cpu_table_wake(struct cpu_table *t);
+void cpu_table_fini_at_rest(struct cpu_table *t);
 
 /* The leaf to look at, or NULL. */
 struct cpu_leaf *cpu_table_find(const struct cpu_table *t, uint64_t number);

@@ -20,10 +20,10 @@ bool kernel_is_at_rest(const struct kernel *k)
     return k->snapshots != NULL && k->rest_ns == INT64_MAX;
 }
 
-static bool rest_memory(struct kernel *k, struct mm *mm, size_t *budget)
+static bool rest_memory(struct mm *mm, size_t *budget)
 {
     bool done = model_pack(mm, budget) == 0;
-    cpu_space_rest(mm->space, snapshot_leaves(k->snapshots));
+    cpu_space_rest(mm->space);
     return done;
 }
 
@@ -35,7 +35,7 @@ void kernel_rest(struct kernel *k)
         return;
     for (struct task *t = k->tasks; t != NULL; t = t->next)
         if (t->mm != NULL)
-            done &= rest_memory(k, t->mm, &budget);
+            done &= rest_memory(t->mm, &budget);
     cpu_pool_rest(k->pool);
     for (struct fs *fs = k->vfs->mounts; fs != NULL; fs = fs->next)
         if (fs->ops->rest != NULL)

@@ -24,7 +24,6 @@ struct kernel_snapshots {
     struct snapshot *all; /* newest first */
     size_t count, bytes, max_bytes;
     uint64_t clock;
-    struct cpu_leaves *leaves;
     struct snapshot *pupil; /* being learned; in `all` */
     struct snapshot_lesson *lesson;
 };
@@ -37,11 +36,6 @@ struct kernel_snapshots *kernel_snapshots_new(size_t max_bytes)
     if (store == NULL)
         return NULL;
     store->max_bytes = max_bytes;
-    store->leaves = cpu_leaves_new();
-    if (store->leaves == NULL) {
-        free(store);
-        return NULL;
-    }
     return store;
 }
 
@@ -107,13 +101,7 @@ void kernel_snapshots_free(struct kernel_snapshots *store)
     snapshot_lesson_free(store->lesson);
     while (store->all != NULL)
         forget(store, store->all);
-    cpu_leaves_free(store->leaves);
     free(store);
-}
-
-struct cpu_leaves *snapshot_leaves(struct kernel_snapshots *store)
-{
-    return store->leaves;
 }
 
 static bool is_ready(const struct snapshot *s)

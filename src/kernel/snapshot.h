@@ -244,9 +244,6 @@ size_t snapshot_calls_of(const struct mm *mm);
 /* And the rest of the task, once it is the new program. */
 void snapshot_finish(struct snapshot *s, struct task *t);
 
-/* What the page tables of all machines share. */
-struct cpu_leaves *snapshot_leaves(struct kernel_snapshots *store);
-
 /* ---- Learning ---- */
 
 struct snapshot_lesson;

@@ -19,13 +19,23 @@ enum { FRAMES = 512, RW = CPU_READ | CPU_WRITE, PAGES = 8, WORDS = CPU_PAGE_BYTE
 
 static const uint64_t base = 0x400000;
 
-/* Linked with --wrap=malloc: there is no memory while it is set. */
+/* Linked with --wrap=malloc and calloc: there is no memory while it is set. */
 static bool no_memory;
+static unsigned tables_left; /* of calloc, before that */
 void *__real_malloc(size_t n);
+void *__real_calloc(size_t count, size_t n);
 void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t count, size_t n);
 void *__wrap_malloc(size_t n)
 {
     return no_memory ? NULL : __real_malloc(n);
+}
+void *__wrap_calloc(size_t count, size_t n)
+{
+    if (no_memory && tables_left == 0)
+        return NULL;
+    tables_left -= no_memory;
+    return __real_calloc(count, n);
 }
 
 /* What the packed pages are like: every word one more than the model's. */
@@ -38,7 +48,6 @@ struct likeness {
 struct machine {
     struct cpu_pool *pool;
     struct cpu_space *space;
-    struct cpu_leaves *leaves;
     struct likeness likeness;
 };
 
@@ -70,13 +79,12 @@ static int machine_open(void **state)
     memset(&m, 0, sizeof(m));
     m.pool = cpu_pool_new(FRAMES);
     m.space = cpu_space_new(m.pool);
-    m.leaves = cpu_leaves_new();
     m.likeness.maker = (struct cpu_maker){.refs = 1, .make = make, .free = forget};
     for (unsigned p = 0; p < PAGES; p++)
         for (unsigned i = 0; i < WORDS; i++)
             m.likeness.model[p][i] = UINT64_C(0x9e3779b97f4a7c15) * (p * WORDS + i + 1);
     *state = &m;
-    return m.space && m.leaves ? 0 : -1;
+    return m.space ? 0 : -1;
 }
 
 static int machine_close(void **state)
@@ -85,17 +93,21 @@ static int machine_close(void **state)
     cpu_space_free(m->space);
     int left = (int)cpu_pool_used(m->pool);
     cpu_pool_free(m->pool); /* asserts that nothing is left */
-    cpu_leaves_free(m->leaves);
     return left != 0 || m->likeness.freed || m->likeness.maker.refs != 1;
 }
 
-/* The page as the maker makes it, but for so many words from the front. */
+/* The page as the maker makes it, but for so many words from the front, each in all of its bytes. */
+static void make_other(const struct machine *m, unsigned n, unsigned others, uint64_t words[WORDS])
+{
+    make(NULL, (const uint8_t *)m->likeness.model[n], (uint8_t *)words);
+    for (unsigned i = 0; i < others; i++)
+        words[i] = ~words[i];
+}
+
 static void write_page(struct machine *m, unsigned n, unsigned others)
 {
     uint64_t words[WORDS];
-    make(NULL, (const uint8_t *)m->likeness.model[n], (uint8_t *)words);
-    for (unsigned i = 0; i < others; i++)
-        words[i] ^= UINT64_C(0xff) << n;
+    make_other(m, n, others, words);
     assert_int_equal(cpu_space_write(m->space, base + n * PAGE, words, sizeof(words)), 0);
 }
 
@@ -113,9 +125,7 @@ static size_t pack(struct machine *m)
 static void assert_page(struct machine *m, struct cpu_space *space, unsigned n, unsigned others)
 {
     uint64_t words[WORDS], wanted[WORDS];
-    make(NULL, (const uint8_t *)m->likeness.model[n], (uint8_t *)wanted);
-    for (unsigned i = 0; i < others; i++)
-        wanted[i] ^= UINT64_C(0xff) << n;
+    make_other(m, n, others, wanted);
     assert_int_equal(cpu_space_read(space, base + n * PAGE, words, sizeof(words)), 0);
     assert_memory_equal(words, wanted, sizeof(words));
 }
@@ -127,8 +137,8 @@ static void what_is_packed_reads_as_before(void **state)
     for (unsigned n = 0; n < PAGES; n++)
         write_page(m, n, n * n);
     assert_int_equal(pack(m), PAGES);
-    assert_int_equal(m->likeness.maker.refs, 1 + PAGES);
-    assert_int_equal(pack(m), 0); /* there is nothing left */
+    assert_int_equal(m->likeness.maker.refs, 2); /* they are one block */
+    assert_int_equal(pack(m), 0);                /* there is nothing left */
     for (unsigned n = 0; n < PAGES; n++)
         assert_page(m, m->space, n, n * n);
     assert_int_equal(m->likeness.maker.refs, 1);
@@ -198,19 +208,45 @@ static void pages_that_are_too_different_stay(void **state)
 {
     struct machine *m = *state;
     map_pages(m, RW);
-    write_page(m, 0, 256);
-    write_page(m, 1, 257);
+    write_page(m, 0, 255);
+    write_page(m, 1, 256);
     assert_int_equal(pack(m), 1);
-    assert_page(m, m->space, 0, 256);
-    assert_page(m, m->space, 1, 257);
+    assert_page(m, m->space, 0, 255);
+    assert_page(m, m->space, 1, 256);
 }
 
-static void shared_and_executable_pages_stay(void **state)
+static void what_has_moved_within_its_page_is_packed(void **state)
 {
     struct machine *m = *state;
-    map_pages(m, RW | CPU_SHARED);
-    write_page(m, 0, 0);
-    assert_int_equal(pack(m), 0);
+    uint8_t page[CPU_PAGE_BYTES], moved[CPU_PAGE_BYTES], read[CPU_PAGE_BYTES];
+    map_pages(m, RW);
+    make(NULL, (const uint8_t *)m->likeness.model[0], page);
+    memcpy(moved, page + 3, sizeof(page) - 3);
+    memcpy(moved + sizeof(page) - 3, "abc", 3);
+    memcpy(moved + 100, page + 2000, 9);
+    assert_int_equal(cpu_space_write(m->space, base, moved, sizeof(moved)), 0);
+    assert_int_equal(pack(m), 1);
+    assert_int_equal(cpu_space_read(m->space, base, read, sizeof(read)), 0);
+    assert_memory_equal(read, moved, sizeof(read));
+}
+
+static void each_page_comes_back_however_the_pages_of_its_block_go(void **state)
+{
+    struct machine *m = *state;
+    map_pages(m, RW);
+    for (unsigned n = 0; n < PAGES; n++)
+        write_page(m, n, 35 * n); /* more than a block's bytes */
+    assert_int_equal(pack(m), PAGES);
+    assert_int_equal(cpu_space_unmap(m->space, base + 2 * PAGE, PAGE), 0);
+    for (unsigned n = PAGES; n-- > 0;)
+        if (n != 2)
+            assert_page(m, m->space, n, 35 * n);
+    assert_int_equal(m->likeness.maker.refs, 1);
+}
+
+static void executable_pages_stay(void **state)
+{
+    struct machine *m = *state;
     map_pages(m, RW | CPU_EXEC);
     write_page(m, 0, 0);
     assert_int_equal(pack(m), 0);
@@ -294,33 +330,97 @@ static void without_memory_nothing_is_packed_and_an_access_says_so(void **state)
 
 static void rest(struct machine *m)
 {
-    cpu_space_rest(m->space, m->leaves);
+    cpu_space_rest(m->space);
     cpu_pool_rest(m->pool);
 }
 
-static void machines_that_rest_share_what_is_the_same_of_their_tables(void **state)
+/* Files, zeroes, frames and holes in one part of the table, and another part. */
+static void map_all_kinds(struct machine *m, uint8_t *file, size_t len)
+{
+    assert_int_equal(cpu_space_map(m->space, base, len, RW, span_of(file, len)), 0);
+    assert_int_equal(
+        cpu_space_map(m->space, base + 16 * PAGE, 8 * PAGE, CPU_READ, span_of(NULL, 0)), 0);
+    assert_int_equal(cpu_space_map(m->space, base + 60 * PAGE, 200 * PAGE, RW, span_of(NULL, 0)),
+                     0);
+    assert_int_equal(cpu_space_write(m->space, base + PAGE, "w", 1), 0);
+    assert_int_equal(cpu_space_write(m->space, base + 150 * PAGE, "x", 1), 0);
+}
+
+static void assert_all_kinds(struct machine *m)
+{
+    static const struct {
+        uint64_t page;
+        int rc;
+        uint8_t byte;
+    } wanted[] = {{0, 0, 3},     {1, 0, 'w'}, {2, 0, 3},        {3, -EFAULT, 0},
+                  {16, 0, 0},    {23, 0, 0},  {24, -EFAULT, 0}, {60, 0, 0},
+                  {150, 0, 'x'}, {259, 0, 0}, {260, -EFAULT, 0}};
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        uint8_t byte = 0;
+        assert_int_equal(cpu_space_read(m->space, base + wanted[i].page * PAGE, &byte, 1),
+                         wanted[i].rc);
+        assert_int_equal(byte, wanted[i].byte);
+    }
+    assert_int_equal(cpu_space_write(m->space, base + 20 * PAGE, "x", 1), -EFAULT);
+    assert_int_equal(cpu_space_mapped_pages(m->space), 3 + 8 + 200);
+}
+
+static void a_table_that_rested_says_the_same(void **state)
 {
     struct machine *m = *state;
-    static uint8_t file[64 * CPU_PAGE_BYTES];
-    struct cpu_pool *pool = cpu_pool_new(FRAMES);
-    struct cpu_space *other = cpu_space_new(pool);
-    const uint64_t at = UINT64_C(64) << 12;
+    static uint8_t file[3 * CPU_PAGE_BYTES];
     memset(file, 3, sizeof(file));
-    assert_int_equal(cpu_space_map(m->space, at, sizeof(file), RW, span_of(file, sizeof(file))), 0);
-    assert_int_equal(cpu_space_map(other, at, sizeof(file), RW, span_of(file, sizeof(file))), 0);
+    map_all_kinds(m, file, sizeof(file));
     rest(m);
-    cpu_space_rest(other, m->leaves);
-    /* Each may write, and is alone with what it wrote. */
-    assert_int_equal(cpu_space_write(other, at + 5, "x", 1), 0);
-    uint8_t byte = 0;
-    assert_int_equal(cpu_space_read(m->space, at + 5, &byte, 1), 0);
-    assert_int_equal(byte, 3);
-    assert_int_equal(cpu_space_unmap(m->space, at, PAGE), 0);
-    assert_int_equal(cpu_space_read(other, at + 5, &byte, 1), 0);
-    assert_int_equal(byte, 'x');
-    assert_int_equal(file[5], 3);
-    cpu_space_free(other);
-    cpu_pool_free(pool);
+    assert_all_kinds(m);
+    assert_int_equal(pack(m), 1); /* a page of the file is like no other */
+    rest(m);
+    assert_all_kinds(m);
+    assert_int_equal(file[PAGE], 3);
+}
+
+static void a_clone_s_table_may_rest_and_go_while_the_other_rests(void **state)
+{
+    struct machine *m = *state;
+    static uint8_t file[3 * CPU_PAGE_BYTES];
+    memset(file, 3, sizeof(file));
+    map_all_kinds(m, file, sizeof(file));
+    rest(m);
+    struct cpu_space *clone = cpu_space_clone(m->space);
+    cpu_space_rest(clone);
+    rest(m);
+    cpu_space_free(clone);
+    assert_all_kinds(m);
+}
+
+static void a_machine_may_end_at_rest(void **state)
+{
+    struct machine *m = *state;
+    static uint8_t file[3 * CPU_PAGE_BYTES];
+    map_all_kinds(m, file, sizeof(file));
+    (void)pack(m);
+    rest(m); /* machine_close looks whether all is given back */
+}
+
+static void without_memory_a_table_goes_on_resting(void **state)
+{
+    struct machine *m = *state;
+    static uint8_t file[3 * CPU_PAGE_BYTES];
+    uint8_t byte;
+    memset(file, 3, sizeof(file));
+    map_all_kinds(m, file, sizeof(file));
+    no_memory = true;
+    rest(m); /* does not come to it */
+    no_memory = false;
+    assert_all_kinds(m);
+    rest(m);
+    for (unsigned left = 0; left < 4; left++) { /* slots, then leaves one by one */
+        no_memory = true;
+        tables_left = left;
+        assert_int_equal(cpu_space_read(m->space, base, &byte, 1), -ENOMEM);
+        no_memory = false;
+    }
+    assert_all_kinds(m);
 }
 
 static void a_machine_that_rested_grows_again(void **state)
@@ -351,13 +451,18 @@ int main(void)
         TEST(writes_after_packing_are_seen_and_nothing_else_changes),
         TEST(pages_that_nothing_is_like_are_packed_when_they_are_nearly_empty),
         TEST(pages_that_are_too_different_stay),
-        TEST(shared_and_executable_pages_stay),
+        TEST(what_has_moved_within_its_page_is_packed),
+        TEST(each_page_comes_back_however_the_pages_of_its_block_go),
+        TEST(executable_pages_stay),
         TEST(what_a_clone_shares_stays),
         TEST(a_clone_of_what_is_packed_goes_its_own_way),
         TEST(both_sides_of_a_clone_may_end_with_pages_packed),
         TEST(packed_pages_move_and_are_protected),
         TEST(without_memory_nothing_is_packed_and_an_access_says_so),
-        TEST(machines_that_rest_share_what_is_the_same_of_their_tables),
+        TEST(a_table_that_rested_says_the_same),
+        TEST(a_clone_s_table_may_rest_and_go_while_the_other_rests),
+        TEST(a_machine_may_end_at_rest),
+        TEST(without_memory_a_table_goes_on_resting),
         TEST(a_machine_that_rested_grows_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -341,6 +341,12 @@ void kernel_close_out(struct kernel *k, int program)
     buffer_clear(&program_of(k, program)->out);
 }
 
+/* As soon as nobody wants to run: so that a connection's rest is in the way of everything. */
+bool kernel_is_at_rest(const struct kernel *k)
+{
+    return k != NULL;
+}
+
 bool kernel_hides_input(struct kernel *k, int program)
 {
     struct fake_program *p = program_of(k, program);
