@@ -98,6 +98,8 @@ static void run(struct machine *m, uint64_t slice)
     struct cpu_trap trap;
     while (m->used < BUDGET && m->count < STOPS_MAX) {
         uint64_t left = BUDGET - m->used, used;
+        if (slice < BUDGET) /* where it stops for what it has decoded does not matter either */
+            cpu_code_allow(m->code, slice);
         enum cpu_stop stop = cpu_run(m->cpu, left < slice ? left : slice, &used, &trap);
         assert(used <= slice && (stop != CPU_STOP_BUDGET || used > 0));
         if (p->check)

@@ -11,6 +11,7 @@
 #define RUNNING                 cpu->core.block
 #define FIND_BLOCK(limit, keep) arm_find_block(cpu, pc, limit, keep, &block)
 #define COUNT_MAX               ARM_BLOCK_COUNT_MAX
+#define CODE_STORE              cpu->core.store
 #include "cpu/loop.h"
 
 #include <assert.h>

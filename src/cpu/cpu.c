@@ -1,9 +1,11 @@
 #include "cpu/cpu.h"
+#include "cpu/store.h"
 
 #include <stdlib.h>
 
 struct cpu_code {
     size_t max_bytes;
+    struct cpu_work work;
     const struct cpu_ops *ops[CPU_FAMILY_COUNT]; /* that made the store beside */
     void *store[CPU_FAMILY_COUNT];               /* NULL: not made yet */
 };
@@ -11,9 +13,26 @@ struct cpu_code {
 struct cpu_code *cpu_code_new(size_t max_bytes)
 {
     struct cpu_code *code = calloc(1, sizeof(*code));
-    if (code)
+    if (code) {
         code->max_bytes = max_bytes;
+        code->work.allowed = UINT64_MAX;
+    }
     return code;
+}
+
+void cpu_code_allow(struct cpu_code *code, uint64_t work)
+{
+    code->work = (struct cpu_work){.allowed = work};
+}
+
+bool cpu_code_is_tired(const struct cpu_code *code)
+{
+    return code->work.done >= code->work.allowed;
+}
+
+uint64_t cpu_code_work(const struct cpu_code *code)
+{
+    return code->work.done;
 }
 
 void cpu_code_free(struct cpu_code *code)
@@ -35,6 +54,7 @@ static bool find_store(struct cpu_code *code, const struct cpu_ops *ops, void **
         code->ops[family] = ops;
         if (!code->store[family])
             return false;
+        cpu_store_set_work(code->store[family], &code->work);
     }
     *store = code->store[family];
     return true;

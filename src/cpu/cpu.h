@@ -13,8 +13,8 @@
 /* Why the processor stopped. Unless it says otherwise, the pc stands at the instruction, and the
  * instruction changed nothing: no register, no memory. */
 enum cpu_stop {
-    CPU_STOP_BUDGET,    /* the instructions are used up; call again to go on */
-    CPU_STOP_SYSCALL,   /* a system call: the pc stands behind it, the registers are the caller's */
+    CPU_STOP_BUDGET,  /* the instructions are used up, or enough was decoded; call again to go on */
+    CPU_STOP_SYSCALL, /* a system call: the pc stands behind it, the registers are the caller's */
     CPU_STOP_SYSCALL32, /* x86-64 alone: the same by `int 0x80`, numbers and registers of i386 */
     CPU_STOP_PROBE,     /* the pc reached a probe; the instruction there has not run yet */
     CPU_STOP_PAGE,      /* page fault: address and access in the trap */
@@ -41,6 +41,15 @@ struct cpu_trap {
 struct cpu_code;
 struct cpu_code *cpu_code_new(size_t max_bytes); /* NULL: out of memory */
 void cpu_code_free(struct cpu_code *code);       /* every processor must be gone */
+
+/* A program that writes its own code has it decoded again and again, which takes a hundred times as long as
+ * to execute it. From here on, when so much was decoded (in instructions, about), processors stop with
+ * CPU_STOP_BUDGET although some of it is left; each still executes an instruction. UINT64_MAX, and so it is
+ * at first: never. */
+void cpu_code_allow(struct cpu_code *code, uint64_t work);
+/* Whether that was reached, and what was done since. */
+bool cpu_code_is_tired(const struct cpu_code *code);
+uint64_t cpu_code_work(const struct cpu_code *code);
 
 /* The registers of a system call, as they lie in the processor. */
 enum { CPU_CALL_ARGS = 7 };
@@ -72,7 +81,7 @@ struct cpu_ops {
     void (*free)(struct cpu *cpu); /* never NULL here */
     void (*set_space)(struct cpu *cpu, struct cpu_space *space);
 
-    /* Runs at most `budget` instructions. Counts them into *used (never more than budget). *trap
+    /* Runs at most `budget` instructions, one at least. Counts them into *used (never more than budget). *trap
      * is set whatever happens; all zero when the stop has nothing to say. */
     enum cpu_stop (*run)(struct cpu *cpu, uint64_t budget, uint64_t *used, struct cpu_trap *trap);
 

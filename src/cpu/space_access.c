@@ -245,17 +245,21 @@ int cpu_space_code_page(struct cpu_space *space, uint64_t addr, struct cpu_code_
     return 0;
 }
 
-void cpu_pool_set_code(struct cpu_pool *pool, uint32_t frame, struct cpu_code_hook *hook)
+unsigned cpu_pool_set_code(struct cpu_pool *pool, uint32_t frame, struct cpu_code_hook *hook)
 {
     bool is_new = hook && !pool->frames[frame].code;
+    unsigned caches = 0;
     pool->frames[frame].code = hook;
     if (!is_new)
-        return;
+        return 0;
     /* Who could write the frame without asking? Rare enough to ask nobody who maps it. */
-    for (struct cpu_space *space = pool->spaces; space; space = space->next)
+    for (struct cpu_space *space = pool->spaces; space; space = space->next) {
+        caches += space->tlb != NULL;
         for (unsigned i = 0; space->tlb && i < CPU_TLB_ENTRIES; i++)
             if (space->tlb->write[i].host == pool->frames[frame].data)
                 clear_page(space->tlb->write, space->tlb->write[i].page);
+    }
+    return caches;
 }
 
 static int copy_page(struct cpu_space *space, uint64_t addr, unsigned n, unsigned access,

@@ -58,8 +58,9 @@ struct cpu_code_page {
 
 /* The page that the instructions at `addr` come from. 0, -EFAULT, -EACCES. */
 int cpu_space_code_page(struct cpu_space *space, uint64_t addr, struct cpu_code_page *out);
-/* Sets the frame's hook (NULL: none any more). With a hook, all writes are slow from now on. */
-void cpu_pool_set_code(struct cpu_pool *pool, uint32_t frame, struct cpu_code_hook *hook);
+/* Sets the frame's hook (NULL: none any more). With a hook, all writes are slow from now on. How many
+ * translation caches had to be looked through for that. */
+unsigned cpu_pool_set_code(struct cpu_pool *pool, uint32_t frame, struct cpu_code_hook *hook);
 
 /* Grows when a page that may be executed is changed for another, so that what was found by an
  * address of the guest must be found again. */

@@ -9,6 +9,8 @@ enum {
     PAGES_FIRST = 64,  /* slots of the hash of pages; a power of two */
     BLOCKS_FIRST = 16, /* slots of a page's hash of blocks; a power of two */
     STAMP_SHIFT = 48,
+    SPACE_SHARE = 64, /* of a full store is thrown out at once */
+    PAGE_WORK = 8,    /* of looking through a translation cache, in instructions decoded */
 };
 
 /* What stands on one page's bytes. */
@@ -32,9 +34,10 @@ struct cpu_store {
     uint64_t epoch;
     struct cpu_block_page **slots; /* pages that never change, by host address */
     size_t cap, used;
-    struct cpu_block_page *live, *dead;
-    struct cpu_block *decoded; /* by cpu_store_find, until it is kept */
+    struct cpu_block_page *live, *oldest, *dead; /* live: the newest first */
+    struct cpu_block *decoded;                   /* by cpu_store_find, until it is kept */
     struct cpu_block *scratch;
+    struct cpu_work *work, own_work; /* own: nobody counts it elsewhere */
     uint64_t last_stamp;
     struct cpu_jump jumps[CPU_JUMPS];
 };
@@ -52,6 +55,8 @@ struct cpu_store *cpu_store_new(const struct cpu_store_kind *kind, size_t max_by
     store->kind = kind;
     store->max_bytes = max_bytes;
     store->epoch = 1;
+    store->own_work.allowed = UINT64_MAX;
+    store->work = &store->own_work;
     store->cap = PAGES_FIRST;
     store->slots = calloc(store->cap, sizeof(struct cpu_block_page *));
     store->decoded = new_scratch(kind);
@@ -61,6 +66,16 @@ struct cpu_store *cpu_store_new(const struct cpu_store_kind *kind, size_t max_by
         return NULL;
     }
     return store;
+}
+
+void cpu_store_set_work(struct cpu_store *store, struct cpu_work *work)
+{
+    store->work = work;
+}
+
+bool cpu_store_is_tired(const struct cpu_store *store)
+{
+    return store->work->done >= store->work->allowed;
 }
 
 static void free_page(struct cpu_block_page *page)
@@ -84,10 +99,26 @@ static void unlink_page(struct cpu_store *store, struct cpu_block_page *page)
 {
     if (page->next)
         page->next->prev = page->prev;
+    else
+        store->oldest = page->prev;
     if (page->prev)
         page->prev->next = page->next;
     else
         store->live = page->next;
+}
+
+static size_t page_slot(const uint8_t *host, size_t cap)
+{
+    return (size_t)(((uint64_t)(uintptr_t)host * UINT64_C(0x9e3779b97f4a7c15)) >> 40) & (cap - 1);
+}
+
+static void unchain(struct cpu_store *store, const struct cpu_block_page *page)
+{
+    struct cpu_block_page **at = &store->slots[page_slot(page->host, store->cap)];
+    while (*at != page)
+        at = &(*at)->chain;
+    *at = page->chain;
+    store->used--;
 }
 
 /* Takes the page out of everything. Its memory stays until the sweep, for one of its blocks may be
@@ -98,28 +129,31 @@ static void drop_page(struct cpu_code_hook *hook)
     struct cpu_store *store = page->store;
     if (page->pool)
         cpu_pool_set_code(page->pool, page->frame, NULL);
+    else
+        unchain(store, page);
     unlink_page(store, page);
     page->dead = true;
+    store->work->done += page->used;
     page->next = store->dead;
     store->dead = page;
     store->bytes -= page->bytes;
     store->epoch++;
 }
 
-static void drop_all(struct cpu_store *store)
+/* The oldest, until there is some room: a little at a time, for what is thrown out takes long to free. */
+static void make_space(struct cpu_store *store)
 {
-    memset(store->slots, 0, store->cap * sizeof(struct cpu_block_page *));
-    store->used = 0;
-    while (store->live)
-        drop_page(&store->live->hook);
+    size_t enough = store->max_bytes - store->max_bytes / SPACE_SHARE;
+    while (store->oldest && store->bytes > enough)
+        drop_page(&store->oldest->hook);
 }
 
 void cpu_store_free(struct cpu_store *store)
 {
     if (!store)
         return;
-    if (store->slots)
-        drop_all(store);
+    while (store->live)
+        drop_page(&store->live->hook);
     cpu_store_sweep(store);
     free(store->slots);
     free(store->decoded);
@@ -140,6 +174,7 @@ struct cpu_block *cpu_store_scratch(struct cpu_store *store)
 int cpu_store_decode(struct cpu_store *store, const uint8_t *bytes, size_t size, unsigned offset,
                      unsigned limit, unsigned mode)
 {
+    store->work->done += limit;
     return store->kind->decode(store->scratch, bytes, size, offset, limit, mode);
 }
 
@@ -161,11 +196,6 @@ uint64_t cpu_store_new_stamp(struct cpu_store *store)
 bool cpu_block_is_dead(const struct cpu_block *block)
 {
     return block->page && block->page->dead;
-}
-
-static size_t page_slot(const uint8_t *host, size_t cap)
-{
-    return (size_t)(((uint64_t)(uintptr_t)host * UINT64_C(0x9e3779b97f4a7c15)) >> 40) & (cap - 1);
 }
 
 /* A longer hash keeps the chains short; without memory for it they grow, which is no error. */
@@ -204,9 +234,11 @@ static struct cpu_block_page *add_page(struct cpu_store *store, const struct cpu
     page->next = store->live;
     if (page->next)
         page->next->prev = page;
+    else
+        store->oldest = page;
     store->live = page;
     if (page->pool) {
-        cpu_pool_set_code(page->pool, page->frame, &page->hook);
+        store->work->done += PAGE_WORK * cpu_pool_set_code(page->pool, page->frame, &page->hook);
     } else {
         if (++store->used > store->cap)
             widen(store);
@@ -302,11 +334,12 @@ struct cpu_block *cpu_store_find(struct cpu_store *store, const struct cpu_code_
     if (store->kind->decode(store->decoded, at->host + offset, CPU_PAGE_BYTES - offset, offset,
                             store->kind->count_max, mode) < 0)
         return NULL;
+    store->work->done += store->decoded->count;
     store->decoded->mode = (uint8_t)mode;
     if (store->bytes > store->max_bytes) {
-        drop_all(store);
+        make_space(store);
+        page = page && page->dead ? NULL : page;
         cpu_store_sweep(store);
-        page = NULL;
     }
     if (!page)
         page = add_page(store, at);

@@ -11,6 +11,11 @@
 
 struct cpu_block_page;
 
+/* What decoding has cost, in instructions decoded (cpu.h, cpu_code_allow). */
+struct cpu_work {
+    uint64_t done, allowed;
+};
+
 /* What every kind's block begins with; its decoded instructions follow. */
 struct cpu_block {
     struct cpu_block_page *page; /* NULL: not kept */
@@ -41,6 +46,9 @@ struct cpu_store_kind {
 /* `max_bytes` bounds it: what does not fit is thrown out and decoded again. NULL: no memory. */
 struct cpu_store *cpu_store_new(const struct cpu_store_kind *kind, size_t max_bytes);
 void cpu_store_free(struct cpu_store *store); /* takes NULL */
+/* Counts its work there from now on (borrowed); a new store counts it for itself alone. */
+void cpu_store_set_work(struct cpu_store *store, struct cpu_work *work);
+bool cpu_store_is_tired(const struct cpu_store *store);
 
 /* A block with room for all entries, for code decoded for one pass. There is one: only one processor
  * runs at a time. Lives with the store. */

@@ -14,6 +14,7 @@
 #define RUNNING                 cpu->block
 #define FIND_BLOCK(limit, keep) x86_find_block(cpu, rip, limit, keep, &block)
 #define COUNT_MAX               X86_BLOCK_COUNT_MAX
+#define CODE_STORE              cpu->store
 #include "cpu/loop.h"
 
 #include <assert.h>

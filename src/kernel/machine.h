@@ -31,6 +31,7 @@ enum {
     KERNEL_USER_MAX = 32,           /* useradd(8) takes no longer names */
     KERNEL_PID_MAX = 4194304,       /* Debian's kernel.pid_max on 64 bits ... */
     KERNEL_PID_MAX_SMALL = 32768,   /* ... and Linux's on 32 */
+    KERNEL_DECODE_MAX = 20000,      /* instructions decoded in a run (cpu.h, cpu_code_allow) */
     KERNEL_QUANTUM = 20000,         /* instructions a task runs before the next one's turn */
     KERNEL_INSTRUCTIONS_US = 200,   /* how many make the guest's clock go on by 1 us within a run */
     KERNEL_CALL_COST = 200,         /* instructions that a system call counts for */

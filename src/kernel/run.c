@@ -321,7 +321,7 @@ static void run_task(struct task *t, uint64_t quantum)
 {
     struct kernel *k = t->kernel;
     uint64_t done = 0;
-    while (done < quantum && !k->paused && !events_full(k)) {
+    while (done < quantum && !k->paused && !events_full(k) && !cpu_code_is_tired(k->code)) {
         uint64_t used = 0, charged = k->charged;
         struct cpu_trap trap = {0, 0, false};
         if (settle(t)) {
@@ -374,7 +374,8 @@ enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms)
     uint64_t end = k->instructions + budget;
     if (now_ms > k->now_ns / NS_PER_MS)
         k->now_ns = now_ms * NS_PER_MS;
-    while (!k->over && !k->paused && k->instructions < end) {
+    cpu_code_allow(k->code, KERNEL_DECODE_MAX);
+    while (!k->over && !k->paused && k->instructions < end && !cpu_code_is_tired(k->code)) {
         if (events_full(k))
             break;
         uint64_t charged = k->charged;
