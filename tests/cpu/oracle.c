@@ -440,7 +440,9 @@ static bool open_host(struct oracle_bench *b, bool is_32, struct x86_random *ran
     if (b->child <= 0 || host_cpu_step(b->child, &stop) != 0)
         return false;
     clear_child(b);
-    return !is_32 || open_32(b);
+    bool opened = !is_32 || open_32(b);
+    memset(b->host_code, 0, CASE_CODE_BYTES); /* as ours */
+    return opened;
 }
 
 struct oracle *oracle_new(uint64_t seed, unsigned rounds, bool is_32)

@@ -1,5 +1,5 @@
 /* Programs that want to hold the machine up or to use more than their share, for the tests of its bounds
- * (tests/kernel/hostile_test.c): one word says which. They go on until they are ended. */
+ * (tests/kernel/bounds_test.c): one word says which. They go on until they are ended. */
 #include "guest.h"
 
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* Programs that want to hold the machine up, or more than their share (tests/guest/hostile.c): every bound
  * holds at every moment, and no turn takes longer than it may. All in instructions, so that it does not
- * matter what runs beside. usage: hostile_test IMAGE */
+ * matter what runs beside. usage: bounds_test IMAGE */
 #include "cpu/cpu.h"
 #include "kernel/fs.h"
 #include "kernel/machine.h"
@@ -138,7 +138,7 @@ int main(int argc, char **argv)
     struct stat st;
     int fd = argc > 1 ? open(argv[1], O_RDONLY) : -1;
     if (fd < 0 || fstat(fd, &st) != 0) {
-        fprintf(stderr, "usage: hostile_test IMAGE\n");
+        fprintf(stderr, "usage: bounds_test IMAGE\n");
         return 2;
     }
     void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
