@@ -118,6 +118,92 @@ void crypto_key_free(struct crypto_key *key)
     free(key);
 }
 
+/* ---- Public halves ---- */
+
+static EVP_PKEY *from_params(const char *kind_z, OSSL_PARAM_BLD *builder)
+{
+    EVP_PKEY *pkey = NULL;
+    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(builder);
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, kind_z, NULL);
+    if (params == NULL || ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
+        EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
+        pkey = NULL;
+    EVP_PKEY_CTX_free(ctx);
+    OSSL_PARAM_free(params);
+    return pkey;
+}
+
+static EVP_PKEY *public_rsa(struct span e, struct span n)
+{
+    EVP_PKEY *pkey = NULL;
+    OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+    BIGNUM *exponent = BN_bin2bn(e.data, (int)e.len, NULL);
+    BIGNUM *modulus = BN_bin2bn(n.data, (int)n.len, NULL);
+    if (builder && exponent && modulus &&
+        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent) == 1 &&
+        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus) == 1)
+        pkey = from_params("RSA", builder);
+    BN_free(exponent);
+    BN_free(modulus);
+    OSSL_PARAM_BLD_free(builder);
+    return pkey;
+}
+
+static EVP_PKEY *public_ecdsa(struct span point)
+{
+    EVP_PKEY *pkey = NULL;
+    OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+    if (builder &&
+        OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, SN_X9_62_prime256v1,
+                                        0) == 1 &&
+        OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, point.data, point.len) ==
+            1)
+        pkey = from_params("EC", builder);
+    OSSL_PARAM_BLD_free(builder);
+    return pkey;
+}
+
+/* Whether the numbers have lengths that such a key may have; larger ones only cost time. */
+static bool is_sized(enum crypto_key_type type, struct span first, struct span second)
+{
+    switch (type) {
+    case CRYPTO_KEY_RSA:
+        return first.len > 0 && first.len <= RSA_EXPONENT_MAX_BYTES &&
+               second.len >= CRYPTO_KEY_RSA_MIN_BYTES && second.len <= CRYPTO_KEY_RSA_MAX_BYTES;
+    case CRYPTO_KEY_ECDSA_P256: return first.len == 1 + 2 * ECDSA_COORDINATE_BYTES;
+    default: return first.len == crypto_sign_ed25519_PUBLICKEYBYTES;
+    }
+}
+
+struct crypto_key *crypto_key_new_public(enum crypto_key_type type, struct span first,
+                                         struct span second, int *err)
+{
+    *err = ERR_MALFORMED;
+    if (!is_sized(type, first, second))
+        return NULL;
+    struct crypto_key *key = calloc(1, sizeof(*key));
+    *err = key ? 0 : ERR_NOMEM;
+    if (!key)
+        return NULL;
+    key->type = type;
+    if (type == CRYPTO_KEY_RSA)
+        key->pkey = public_rsa(first, second);
+    else if (type == CRYPTO_KEY_ECDSA_P256)
+        key->pkey = public_ecdsa(first);
+    memcpy(key->first, first.data, first.len);
+    key->first_len = first.len;
+    if (type == CRYPTO_KEY_RSA) {
+        memcpy(key->second, second.data, second.len);
+        key->second_len = second.len;
+    }
+    if (type != CRYPTO_KEY_ED25519 && !key->pkey) {
+        crypto_key_free(key);
+        *err = ERR_MALFORMED;
+        return NULL;
+    }
+    return key;
+}
+
 static EVP_PKEY *generate(enum crypto_key_type type, unsigned bits)
 {
     switch (type) {

@@ -1,4 +1,4 @@
-/* Private keys that sign: RSA (RFC 8017, PKCS #1 v1.5), ECDSA on P-256, Ed25519 (RFC 8032). */
+/* Keys that sign and verify: RSA (RFC 8017, PKCS #1 v1.5), ECDSA on P-256, Ed25519 (RFC 8032). */
 #ifndef CRYPTO_KEY_H
 #define CRYPTO_KEY_H
 
@@ -10,6 +10,7 @@ struct crypto_key;
 enum crypto_key_type { CRYPTO_KEY_RSA, CRYPTO_KEY_ECDSA_P256, CRYPTO_KEY_ED25519 };
 
 enum {
+    CRYPTO_KEY_RSA_MIN_BYTES = 128,  /* of a public one: OpenSSH's RequiredRSASize */
     CRYPTO_KEY_RSA_MAX_BYTES = 1024, /* of a modulus: 8192 bits */
     CRYPTO_KEY_SIGNATURE_MAX_BYTES = CRYPTO_KEY_RSA_MAX_BYTES,
 };
@@ -18,6 +19,11 @@ enum {
  * text, or a kind of key that is not one of these), ERR_CRYPTO or ERR_NOMEM. */
 struct crypto_key *crypto_key_load(struct span pem, int *err);
 void crypto_key_free(struct crypto_key *key);
+
+/* A public key alone, which verifies only: its numbers as crypto_key_public gives them. NULL: *err is
+ * ERR_MALFORMED (they are no such key, or a larger one than these), ERR_CRYPTO or ERR_NOMEM. */
+struct crypto_key *crypto_key_new_public(enum crypto_key_type type, struct span first,
+                                         struct span second, int *err);
 
 /* Makes a key (RSA: `bits`) and appends it as PKCS #8 PEM. libcrypto's own randomness. */
 int crypto_key_generate(enum crypto_key_type type, unsigned bits, struct buffer *pem);

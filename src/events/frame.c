@@ -135,6 +135,8 @@ static void put_visitor(struct writer *w, const struct frame_visitor *visitor)
 {
     put(w, buffer_put(w->out, span_of(visitor->address, sizeof(visitor->address))));
     put(w, buffer_put(w->out, span_of(visitor->login, sizeof(visitor->login))));
+    put(w, buffer_put(w->out, span_of(visitor->publics[0], sizeof(visitor->publics))));
+    put(w, buffer_put_u8(w->out, visitor->passwords));
 }
 
 int frame_put_visit_ask(struct buffer *out, const struct frame_visit_ask *ask)
@@ -142,6 +144,7 @@ int frame_put_visit_ask(struct buffer *out, const struct frame_visit_ask *ask)
     struct writer w = begin(out, FRAME_VISIT_ASK, 0);
     put(&w, buffer_put_string(out, ask->session));
     put_visitor(&w, &ask->visitor);
+    put(&w, buffer_put_u8(out, ask->brief));
     return end(&w);
 }
 
@@ -210,7 +213,8 @@ void frame_number(uint8_t *frame, uint64_t number)
     put_be(frame + 5, number, 8);
 }
 
-_Static_assert(sizeof(struct frame_visitor) == 2 * FRAME_VISIT_KEY, "two keys and nothing else");
+_Static_assert(sizeof(struct frame_visitor) == (2 + FRAME_VISIT_PUBLIC) * FRAME_VISIT_KEY + 1,
+               "keys, a flag and nothing else");
 
 bool frame_visitor_at(struct span list, size_t index, struct frame_visitor *out)
 {
@@ -315,14 +319,28 @@ static bool read_keylog(struct cursor *c, struct frame *f)
     return lines.len > 0 && lines.len <= FRAME_KEYLOG_MAX && lines.data[lines.len - 1] == '\n';
 }
 
+static void read_key(struct cursor *c, uint8_t key[FRAME_VISIT_KEY])
+{
+    struct span bytes = cursor_bytes(c, FRAME_VISIT_KEY);
+    for (size_t i = 0; i < bytes.len; i++)
+        key[i] = bytes.data[i];
+}
+
+/* Any byte but 0 and 1 is refused: marks the cursor. */
+static bool read_flag(struct cursor *c)
+{
+    uint8_t flag = cursor_u8(c);
+    c->failed |= flag > 1;
+    return flag == 1;
+}
+
 static void read_visitor(struct cursor *c, struct frame_visitor *visitor)
 {
-    struct span address = cursor_bytes(c, sizeof(visitor->address));
-    struct span login = cursor_bytes(c, sizeof(visitor->login));
-    for (size_t i = 0; i < address.len && i < login.len; i++) {
-        visitor->address[i] = address.data[i];
-        visitor->login[i] = login.data[i];
-    }
+    read_key(c, visitor->address);
+    read_key(c, visitor->login);
+    for (size_t i = 0; i < FRAME_VISIT_PUBLIC; i++)
+        read_key(c, visitor->publics[i]);
+    visitor->passwords = read_flag(c);
 }
 
 static bool is_part(uint64_t size, uint64_t offset, struct span bytes)
@@ -334,6 +352,7 @@ static bool read_visit_ask(struct cursor *c, struct frame *f)
 {
     f->visit_ask.session = cursor_string(c);
     read_visitor(c, &f->visit_ask.visitor);
+    f->visit_ask.brief = read_flag(c);
     return frame_session_is_good(f->visit_ask.session);
 }
 
@@ -352,13 +371,12 @@ static bool read_visit(struct cursor *c, struct frame *f)
 {
     struct frame_visit *visit = &f->visit;
     visit->session = cursor_string(c);
-    uint8_t known = cursor_u8(c);
-    visit->known = known == 1;
+    visit->known = read_flag(c);
     read_visitor(c, &visit->visitor);
     visit->size = cursor_u64(c);
     visit->offset = cursor_u64(c);
     visit->bytes = cursor_string(c);
-    return known <= 1 && frame_session_is_good(visit->session) &&
+    return frame_session_is_good(visit->session) &&
            is_part(visit->size, visit->offset, visit->bytes);
 }
 

@@ -46,6 +46,8 @@ enum frame_kind {
 #define FRAME_VISIT_MAX ((size_t)32 * 1024)
 /* Bytes of a key that visitors are known by. */
 #define FRAME_VISIT_KEY ((size_t)16)
+/* SSH public keys that a visitor may be known by. */
+#define FRAME_VISIT_PUBLIC 4
 
 enum frame_tty_way {
     FRAME_TTY_OUT = 'o',    /* the machine to the attacker */
@@ -100,10 +102,12 @@ struct frame_keylog {
     struct span lines; /* whole lines of Wireshark's SSH key log */
 };
 
-/* Who a visitor is: by his address, by his login (its first half by the user alone). Zeros: not by
- * that. */
+/* Who a visitor is: by his address, by his login (its first half by the user alone), by the SSH keys with
+ * which he may come back (of account and key). Zeros: not by that. */
 struct frame_visitor {
     uint8_t address[FRAME_VISIT_KEY], login[FRAME_VISIT_KEY];
+    uint8_t publics[FRAME_VISIT_PUBLIC][FRAME_VISIT_KEY];
+    uint8_t passwords; /* 1: his machine has other accounts or passwords than the image */
 };
 
 struct frame_visitors {
@@ -112,7 +116,8 @@ struct frame_visitors {
 
 struct frame_visit_ask {
     struct span session;
-    struct frame_visitor visitor;
+    struct frame_visitor visitor; /* with one public key: by that alone */
+    bool brief;                   /* what he left is not wanted, only who he is */
 };
 
 /* Of no size: he has come, and changed nothing. */

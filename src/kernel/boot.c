@@ -4,9 +4,11 @@
 #include "kernel/hardware.h"
 #include "kernel/machine.h"
 #include "kernel/task.h"
+#include "kernel/vfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 static int64_t hook_now(void *ctx)
 {
@@ -91,6 +93,47 @@ int64_t kernel_file_read(struct kernel *k, uint64_t at, void *out, size_t len)
     if (!k->telling)
         return -EBADF;
     return at <= INT64_MAX ? read_written(k->told_first, out, len, (int64_t)at) : 0;
+}
+
+static int read_regular(struct file *f, struct buffer *out)
+{
+    uint8_t piece[4096];
+    struct file_stat st = {0};
+    int64_t n = file_stat(f, &st);
+    if (n == 0 && (!S_ISREG(st.mode) || st.size < 0))
+        return -EINVAL;
+    for (int64_t at = 0; n >= 0; at += n) {
+        n = file_pread(f, NULL, piece, sizeof(piece), at);
+        if (n == 0)
+            return 0;
+        if (n > 0 && (uint64_t)n > buffer_room(out))
+            return -EFBIG;
+        if (n > 0 && buffer_put(out, span_of(piece, (size_t)n)) < 0)
+            return -ENOMEM;
+    }
+    return (int)n;
+}
+
+int kernel_read_file(struct kernel *k, const char *path_z, struct buffer *out)
+{
+    struct creds root = {.cap_effective = UINT64_MAX};
+    struct vfs_at at = {.fs = fs_context_new(k->vfs), .cred = &root};
+    struct file_stat st = {0};
+    struct file *f = NULL;
+    size_t before = buffer_len(out);
+    int err = at.fs != NULL ? vfs_stat(&at, span_z(path_z), true, &st) : -ENOMEM;
+    if (err == 0 && !S_ISREG(st.mode)) /* opening something else may wait, or do something */
+        err = -EINVAL;
+    if (err == 0)
+        err = vfs_open(&at, span_z(path_z), O_RDONLY, 0, &f);
+    if (err == 0)
+        err = read_regular(f, out);
+    if (err < 0)
+        buffer_truncate(out, before);
+    file_drop(f);
+    if (at.fs != NULL)
+        fs_context_drop(at.fs);
+    return err;
 }
 
 static void told(struct kernel *k)

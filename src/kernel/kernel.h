@@ -182,6 +182,10 @@ int kernel_save(const struct kernel *k, struct buffer *out);
  * it was. */
 int kernel_restore(struct kernel *k, struct span saved);
 
+/* Appends a file's contents as root reads them, as they are now; only of a regular file. 0 or -errno
+ * (-EFBIG: more than `out` may hold), and then `out` is as before. */
+int kernel_read_file(struct kernel *k, const char *path_z, struct buffer *out);
+
 /* ---- What was seen ---- */
 
 enum kernel_event_type {

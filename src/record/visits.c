@@ -11,7 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { KEY_CHARS = 2 * FRAME_VISIT_KEY, NAME_SIZE = 2 * KEY_CHARS + 2 };
+enum {
+    KEY_CHARS = 2 * FRAME_VISIT_KEY,
+    NAME_SIZE = (2 + FRAME_VISIT_PUBLIC) * (KEY_CHARS + 1) + sizeof("-p"),
+};
 
 #define PART_NAME_SIZE (FRAME_SESSION_MAX + 8)
 
@@ -34,6 +37,16 @@ static void name_of(const struct frame_visitor *visitor, char name_z[NAME_SIZE])
     put_hex(visitor->address, name_z);
     name_z[KEY_CHARS] = '-';
     put_hex(visitor->login, name_z + KEY_CHARS + 1);
+    char *end = name_z + 2 * KEY_CHARS + 1;
+    if (visitor->passwords)
+        end += snprintf(end, sizeof("-p"), "-p");
+    for (size_t i = 0; i < FRAME_VISIT_PUBLIC; i++) {
+        if (!is_known_by(visitor->publics[i]))
+            continue;
+        *end++ = '-';
+        put_hex(visitor->publics[i], end);
+        end += KEY_CHARS;
+    }
 }
 
 static bool get_hex(const char *text_z, uint8_t key[FRAME_VISIT_KEY])
@@ -51,9 +64,15 @@ static bool get_hex(const char *text_z, uint8_t key[FRAME_VISIT_KEY])
 static bool read_name(const char *name_z, struct frame_visitor *visitor)
 {
     char again_z[NAME_SIZE];
-    if (strlen(name_z) != NAME_SIZE - 1 || !get_hex(name_z, visitor->address) ||
+    size_t len = strlen(name_z), at = 2 * KEY_CHARS + 1;
+    if (len < at || len >= NAME_SIZE || !get_hex(name_z, visitor->address) ||
         !get_hex(name_z + KEY_CHARS + 1, visitor->login))
         return false;
+    visitor->passwords = strncmp(name_z + at, "-p", 2) == 0;
+    at += visitor->passwords ? 2 : 0;
+    for (size_t i = 0; i < FRAME_VISIT_PUBLIC && len - at > KEY_CHARS; i++, at += KEY_CHARS + 1)
+        if (!get_hex(name_z + at + 1, visitor->publics[i]))
+            return false;
     name_of(visitor, again_z);
     return strcmp(name_z, again_z) == 0;
 }
@@ -263,11 +282,31 @@ int record_visits_keep(struct record_visits *v, const struct frame_visit_keep *k
 
 /* ---- Finding ---- */
 
+static bool has_public(const struct record_visit *visit, const uint8_t key[FRAME_VISIT_KEY])
+{
+    for (size_t i = 0; i < FRAME_VISIT_PUBLIC; i++)
+        if (memcmp(visit->visitor.publics[i], key, FRAME_VISIT_KEY) == 0)
+            return true;
+    return false;
+}
+
+static const struct record_visit *find_public(const struct record_visits *v,
+                                              const uint8_t key[FRAME_VISIT_KEY])
+{
+    const struct record_visit *found = NULL;
+    for (size_t i = 0; i < v->count; i++)
+        if (has_public(&v->list[i], key) && (found == NULL || v->list[i].time_s > found->time_s))
+            found = &v->list[i];
+    return found;
+}
+
 const struct record_visit *record_visits_find(struct record_visits *v,
                                               const struct frame_visitor *visitor, int64_t now_s)
 {
     const struct record_visit *found = NULL;
     record_visits_expire(v, now_s);
+    if (is_known_by(visitor->publics[0]))
+        return find_public(v, visitor->publics[0]);
     for (size_t i = 0; i < v->count; i++) {
         const struct record_visit *at = &v->list[i];
         if (is_known_by(visitor->address) &&
@@ -312,6 +351,8 @@ int record_visits_answer(struct record_visits *v, const struct frame_visit_ask *
     if (visit != NULL) {
         name_of(&visit->visitor, name_z);
         answer.visitor = visit->visitor;
+    }
+    if (visit != NULL && !ask->brief) {
         fd = openat(v->dir, name_z, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         answer.size = fd < 0 ? 0 : visit->size;
     }
@@ -334,7 +375,8 @@ int record_visits_tell(const struct record_visits *v, struct buffer *out)
     int error = 0;
     do {
         size_t n = 0;
-        for (; at < v->count && n < sizeof(bytes); at++, n += sizeof(struct frame_visitor))
+        for (; at < v->count && n + sizeof(struct frame_visitor) <= sizeof(bytes);
+             at++, n += sizeof(struct frame_visitor))
             memcpy(bytes + n, &v->list[at].visitor, sizeof(struct frame_visitor));
         error = frame_put_visitors(out, &(struct frame_visitors){.list = span_of(bytes, n)});
     } while (error == 0 && at < v->count);

@@ -1,5 +1,6 @@
 /* What visitors have left: DATA/visits/ADDRESS-LOGIN, a file for each, named by the keys that he is known
- * by (in hex) and dated by his last visit. It begins as SESSION.part and has its name when it is whole.
+ * by (in hex; behind them "-p" when his machine has passwords of its own, and a "-KEY" for each public key)
+ * and dated by his last visit. It begins as SESSION.part and has its name when it is whole.
  *
  * Bounded: what is older than the time to keep is no longer found and is deleted, and beyond the bytes
  * for all, or RECORD_VISITS_MAX, the oldest go. */
@@ -35,7 +36,8 @@ void record_visits_close(struct record_visits *v);
 /* A part, in order; the last one gives the file its name. 0 or -errno. */
 int record_visits_keep(struct record_visits *v, const struct frame_visit_keep *keep, int64_t now_s);
 
-/* Who this is: by the address, if that is known by, else the last one with the login. NULL: nobody. */
+/* Who this is: the last one with the first public key, if there is one; else by the address, if that is known
+ * by, else the last one with the login. NULL: nobody. */
 const struct record_visit *record_visits_find(struct record_visits *v,
                                               const struct frame_visitor *visitor, int64_t now_s);
 

@@ -79,25 +79,40 @@ bool session_account_group(struct span line, struct span name, uint32_t *gid)
     return number(digits, gid) && is_member(span_slice(line, from, line.len), name);
 }
 
-size_t session_account_groups(const struct persona_image *image,
-                              const struct session_account *account, uint32_t *out, size_t max)
+struct span session_account_line_of(struct span text, struct span name)
 {
-    struct span text = session_account_file(image, "/etc/group"), line;
+    struct span line;
+    while (session_account_line(&text, &line))
+        if (name.len < line.len && line.data[name.len] == ':' &&
+            span_equal(span_slice(line, 0, name.len), name))
+            return line;
+    return span_of(NULL, 0);
+}
+
+size_t session_account_groups(struct span group, const struct session_account *account,
+                              uint32_t *out, size_t max)
+{
+    struct span line;
     size_t count = 0;
-    while (count < max && session_account_line(&text, &line)) {
+    while (count < max && session_account_line(&group, &line)) {
         if (session_account_group(line, account->name, &out[count]) && out[count] != account->gid)
             count++;
     }
     return count;
 }
 
-bool session_account_find(const struct persona_image *image, struct span name,
-                          struct session_account *out)
+bool session_account_find_in(struct span passwd, struct span name, struct session_account *out)
 {
-    struct span text = session_account_file(image, "/etc/passwd"), line;
-    while (session_account_line(&text, &line)) {
+    struct span line;
+    while (session_account_line(&passwd, &line)) {
         if (session_account_parse(line, out) && span_equal(out->name, name))
             return true;
     }
     return false;
+}
+
+bool session_account_find(const struct persona_image *image, struct span name,
+                          struct session_account *out)
+{
+    return session_account_find_in(session_account_file(image, "/etc/passwd"), name, out);
 }

@@ -5,6 +5,7 @@
  *     ssh_client.c    what the client says of itself: version, algorithms, logins, forwards
  *     ssh_channel.c   channels: what is asked for on them, and bytes both ways
  *     visitor.c       who comes back, and what he left
+ *     doors.c         ... and what of it lets him in
  *     forward.c       sockets of the machine that a client asks to be told of, or to be joined with
  *     seen.c          what the kernel saw, as records
  *     written.c       files that were written in the machine, as artefacts */
@@ -152,8 +153,13 @@ void session_tell_steps(struct session_connection *c);
 /* ssh_client.c: every event but those of channels. */
 void session_client_event(struct session_connection *c, const struct ssh_event *event);
 
-/* ssh_client.c: a right password, once it is known who gives it: let in or refused. */
+/* ssh_client.c: a password, once it is known who gives it: let in or refused. */
 void session_login_decide(struct session_connection *c, struct span user, struct span password);
+/* ... or a password that his machine has looked at. */
+void session_login_checked(struct session_connection *c, struct span user, struct span password,
+                           bool right);
+/* ... or a public key. */
+void session_login_key(struct session_connection *c, const struct session_offer *offer);
 
 /* ssh_channel.c: the others. */
 void session_channel_event(struct session_connection *c, const struct ssh_event *event);
@@ -168,6 +174,8 @@ void session_channel_drop(struct session_connection *c, uint32_t number);
 
 /* Whether there is a machine now: it is made when it is first needed. */
 bool session_have_kernel(struct session_connection *c);
+/* A new one, as the visitor finds it who was never here. NULL: out of memory. */
+struct kernel *session_new_kernel(struct session_connection *c);
 
 /* ssh_channel.c: a channel with a connection of the machine; false: out of memory, and nothing is done. */
 bool session_channel_join(struct session_connection *c, uint32_t number, int program, bool offered);

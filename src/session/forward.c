@@ -26,7 +26,8 @@ static struct kernel_spawn user_of(const struct session_connection *c, uint32_t 
         .uid = account->uid,
         .gid = account->gid,
         .groups = groups,
-        .group_count = session_account_groups(c->host->config.image, account, groups, GROUPS_MAX),
+        .group_count = session_account_groups(
+            session_account_file(c->host->config.image, "/etc/group"), account, groups, GROUPS_MAX),
     };
 }
 

@@ -60,6 +60,8 @@ void session_known_add(struct session_known *known, const struct frame_visitor *
 {
     add(known, slot_of(visitor->address));
     add(known, slot_of(visitor->login));
+    for (size_t i = 0; i < FRAME_VISIT_PUBLIC; i++)
+        add(known, slot_of(visitor->publics[i]));
 }
 
 static bool has(const struct session_known *known, uint64_t slot)
@@ -69,6 +71,9 @@ static bool has(const struct session_known *known, uint64_t slot)
 
 bool session_known_has(const struct session_known *known, const struct frame_visitor *visitor)
 {
-    return !known->told || known->lost || has(known, slot_of(visitor->address)) ||
+    bool has_public = false;
+    for (size_t i = 0; i < FRAME_VISIT_PUBLIC; i++)
+        has_public |= has(known, slot_of(visitor->publics[i]));
+    return !known->told || known->lost || has_public || has(known, slot_of(visitor->address)) ||
            has(known, slot_of(visitor->login));
 }

@@ -6,7 +6,7 @@
 
 #include "events/frame.h"
 
-/* Keys, two of a visitor at most; with more, and before the recorder has told, everybody is asked for. */
+/* Keys, two of a visitor and those of his public keys; with more, and before the recorder has told, everybody is asked for. */
 #define SESSION_KNOWN_MAX ((size_t)1 << 18)
 
 struct session_known {

@@ -1,5 +1,6 @@
 /* Channels: what is asked for on them, and the bytes between the client and the program. */
 #include "session/connection.h"
+#include "session/doors.h"
 #include "session/start.h"
 #include "ssh/profile.h"
 
@@ -227,10 +228,8 @@ static void note_request(struct session_connection *c, const struct ssh_event_re
 
 /* ---- Starting a program ---- */
 
-bool session_have_kernel(struct session_connection *c)
+struct kernel *session_new_kernel(struct session_connection *c)
 {
-    if (c->kernel != NULL)
-        return true;
     const struct session_config *host = &c->host->config;
     struct kernel_config config = {
         .image = host->image,
@@ -257,7 +256,14 @@ bool session_have_kernel(struct session_connection *c)
     if (!span_starts_with(c->peer.dst_ip, span_z("127.")))
         config.address = c->peer.dst_ip;
     crypto_rng_bytes(&c->rng, config.seed, sizeof(config.seed));
-    c->kernel = kernel_new(&config, session_now_ms(c));
+    return kernel_new(&config, session_now_ms(c));
+}
+
+bool session_have_kernel(struct session_connection *c)
+{
+    if (c->kernel != NULL)
+        return true;
+    c->kernel = session_new_kernel(c);
     session_visitor_restore(c);
     return c->kernel != NULL;
 }
@@ -281,11 +287,14 @@ static int start_program(struct session_connection *c, struct session_channel *c
 {
     if (ch->has_terminal)
         ch->terminal_number = free_terminal(c);
+    struct buffer store;
+    struct span group = session_doors_group(c, &store);
     const struct session_start start = {
         .kind = kind,
         .command = command,
         .image = c->host->config.image,
         .account = &c->account,
+        .group = group,
         .profile = profile_of(c),
         .peer = &c->peer,
         .terminal = ch->has_terminal ? &ch->terminal : NULL,
@@ -301,7 +310,9 @@ static int start_program(struct session_connection *c, struct session_channel *c
     };
     if (kind == SESSION_START_SHELL)
         (void)session_start_greeting(&start, c->host->config.hostname, &ch->greeting);
-    return session_start(c->kernel, &start);
+    int program = session_start(c->kernel, &start);
+    buffer_fini(&store);
+    return program;
 }
 
 static void note_program(struct session_connection *c, struct session_channel *ch,

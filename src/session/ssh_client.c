@@ -146,27 +146,6 @@ static void note_timing(struct session_connection *c, struct span method)
     c->step_us = c->now_us;
 }
 
-static void note_key(struct session_connection *c, enum event_type type,
-                     const struct ssh_event_auth *auth)
-{
-    char fingerprint_z[SSH_FINGERPRINT_SHA256_CHARS];
-    ssh_fingerprint_sha256(auth->key_blob, fingerprint_z);
-    struct buffer key;
-    buffer_init(&key, KEY_TEXT_MAX);
-    int rc = buffer_put(&key, auth->key_algorithm);
-    if (rc == 0)
-        rc = buffer_put_u8(&key, ' ');
-    if (rc == 0)
-        (void)session_text_base64(auth->key_blob, &key);
-    struct event e = session_event(c, type);
-    event_text(&e, FIELD_USERNAME, auth->user);
-    event_text_z(&e, FIELD_FINGERPRINT, fingerprint_z);
-    event_text(&e, FIELD_KEY, buffer_span(&key));
-    event_text(&e, FIELD_TYPE, auth->key_algorithm);
-    session_put(c, &e);
-    buffer_fini(&key);
-}
-
 static void note_password(struct session_connection *c, enum event_type type, struct span user,
                           struct span password)
 {
@@ -207,31 +186,100 @@ static void refuse(struct session_connection *c, struct span user, struct span p
     ssh_auth_refuse(c->ssh);
 }
 
-void session_login_decide(struct session_connection *c, struct span user, struct span password)
+/* Behind the event that says who. */
+static void let_in(struct session_connection *c)
 {
-    if (!opens(c)) {
-        refuse(c, user, password);
-        return;
-    }
     c->logged_in = true;
     session_started(c);
     c->input_us = c->now_us;
     c->login_number = (uint32_t)++c->host->counters.logins;
-    note_password(c, EVENT_LOGIN_SUCCESS, user, password);
     ssh_auth_accept(c->ssh);
     struct event e = session_event(c, EVENT_SESSION_PARAMS);
     event_text_z(&e, FIELD_ARCH, "linux-x64-lsb");
     session_put(c, &e);
 }
 
+void session_login_checked(struct session_connection *c, struct span user, struct span password,
+                           bool right)
+{
+    if (!right) {
+        refuse(c, user, password);
+        return;
+    }
+    note_password(c, EVENT_LOGIN_SUCCESS, user, password);
+    let_in(c);
+}
+
+void session_login_decide(struct session_connection *c, struct span user, struct span password)
+{
+    switch (session_visitor_check(c, name_of(user), password, &c->account)) {
+    case SESSION_CHECK_RUNNING: return;
+    case SESSION_CHECK_WRONG: refuse(c, user, password); return;
+    case SESSION_CHECK_POLICY: break;
+    }
+    session_login_checked(c, user, password, is_right(c, user, password) && opens(c));
+}
+
 static void on_password(struct session_connection *c, const struct ssh_event_auth *auth)
 {
     if (session_bait_is_login(c->host->config.bait, name_of(auth->user), auth->password))
         session_tell_bait(c, "login", name_of(auth->user));
-    if (!is_right(c, auth->user, auth->password))
-        refuse(c, auth->user, auth->password);
-    else if (!session_visitor_ask(c, auth->user, auth->password))
+    if (!session_visitor_ask(c, auth->user, auth->password,
+                             is_right(c, auth->user, auth->password)))
         session_login_decide(c, auth->user, auth->password);
+}
+
+/* ---- Public keys ---- */
+
+static void note_key(struct session_connection *c, enum event_type type, struct span user,
+                     struct span algorithm, struct span blob)
+{
+    char fingerprint_z[SSH_FINGERPRINT_SHA256_CHARS];
+    ssh_fingerprint_sha256(blob, fingerprint_z);
+    struct buffer key;
+    buffer_init(&key, KEY_TEXT_MAX);
+    int rc = buffer_put(&key, algorithm);
+    if (rc == 0)
+        rc = buffer_put_u8(&key, ' ');
+    if (rc == 0)
+        (void)session_text_base64(blob, &key);
+    struct event e = session_event(c, type);
+    event_text(&e, FIELD_USERNAME, user);
+    event_text_z(&e, FIELD_FINGERPRINT, fingerprint_z);
+    event_text(&e, FIELD_KEY, buffer_span(&key));
+    event_text(&e, FIELD_TYPE, algorithm);
+    session_put(c, &e);
+    buffer_fini(&key);
+}
+
+void session_login_key(struct session_connection *c, const struct session_offer *offer)
+{
+    bool good = session_visitor_account(c, name_of(offer->user), &c->account);
+    if (good && !offer->is_signed) {
+        ssh_auth_accept(c->ssh);
+        return;
+    }
+    if (offer->is_signed)
+        note_key(c, good ? EVENT_LOGIN_SUCCESS_KEY : EVENT_LOGIN_FAILED_KEY, offer->user,
+                 offer->algorithm, offer->blob);
+    if (good)
+        let_in(c);
+    else
+        ssh_auth_refuse(c->ssh);
+}
+
+/* A key opens the machine of the visitor who has left it there. */
+static void on_key(struct session_connection *c, const struct ssh_event_auth *auth)
+{
+    const struct session_offer offer = {auth->user, auth->key_algorithm, auth->key_blob,
+                                        auth->has_signature};
+    note_key(c, EVENT_CLIENT_FINGERPRINT, auth->user, auth->key_algorithm, auth->key_blob);
+    if ((!auth->has_signature || auth->signature_good) &&
+        session_visitor_ask_key(c, name_of(auth->user), &offer))
+        return;
+    if (auth->has_signature)
+        note_key(c, EVENT_LOGIN_FAILED_KEY, auth->user, auth->key_algorithm, auth->key_blob);
+    ssh_auth_refuse(c->ssh);
 }
 
 static void on_auth(struct session_connection *c, const struct ssh_event_auth *auth)
@@ -244,11 +292,7 @@ static void on_auth(struct session_connection *c, const struct ssh_event_auth *a
     case SSH_AUTH_PASSWORD_CHANGE:
         note_password(c, EVENT_LOGIN_FAILED, auth->user, auth->password);
         break;
-    case SSH_AUTH_PUBLICKEY:
-        note_key(c, EVENT_CLIENT_FINGERPRINT, auth);
-        if (auth->has_signature)
-            note_key(c, EVENT_LOGIN_FAILED_KEY, auth);
-        break;
+    case SSH_AUTH_PUBLICKEY: on_key(c, auth); return;
     default: break;
     }
     ssh_auth_refuse(c->ssh);

@@ -185,8 +185,8 @@ static bool take_client_events(struct session_connection *c)
 {
     bool moved = false;
     struct ssh_event event;
-    while (!c->ended && c->visitor.state != SESSION_VISITOR_ASKED &&
-           session_journal_has_room(&c->journal) && ssh_next(c->ssh, &event) == 1) {
+    while (!c->ended && !session_visitor_is_awaited(c) && session_journal_has_room(&c->journal) &&
+           ssh_next(c->ssh, &event) == 1) {
         if (is_channel_event(event.type))
             session_channel_event(c, &event);
         else
@@ -387,7 +387,7 @@ static void connection_tick(void *self, int64_t now_us)
 static bool connection_has_guests(const void *self)
 {
     const struct session_connection *c = self;
-    return c->kernel != NULL;
+    return c->kernel != NULL || c->visitor.machine != NULL;
 }
 
 /* Nobody types: room that nothing stands in goes back with the machine's. */
@@ -402,6 +402,12 @@ static void rest(struct session_connection *c)
 static bool connection_run(void *self, uint64_t budget, int64_t now_us)
 {
     struct session_connection *c = self;
+    if (c->visitor.machine != NULL && !c->ended) {
+        if (now_us > c->now_us)
+            c->now_us = now_us;
+        bool more = session_visitor_run(c, budget);
+        return work(c, now_us) || more;
+    }
     if (c->kernel == NULL || c->ended || !session_journal_has_room(&c->journal))
         return false;
     if (c->file.busy) {

@@ -189,13 +189,6 @@ static struct span base_name(struct span path)
     return span_slice(path, from, path.len);
 }
 
-static bool is_directory(const struct persona_image *image, struct span path)
-{
-    struct persona_node node;
-    return persona_image_node(image, persona_image_lookup(image, path), &node) &&
-           (node.mode & 0170000) == 0040000;
-}
-
 static int spawn(struct kernel *k, const struct session_start *start, struct environment *env)
 {
     const struct session_account *account = start->account;
@@ -212,11 +205,11 @@ static int spawn(struct kernel *k, const struct session_start *start, struct env
         .path = shell,
         .env = env->vars,
         .envc = env->count,
-        .cwd = is_directory(start->image, account->home) ? account->home : span_z("/"),
+        .cwd = account->home,
         .uid = account->uid,
         .gid = account->gid,
         .groups = groups,
-        .group_count = session_account_groups(start->image, account, groups, GROUPS_MAX),
+        .group_count = session_account_groups(start->group, account, groups, GROUPS_MAX),
         .terminal = start->terminal,
     };
     return kernel_spawn(k, &program);

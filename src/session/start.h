@@ -24,6 +24,7 @@ struct session_start {
     struct span command;
     const struct persona_image *image;
     const struct session_account *account;
+    struct span group;                 /* text of group(5) */
     const struct ssh_profile *profile; /* of the server: what it gives a user's program */
     const struct session_peer *peer;
     const struct kernel_terminal *terminal;  /* NULL: pipes */

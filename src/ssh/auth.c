@@ -12,18 +12,22 @@ enum {
     PAM_SPREAD_DRAWS = 3,           /* ... which libpam spreads by the mean of three draws */
     PAM_SPREAD_STEPS = 1024,
     DIGITS_MAX = 24,
+    OFFERED_MAX_BYTES = 4096, /* algorithm and blob: a larger key is refused */
+    SIGNED_MAX_BYTES = 64 * 1024,
 };
 
 void ssh_auth_init(struct ssh *s)
 {
     buffer_init(&s->auth.user, SSH_USER_MAX_BYTES);
     buffer_init(&s->auth.service, SSH_USER_MAX_BYTES);
+    buffer_init(&s->auth.offered, OFFERED_MAX_BYTES);
 }
 
 void ssh_auth_fini(struct ssh *s)
 {
     buffer_fini(&s->auth.user);
     buffer_fini(&s->auth.service);
+    buffer_fini(&s->auth.offered);
 }
 
 /* ---- Times ---- */
@@ -131,8 +135,36 @@ static int parse_password(struct ssh *s, struct cursor *c, struct ssh_event_auth
     return 0;
 }
 
+/* RFC 4252, section 7: what is signed is the session identifier and the request as far as the signature. */
+static bool is_signed(struct ssh *s, const struct ssh_event_auth *auth, struct span request,
+                      struct span signature)
+{
+    const struct ssh_signature *algorithm = ssh_signature_find(auth->key_algorithm);
+    int err;
+    struct ssh_hostkey *key = ssh_hostkey_parse(auth->key_blob, &err);
+    struct buffer message;
+    buffer_init(&message, SIGNED_MAX_BYTES);
+    bool good =
+        key != NULL && algorithm != NULL && algorithm->type == ssh_hostkey_type(key) &&
+        buffer_put_string(&message, span_of(s->kex.session_id, s->kex.session_id_len)) == 0 &&
+        buffer_put_u8(&message, SSH_MSG_USERAUTH_REQUEST) == 0 &&
+        buffer_put(&message, request) == 0 &&
+        ssh_hostkey_verify(s->server->suite, key, algorithm, buffer_span(&message), signature) == 0;
+    buffer_fini(&message);
+    ssh_hostkey_free(key);
+    return good;
+}
+
+/* The fields of PK_OK, kept until the session has answered. */
+static bool keep_offer(struct ssh *s, const struct ssh_event_auth *auth)
+{
+    struct buffer *offered = &s->auth.offered;
+    return buffer_put_string(offered, auth->key_algorithm) == 0 &&
+           buffer_put_string(offered, auth->key_blob) == 0;
+}
+
 static int parse_publickey(struct ssh *s, struct cursor *c, struct ssh_event_auth *auth,
-                           bool hostbound)
+                           struct span request, bool hostbound)
 {
     auth->method = SSH_AUTH_PUBLICKEY;
     auth->has_signature = cursor_u8(c) != 0;
@@ -146,12 +178,23 @@ static int parse_publickey(struct ssh *s, struct cursor *c, struct ssh_event_aut
     int err = ssh_demand_fields(s, c);
     if (err < 0 || !is_usable_key(s, auth->key_algorithm, auth->key_blob))
         return err;
+    struct span signature = {NULL, 0};
+    size_t left = c->rest.len;
     if (auth->has_signature)
-        cursor_string(c);
-    return ssh_demand_end(s, c);
+        signature = cursor_string(c);
+    err = ssh_demand_end(s, c);
+    if (err < 0)
+        return err;
+    if (auth->has_signature)
+        auth->signature_good =
+            is_signed(s, auth, span_slice(request, 0, request.len - left), signature);
+    s->auth.acceptable = auth->has_signature ? auth->signature_good : keep_offer(s, auth);
+    s->auth.stray_service = !span_equal_z(auth->service, "ssh-connection");
+    return 0;
 }
 
-static int parse_method(struct ssh *s, struct cursor *c, struct ssh_event_auth *auth)
+static int parse_method(struct ssh *s, struct cursor *c, struct ssh_event_auth *auth,
+                        struct span request)
 {
     struct span name = auth->method_name;
     if (span_equal_z(name, "none"))
@@ -159,9 +202,9 @@ static int parse_method(struct ssh *s, struct cursor *c, struct ssh_event_auth *
     if (span_equal_z(name, "password"))
         return parse_password(s, c, auth);
     if (span_equal_z(name, "publickey"))
-        return parse_publickey(s, c, auth, false);
+        return parse_publickey(s, c, auth, request, false);
     if (s->profile->hostbound && span_equal_z(name, "publickey-hostbound-v00@openssh.com"))
-        return parse_publickey(s, c, auth, true);
+        return parse_publickey(s, c, auth, request, true);
     auth->method =
         span_equal_z(name, "keyboard-interactive") ? SSH_AUTH_KEYBOARD_INTERACTIVE : SSH_AUTH_OTHER;
     return 0;
@@ -198,6 +241,7 @@ int ssh_auth_receive(struct ssh *s, struct cursor *c)
 {
     struct ssh_auth *auth = &s->auth;
     struct ssh_event_auth request = {.failures = auth->failures};
+    const struct span whole = c->rest;
     request.user = user_name(ssh_names_text(c));
     request.service = ssh_names_text(c);
     request.method_name = ssh_names_text(c);
@@ -207,13 +251,14 @@ int ssh_auth_receive(struct ssh *s, struct cursor *c)
     auth->attempts++;
     auth->asked_us = s->now_us;
     auth->slow = auth->acceptable = false;
+    buffer_clear(&auth->offered);
     auth->asks_none = span_equal_z(request.method_name, "none");
     auth->first_none = auth->attempts == 1 && auth->asks_none;
     err = check_user(s, &request);
     if (err == 0 && auth->attempts == 1 && s->kex.ext_info_again)
         ssh_kex_send_ext_info(s, 1);
     if (err == 0)
-        err = parse_method(s, c, &request);
+        err = parse_method(s, c, &request, whole);
     if (err < 0)
         return err;
     ssh_emit(s, SSH_EVENT_AUTH)->auth = request;
@@ -234,12 +279,33 @@ static void let_in(struct ssh *s)
                          ssh_kex_start_compression(s, SSH_SERVER_TO_CLIENT) == 0;
 }
 
+/* Whether a signature of the key that is offered could be verified here. */
+static bool can_verify(struct ssh *s)
+{
+    int err;
+    struct cursor c = cursor_of(buffer_span(&s->auth.offered));
+    (void)cursor_string(&c);
+    struct ssh_hostkey *key = ssh_hostkey_parse(cursor_string(&c), &err);
+    ssh_hostkey_free(key);
+    return key != NULL;
+}
+
+/* OpenSSH neither waits for it nor counts it. */
+static void send_key_ok(struct ssh *s)
+{
+    ssh_begin(s, SSH_MSG_USERAUTH_PK_OK);
+    ssh_put_bytes(s, buffer_span(&s->auth.offered));
+    ssh_send(s);
+    buffer_fini(&s->auth.offered);
+}
+
 void ssh_auth_accept(struct ssh *s)
 {
     struct ssh_auth *auth = &s->auth;
     if (!auth->answer_due || s->phase != SSH_PHASE_AUTH)
         return;
-    if (!auth->acceptable) {
+    bool asks = buffer_len(&auth->offered) > 0;
+    if (!auth->acceptable || (asks && !can_verify(s))) {
         ssh_auth_refuse(s);
         return;
     }
@@ -247,6 +313,10 @@ void ssh_auth_accept(struct ssh *s)
     if (auth->stray_service) {
         /* COMPAT: OpenSSH's own check of its two halves: such a user cannot have been let in. */
         (void)ssh_disagree(s, "login for an unknown service");
+        return;
+    }
+    if (asks) {
+        send_key_ok(s);
         return;
     }
     int64_t spent_us = ssh_wait_draw_us(s, SSH_WAIT_LOGIN);

@@ -89,6 +89,53 @@ struct ssh_hostkey *ssh_hostkey_load(struct span pem, int *err)
     return key;
 }
 
+/* The numbers of a blob, by the name that it begins with. */
+static int read_blob(struct span blob, enum ssh_hostkey_type *type, struct span *first,
+                     struct span *second)
+{
+    struct cursor c = cursor_of(blob);
+    struct span name = cursor_string(&c);
+    *second = span_of(NULL, 0);
+    if (span_equal_z(name, "ssh-rsa")) {
+        *type = SSH_HOSTKEY_RSA;
+        *first = ssh_mpint_get(&c);
+        *second = ssh_mpint_get(&c);
+    } else if (span_equal_z(name, "ecdsa-sha2-nistp256")) {
+        *type = SSH_HOSTKEY_ECDSA;
+        if (!span_equal_z(cursor_string(&c), "nistp256"))
+            return ERR_MALFORMED;
+        *first = cursor_string(&c);
+    } else if (span_equal_z(name, "ssh-ed25519")) {
+        *type = SSH_HOSTKEY_ED25519;
+        *first = cursor_string(&c);
+    } else {
+        return ERR_MALFORMED;
+    }
+    return cursor_end(&c) < 0 ? ERR_MALFORMED : 0;
+}
+
+struct ssh_hostkey *ssh_hostkey_parse(struct span blob, int *err)
+{
+    enum ssh_hostkey_type type;
+    struct span first, second;
+    *err = read_blob(blob, &type, &first, &second);
+    struct ssh_hostkey *key = *err == 0 ? calloc(1, sizeof(*key)) : NULL;
+    if (!key) {
+        *err = *err == 0 ? ERR_NOMEM : *err;
+        return NULL;
+    }
+    buffer_init(&key->blob, BLOB_MAX_BYTES);
+    key->type = type;
+    key->key = crypto_key_new_public(kinds[type].key_type, first, second, err);
+    if (key->key)
+        *err = put_blob(key);
+    if (*err < 0) {
+        ssh_hostkey_free(key);
+        return NULL;
+    }
+    return key;
+}
+
 void ssh_hostkey_free(struct ssh_hostkey *key)
 {
     if (!key)

@@ -30,6 +30,10 @@ struct ssh_hostkey;
 struct ssh_hostkey *ssh_hostkey_load(struct span pem, int *err);
 void ssh_hostkey_free(struct ssh_hostkey *key);
 
+/* A public key as it goes over the wire, which verifies only. NULL: *err is ERR_MALFORMED (no key, or of a
+ * kind or size that is not here: RSA, nistp256 and Ed25519 are), ERR_CRYPTO or ERR_NOMEM. */
+struct ssh_hostkey *ssh_hostkey_parse(struct span blob, int *err);
+
 enum ssh_hostkey_type ssh_hostkey_type(const struct ssh_hostkey *key);
 
 /* The public key as it goes over the wire (RFC 4253, section 6.6; RFC 5656; RFC 8709). Borrowed

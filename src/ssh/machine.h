@@ -74,6 +74,7 @@ struct ssh_auth {
     bool first_none;    /* ... and the first: not counted */
     uint32_t attempts, failures;
     struct buffer user, service; /* of the first request */
+    struct buffer offered;       /* what PK_OK would say of the key that is only asked about */
     int64_t asked_us, answer_at_us;
 };
 

@@ -152,14 +152,16 @@ enum ssh_auth_method {
     SSH_AUTH_OTHER,
 };
 
-/* RFC 4252. Only SSH_AUTH_PASSWORD can be accepted; anything else is refused by the machine itself
- * whatever the session says, but must be answered all the same. */
+/* RFC 4252. Only SSH_AUTH_PASSWORD and SSH_AUTH_PUBLICKEY can be accepted, the latter with a right signature
+ * or when it only asks; anything else is refused by the machine itself whatever the session says, but must
+ * be answered all the same. */
 struct ssh_event_auth {
     enum ssh_auth_method method;
     struct span user, service, method_name;
     struct span password, new_password;
     struct span key_algorithm, key_blob; /* publickey; ssh/fingerprint.h makes them readable */
-    bool has_signature;                  /* publickey: not just asking whether it would do */
+    bool has_signature;                  /* publickey: not just asking whether it would do ... */
+    bool signature_good;                 /* ... and it is the key's */
     uint32_t failures;                   /* counted before this one */
 };
 
@@ -267,7 +269,7 @@ int ssh_next(struct ssh *s, struct ssh_event *event);
 
 /* ---- Answers about the connection ---- */
 
-/* Answers SSH_EVENT_AUTH; it leaves when the real server's would. */
+/* Answers SSH_EVENT_AUTH: who only asked about a key is told that it would do. It leaves when the real server's would. */
 void ssh_auth_accept(struct ssh *s);
 
 /* The refusal leaves when the real server's would (PAM's delay for a password, then OpenSSH's

@@ -159,6 +159,50 @@ static void what_is_kept_is_found_again(void **state)
     buffer_fini(&out);
 }
 
+static void a_public_key_finds_its_machine_from_anywhere(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer out;
+    struct frame_visitor first = visitor(1, 7), second = visitor(2, 7), key = visitor(0, 0);
+    buffer_init(&out, OUT_MAX);
+    first.publics[0][0] = 3;
+    second.publics[1][0] = 3;
+    second.publics[3][15] = 4;
+    second.passwords = true;
+    assert_int_equal(keep(f, first, span_z("one")), 0);
+    f->now_s++;
+    assert_int_equal(keep(f, second, span_z("second")), 0);
+    key.publics[0][0] = 3;
+    assert_int_equal(recall(f, key, &out), 6); /* the last one */
+    reopen(f);                                 /* the names of the files say it all */
+    key = visitor(1, 7);                       /* his address does not count then */
+    key.publics[0][15] = 4;
+    assert_int_equal(recall(f, key, &out), 6);
+    assert_true(record_visits_find(&f->visits, &key, f->now_s)->visitor.passwords);
+    assert_int_equal(recall(f, visitor(1, 0), &out), 3);
+    key.publics[0][15] = 5;
+    assert_int_equal(recall(f, key, &out), -1);
+    /* He has taken it away. */
+    assert_int_equal(keep(f, visitor(2, 7), span_z("third")), 0);
+    key.publics[0][15] = 4;
+    assert_int_equal(recall(f, key, &out), -1);
+    buffer_fini(&out);
+}
+
+static void who_he_is_can_be_asked_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct frame_visit_ask ask = {.session = SESSION, .visitor = visitor(1, 0), .brief = true};
+    struct buffer frames;
+    struct frame frame;
+    buffer_init(&frames, OUT_MAX);
+    assert_int_equal(keep(f, visitor(1, 7), span_z("one")), 0);
+    assert_int_equal(record_visits_answer(&f->visits, &ask, f->now_s, &frames), 0);
+    assert_int_equal(frame_read(buffer_span(&frames), &frame), buffer_len(&frames));
+    assert_true(frame.visit.known && frame.visit.size == 0 && frame.visit.visitor.login[0] == 7);
+    buffer_fini(&frames);
+}
+
 static void the_address_comes_before_the_login(void **state)
 {
     struct fixture *f = *state;
@@ -288,6 +332,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(all_who_are_remembered_are_told),
         TEST(what_is_kept_is_found_again),
+        TEST(a_public_key_finds_its_machine_from_anywhere),
+        TEST(who_he_is_can_be_asked_alone),
         TEST(the_address_comes_before_the_login),
         TEST(who_changed_nothing_keeps_what_he_had),
         TEST(the_old_are_forgotten),

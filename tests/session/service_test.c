@@ -174,14 +174,14 @@ static void another_account_has_its_own_identity(void **state)
     finish(&h, &v);
 }
 
-static void without_home_and_shell_it_is_the_root_folder_and_sh(void **state)
+static void without_a_shell_it_is_sh_and_the_kernel_knows_of_a_home(void **state)
 {
     struct visit_host h;
     struct visit v;
     start(&h, &v, state, VISIT_WHOLE);
     visit_login(&v, "ubuntu", "ubuntu");
     visit_exec(&v, "env");
-    assert_true(span_starts_with(buffer_span(&v.output), span_z("1001:1001 /bin/sh /\n")));
+    assert_true(span_starts_with(buffer_span(&v.output), span_z("1001:1001 /bin/sh /nowhere\n")));
     finish(&h, &v);
 }
 
@@ -716,7 +716,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_prestate(a_terminal_is_greeted_recorded_and_its_lines_are_told, image),
         cmocka_unit_test_prestate(the_environment_is_that_of_sshd, image),
         cmocka_unit_test_prestate(another_account_has_its_own_identity, image),
-        cmocka_unit_test_prestate(without_home_and_shell_it_is_the_root_folder_and_sh, image),
+        cmocka_unit_test_prestate(without_a_shell_it_is_sh_and_the_kernel_knows_of_a_home, image),
         cmocka_unit_test_prestate(a_hushed_login_has_no_greeting, image),
         cmocka_unit_test_prestate(dropbear_gives_variables_of_its_own, image),
         cmocka_unit_test_prestate(dropbear_greets_a_terminal_alone, image),

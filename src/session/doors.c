@@ -1,0 +1,173 @@
+/* What of a machine's files lets somebody in: passwords, accounts, public keys. */
+#include "session/doors.h"
+#include "base/error.h"
+#include "session/authorized.h"
+#include "session/connection.h"
+#include "session/text.h"
+#include "ssh/fingerprint.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { FIRST_USER = 1000, PATH_SIZE = 512, FILE_MAX = 65536 };
+
+int session_doors_public(const struct session_connection *c, struct span user, struct span blob,
+                         uint8_t out[FRAME_VISIT_KEY])
+{
+    const struct span parts[] = {span_z("public"), user, blob};
+    return session_visitor_key(c, parts, ARRAY_LEN(parts), out, FRAME_VISIT_KEY);
+}
+
+bool session_doors_has_public(const struct frame_visitor *visitor, struct span key)
+{
+    for (size_t i = 0; i < FRAME_VISIT_PUBLIC; i++)
+        if (span_equal(key, span_of(visitor->publics[i], FRAME_VISIT_KEY)))
+            return true;
+    return false;
+}
+
+/* ---- Accounts and passwords ---- */
+
+/* A file of it; without it, or when it is too long, that of the image. `store` is the caller's. */
+static struct span file_of(const struct session_connection *c, struct kernel *machine,
+                           const char *path_z, struct buffer *store)
+{
+    buffer_init(store, FILE_MAX);
+    return kernel_read_file(machine, path_z, store) == 0
+               ? buffer_span(store)
+               : session_account_file(c->host->config.image, path_z);
+}
+
+struct span session_doors_group(struct session_connection *c, struct buffer *store)
+{
+    if (c->visitor.before.passwords || kernel_is_changed(c->kernel))
+        return file_of(c, c->kernel, "/etc/group", store);
+    buffer_init(store, FILE_MAX);
+    return session_account_file(c->host->config.image, "/etc/group");
+}
+
+static bool copy_account(struct session_connection *c, const struct session_account *from,
+                         struct session_account *to)
+{
+    *to = *from;
+    to->name = arena_copy(&c->arena, from->name);
+    to->home = arena_copy(&c->arena, from->home);
+    to->shell = arena_copy(&c->arena, from->shell);
+    return to->name.data != NULL && to->home.data != NULL && to->shell.data != NULL;
+}
+
+bool session_doors_account(struct session_connection *c, struct kernel *machine, struct span user,
+                           struct session_account *account)
+{
+    struct buffer store;
+    struct session_account found;
+    struct span passwd = file_of(c, machine, "/etc/passwd", &store);
+    bool there = session_account_find_in(passwd, user, &found) && copy_account(c, &found, account);
+    buffer_fini(&store);
+    return there;
+}
+
+bool session_doors_has_old_password(const struct session_connection *c, struct kernel *machine,
+                                    struct span user)
+{
+    struct buffer store;
+    struct span now = file_of(c, machine, "/etc/shadow", &store);
+    struct span before = session_account_file(c->host->config.image, "/etc/shadow");
+    bool same =
+        span_equal(session_account_line_of(now, user), session_account_line_of(before, user));
+    buffer_fini(&store);
+    return same;
+}
+
+/* PAM's own helper: the password comes with a NUL, its exit status is the answer. */
+int session_doors_start_check(struct kernel *machine, struct span user, struct span password)
+{
+    static const uint8_t nul = 0;
+    const struct span argv[] = {span_z("unix_chkpwd"), user, span_z("nullok")};
+    const struct kernel_spawn spawn = {
+        .argv = argv, .argc = ARRAY_LEN(argv), .path = span_z("/usr/sbin/unix_chkpwd")};
+    int program = kernel_spawn(machine, &spawn);
+    if (program < 0)
+        return program;
+    (void)kernel_put(machine, program, password);
+    (void)kernel_put(machine, program, span_of(&nul, 1));
+    kernel_put_end(machine, program);
+    return program;
+}
+
+/* ---- When he leaves ---- */
+
+static bool is_changed_file(struct session_connection *c, const char *path_z)
+{
+    struct buffer store;
+    struct span now = file_of(c, c->kernel, path_z, &store);
+    bool changed = !span_equal(now, session_account_file(c->host->config.image, path_z));
+    buffer_fini(&store);
+    return changed;
+}
+
+static void tell_public(struct session_connection *c, struct span user, struct span type,
+                        struct span blob)
+{
+    char fingerprint_z[SSH_FINGERPRINT_SHA256_CHARS];
+    struct buffer text;
+    struct event e = session_event(c, EVENT_VISITOR_KEY);
+    buffer_init(&text, FILE_MAX);
+    ssh_fingerprint_sha256(blob, fingerprint_z);
+    if (buffer_put(&text, type) == 0 && buffer_put_u8(&text, ' ') == 0)
+        (void)session_text_base64(blob, &text);
+    event_text(&e, FIELD_USERNAME, user);
+    event_text_z(&e, FIELD_FINGERPRINT, fingerprint_z);
+    event_text(&e, FIELD_KEY, buffer_span(&text));
+    event_text(&e, FIELD_TYPE, type);
+    session_put(c, &e);
+    buffer_fini(&text);
+}
+
+/* The last keys of a file are the ones that a visitor has added. */
+static void note_public(struct session_connection *c, struct span user, struct span type,
+                        struct span blob)
+{
+    struct frame_visitor *keys = &c->visitor.keys;
+    uint8_t key[FRAME_VISIT_KEY];
+    if (session_doors_public(c, user, blob, key) < 0 ||
+        session_doors_has_public(keys, span_of(key, sizeof(key))))
+        return;
+    memmove(keys->publics[1], keys->publics[0], (FRAME_VISIT_PUBLIC - 1) * FRAME_VISIT_KEY);
+    memcpy(keys->publics[0], key, sizeof(key));
+    if (!session_doors_has_public(&c->visitor.before, span_of(key, sizeof(key))))
+        tell_public(c, user, type, blob);
+}
+
+static void note_publics(struct session_connection *c, const struct session_account *account)
+{
+    char path_z[PATH_SIZE];
+    struct buffer store, blob;
+    struct span type;
+    int n = snprintf(path_z, sizeof(path_z), "%.*s/.ssh/authorized_keys", (int)account->home.len,
+                     (const char *)account->home.data);
+    if (n < 0 || (size_t)n >= sizeof(path_z))
+        return;
+    struct span text = file_of(c, c->kernel, path_z, &store);
+    buffer_init(&blob, SESSION_AUTHORIZED_KEY_MAX);
+    while (session_authorized_next(&text, &type, &blob))
+        note_public(c, account->name, type, buffer_span(&blob));
+    buffer_fini(&blob);
+    buffer_fini(&store);
+}
+
+/* What lets him in the next time, besides the policy. */
+void session_doors_note(struct session_connection *c)
+{
+    struct session_account account;
+    struct buffer store;
+    struct frame_visitor *keys = &c->visitor.keys;
+    keys->passwords = is_changed_file(c, "/etc/shadow") || is_changed_file(c, "/etc/passwd");
+    memset(keys->publics, 0, sizeof(keys->publics));
+    struct span line, passwd = file_of(c, c->kernel, "/etc/passwd", &store);
+    while (session_account_line(&passwd, &line))
+        if (session_account_parse(line, &account) &&
+            (account.uid == 0 || account.uid >= FIRST_USER))
+            note_publics(c, &account);
+    buffer_fini(&store);
+}
