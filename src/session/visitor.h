@@ -19,7 +19,7 @@ struct session_account;
 struct session_connection;
 
 enum {
-    SESSION_VISITOR_WAIT_MS = 3000, /* for an answer; without one nobody is remembered */
+    SESSION_VISITOR_WAIT_MS = 10000, /* for an answer; without one nobody is remembered */
     SESSION_VISITOR_DIGEST = 32,
     SESSION_VISITOR_FAREWELL = 4000000, /* instructions for programs whose line is gone */
     SESSION_VISITOR_FILE_MAX =
