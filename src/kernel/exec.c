@@ -172,6 +172,8 @@ static struct mm *new_memory(struct kernel *k, const struct abi *abi)
     uint64_t down = (crypto_rng_u32(&k->rng) & ((1U << abi->stack_random_bits) - 1));
     uint64_t more = (crypto_rng_u32(&k->rng) & ((1U << abi->map_random_bits) - 1));
     mm->stack_top = abi->space_end - down * CPU_PAGE_BYTES;
+    if (k->place != 0)
+        more = (more & ~(uint64_t)(EXEC_PLACES - 1)) + k->place - 1;
     mm->mmap_top = abi->space_end - abi->map_gap - more * CPU_PAGE_BYTES;
     return mm;
 }
@@ -211,6 +213,7 @@ static void forget(struct task *t)
     t->clear_tid = 0;
     t->robust_list = 0;
     lines_forget(t);
+    snapshot_unfollow(t);
 }
 
 /* A table shared with another process (CLONE_SIGHAND) becomes the process's own. */

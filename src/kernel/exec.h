@@ -10,6 +10,7 @@ enum {
     EXEC_SCRIPT_DEPTH = 5,    /* `#!` of a `#!` of ...: then -ELOOP */
     EXEC_HEAD_BYTES = 256,    /* BINPRM_BUF_SIZE: what a `#!` line may have */
     EXEC_STRINGS_MAX = 65536, /* pointers of argv or of envp */
+    EXEC_PLACES = 16,         /* kernel.place */
 };
 
 /* Strings one after another, each with its NUL. */

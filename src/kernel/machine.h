@@ -97,15 +97,16 @@ struct kernel {
     bool foreign_programs;
     /* For snapshots: asked after each finished call whether to leave kernel_run there. NULL: no. */
     bool (*pause)(struct task *t);
-    void *pauser;             /* whose it is */
-    bool paused;              /* until it is cleared, kernel_run does nothing */
-    bool over;                /* the instructions are used up: everything was killed */
-    bool ending;              /* kernel_end: ends are not told */
-    uint32_t areas;           /* mappings, against KERNEL_AREAS_MAX */
-    struct setting *settings; /* proc_sys.c */
-    struct ipc *ipc;          /* ipc.h; NULL: nobody has asked yet */
-    struct kmsg *kmsg;        /* kmsg.h; NULL: nobody has asked yet */
-    struct ipc *ipcs;         /* that and those of namespaces */
+    void *pauser;  /* whose it is */
+    bool paused;   /* until it is cleared, kernel_run does nothing */
+    uint8_t place; /* for snapshots: on which of the 16 pages of 64 KiB mappings end, + 1; 0: any */
+    bool over;     /* the instructions are used up: everything was killed */
+    bool ending;   /* kernel_end: ends are not told */
+    uint32_t areas;                         /* mappings, against KERNEL_AREAS_MAX */
+    struct setting *settings;               /* proc_sys.c */
+    struct ipc *ipc;                        /* ipc.h; NULL: nobody has asked yet */
+    struct kmsg *kmsg;                      /* kmsg.h; NULL: nobody has asked yet */
+    struct ipc *ipcs;                       /* that and those of namespaces */
     uint32_t namespaces, namespace_numbers; /* namespace.h: made, that are there and in all */
     struct mm *dying; /* memories without a holder, given back before a guest runs again */
 };

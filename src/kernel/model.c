@@ -181,7 +181,7 @@ struct model *model_new(const struct snapshot_start *start)
     struct model *m = calloc(1, sizeof(*m));
     if (m == NULL)
         return NULL;
-    if (lesson_run_begin(&m->run, start, MODEL_RUN, MODEL_RUN, true) != 0) {
+    if (lesson_run_begin(&m->run, start, MODEL_RUN, MODEL_RUN) != 0) {
         model_free(m);
         return NULL;
     }
@@ -253,23 +253,13 @@ static int keep_pages(struct model *m, const struct mm *mm)
     return 0;
 }
 
-/* Nobody reads what it prints. */
-static void drain(struct kernel *k)
-{
-    struct kernel_event event;
-    struct span out = kernel_out(k, 0, KERNEL_STDOUT);
-    kernel_sent(k, 0, KERNEL_STDOUT, out.len);
-    while (kernel_next(k, &event))
-        continue;
-}
-
 int model_run(struct model *m, uint64_t budget)
 {
     struct kernel *k = m->run.kernel;
     enum kernel_state state = kernel_run(k, budget, 0);
     struct span out = kernel_out(k, 0, KERNEL_STDOUT);
     bool more = state == KERNEL_BUSY || out.len > 0;
-    drain(k);
+    lesson_run_drain(&m->run);
     if (k->tasks != m->run.task || k->instructions > MODEL_INSTRUCTIONS_MAX)
         return -EDOM;
     if (more)

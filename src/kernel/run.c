@@ -6,6 +6,7 @@
 #include "kernel/lines.h"
 #include "kernel/mm.h"
 #include "kernel/rest.h"
+#include "kernel/snapshot.h"
 #include "kernel/sys_time.h"
 #include "kernel/syscalls.h"
 #include "kernel/timer.h"
@@ -71,6 +72,16 @@ static int64_t run_call(struct task *t)
     return handler != NULL ? handler(t, t->call_arg) : syscall_refuse(t);
 }
 
+/* A call is over: those are told who look at what a program does. */
+static void end_call(struct task *t)
+{
+    struct kernel *k = t->kernel;
+    if (t->follower != NULL)
+        snapshot_follow(t);
+    if (k->pause != NULL)
+        k->paused = k->pause(t);
+}
+
 /* Executes the call that the task is in: the first time, or again. */
 static void execute_call(struct task *t)
 {
@@ -92,6 +103,7 @@ static void execute_call(struct task *t)
         t->in_call = false;
         mask_back(t);
     }
+    end_call(t);
 }
 
 static void begin_call(struct task *t, const struct abi *abi, const struct cpu_call *call)
@@ -105,8 +117,6 @@ static void begin_call(struct task *t, const struct abi *abi, const struct cpu_c
         abi->more_args(t, t->call_arg);
     t->restart = (struct restart){.begun = false};
     execute_call(t);
-    if (t->kernel->pause != NULL && t->state == TASK_READY && !t->in_call)
-        t->kernel->paused = t->kernel->pause(t);
 }
 
 static void own_call(struct task *t)

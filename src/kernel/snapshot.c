@@ -56,6 +56,15 @@ void snapshot_program_fini(struct snapshot_program *p)
     memset(p, 0, sizeof(*p));
 }
 
+void snapshot_legs_free(struct snapshot_leg *legs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        snapshot_program_fini(&legs[i].from);
+        snapshot_program_fini(&legs[i].to);
+    }
+    free(legs);
+}
+
 void snapshot_start_free(struct snapshot_start *start)
 {
     if (start == NULL)
@@ -72,6 +81,7 @@ void snapshot_drop(struct snapshot *s)
     if (--s->refs > 0)
         return;
     snapshot_program_fini(&s->program);
+    snapshot_legs_free(s->legs, s->leg_count);
     model_free(s->model);
     snapshot_start_free(s->start);
     free(s->key_bytes);
@@ -80,7 +90,11 @@ void snapshot_drop(struct snapshot *s)
 
 static size_t bytes_of(const struct snapshot *s)
 {
-    return s->program.bytes + (s->model_state == SNAPSHOT_READY ? model_contents(s->model).len : 0);
+    size_t bytes = 0;
+    for (size_t i = 0; i < s->leg_count; i++)
+        bytes += s->legs[i].from.bytes + s->legs[i].to.bytes;
+    return bytes + s->program.bytes +
+           (s->model_state == SNAPSHOT_READY ? model_contents(s->model).len : 0);
 }
 
 static void forget(struct kernel_snapshots *store, struct snapshot *s)
@@ -216,13 +230,20 @@ static enum snapshot_starter starter_of(const struct exec *x)
     return p->session->tty != NULL ? SNAPSHOT_ON_TERMINAL : SNAPSHOT_ON_PIPES;
 }
 
+static int put_terminal(struct buffer *out, struct tty *tty)
+{
+    const struct tty_size size = tty_size(tty);
+    int rc = buffer_put(out, span_of((const uint8_t *)tty_modes(tty), sizeof(struct tty_modes)));
+    return rc != 0 ? rc : buffer_put(out, span_of((const uint8_t *)&size, sizeof(size)));
+}
+
 /* Everything that may make a difference, one thing after another. 0, or an error: too long. */
 static int put_key(struct buffer *out, const struct exec *x, struct span cwd)
 {
     const struct task *t = x->task;
     const struct kernel *k = t->kernel;
     enum snapshot_starter starter = starter_of(x);
-    bool spawned = starter == SNAPSHOT_ON_PIPES;
+    bool spawned = starter != SNAPSHOT_BY_PROGRAM;
     const uint64_t facts[] = {
         (uint64_t)(uintptr_t)k->image,
         (uint64_t)k->boot_ns,
@@ -236,6 +257,8 @@ static int put_key(struct buffer *out, const struct exec *x, struct span cwd)
     for (size_t i = 0; i < ARRAY_LEN(facts) && rc == 0; i++)
         rc = buffer_put_u64(out, facts[i]);
     rc = rc != 0 ? rc : buffer_put(out, span_of((const uint8_t *)&t->creds, sizeof(t->creds)));
+    if (starter == SNAPSHOT_ON_TERMINAL)
+        rc = rc != 0 ? rc : put_terminal(out, t->process->session->tty);
     rc = rc != 0 ? rc : buffer_put_string(out, span_z(k->hostname_z));
     rc = rc != 0 ? rc : buffer_put_string(out, x->path);
     rc = rc != 0 ? rc : buffer_put_string(out, cwd);
@@ -255,7 +278,7 @@ void snapshot_look(struct task *t, struct snapshot_check *check)
     check->stat.atime_ns = 0;
 }
 
-static bool files_are_as_learned(struct task *t, const struct snapshot_program *p)
+bool snapshot_holds(const struct snapshot_program *p, struct task *t)
 {
     if (vfs_changes(t->kernel->vfs) == t->kernel->changes_at_boot)
         return true;
@@ -269,13 +292,16 @@ static bool files_are_as_learned(struct task *t, const struct snapshot_program *
     return true;
 }
 
-/* Descriptors below three are there, no others that the start could meet. */
+/* Descriptors below three are there, no others that the start could meet: a shell's own for its
+ * terminal is closed by exec. */
 static bool files_are_standard(const struct task *t)
 {
     for (int fd = 0; fd < STANDARD_FILES; fd++)
         if (fd_table_find(t->files, fd) == NULL)
             return false;
     int next = fd_table_next(t->files, STANDARD_FILES);
+    while (next >= 0 && fd_table_is_close_on_exec(t->files, next))
+        next = fd_table_next(t->files, next + 1);
     return next < 0;
 }
 
@@ -318,8 +344,10 @@ static struct snapshot_start *start_of(const struct exec *x, struct span cwd)
     start->now_ns = k->now_ns;
     start->creds = t->creds;
     start->starter = starter_of(x);
-    if (start->starter == SNAPSHOT_ON_TERMINAL)
+    if (start->starter == SNAPSHOT_ON_TERMINAL) {
         start->window = tty_size(t->process->session->tty);
+        start->modes = *tty_modes(t->process->session->tty);
+    }
     start->pid = t->process->pid;
     start->ppid = process_ppid(t->process);
     start->path_z = kernel_copy_z(x->path);
@@ -394,7 +422,7 @@ void snapshot_find(struct exec *x, bool secure)
     if (s->state == SNAPSHOT_WANTED && ++s->misses >= MISSES_BEFORE && s->start == NULL)
         s->start = start_of(x, cwd);
     x->known = s->model_state != SNAPSHOT_NONE ? s : NULL;
-    if (s->state == SNAPSHOT_READY && files_are_as_learned(t, &s->program))
+    if (s->state == SNAPSHOT_READY && snapshot_holds(&s->program, t))
         x->snapshot = s;
 }
 
@@ -426,7 +454,7 @@ static void end_start(struct snapshot *s)
 }
 
 static void end_lesson(struct kernel_snapshots *store, int result,
-                       const struct snapshot_program *program)
+                       const struct snapshot_course *course)
 {
     struct snapshot *s = store->pupil;
     snapshot_lesson_free(store->lesson);
@@ -434,10 +462,13 @@ static void end_lesson(struct kernel_snapshots *store, int result,
     end_start(s);
     s->state = SNAPSHOT_NONE;
     if (result == 0) {
-        make_room(store, program->bytes, s);
-        s->program = *program;
+        size_t before = bytes_of(s);
+        s->program = course->program;
+        s->legs = course->legs;
+        s->leg_count = course->leg_count;
         s->state = SNAPSHOT_READY;
-        store->bytes += program->bytes;
+        make_room(store, bytes_of(s) - before, s);
+        store->bytes += bytes_of(s) - before;
     }
     store->pupil = NULL;
 }
@@ -469,7 +500,7 @@ bool kernel_snapshots_model(struct kernel_snapshots *store, uint64_t budget)
 
 bool kernel_snapshots_work(struct kernel_snapshots *store, uint64_t budget)
 {
-    struct snapshot_program program;
+    struct snapshot_course course;
     if (kernel_snapshots_model(store, budget)) /* one run: before the eighteen */
         return true;
     if (store->lesson == NULL) {
@@ -481,8 +512,8 @@ bool kernel_snapshots_work(struct kernel_snapshots *store, uint64_t budget)
             end_lesson(store, -ENOMEM, NULL);
         return true;
     }
-    int result = snapshot_lesson_run(store->lesson, budget, &program);
+    int result = snapshot_lesson_run(store->lesson, budget, &course);
     if (result != 1)
-        end_lesson(store, result, &program);
+        end_lesson(store, result, &course);
     return true;
 }

@@ -34,9 +34,13 @@ enum {
     SNAPSHOT_CHECKS_MAX = 512,           /* names looked up */
     SNAPSHOT_CALLS_MAX = 2048,           /* system calls of the start */
     SNAPSHOT_INSTRUCTIONS_MAX = 8000000, /* of the start */
+    SNAPSHOT_PROMPT_MAX = 100000000,     /* of one on a terminal, until it waits for input */
     SNAPSHOT_MEMORY_MAX = 1024,          /* frames of a machine that learns */
     SNAPSHOT_RANDOMS = 4,                /* getrandom calls */
-    SNAPSHOT_TIMES = 6,                  /* looks at the clock */
+    SNAPSHOT_TIMES = 12,                 /* looks at the clock */
+    SNAPSHOT_CHILDREN = 4,               /* processes that it forks */
+    SNAPSHOT_LEFT_MAX = 16,              /* cells of its stack that are not explained */
+    SNAPSHOT_LEGS_MAX = 4,               /* cloned later, after calls that were made */
     SNAPSHOT_REFUSALS = 4,               /* calls that are not there */
 };
 
@@ -58,7 +62,13 @@ enum snapshot_symbol {
     SNAPSHOT_RANDOM,
     SNAPSHOT_SECONDS = SNAPSHOT_RANDOM + SNAPSHOT_RANDOMS,
     SNAPSHOT_PARTS = SNAPSHOT_SECONDS + SNAPSHOT_TIMES, /* micro- or nanoseconds */
-    SNAPSHOT_SYMBOLS = SNAPSHOT_PARTS + SNAPSHOT_TIMES,
+    SNAPSHOT_CHILD = SNAPSHOT_PARTS + SNAPSHOT_TIMES,   /* their process numbers */
+    SNAPSHOT_SYMBOLS = SNAPSHOT_CHILD + SNAPSHOT_CHILDREN,
+};
+
+/* How many of the inputs that come from calls are known by now. */
+struct snapshot_seen {
+    unsigned times, randoms, children;
 };
 
 enum snapshot_text {
@@ -87,6 +97,7 @@ enum snapshot_form {
     SNAPSHOT_XOR,     /* the symbol ^ addend */
     SNAPSHOT_SEED,    /* of bash's random numbers: time `addend`'s, processes, an address */
     SNAPSHOT_TEXT,    /* bytes of a text from `addend` on */
+    SNAPSHOT_LEFT,    /* as in the first run: it is no use to anybody */
 };
 
 struct snapshot_patch {
@@ -111,10 +122,10 @@ struct snapshot_view {
 };
 
 /* Appends the patches that make any of the views of the first one. `len` is a multiple of 8; words
- * that lie before `dead` need no explanation. 0, -EDOM (something is not explained), -ENOMEM,
- * -E2BIG. */
+ * that lie before `dead` need no explanation, and so many cells of 4 bytes behind it as `left` says. 0,
+ * -EDOM (something is not explained), -ENOMEM, -E2BIG. */
 int snapshot_explain(const struct snapshot_view *views, size_t count, size_t len, size_t dead,
-                     struct snapshot_patches *out);
+                     unsigned left, struct snapshot_patches *out);
 /* Makes the bytes, which are those of the first view, what they are with these inputs. */
 void snapshot_patch_bytes(const struct snapshot_patch *patches, size_t count,
                           const struct snapshot_inputs *inputs, uint64_t addr, uint8_t *bytes);
@@ -133,6 +144,7 @@ struct snapshot_area {
 struct snapshot_page {
     uint64_t offset; /* from the symbol */
     uint8_t symbol;
+    bool is_kept; /* of a leg's beginning: as in the program before it */
     uint32_t patch_first, patch_count;
 };
 
@@ -174,18 +186,27 @@ struct snapshot_program {
     uint32_t actions_patch_first, actions_patch_count;
     struct snapshot_check *checks;
     size_t check_count;
-    size_t calls;                          /* that the start makes */
+    size_t calls;                          /* that the start has made */
     uint64_t instructions, charged;        /* what the start has cost */
     uint64_t objects;                      /* numbers of sockets that it used up */
     int64_t time_after_ns[SNAPSHOT_TIMES]; /* its looks at the clock, since the start */
     bool time_in_us[SNAPSHOT_TIMES];
-    unsigned times, randoms;
+    struct snapshot_seen seen;
+    uint64_t doors;                       /* what is open, and the terminal: as a hash */
     uint64_t refusals[SNAPSHOT_REFUSALS]; /* numbers of calls that are not there */
     unsigned refusal_count;
     bool is_spawned; /* learned as one: signals are set as well */
     size_t bytes;    /* of memory, all of it */
 };
 void snapshot_program_fini(struct snapshot_program *p);
+
+/* A clone goes on by itself where it makes calls that no snapshot can have behind it: it forks, asks
+ * its terminal. When it then stands where all runs of the lesson stood, in memory, registers and
+ * tables, it is made what they became (snapshot_follow.c). */
+struct snapshot_leg {
+    struct snapshot_program from, to;
+};
+void snapshot_legs_free(struct snapshot_leg *legs, size_t count);
 
 enum snapshot_state { SNAPSHOT_WANTED, SNAPSHOT_READY, SNAPSHOT_NONE };
 
@@ -199,6 +220,8 @@ struct snapshot {
     unsigned misses;
     struct snapshot_start *start; /* how to run it, while it or its model is wanted */
     struct snapshot_program program;
+    struct snapshot_leg *legs; /* owned */
+    size_t leg_count;
     enum snapshot_state model_state; /* of a start on a terminal; else SNAPSHOT_NONE */
     struct model *model;             /* owned; NULL: none yet */
 };
@@ -223,7 +246,8 @@ struct snapshot_start {
     char *path_z, *cwd_z;
     struct creds creds;
     enum snapshot_starter starter;
-    struct tty_size window; /* of the terminal */
+    struct tty_size window; /* of the terminal ... */
+    struct tty_modes modes; /* ... and how it is set */
     int32_t pid, ppid;
 };
 void snapshot_start_free(struct snapshot_start *start);
@@ -234,9 +258,19 @@ void snapshot_start_free(struct snapshot_start *start);
  * x->snapshot, the same when it may be cloned. NULL: it must run (and may be learned). */
 void snapshot_find(struct exec *x, bool secure);
 
+/* True when what the program has looked at is as it was when it was learned. */
+bool snapshot_holds(const struct snapshot_program *p, struct task *t);
+
 /* Makes the new program's memory and processor, which exec has just set up for the task, what they
  * are at the snapshot. 0; -EDOM with nothing changed: it must run; -errno with both in pieces. */
 int snapshot_clone(struct snapshot *s, const struct exec *x);
+/* What the program has in its registers and tables with these inputs. */
+void snapshot_state_of(const struct snapshot_program *p, const struct snapshot_inputs *inputs,
+                       uint8_t *state);
+void snapshot_facts_of(const struct snapshot_program *p, const struct snapshot_inputs *inputs,
+                       uint64_t facts[SNAPSHOT_FACTS]);
+void snapshot_actions_of(const struct snapshot_program *p, const struct snapshot_inputs *inputs,
+                         struct signal_action actions[SIGNAL_MAX]);
 /* What a clone's memory was made with. NULL: it is no clone. */
 const struct snapshot_inputs *snapshot_inputs_of(const struct mm *mm);
 /* How many system calls a real start would have made by now; 0: it is no clone. */
@@ -244,16 +278,42 @@ size_t snapshot_calls_of(const struct mm *mm);
 /* And the rest of the task, once it is the new program. */
 void snapshot_finish(struct snapshot *s, struct task *t);
 
+/* The task, which has just become the snapshot's program, is looked at after each call. */
+void snapshot_follow_start(struct snapshot *s, struct task *t);
+/* A call of it is over (task.follower is there). */
+void snapshot_follow(struct task *t);
+void snapshot_unfollow(struct task *t);
+/* Notes what the call has brought in, if it has. False: it cannot be noted. */
+bool snapshot_see(struct task *t, struct snapshot_inputs *inputs, struct snapshot_seen *seen);
+/* What is open, and how the terminal is set. */
+uint64_t snapshot_doors(const struct task *t);
+/* No signal waits, and it has no other stack for them. */
+bool snapshot_is_quiet(const struct task *t);
+struct x86_state;
+/* What nobody can build on behind a system call: r11 is destroyed by it, and compilers count the
+ * flags as destroyed, too. They hold the parity of some address. */
+void snapshot_hide_flags(struct x86_state *state, const struct x86_state *like);
+/* Makes a clone what it becomes, where it stands. `inputs` with what it has seen since it was made.
+ * 0; -errno: its memory is in pieces. */
+int snapshot_go_on(struct snapshot *s, const struct snapshot_leg *leg,
+                   const struct snapshot_inputs *inputs, struct task *t);
+
 /* ---- Learning ---- */
 
 struct snapshot_lesson;
 /* `start` is borrowed. `hint`: the calls of another snapshot of the same program; 0: there is none. */
 struct snapshot_lesson *snapshot_lesson_new(const struct snapshot_start *start, size_t hint);
 void snapshot_lesson_free(struct snapshot_lesson *lesson);
-/* Goes on for about so many instructions. 1: there is more to do; 0: *out is the program; -errno:
- * there is no snapshot of it. */
+/* What a lesson leads to. */
+struct snapshot_course {
+    struct snapshot_program program;
+    struct snapshot_leg *legs; /* owned */
+    size_t leg_count;
+};
+/* Goes on for about so many instructions. 1: there is more to do; 0: *out is filled; -errno: there
+ * is no snapshot of it. */
 int snapshot_lesson_run(struct snapshot_lesson *lesson, uint64_t budget,
-                        struct snapshot_program *out);
+                        struct snapshot_course *out);
 
 /* ---- Shared by the files ---- */
 

@@ -22,6 +22,7 @@ enum {
 struct maker {
     struct cpu_maker base; /* first */
     struct snapshot *snapshot;
+    const struct snapshot_program *program; /* of its */
     struct snapshot_inputs inputs;
     uint8_t text[]; /* of the inputs */
 };
@@ -55,15 +56,16 @@ int snapshot_inputs_read(struct snapshot_inputs *in, const struct mm *mm, uint64
     return 0;
 }
 
+/* What calls would bring in that are behind the program, and not behind `seen`. */
 static void inputs_of_task(struct snapshot_inputs *in, const struct snapshot_program *p,
-                           struct task *t)
+                           const struct snapshot_seen *seen, struct task *t)
 {
     struct kernel *k = t->kernel;
     in->value[SNAPSHOT_PID] = (uint64_t)t->process->pid;
     in->value[SNAPSHOT_PPID] = (uint64_t)process_ppid(t->process);
-    for (unsigned i = 0; i < p->randoms; i++)
+    for (unsigned i = seen->randoms; i < p->seen.randoms; i++)
         crypto_rng_bytes(&k->rng, &in->value[SNAPSHOT_RANDOM + i], sizeof(uint64_t));
-    for (unsigned i = 0; i < p->times; i++) {
+    for (unsigned i = seen->times; i < p->seen.times; i++) {
         int64_t ns = k->now_ns + p->time_after_ns[i];
         int64_t part = ns % NS_PER_S;
         in->value[SNAPSHOT_SECONDS + i] = (uint64_t)(ns / NS_PER_S);
@@ -82,7 +84,7 @@ struct span snapshot_number_text(int32_t number, char out_z[SNAPSHOT_NUMBER_BYTE
 static void make_page(const struct cpu_maker *base, const uint8_t *like, uint8_t *page)
 {
     const struct maker *m = (const struct maker *)base;
-    const struct snapshot_program *p = &m->snapshot->program;
+    const struct snapshot_program *p = m->program;
     const struct snapshot_page *of = &p->pages[(size_t)(like - p->page_bytes) / CPU_PAGE_BYTES];
     memcpy(page, like, CPU_PAGE_BYTES);
     snapshot_patch_bytes(p->patches.list + of->patch_first, of->patch_count, &m->inputs,
@@ -97,7 +99,8 @@ static void free_maker(struct cpu_maker *base)
 }
 
 /* One reference, the caller's. */
-static struct maker *new_maker(struct snapshot *s, const struct snapshot_inputs *inputs)
+static struct maker *new_maker(struct snapshot *s, const struct snapshot_program *p,
+                               const struct snapshot_inputs *inputs)
 {
     size_t bytes = 0;
     for (int i = 0; i < SNAPSHOT_TEXTS; i++)
@@ -107,6 +110,7 @@ static struct maker *new_maker(struct snapshot *s, const struct snapshot_inputs 
         return NULL;
     m->base = (struct cpu_maker){.refs = 1, .make = make_page, .free = free_maker};
     m->snapshot = s;
+    m->program = p;
     s->refs++;
     m->inputs = *inputs;
     uint8_t *to = m->text;
@@ -134,25 +138,26 @@ const struct snapshot_inputs *snapshot_inputs_of(const struct mm *mm)
 size_t snapshot_calls_of(const struct mm *mm)
 {
     const struct maker *m = maker_of(mm);
-    return m != NULL ? m->snapshot->program.calls : 0;
+    return m != NULL ? m->program->calls : 0;
 }
 
 /* ---- Memory ---- */
 
 struct work {
-    struct snapshot *snapshot;
-    const struct exec *x;
+    const struct snapshot_program *program;
+    struct task *task;
+    struct file *exe;
     struct mm *mm;
-    const struct maker *maker;
+    struct maker *maker; /* with one reference of ours */
     struct file *files[SNAPSHOT_FILES_MAX];
 };
 
 static int open_files(struct work *w)
 {
-    const struct snapshot_program *p = &w->snapshot->program;
-    const struct vfs_at at = {.fs = w->x->task->fs, .cred = &w->x->task->creds, .task = w->x->task};
+    const struct snapshot_program *p = w->program;
+    const struct vfs_at at = {.fs = w->task->fs, .cred = &w->task->creds, .task = w->task};
     int error = 0;
-    w->files[0] = file_hold(w->x->file);
+    w->files[0] = file_hold(w->exe);
     for (size_t i = 1; i < p->file_count && error == 0; i++)
         error = vfs_open(&at, span_z(p->files[i]), O_RDONLY | O_CLOEXEC, 0, &w->files[i]);
     return error;
@@ -160,7 +165,7 @@ static int open_files(struct work *w)
 
 static void drop_files(struct work *w)
 {
-    for (size_t i = 0; i < w->snapshot->program.file_count; i++)
+    for (size_t i = 0; i < w->program->file_count; i++)
         file_drop(w->files[i]);
 }
 
@@ -181,9 +186,11 @@ static int map_area(const struct work *w, const struct snapshot_area *a)
 /* Everything but the stack, which stays as exec has made it. */
 static int map_areas(const struct work *w)
 {
-    const struct snapshot_program *p = &w->snapshot->program;
+    const struct snapshot_program *p = w->program;
     uint64_t stack = w->mm->areas[w->mm->count - 1].start;
     int error = mm_unmap(w->mm, MM_MIN_ADDR, stack - MM_MIN_ADDR);
+    /* Nothing is there any more that another one would have to make. */
+    cpu_space_set_maker(w->mm->space, &w->maker->base);
     for (size_t i = 0; i < p->area_count && error == 0; i++)
         error = map_area(w, &p->areas[i]);
     return error;
@@ -191,7 +198,7 @@ static int map_areas(const struct work *w)
 
 static int give_pages(const struct work *w)
 {
-    const struct snapshot_program *p = &w->snapshot->program;
+    const struct snapshot_program *p = w->program;
     int error = 0;
     for (size_t i = 0; i < p->page_count && error == 0; i++) {
         const struct snapshot_page *page = &p->pages[i];
@@ -204,7 +211,7 @@ static int give_pages(const struct work *w)
 
 static int write_stack(const struct work *w)
 {
-    const struct snapshot_program *p = &w->snapshot->program;
+    const struct snapshot_program *p = w->program;
     uint8_t *bytes = malloc(p->stack_bytes + 1);
     if (bytes == NULL)
         return -ENOMEM;
@@ -217,91 +224,127 @@ static int write_stack(const struct work *w)
     return error;
 }
 
-static int set_state(const struct work *w, struct cpu *cpu)
+static int set_state(const struct work *w)
 {
-    const struct snapshot_program *p = &w->snapshot->program;
+    const struct snapshot_program *p = w->program;
     uint8_t *state = malloc(p->state_bytes);
     if (state == NULL)
         return -ENOMEM;
-    memcpy(state, p->state, p->state_bytes);
-    snapshot_patch_bytes(p->patches.list + p->state_patch_first, p->state_patch_count,
-                         &w->maker->inputs, 0, state);
-    int error = cpu->ops->load(cpu, state);
+    snapshot_state_of(p, &w->maker->inputs, state);
+    int error = w->task->cpu->ops->load(w->task->cpu, state);
     free(state);
     return error;
 }
 
-static void facts_of(const struct snapshot_program *p, const struct snapshot_inputs *inputs,
-                     uint64_t facts[SNAPSHOT_FACTS])
+void snapshot_state_of(const struct snapshot_program *p, const struct snapshot_inputs *inputs,
+                       uint8_t *state)
+{
+    memcpy(state, p->state, p->state_bytes);
+    snapshot_patch_bytes(p->patches.list + p->state_patch_first, p->state_patch_count, inputs, 0,
+                         state);
+}
+
+void snapshot_facts_of(const struct snapshot_program *p, const struct snapshot_inputs *inputs,
+                       uint64_t facts[SNAPSHOT_FACTS])
 {
     memcpy(facts, p->facts, sizeof(p->facts));
     snapshot_patch_bytes(p->patches.list + p->facts_patch_first, p->facts_patch_count, inputs, 0,
                          (uint8_t *)facts);
 }
 
+void snapshot_actions_of(const struct snapshot_program *p, const struct snapshot_inputs *inputs,
+                         struct signal_action actions[SIGNAL_MAX])
+{
+    memcpy(actions, p->actions, sizeof(p->actions));
+    snapshot_patch_bytes(p->patches.list + p->actions_patch_first, p->actions_patch_count, inputs,
+                         0, (uint8_t *)actions);
+}
+
+/* Memory and processor. Takes over the reference to the maker. */
+static int become(struct work *w)
+{
+    struct kernel *k = w->task->kernel;
+    uint64_t charged = k->charged; /* the snapshot's own cost is charged instead */
+    uint64_t facts[SNAPSHOT_FACTS];
+    int error = open_files(w);
+    if (error == 0)
+        error = map_areas(w);
+    if (error == 0)
+        error = give_pages(w);
+    if (error == 0)
+        error = write_stack(w);
+    if (error == 0)
+        error = set_state(w);
+    snapshot_facts_of(w->program, &w->maker->inputs, facts);
+    w->mm->brk_end = facts[SNAPSHOT_BREAK];
+    k->charged = charged;
+    drop_files(w);
+    if (--w->maker->base.refs == 0)
+        free_maker(&w->maker->base);
+    return error;
+}
+
 int snapshot_clone(struct snapshot *s, const struct exec *x)
 {
-    struct mm *mm = x->task->mm;
-    struct cpu *cpu = x->task->cpu;
+    static const struct snapshot_seen nothing = {0, 0, 0};
+    struct task *t = x->task;
     struct snapshot_inputs inputs = {0};
-    uint64_t facts[SNAPSHOT_FACTS];
     char pid_z[SNAPSHOT_NUMBER_BYTES], ppid_z[SNAPSHOT_NUMBER_BYTES];
     snapshot_texts_find(inputs.text, &x->env);
-    int error = snapshot_inputs_read(&inputs, mm, cpu->ops->sp(cpu));
+    int error = snapshot_inputs_read(&inputs, t->mm, t->cpu->ops->sp(t->cpu));
     if (error != 0)
         return error;
-    inputs_of_task(&inputs, &s->program, x->task);
-    inputs.text[SNAPSHOT_PID_TEXT] = snapshot_number_text(x->task->process->pid, pid_z);
-    inputs.text[SNAPSHOT_PPID_TEXT] = snapshot_number_text(process_ppid(x->task->process), ppid_z);
-    struct maker *maker = new_maker(s, &inputs);
-    if (maker == NULL)
-        return -ENOMEM;
-    uint64_t charged = x->task->kernel->charged; /* the snapshot's own cost is charged instead */
-    struct work w = {.snapshot = s, .x = x, .mm = mm, .maker = maker};
-    cpu_space_set_maker(mm->space, &maker->base);
-    error = open_files(&w);
-    if (error == 0)
-        error = map_areas(&w);
-    if (error == 0)
-        error = give_pages(&w);
-    if (error == 0)
-        error = write_stack(&w);
-    if (error == 0)
-        error = set_state(&w, cpu);
-    facts_of(&s->program, &maker->inputs, facts);
-    mm->brk_end = facts[SNAPSHOT_BREAK];
-    x->task->kernel->charged = charged;
-    drop_files(&w);
-    if (--maker->base.refs == 0)
-        free_maker(&maker->base);
-    return error;
+    inputs_of_task(&inputs, &s->program, &nothing, t);
+    inputs.text[SNAPSHOT_PID_TEXT] = snapshot_number_text(t->process->pid, pid_z);
+    inputs.text[SNAPSHOT_PPID_TEXT] = snapshot_number_text(process_ppid(t->process), ppid_z);
+    struct work w = {.program = &s->program,
+                     .task = t,
+                     .exe = x->file,
+                     .mm = t->mm,
+                     .maker = new_maker(s, &s->program, &inputs)};
+    return w.maker != NULL ? become(&w) : -ENOMEM;
 }
 
 /* ---- The rest ---- */
 
-static void set_signals(const struct snapshot_program *p, const struct snapshot_inputs *inputs,
-                        struct task *t, const uint64_t facts[SNAPSHOT_FACTS])
+/* What has no place in memory: as if the calls had been made that are behind the program. */
+static void set_task(const struct snapshot_program *p, struct task *t)
 {
-    struct signal_action *actions = t->process->actions->action;
-    memcpy(actions, p->actions, sizeof(p->actions));
-    snapshot_patch_bytes(p->patches.list + p->actions_patch_first, p->actions_patch_count, inputs,
-                         0, (uint8_t *)actions);
-    t->signals.blocked = facts[SNAPSHOT_BLOCKED];
-}
-
-void snapshot_finish(struct snapshot *s, struct task *t)
-{
-    const struct snapshot_program *p = &s->program;
     const struct snapshot_inputs *inputs = snapshot_inputs_of(t->mm);
     uint64_t facts[SNAPSHOT_FACTS];
-    facts_of(p, inputs, facts);
+    snapshot_facts_of(p, inputs, facts);
     t->clear_tid = facts[SNAPSHOT_CLEAR_TID];
     t->robust_list = facts[SNAPSHOT_ROBUST_LIST];
-    if (p->is_spawned)
-        set_signals(p, inputs, t, facts);
+    if (p->is_spawned) {
+        snapshot_actions_of(p, inputs, t->process->actions->action);
+        t->signals.blocked = facts[SNAPSHOT_BLOCKED];
+    }
     for (unsigned i = 0; i < p->refusal_count; i++)
         syscall_tell_refused(t, p->refusals[i], syscall_name(p->refusals[i]));
     t->kernel->vfs->next_object += p->objects;
     t->user_instructions += p->instructions;
     kernel_charge(t->kernel, p->instructions + p->charged);
+}
+
+void snapshot_finish(struct snapshot *s, struct task *t)
+{
+    set_task(&s->program, t);
+    if (s->leg_count > 0)
+        snapshot_follow_start(s, t);
+}
+
+int snapshot_go_on(struct snapshot *s, const struct snapshot_leg *leg,
+                   const struct snapshot_inputs *inputs, struct task *t)
+{
+    struct snapshot_inputs all = *inputs;
+    inputs_of_task(&all, &leg->to, &leg->from.seen, t);
+    struct work w = {.program = &leg->to,
+                     .task = t,
+                     .exe = t->mm->exe,
+                     .mm = t->mm,
+                     .maker = new_maker(s, &leg->to, &all)};
+    int error = w.maker != NULL ? become(&w) : -ENOMEM;
+    if (error == 0)
+        set_task(&leg->to, t);
+    return error;
 }

@@ -5,6 +5,7 @@
 #include "kernel/fs.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,18 +17,24 @@ struct comparison {
     struct snapshot_view views[LESSON_RUNS];
 };
 
-/* Explains a piece of which each run has a copy of its own. */
-static int explain(struct comparison *c, uint8_t *const bytes[LESSON_RUNS],
-                   const uint64_t addr[LESSON_RUNS], size_t len, size_t dead, uint32_t *first,
-                   uint32_t *count)
+/* Explains a piece of which each run has a copy of its own, but for what is dead and what is left. */
+static int explain_but(struct comparison *c, uint8_t *const bytes[LESSON_RUNS],
+                       const uint64_t addr[LESSON_RUNS], size_t len, size_t dead, unsigned left,
+                       uint32_t *first, uint32_t *count)
 {
     for (unsigned i = 0; i < LESSON_RUNS; i++)
         c->views[i] =
             (struct snapshot_view){bytes[i], addr != NULL ? addr[i] : 0, &c->runs[i].inputs};
     *first = (uint32_t)c->out->patches.count;
-    int error = snapshot_explain(c->views, LESSON_RUNS, len, dead, &c->out->patches);
+    int error = snapshot_explain(c->views, LESSON_RUNS, len, dead, left, &c->out->patches);
     *count = (uint32_t)c->out->patches.count - *first;
     return error;
+}
+
+static int explain(struct comparison *c, uint8_t *const bytes[LESSON_RUNS],
+                   const uint64_t addr[LESSON_RUNS], size_t len, uint32_t *first, uint32_t *count)
+{
+    return explain_but(c, bytes, addr, len, 0, 0, first, count);
 }
 
 /* ---- The address that something counts from ---- */
@@ -196,7 +203,7 @@ static int compare_page(struct comparison *c, const uint64_t addr[LESSON_RUNS],
     struct snapshot_page *page = &p->pages[p->page_count];
     error = find_symbol(c, addr, &page->symbol, &page->offset);
     if (error == 0)
-        error = explain(c, bytes, addr, CPU_PAGE_BYTES, 0, &page->patch_first, &page->patch_count);
+        error = explain(c, bytes, addr, CPU_PAGE_BYTES, &page->patch_first, &page->patch_count);
     if (error == 0)
         memcpy(p->page_bytes + p->page_count++ * CPU_PAGE_BYTES, bytes[0], CPU_PAGE_BYTES);
     return error;
@@ -324,8 +331,9 @@ static int compare_stack(struct comparison *c)
         error = cpu_space_read(mm_of(c, i)->space, addr[i], bytes[i], len);
     }
     if (error == 0)
-        error = explain(c, bytes, addr, len, (size_t)(len - (frame - sp) - RED_ZONE),
-                        &p->stack_patch_first, &p->stack_patch_count);
+        error = explain_but(c, bytes, addr, len, (size_t)(len - (frame - sp) - RED_ZONE),
+                            c->runs[0].starter == SNAPSHOT_ON_TERMINAL ? SNAPSHOT_LEFT_MAX : 0,
+                            &p->stack_patch_first, &p->stack_patch_count);
     p->stack_bytes = len;
     p->stack = bytes[0]; /* with the others' behind it: cut off */
     uint8_t *less = bytes[0] != NULL ? realloc(bytes[0], len + 1) : NULL;
@@ -335,12 +343,24 @@ static int compare_stack(struct comparison *c)
 
 /* ---- The rest ---- */
 
-/* What nobody can build on behind a system call: r11 is destroyed by it, and compilers count the
- * flags as destroyed, too. They hold the parity of some address. */
-static void hide_flags(struct x86_state *s, const struct x86_state *like)
+/* By the ABI no vector register outlives the call of a function, and system calls are made in such:
+ * they hold what some string consisted of. Where that is not explained, it is as in the first run. */
+static void hide_vectors(uint8_t *const bytes[LESSON_RUNS])
 {
-    s->reg[X86_R11] = like->reg[X86_R11];
-    s->rflags = like->rflags;
+    const size_t at = offsetof(struct x86_state, xmm);
+    for (unsigned i = 1; i < LESSON_RUNS; i++)
+        memcpy(bytes[i] + at, bytes[0] + at, sizeof(((struct x86_state *)NULL)->xmm));
+}
+
+static int explain_state(struct comparison *c, uint8_t *const bytes[LESSON_RUNS])
+{
+    struct snapshot_program *p = c->out;
+    int error =
+        explain(c, bytes, NULL, p->state_bytes, &p->state_patch_first, &p->state_patch_count);
+    if (error != -EDOM)
+        return error;
+    hide_vectors(bytes);
+    return explain(c, bytes, NULL, p->state_bytes, &p->state_patch_first, &p->state_patch_count);
 }
 
 static int compare_state(struct comparison *c)
@@ -357,12 +377,11 @@ static int compare_state(struct comparison *c)
         cpu->ops->save(cpu, &state);
         if (i == 0)
             first = state;
-        hide_flags(&state, &first);
+        snapshot_hide_flags(&state, &first);
         memcpy(bytes[i], &state, sizeof(state));
     }
     if (error == 0)
-        error = explain(c, bytes, NULL, p->state_bytes, 0, &p->state_patch_first,
-                        &p->state_patch_count);
+        error = explain_state(c, bytes);
     p->state = bytes[0];
     return error;
 }
@@ -374,8 +393,7 @@ static int compare_facts(struct comparison *c)
     uint8_t *bytes[LESSON_RUNS], *actions[LESSON_RUNS];
     for (unsigned i = 0; i < LESSON_RUNS; i++) {
         const struct task *t = c->runs[i].task;
-        if (t->signals.stack_size != 0 || t->signals.pending.set != 0 ||
-            t->process->pending.set != 0 || !(fd_table_next(t->files, 3) < 0))
+        if (!snapshot_is_quiet(t) || snapshot_doors(t) != snapshot_doors(c->runs[0].task))
             return -EDOM;
         facts[i][SNAPSHOT_CLEAR_TID] = t->clear_tid;
         facts[i][SNAPSHOT_ROBUST_LIST] = t->robust_list;
@@ -384,47 +402,80 @@ static int compare_facts(struct comparison *c)
         bytes[i] = (uint8_t *)facts[i];
         actions[i] = (uint8_t *)t->process->actions->action;
     }
+    p->doors = snapshot_doors(c->runs[0].task);
     memcpy(p->facts, facts[0], sizeof(p->facts));
     memcpy(p->actions, actions[0], sizeof(p->actions));
     int error =
-        explain(c, bytes, NULL, sizeof(p->facts), 0, &p->facts_patch_first, &p->facts_patch_count);
+        explain(c, bytes, NULL, sizeof(p->facts), &p->facts_patch_first, &p->facts_patch_count);
     return error != 0 ? error
-                      : explain(c, actions, NULL, sizeof(p->actions), 0, &p->actions_patch_first,
+                      : explain(c, actions, NULL, sizeof(p->actions), &p->actions_patch_first,
                                 &p->actions_patch_count);
 }
 
-/* What it has cost, looked up and used up: as in the first run. */
+static int keep_check(struct comparison *c, const char *path_z, bool follow)
+{
+    struct snapshot_program *p = c->out;
+    struct snapshot_check *check = &p->checks[p->check_count];
+    *check = (struct snapshot_check){.path_z = kernel_copy_z(span_z(path_z)), .follow = follow};
+    if (check->path_z == NULL)
+        return -ENOMEM;
+    p->check_count++;
+    return 0;
+}
+
+/* The names that were looked up since the mark, and the files that are mapped. */
+static int keep_checks(struct comparison *c)
+{
+    struct snapshot_program *p = c->out;
+    const struct lesson_watch *w = &c->runs[0].watch;
+    int error = 0;
+    p->checks = calloc(w->check_count - w->mark.checks + p->file_count, sizeof(*p->checks));
+    if (p->checks == NULL)
+        return -ENOMEM;
+    for (size_t i = w->mark.checks; i < w->check_count && error == 0; i++) {
+        const struct snapshot_check *from = &w->checks[i];
+        error = keep_check(c, from->path_z, from->follow);
+        if (error == 0) {
+            p->checks[p->check_count - 1].error = from->error;
+            p->checks[p->check_count - 1].stat = from->stat;
+        }
+    }
+    for (size_t i = 0; i < p->file_count && error == 0; i++) {
+        error = keep_check(c, p->files[i], true);
+        if (error == 0)
+            snapshot_look(c->runs[0].task, &p->checks[p->check_count - 1]);
+    }
+    return error;
+}
+
+static bool have_seen_the_same(const struct lesson_watch *a, const struct lesson_watch *b)
+{
+    return a->check_count == b->check_count && a->refusal_count == b->refusal_count &&
+           memcmp(&a->seen, &b->seen, sizeof(a->seen)) == 0;
+}
+
+/* What it has cost, looked up and used up since the mark: as in the first run. */
 static int take_notes(struct comparison *c)
 {
     struct snapshot_program *p = c->out;
-    struct lesson_run *run = &c->runs[0];
-    struct lesson_watch *w = &run->watch;
+    const struct lesson_run *run = &c->runs[0];
+    const struct lesson_watch *w = &run->watch;
+    const struct lesson_mark *mark = &w->mark;
     const struct kernel *k = run->kernel;
-    for (unsigned i = 1; i < LESSON_RUNS; i++) {
-        const struct lesson_watch *other = &c->runs[i].watch;
-        if (other->check_count != w->check_count || other->times != w->times ||
-            other->randoms != w->randoms || other->refusal_count != w->refusal_count)
+    for (unsigned i = 1; i < LESSON_RUNS; i++)
+        if (!have_seen_the_same(&c->runs[i].watch, w))
             return -EDOM;
-    }
-    for (size_t i = 0; i < p->file_count; i++) {
-        int error = lesson_watch_name(w, p->files[i], true);
-        if (error != 0)
-            return error;
-    }
-    p->checks = w->checks;
-    p->check_count = w->check_count;
-    w->checks = NULL;
-    w->check_count = 0;
-    p->times = w->times;
-    p->randoms = w->randoms;
-    memcpy(p->time_after_ns, w->time_after_ns, sizeof(p->time_after_ns));
+    p->calls = w->count;
+    p->seen = w->seen;
+    for (unsigned i = mark->seen.times; i < w->seen.times; i++)
+        p->time_after_ns[i] = w->time_ns[i] - mark->now_ns;
     memcpy(p->time_in_us, w->time_in_us, sizeof(p->time_in_us));
-    memcpy(p->refusals, w->refusals, sizeof(p->refusals));
-    p->refusal_count = w->refusal_count;
-    p->objects = k->vfs->next_object - w->start_objects;
-    p->instructions = run->task->user_instructions;
-    p->charged = k->instructions - p->instructions;
-    return 0;
+    p->refusal_count = w->refusal_count - mark->refusals;
+    memcpy(p->refusals, w->refusals + mark->refusals, p->refusal_count * sizeof(*p->refusals));
+    p->objects = k->vfs->next_object - mark->objects;
+    p->instructions = run->task->user_instructions - mark->user_instructions;
+    p->charged = k->instructions - mark->instructions - p->instructions;
+    return keep_checks(c);
 }
 
 static size_t bytes_of(const struct snapshot_program *p)
@@ -443,9 +494,9 @@ int lesson_compare(struct lesson_run *runs, struct snapshot_program *out)
     if (error == 0)
         error = compare_state(&c);
     if (error == 0)
-        error = compare_stack(&c);
-    if (error == 0)
         error = compare_pages(&c);
+    if (error == 0) /* what is left of addresses there is known by those in pages */
+        error = compare_stack(&c);
     if (error == 0)
         error = take_notes(&c);
     out->bytes = bytes_of(out);

@@ -15,6 +15,7 @@ enum {
     PAGE_SHIFT = 12,
     REST_PAGES = 16, /* that the half of an address that is not there may be away */
     PATCHES_FIRST = 1024,
+    FAMOUS_MAX = 32, /* pages to which addresses lead */
 };
 
 static uint64_t rotate_left(uint64_t v, unsigned n)
@@ -46,7 +47,8 @@ static uint64_t value_of(const struct snapshot_patch *p, const struct snapshot_i
     case SNAPSHOT_PAGE: return (in->value[p->symbol] >> LINK_SHIFT) + p->addend;
     case SNAPSHOT_XOR: return in->value[p->symbol] ^ p->addend;
     case SNAPSHOT_SEED: return seed_of(p, in);
-    case SNAPSHOT_TEXT: break;
+    case SNAPSHOT_TEXT:
+    case SNAPSHOT_LEFT: break;
     }
     return 0;
 }
@@ -58,6 +60,8 @@ static void patch_one(const struct snapshot_patch *p, const struct snapshot_inpu
         memcpy(to, in->text[p->symbol].data + p->addend, p->len);
         return;
     }
+    if (p->form == SNAPSHOT_LEFT)
+        return;
     uint64_t value = value_of(p, in, addr);
     memcpy(to, (const uint8_t *)&value + p->skip, p->len);
 }
@@ -77,10 +81,11 @@ struct question {
     struct snapshot_patches *out;
 };
 
+/* From the last one on: the first ones are the most alike. */
 static bool is_right(const struct question *q, const struct snapshot_patch *p)
 {
     uint8_t made[WORD];
-    for (size_t i = 0; i < q->count; i++) {
+    for (size_t i = q->count; i-- > 0;) {
         patch_one(p, q->views[i].inputs, q->views[i].addr, made);
         if (memcmp(made, q->views[i].bytes + p->at, p->len) != 0)
             return false;
@@ -101,6 +106,14 @@ static uint64_t word_at(const struct snapshot_view *v, size_t at)
     uint64_t word;
     memcpy(&word, v->bytes + at, sizeof(word));
     return word;
+}
+
+static bool is_same_word(const struct question *q, size_t at)
+{
+    uint64_t first = word_at(&q->views[0], at), different = 0;
+    for (size_t i = 1; i < q->count; i++)
+        different |= word_at(&q->views[i], at) ^ first;
+    return different == 0;
 }
 
 /* The words of all views, as what stands in them would be if the form were the one asked about. */
@@ -171,8 +184,8 @@ static bool find_value(const struct question *q, size_t at, unsigned len, struct
     return is_right(q, p);
 }
 
-/* An address in the heap of which the first two bytes are not there: its page, from how the sums
- * carry. The runs' heaps begin at all sixteen pages of 64 KiB, so only one page is right. */
+/* An address in the heap or a mapping of which the first two bytes are not there: its page, from how
+ * the sums carry. The runs' parts begin at all sixteen pages of 64 KiB, so only one page is right. */
 static bool find_carried(const struct question *q, size_t word, struct snapshot_patch *p)
 {
     uint64_t low = (UINT64_C(1) << p->skip * 8) - 1;
@@ -184,6 +197,45 @@ static bool find_carried(const struct question *q, size_t word, struct snapshot_
             return true;
     }
     return false;
+}
+
+/* An address in the heap of which the first three bytes or more are not there. What is left of it is
+ * never used as one; it is taken to lead to where it stands, for most links of malloc's lead to near
+ * by. */
+static bool find_near(const struct question *q, size_t word, struct snapshot_patch *p)
+{
+    p->addend = q->views[0].addr + word - q->views[0].inputs->value[SNAPSHOT_HEAP];
+    return p->addend < SNAPSHOT_REACH && is_right(q, p);
+}
+
+/* The same in a mapping, of which three bytes are not there: its page is taken to be that one to which most others lead, of those that carry as it
+ * does: malloc's lists, mostly. */
+static bool find_famous(const struct question *q, struct snapshot_patch *p)
+{
+    struct {
+        uint64_t page;
+        unsigned count;
+    } pages[FAMOUS_MAX] = {{0, 0}};
+    size_t known = 0, best = 0;
+    for (size_t i = 0; i < q->out->count; i++) {
+        const struct snapshot_patch *other = &q->out->list[i];
+        uint64_t page = other->addend >> PAGE_SHIFT << PAGE_SHIFT;
+        size_t n = 0;
+        if (other->symbol != p->symbol || other->form != SNAPSHOT_ADD || other->len != WORD)
+            continue;
+        while (n < known && pages[n].page != page)
+            n++;
+        if (n == known) {
+            p->addend = page;
+            if (known == FAMOUS_MAX || !is_right(q, p))
+                continue;
+            pages[known++].page = page;
+        }
+        if (++pages[n].count > pages[best].count)
+            best = n;
+    }
+    p->addend = pages[best].page;
+    return known > 0;
 }
 
 /* The end of an address or a list's link, of which the first bytes were written over. */
@@ -209,6 +261,45 @@ static bool find_rest(const struct question *q, size_t at, struct snapshot_patch
             if (find_carried(q, word, p))
                 return true;
         }
+        for (size_t f = 0; f < ARRAY_LEN(forms) && skip > 2; f++) {
+            p->form = forms[f];
+            if (find_near(q, word, p))
+                return true;
+        }
+        p->symbol = SNAPSHOT_MAPPINGS;
+        p->form = SNAPSHOT_ADD;
+        if (skip <= 3 && (skip <= 2 ? find_carried(q, word, p) : find_famous(q, p)))
+            return true;
+    }
+    return false;
+}
+
+/* What is left of a number between bytes that were written over: the cell's bytes that differ. To the
+ * upper half of an address no carry comes (snapshot_inputs_read); in the lower one all below must be
+ * there, but for the first byte, which parts have none of. */
+static bool find_piece(const struct question *q, size_t at, struct snapshot_patch *p)
+{
+    size_t first = 0, end = CELL;
+    bool is_upper = at % WORD != 0;
+    while (first < CELL && is_same(q, at + first, 1))
+        first++;
+    while (end > first && is_same(q, at + end - 1, 1))
+        end--;
+    *p = (struct snapshot_patch){.at = (uint32_t)(at + first),
+                                 .form = SNAPSHOT_XOR,
+                                 .symbol = SNAPSHOT_CANARY,
+                                 .skip = (uint8_t)(is_upper ? CELL + first : first),
+                                 .len = (uint8_t)(end - first)};
+    if (p->len > 1 && is_right(q, p))
+        return true;
+    p->form = is_upper ? SNAPSHOT_HIGH : SNAPSHOT_ADD;
+    p->skip = (uint8_t)first;
+    for (p->symbol = 1; p->symbol < SNAPSHOT_ADDRESSES && (is_upper || first < 2); p->symbol++) {
+        uint32_t cell;
+        memcpy(&cell, q->views[0].bytes + at, sizeof(cell));
+        p->addend = is_upper ? 0 : cell - (uint32_t)q->views[0].inputs->value[p->symbol];
+        if (is_right(q, p))
+            return true;
     }
     return false;
 }
@@ -284,7 +375,7 @@ static bool find(const struct question *q, size_t at, struct snapshot_patch *p)
     return (whole && find_address(q, at, p)) || (whole && find_quotient(q, at, p)) ||
            (whole && find_value(q, at, WORD, p)) || (whole && find_beginning(q, at, p)) ||
            find_value(q, at, CELL, p) || find_half(q, at, p) || find_rest(q, at, p) ||
-           find_text(q, at, p);
+           find_text(q, at, p) || find_piece(q, at, p);
 }
 
 static int put(struct snapshot_patches *out, const struct snapshot_patch *p)
@@ -303,15 +394,27 @@ static int put(struct snapshot_patches *out, const struct snapshot_patch *p)
     return 0;
 }
 
+/* What functions leave in each other's frames may depend on whether a string crosses a page. */
+static bool leave(size_t at, unsigned *left, struct snapshot_patch *p)
+{
+    if (*left == 0)
+        return false;
+    --*left;
+    *p = (struct snapshot_patch){.at = (uint32_t)at, .form = SNAPSHOT_LEFT, .len = CELL};
+    return true;
+}
+
 int snapshot_explain(const struct snapshot_view *views, size_t count, size_t len, size_t dead,
-                     struct snapshot_patches *out)
+                     unsigned left, struct snapshot_patches *out)
 {
     const struct question q = {.views = views, .count = count, .len = len, .out = out};
     struct snapshot_patch p;
     for (size_t at = 0; at < len;) {
-        if (is_same(&q, at, CELL)) {
+        if (at % WORD == 0 && at + WORD <= len && is_same_word(&q, at)) {
+            at += WORD;
+        } else if (is_same(&q, at, CELL)) {
             at += CELL;
-        } else if (find(&q, at, &p)) {
+        } else if (find(&q, at, &p) || (at >= dead && leave(at, &left, &p))) {
             int error = put(out, &p);
             if (error != 0)
                 return error;

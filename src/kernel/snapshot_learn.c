@@ -3,11 +3,16 @@
  *
  * The first runs have the same random numbers and different texts, times and process numbers: there
  * even the count of instructions must be the same, for no jump may depend on them. The others have
- * other random numbers as well. */
+ * other random numbers as well.
+ *
+ * A start on a terminal is run to its prompt. Behind the first call that no snapshot can have behind
+ * it, each long stretch without such calls is a leg (snapshot.h): the same runs go on from point to
+ * point, and are compared where it may begin and where it may end. */
 #include "kernel/snapshot_lesson.h"
 
 #include "kernel/fdtable.h"
 #include "kernel/fs.h"
+#include "kernel/program.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,6 +25,17 @@ enum {
     SEEDS_MAX = 200,          /* random layouts that are tried for all runs */
     NS_PER_MS = 1000000,
     TIME_STEP_NS = 1234567891, /* between the clocks of two runs */
+    POINTS_MAX = 64,
+    LEG_LEAST = 150000, /* instructions: what is shorter is not worth a leg */
+    LEG_BEGINS = 8,     /* points that are tried for a leg's beginning ... */
+    LEG_ENDS = 3,       /* ... and for its end */
+};
+
+/* Where the runs are compared once more. */
+struct point {
+    size_t calls;
+    unsigned leg;
+    bool is_end;
 };
 
 struct snapshot_lesson {
@@ -30,6 +46,12 @@ struct snapshot_lesson {
     size_t target; /* calls after which the runs stop; SNAPSHOT_CALLS_MAX: the first time */
     unsigned tries;
     size_t hint; /* calls after which it went well with the same program; 0: not known */
+    struct point points[POINTS_MAX]; /* of the legs, rising */
+    size_t point_count, point;       /* the one that the runs go to */
+    bool is_on_legs;
+    bool idle;      /* the current run waits for input */
+    unsigned begun; /* number of the leg that the last of `course` is of, + 1 */
+    struct snapshot_course course;
 };
 
 struct snapshot_lesson *snapshot_lesson_new(const struct snapshot_start *start, size_t hint)
@@ -66,7 +88,18 @@ void snapshot_lesson_free(struct snapshot_lesson *lesson)
         return;
     for (unsigned i = 0; i < LESSON_RUNS; i++)
         lesson_run_end(&lesson->runs[i]);
+    snapshot_program_fini(&lesson->course.program);
+    snapshot_legs_free(lesson->course.legs, lesson->course.leg_count);
     free(lesson);
+}
+
+void lesson_run_drain(struct lesson_run *run)
+{
+    struct kernel_event event;
+    struct span out = kernel_out(run->kernel, 0, KERNEL_STDOUT);
+    kernel_sent(run->kernel, 0, KERNEL_STDOUT, out.len);
+    while (kernel_next(run->kernel, &event))
+        continue;
 }
 
 /* ---- What differs from run to run ---- */
@@ -140,8 +173,9 @@ static struct kernel *new_machine(const struct snapshot_start *start, unsigned n
     return k;
 }
 
-static int spawn(struct lesson_run *run, const struct snapshot_start *start, bool on_terminal)
+static int spawn(struct lesson_run *run, const struct snapshot_start *start)
 {
+    const bool on_terminal = start->starter == SNAPSHOT_ON_TERMINAL;
     const struct kernel_terminal terminal = {.columns = start->window.columns,
                                              .rows = start->window.rows};
     struct span *words = calloc(run->args.count + run->env.count + 1, sizeof(*words));
@@ -166,7 +200,11 @@ static int spawn(struct lesson_run *run, const struct snapshot_start *start, boo
                                        .terminal = on_terminal ? &terminal : NULL};
     int program = kernel_spawn(run->kernel, &spawn);
     free(words);
-    return program < 0 ? program : 0;
+    if (program < 0)
+        return program;
+    if (on_terminal)
+        *tty_modes(run->kernel->programs[program]->tty) = start->modes;
+    return 0;
 }
 
 /* What the kernel has put above the first frame, to see that nobody changes it. */
@@ -181,7 +219,12 @@ static int keep_above(struct lesson_run *run)
                           run->above_bytes);
 }
 
-/* The heap's place is random: every place of the last sixteen pages comes once. */
+/* Parts lie anywhere: every place in the last sixteen pages comes once. */
+static unsigned place_of(unsigned number)
+{
+    return number < LESSON_LIKE ? 0 : number - LESSON_LIKE + 1;
+}
+
 static void place_heap(struct mm *mm, uint64_t place)
 {
     const uint64_t all = (uint64_t)(LESSON_LAYOUTS - 1) * CPU_PAGE_BYTES;
@@ -190,21 +233,22 @@ static void place_heap(struct mm *mm, uint64_t place)
 }
 
 int lesson_run_begin(struct lesson_run *run, const struct snapshot_start *start, unsigned number,
-                     unsigned seed, bool on_terminal)
+                     unsigned seed)
 {
     uint32_t state = number * 104729U + 5U;
     int error = copy_strings(run, start);
     if (error != 0)
         return error;
     vary(run, number);
-    run->on_pipes = start->starter == SNAPSHOT_ON_PIPES;
+    run->starter = start->starter;
     run->path = span_z(start->path_z);
     run->kernel = new_machine(start, number, seed);
     if (run->kernel == NULL)
         return -ENOMEM;
+    run->kernel->place = (uint8_t)(place_of(number) + 1);
     /* Two numbers are taken: of what seems to have started it, and its own. */
     run->kernel->last_pid = like_number(start->ppid, &state);
-    error = spawn(run, start, on_terminal);
+    error = spawn(run, start);
     if (error == 0)
         run->task = run->kernel->tasks;
     return error;
@@ -214,7 +258,7 @@ static int begin_run(struct snapshot_lesson *lesson, unsigned number)
 {
     struct lesson_run *run = &lesson->runs[number];
     const struct snapshot_start *start = lesson->start;
-    int error = lesson_run_begin(run, start, number, lesson->seed, false);
+    int error = lesson_run_begin(run, start, number, lesson->seed);
     if (error != 0)
         return error;
     struct task *t = run->task;
@@ -223,7 +267,7 @@ static int begin_run(struct snapshot_lesson *lesson, unsigned number)
     run->inputs.text[SNAPSHOT_PID_TEXT] = snapshot_number_text(t->process->pid, run->pid_z);
     run->inputs.text[SNAPSHOT_PPID_TEXT] =
         snapshot_number_text(process_ppid(t->process), run->ppid_z);
-    place_heap(t->mm, number < LESSON_LIKE ? 0 : number - LESSON_LIKE + 1);
+    place_heap(t->mm, place_of(number));
     error = snapshot_inputs_read(&run->inputs, t->mm, t->cpu->ops->sp(t->cpu));
     if (error != 0)
         return error;
@@ -251,15 +295,21 @@ static int begin(struct snapshot_lesson *lesson)
 
 /* ---- How far they do the same ---- */
 
+static uint64_t cost_of(const struct lesson_watch *w, size_t call)
+{
+    return w->calls[call].instructions - (call > 0 ? w->calls[call - 1].instructions : 0);
+}
+
 static bool is_alike(const struct snapshot_lesson *lesson, size_t call)
 {
-    const struct lesson_call *first = &lesson->runs[0].watch.calls[call];
+    const struct lesson_watch *like = &lesson->runs[0].watch;
+    const struct lesson_call *first = &like->calls[call];
     for (unsigned i = 1; i < LESSON_RUNS; i++) {
         const struct lesson_watch *w = &lesson->runs[i].watch;
         if (call >= w->count || w->calls[call].number != first->number ||
-            w->calls[call].closed != first->closed)
+            w->calls[call].good != first->good || w->calls[call].closed != first->closed)
             return false;
-        if (i < LESSON_LIKE && w->calls[call].instructions != first->instructions)
+        if (i < LESSON_LIKE && first->good && cost_of(w, call) != cost_of(like, call))
             return false;
     }
     return true;
@@ -270,10 +320,67 @@ static size_t choose(const struct snapshot_lesson *lesson, size_t limit)
 {
     const struct lesson_watch *w = &lesson->runs[0].watch;
     size_t best = 0;
-    for (size_t i = 0; i < w->count && i + 1 < limit && is_alike(lesson, i); i++)
+    for (size_t i = 0; i < w->count && i + 1 < limit && w->calls[i].good && is_alike(lesson, i);
+         i++)
         if (w->calls[i].closed && w->calls[i].instructions >= INSTRUCTIONS_MIN)
             best = i + 1;
     return best;
+}
+
+static void add_point(struct snapshot_lesson *lesson, size_t calls, unsigned leg, bool is_end)
+{
+    if (lesson->point_count < POINTS_MAX)
+        lesson->points[lesson->point_count++] = (struct point){calls, leg, is_end};
+}
+
+/* The points of the stretch of calls from `first` to before `end`; before it stands one that is not
+ * good. False: it is too short. */
+static bool plan_leg(struct snapshot_lesson *lesson, size_t first, size_t end, unsigned leg)
+{
+    static const size_t before_end[LEG_ENDS] = {16, 4, 0};
+    const struct lesson_watch *w = &lesson->runs[0].watch;
+    size_t begins = 0, last = first;
+    while (end > first && !w->calls[end - 1].closed)
+        end--;
+    if (end == first ||
+        w->calls[end - 1].instructions - w->calls[first - 1].instructions < LEG_LEAST)
+        return false;
+    for (size_t i = first - 1; i < end && begins < LEG_BEGINS; i++) {
+        if (w->calls[end - 1].instructions - w->calls[i].instructions < LEG_LEAST)
+            break;
+        if (i + 1 == first || w->calls[i].closed) {
+            add_point(lesson, i + 1, leg, false);
+            last = i + 1;
+            begins++;
+        }
+    }
+    for (size_t n = 0; n < LEG_ENDS; n++) {
+        size_t at = end > before_end[n] ? end - before_end[n] : 0;
+        while (at > last && !w->calls[at - 1].closed)
+            at--;
+        if (at > last) {
+            add_point(lesson, at, leg, true);
+            last = at;
+        }
+    }
+    return true;
+}
+
+/* The legs, once all runs have been at their prompts. A signal may have come to some of them one call
+ * later than to others: then they do the same again a little later, or are found to be different. */
+static void plan(struct snapshot_lesson *lesson)
+{
+    const struct lesson_watch *w = &lesson->runs[0].watch;
+    size_t call = 0;
+    unsigned legs = 0;
+    while (call < w->count && w->calls[call].good)
+        call++;
+    while (call < w->count && legs < SNAPSHOT_LEGS_MAX) {
+        size_t first = ++call;
+        while (call < w->count && w->calls[call].good && is_alike(lesson, call))
+            call++;
+        legs += plan_leg(lesson, first, call, legs);
+    }
 }
 
 static int next_try(struct snapshot_lesson *lesson)
@@ -295,27 +402,162 @@ static int next_try(struct snapshot_lesson *lesson)
     return 1;
 }
 
-static bool is_over(const struct lesson_run *run)
+static bool is_over(const struct snapshot_lesson *lesson, const struct lesson_run *run)
 {
     const struct kernel *k = run->kernel;
-    return k->paused || k->tasks == NULL || k->tasks != run->task || k->tasks->next != NULL ||
-           run->task->state != TASK_READY || k->instructions > SNAPSHOT_INSTRUCTIONS_MAX;
+    if (k->paused || k->tasks == NULL || k->tasks != run->task)
+        return true;
+    if (run->starter == SNAPSHOT_ON_TERMINAL)
+        return lesson->idle || k->instructions > SNAPSHOT_PROMPT_MAX;
+    return k->tasks->next != NULL || run->task->state != TASK_READY ||
+           k->instructions > SNAPSHOT_INSTRUCTIONS_MAX;
 }
 
 /* All runs stand at the point: what is there is compared. */
 static int compare(struct snapshot_lesson *lesson, struct snapshot_program *out)
 {
     memset(out, 0, sizeof(*out));
-    out->is_spawned = lesson->start->starter == SNAPSHOT_ON_PIPES;
+    out->is_spawned = lesson->start->starter != SNAPSHOT_BY_PROGRAM;
     int error = lesson_compare(lesson->runs, out);
     if (error != 0)
         snapshot_program_fini(out);
     return error;
 }
 
-static int end_run(struct snapshot_lesson *lesson, struct snapshot_program *out)
+/* ---- Legs ---- */
+
+/* The runs go on to the next point that is still of use. False: there is none. */
+static bool next_point(struct snapshot_lesson *lesson)
+{
+    for (; lesson->point < lesson->point_count; lesson->point++) {
+        const struct point *p = &lesson->points[lesson->point];
+        bool begun = lesson->begun == p->leg + 1;
+        if (begun != p->is_end)
+            continue; /* it has begun already, or has not at all */
+        for (unsigned i = 0; i < LESSON_RUNS; i++)
+            lesson_watch_go_on(&lesson->runs[i].watch, p->calls);
+        lesson->current = 0;
+        return true;
+    }
+    return false;
+}
+
+static bool has_same_bytes(const struct snapshot_program *a, size_t i,
+                           const struct snapshot_program *b, size_t n)
+{
+    const struct snapshot_page *x = &a->pages[i], *y = &b->pages[n];
+    return x->symbol == y->symbol && x->offset == y->offset && x->patch_count == y->patch_count &&
+           memcmp(a->page_bytes + i * CPU_PAGE_BYTES, b->page_bytes + n * CPU_PAGE_BYTES,
+                  CPU_PAGE_BYTES) == 0 &&
+           memcmp(a->patches.list + x->patch_first, b->patches.list + y->patch_first,
+                  x->patch_count * sizeof(*a->patches.list)) == 0;
+}
+
+/* Which pages a clone that stands there need not have touched. */
+static void mark_kept(struct snapshot_program *from, const struct snapshot_program *before)
+{
+    for (size_t i = 0; i < from->page_count; i++)
+        for (size_t n = 0; n < before->page_count && !from->pages[i].is_kept; n++)
+            from->pages[i].is_kept = has_same_bytes(from, i, before, n);
+}
+
+static int begin_leg(struct snapshot_lesson *lesson, unsigned leg,
+                     const struct snapshot_program *from)
+{
+    struct snapshot_course *c = &lesson->course;
+    struct snapshot_leg *legs = realloc(c->legs, (c->leg_count + 1) * sizeof(*legs));
+    if (legs == NULL)
+        return -ENOMEM;
+    c->legs = legs;
+    legs[c->leg_count] = (struct snapshot_leg){.from = *from};
+    mark_kept(&legs[c->leg_count].from,
+              c->leg_count > 0 ? &legs[c->leg_count - 1].to : &c->program);
+    c->leg_count++;
+    lesson->begun = leg + 1;
+    return 0;
+}
+
+static void end_leg(struct snapshot_lesson *lesson, const struct snapshot_program *to)
+{
+    struct snapshot_leg *leg = &lesson->course.legs[lesson->course.leg_count - 1];
+    snapshot_program_fini(&leg->to);
+    leg->to = *to;
+}
+
+/* A leg without an end is none; a leg's beginning needs what is before it. */
+static void drop_leg_without_end(struct snapshot_lesson *lesson)
+{
+    struct snapshot_course *c = &lesson->course;
+    if (c->leg_count == 0 || c->legs[c->leg_count - 1].to.calls != 0)
+        return;
+    snapshot_program_fini(&c->legs[--c->leg_count].from);
+}
+
+/* All runs stand at a point. 0 or -errno. */
+static int at_point(struct snapshot_lesson *lesson)
+{
+    const struct point *point = &lesson->points[lesson->point++];
+    struct snapshot_program program;
+    if (!point->is_end) {
+        drop_leg_without_end(lesson);
+        for (unsigned i = 0; i < LESSON_RUNS; i++)
+            lesson_watch_mark(&lesson->runs[i].watch);
+    }
+    int error = compare(lesson, &program);
+    if (error == -EDOM || error == -E2BIG)
+        return 0;
+    if (error != 0)
+        return error;
+    if (point->is_end) {
+        end_leg(lesson, &program);
+        return 0;
+    }
+    error = begin_leg(lesson, point->leg, &program);
+    if (error != 0)
+        snapshot_program_fini(&program);
+    return error;
+}
+
+static int finish(struct snapshot_lesson *lesson, struct snapshot_course *out)
+{
+    drop_leg_without_end(lesson);
+    *out = lesson->course;
+    lesson->course = (struct snapshot_course){.leg_count = 0};
+    return 0;
+}
+
+/* A run has come to a point, or to its end before it. */
+static int end_stretch(struct snapshot_lesson *lesson, struct snapshot_course *out)
+{
+    if (!lesson->runs[lesson->current].kernel->paused)
+        return finish(lesson, out);
+    if (++lesson->current < LESSON_RUNS)
+        return 1;
+    int error = at_point(lesson);
+    if (error != 0)
+        return error;
+    return next_point(lesson) ? 1 : finish(lesson, out);
+}
+
+/* ---- Runs in turn ---- */
+
+/* What all runs have become: the snapshot, and the runs may go on from there. */
+static int end_tries(struct snapshot_lesson *lesson, struct snapshot_course *out)
+{
+    int error = compare(lesson, &lesson->course.program);
+    if (error == -EDOM)
+        return next_try(lesson);
+    if (error != 0)
+        return error;
+    lesson->is_on_legs = next_point(lesson);
+    return lesson->is_on_legs ? 1 : finish(lesson, out);
+}
+
+static int end_run(struct snapshot_lesson *lesson, struct snapshot_course *out)
 {
     bool first_time = lesson->target == SNAPSHOT_CALLS_MAX;
+    if (lesson->is_on_legs)
+        return end_stretch(lesson, out);
     if (first_time)
         end_machine(&lesson->runs[lesson->current]);
     else if (!lesson->runs[lesson->current].kernel->paused)
@@ -325,25 +567,24 @@ static int end_run(struct snapshot_lesson *lesson, struct snapshot_program *out)
         lesson->seed++;
     if (lesson->current < LESSON_RUNS)
         return 1;
-    if (first_time)
-        return next_try(lesson);
-    int error = compare(lesson, out);
-    out->calls = lesson->target;
-    return error == -EDOM ? next_try(lesson) : error;
+    if (!first_time)
+        return end_tries(lesson, out);
+    if (lesson->start->starter == SNAPSHOT_ON_TERMINAL)
+        plan(lesson);
+    return next_try(lesson);
 }
 
 int snapshot_lesson_run(struct snapshot_lesson *lesson, uint64_t budget,
-                        struct snapshot_program *out)
+                        struct snapshot_course *out)
 {
     struct lesson_run *run = &lesson->runs[lesson->current];
-    struct kernel_event event;
     if (run->kernel == NULL) {
         int error = begin(lesson);
         if (error != 0)
             return error;
     }
-    (void)kernel_run(run->kernel, budget, 0);
-    while (kernel_next(run->kernel, &event))
-        continue;
-    return is_over(run) ? end_run(lesson, out) : 1;
+    bool waits = kernel_run(run->kernel, budget, 0) == KERNEL_IDLE;
+    lesson->idle = waits && kernel_out(run->kernel, 0, KERNEL_STDOUT).len == 0;
+    lesson_run_drain(run);
+    return is_over(lesson, run) ? end_run(lesson, out) : 1;
 }

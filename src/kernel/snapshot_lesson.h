@@ -8,19 +8,30 @@
 
 enum {
     LESSON_LIKE = 3,     /* the first ones have the same random numbers */
-    LESSON_LAYOUTS = 16, /* the heaps begin at all pages of 64 KiB */
+    LESSON_LAYOUTS = 16, /* heaps begin and mappings end at all pages of 64 KiB */
     LESSON_RUNS = LESSON_LIKE + LESSON_LAYOUTS - 1,
 };
 
 struct lesson_call {
     uint64_t number;
     uint64_t instructions; /* of the task, so far */
-    bool closed;           /* no descriptor of the start is open after it */
+    bool good;             /* a snapshot may have it behind it */
+    bool closed;           /* no descriptor that good calls have opened is open after it */
 };
 
 struct lesson_run;
 
-/* Notes the calls up to the first that a snapshot cannot have behind it. */
+/* Where a piece of the start begins: what is counted from there on is the piece's. */
+struct lesson_mark {
+    int64_t now_ns;
+    uint64_t user_instructions, instructions, objects;
+    size_t checks;
+    unsigned refusals;
+    struct snapshot_seen seen;
+};
+
+/* Notes the calls up to the first that a snapshot cannot have behind it; of a start on a terminal all
+ * of them. */
 struct lesson_watch {
     struct lesson_run *run;
     size_t target;
@@ -28,20 +39,22 @@ struct lesson_watch {
     size_t count;
     struct snapshot_check *checks; /* owned */
     size_t check_count;
-    unsigned times, randoms, refusal_count;
-    int64_t time_after_ns[SNAPSHOT_TIMES];
+    uint64_t own;       /* descriptors that good calls have opened, as bits ... */
+    uint64_t terminals; /* ... and those that are the terminal */
+    unsigned refusal_count;
+    struct snapshot_seen seen;
+    int64_t time_ns[SNAPSHOT_TIMES];
     bool time_in_us[SNAPSHOT_TIMES];
     uint64_t refusals[SNAPSHOT_REFUSALS];
-    int64_t start_ns;
-    uint64_t start_instructions, start_objects;
+    struct lesson_mark mark;
 };
 
 struct lesson_run {
     struct kernel *kernel; /* owned; NULL: not begun, or over */
     struct task *task;     /* its only one */
-    bool on_pipes;         /* what the start is learned for is, too */
-    struct span path;      /* borrowed from the start */
-    uint8_t *strings;      /* owned: arguments and environment */
+    enum snapshot_starter starter;
+    struct span path; /* borrowed from the start */
+    uint8_t *strings; /* owned: arguments and environment */
     struct exec_strings args, env;
     struct snapshot_inputs inputs;
     char pid_z[SNAPSHOT_NUMBER_BYTES], ppid_z[SNAPSHOT_NUMBER_BYTES];
@@ -51,19 +64,24 @@ struct lesson_run {
 };
 
 /* A machine of its own with the start, with texts that come from the number and all else from the
- * seed; on a terminal or on pipes. 0 or -errno; lesson_run_end in any case. */
+ * seed. 0 or -errno; lesson_run_end in any case. */
 int lesson_run_begin(struct lesson_run *run, const struct snapshot_start *start, unsigned number,
-                     unsigned seed, bool on_terminal);
+                     unsigned seed);
+/* What it prints and tells is nobody's. */
+void lesson_run_drain(struct lesson_run *run);
 void lesson_run_end(struct lesson_run *run);
 
 /* The run's machine pauses after `target` calls, or before a call too many. */
 void lesson_watch_begin(struct lesson_watch *watch, struct lesson_run *run, size_t target);
-/* Notes what the name leads to, as if the start had looked it up. 0, -E2BIG, -ENOMEM. */
-int lesson_watch_name(struct lesson_watch *watch, const char *path_z, bool follow);
+/* It goes on to another point: after `target` calls in all. */
+void lesson_watch_go_on(struct lesson_watch *watch, size_t target);
+/* A piece begins where the run stands. */
+void lesson_watch_mark(struct lesson_watch *watch);
 void lesson_watch_fini(struct lesson_watch *watch);
 
-/* Compares the runs, all of them paused at the same point. 0 and the program; -EDOM: something is
- * not explained; -errno. What is in *out then is for snapshot_program_fini. */
+/* Compares the runs, all of them paused at the same point. 0 and the program, with what it has cost
+ * and looked at since the mark; -EDOM: something is not explained; -errno. What is in *out then is for
+ * snapshot_program_fini. */
 int lesson_compare(struct lesson_run *runs, struct snapshot_program *out);
 
 #endif

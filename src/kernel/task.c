@@ -5,6 +5,7 @@
 #include "kernel/fdtable.h"
 #include "kernel/mm.h"
 #include "kernel/namespace.h"
+#include "kernel/snapshot.h"
 #include "kernel/timer.h"
 #include "kernel/vfs.h"
 
@@ -217,6 +218,7 @@ void task_release(struct task *t)
     mm_drop(t->mm);
     t->mm = NULL;
     lines_fini(t);
+    snapshot_unfollow(t);
 }
 
 void task_free(struct task *t)

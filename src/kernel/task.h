@@ -112,9 +112,10 @@ struct task {
     struct signal_state signals; /* of this thread */
     uint64_t clear_tid;          /* set_tid_address */
     uint64_t robust_list;
-    uint64_t user_instructions; /* executed, for times */
-    int nice;                   /* -20 .. 19 */
-    char *line;                 /* a line being put together (lines.h); owned */
+    uint64_t user_instructions;         /* executed, for times */
+    struct snapshot_follower *follower; /* of a clone that may be cloned on (snapshot.h); or NULL */
+    int nice;                           /* -20 .. 19 */
+    char *line;                         /* a line being put together (lines.h); owned */
     size_t line_len;
     struct line_keys *keys; /* the same of a shell that edits it; owned */
     struct lines_call line_calls[LINES_FUNCTIONS];
