@@ -4,10 +4,9 @@
 
 #include "base/span.h"
 
-enum { CRYPTO_NAME_MD5_BYTES = 16, CRYPTO_NAME_SHA256_BYTES = 32 };
+enum { CRYPTO_NAME_SHA256_BYTES = 32 };
 
-/* All parts in a row. MD5 is what HASSH and old fingerprints are made of. */
-void crypto_name_md5(const struct span *parts, size_t count, uint8_t out[CRYPTO_NAME_MD5_BYTES]);
+/* All parts in a row. */
 void crypto_name_sha256(const struct span *parts, size_t count,
                         uint8_t out[CRYPTO_NAME_SHA256_BYTES]);
 

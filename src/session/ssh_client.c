@@ -108,7 +108,7 @@ static void on_kexinit(struct session_connection *c, const struct ssh_event_kexi
     };
     struct event e = session_event(c, EVENT_CLIENT_KEX);
     char hassh_z[SSH_HASSH_CHARS];
-    ssh_fingerprint_hassh(kexinit, hassh_z);
+    ssh_fingerprint_hassh(c->host->suite, kexinit, hassh_z);
     event_text_z(&e, FIELD_HASSH, hassh_z);
 
     struct buffer algorithms;

@@ -2,6 +2,7 @@
 #ifndef SSH_FINGERPRINT_H
 #define SSH_FINGERPRINT_H
 
+#include "crypto/suite.h"
 #include "ssh/ssh.h"
 
 enum {
@@ -13,6 +14,7 @@ enum {
 void ssh_fingerprint_sha256(struct span key_blob, char out_z[SSH_FINGERPRINT_SHA256_CHARS]);
 
 /* HASSH: MD5 of "kex;ciphers;macs;compressions", client to server. */
-void ssh_fingerprint_hassh(const struct ssh_event_kexinit *kexinit, char out_z[SSH_HASSH_CHARS]);
+void ssh_fingerprint_hassh(const struct crypto_suite *suite,
+                           const struct ssh_event_kexinit *kexinit, char out_z[SSH_HASSH_CHARS]);
 
 #endif

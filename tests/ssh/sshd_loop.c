@@ -33,6 +33,7 @@ struct program {
 };
 
 struct connection {
+    struct crypto_suite *suite; /* for what is told of the client */
     struct ssh *ssh;
     int fd;
     const char *password_z;
@@ -191,7 +192,7 @@ static void on_event(struct connection *k, const struct ssh_event *event)
                 (const char *)event->version.data);
         break;
     case SSH_EVENT_KEXINIT:
-        ssh_fingerprint_hassh(&event->kexinit, hassh_z);
+        ssh_fingerprint_hassh(k->suite, &event->kexinit, hassh_z);
         fprintf(stderr, "hassh %s\n", hassh_z);
         break;
     case SSH_EVENT_KEYS:
@@ -281,6 +282,7 @@ static void serve(struct connection *k)
         buffer_fini(&k->programs[i].err);
     }
     ssh_free(k->ssh);
+    crypto_suite_free(k->suite);
     close(k->fd);
 }
 
@@ -339,7 +341,7 @@ static void accept_loop(int listener, const struct ssh_server *server, const cha
             continue;
         if (fork() == 0) {
             uint8_t seed[SSH_SEED_BYTES];
-            struct connection k = {.fd = fd, .password_z = password_z};
+            struct connection k = {.suite = crypto_suite_new(), .fd = fd, .password_z = password_z};
             close(listener);
             if (getrandom(seed, sizeof(seed), 0) == sizeof(seed) &&
                 (k.ssh = ssh_new(server, seed, now_us())) != NULL)
