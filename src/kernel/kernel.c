@@ -5,6 +5,7 @@
 #include "kernel/keep.h"
 #include "kernel/kind.h"
 #include "kernel/kmsg.h"
+#include "kernel/livelog.h"
 #include "kernel/mm.h"
 #include "kernel/net.h"
 #include "kernel/procfs.h"
@@ -119,6 +120,7 @@ void kernel_free(struct kernel *k)
         socket_forget_all(k->vfs);
     if (k->vfs != NULL)
         vfs_free(k->vfs);
+    livelog_free(k->livelog);
     events_free(k->events);
     if (k->pool != NULL)
         cpu_pool_free(k->pool);

@@ -21,6 +21,7 @@ struct vfs; /* vfs.h: the tree of files, with the overlay */
 struct cpu_pool;
 struct program; /* program.h */
 struct events;  /* events.h */
+struct livelog; /* livelog.h */
 struct mm;      /* mm.h */
 struct ipc;     /* ipc.h */
 struct kmsg;    /* kmsg.h */
@@ -87,6 +88,8 @@ struct kernel {
     uint32_t files_open;       /* open descriptions, against limits.files */
     struct program *programs[KERNEL_PROGRAMS_MAX];
     struct events *events;
+    struct livelog *livelog;             /* or NULL; owned */
+    uint32_t bus_clients;                /* who has connected to the system bus */
     struct file *told_first, *told_last; /* written and closed, not yet read: guests wait */
     bool telling;                        /* the event of the first one was pulled */
     struct abi_window window;            /* of the foreign call that is being executed */

@@ -7,8 +7,6 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-enum { LOGIN_INODE = 15392 }; /* of the connection that the visitor came by */
-
 static uint8_t state_of(const struct socket *s)
 {
     if (s->type != SOCK_STREAM)
@@ -94,7 +92,7 @@ static int login_socket(const struct net *net, net_seen_fn fn, void *ctx)
                                   .local_port = net->peer_local_port,
                                   .peer_port = net->peer_port,
                                   .state = TCP_ESTABLISHED,
-                                  .ino = LOGIN_INODE};
+                                  .ino = NET_LOGIN_INODE};
     return net->peer_port != 0 ? fn(ctx, &seen) : 0;
 }
 

@@ -5,6 +5,8 @@
 
 #include "kernel/socket.h"
 
+enum { NET_LOGIN_INODE = 15392 }; /* of the connection that the visitor came by */
+
 struct net_seen {
     int family, type, protocol;
     struct net_ip local, peer;

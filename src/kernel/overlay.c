@@ -57,19 +57,22 @@ static void fill_from_image(const struct overlay *o, struct inode *i,
 }
 
 /* The contents of a record as they are now; owned by the inode. */
-static int fill_record(const struct overlay *o, struct inode *i, enum persona_record record)
+static int fill_record(const struct overlay *o, struct inode *i, const struct persona_node *node)
 {
     struct buffer text;
     buffer_init(&text, RECORDS_BYTES_MAX);
-    int64_t written_ns = i->mtime_ns;
-    bool is_there = records_read(o->fs.vfs, record, &text, &written_ns);
+    int64_t written_ns = i->mtime_ns, size = 0;
+    bool is_there = records_read(o->fs.vfs, node->record, node->age, &text, &written_ns, &size);
     struct span bytes = buffer_span(&text);
     char *copy = is_there && bytes.len > 0 ? malloc(bytes.len) : NULL;
     if (copy != NULL) {
         memcpy(copy, bytes.data, bytes.len);
         i->target = copy;
         i->base = span_of(i->target, bytes.len);
-        i->size = i->base_bytes = (int64_t)bytes.len;
+        i->size = i->base_bytes = size;
+    } else if (is_there) {
+        i->base = span_of(NULL, 0);
+        i->size = i->base_bytes = 0;
     }
     if (is_there)
         i->atime_ns = i->mtime_ns = i->ctime_ns = written_ns;
@@ -96,11 +99,23 @@ struct inode *overlay_inode(struct overlay *o, uint64_t ino)
     }
     i->ino = ino;
     fill_from_image(o, i, &node);
-    if (node.record != PERSONA_RECORD_NONE && fill_record(o, i, node.record) != 0) {
+    if (node.record != PERSONA_RECORD_NONE && fill_record(o, i, &node) != 0) {
         overlay_forget(o, i);
         return NULL;
     }
     return i;
+}
+
+bool overlay_is_changed_record(const struct vnode *node)
+{
+    enum persona_record record;
+    uint32_t age;
+    if ((node->fs->flags & FS_IMAGE) == 0)
+        return false;
+    const struct overlay *o = overlay_of(node->fs);
+    const struct inode *i = overlay_inode_find(o, node->ino);
+    return i != NULL && i->kept && o->image != NULL &&
+           persona_image_record(o->image, (uint32_t)node->ino, &record, &age);
 }
 
 static void inode_free(struct overlay *o, struct inode *i)

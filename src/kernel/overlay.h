@@ -144,6 +144,9 @@ extern const struct file_ops overlay_file_ops;
 
 /* ---- Names (overlay_dir.c) ---- */
 struct name *overlay_name_find(const struct overlay *o, uint64_t dir, struct span text);
+/* A file of records that keeps what it has: somebody has written to it. */
+bool overlay_is_changed_record(const struct vnode *node);
+
 /* A record of its own, behind the others of the directory; counted. NULL: out of memory. */
 struct name *overlay_name_add(struct overlay *o, struct inode *dir, struct span text, uint64_t ino);
 int overlay_find(struct fs *fs, struct task *t, uint64_t dir, struct span text, uint64_t *ino);

@@ -1,5 +1,6 @@
 /* Names: what was added to directories and removed from them, over the image's own. */
 #include "kernel/overlay.h"
+#include "kernel/records.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,11 +17,21 @@ struct name *overlay_name_find(const struct overlay *o, uint64_t dir, struct spa
     return NULL;
 }
 
+/* A file of records may not be there yet. */
+static bool is_there(const struct overlay *o, uint32_t ino)
+{
+    enum persona_record record;
+    uint32_t age;
+    return !persona_image_record(o->image, ino, &record, &age) ||
+           records_are_there(o->fs.vfs, record, age);
+}
+
 static uint64_t image_find(const struct overlay *o, uint64_t dir, struct span text)
 {
     if (o->image == NULL || dir > persona_image_nodes(o->image))
         return 0;
-    return persona_image_find(o->image, (uint32_t)dir, text);
+    uint32_t ino = persona_image_find(o->image, (uint32_t)dir, text);
+    return is_there(o, ino) ? ino : 0;
 }
 
 int overlay_find(struct fs *fs, struct task *t, uint64_t dir, struct span text, uint64_t *ino)
@@ -329,6 +340,10 @@ int64_t overlay_name_of(struct fs *fs, uint64_t dir_ino, uint64_t ino, char *out
 static unsigned type_of(struct overlay *o, uint64_t ino)
 {
     struct file_stat st;
+    struct persona_node node;
+    if (overlay_inode_find(o, ino) == NULL && o->image != NULL &&
+        ino <= persona_image_nodes(o->image) && persona_image_node(o->image, (uint32_t)ino, &node))
+        return (node.mode & S_IFMT) >> 12;
     return o->fs.ops->stat(&o->fs, ino, &st) == 0 ? (st.mode & S_IFMT) >> 12 : DT_UNKNOWN;
 }
 
@@ -341,7 +356,7 @@ static bool read_image(struct overlay *o, uint64_t dir, int64_t at, file_entry_f
     struct span text;
     while ((ino = persona_image_entry(o->image, (uint32_t)dir, index, &text)) != 0) {
         index++;
-        if (overlay_name_find(o, dir, text) == NULL &&
+        if (overlay_name_find(o, dir, text) == NULL && is_there(o, ino) &&
             !fn(ctx, text, overlay_shown(o, ino), type_of(o, ino), (int64_t)index + 2))
             return false;
     }

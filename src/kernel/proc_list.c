@@ -43,6 +43,13 @@ static bool list_number(const struct lister *l, int32_t n, struct proc_place pla
     return l->fn(l->ctx, span_of(text, (size_t)len), proc_ino_of(place), type, AT_NUMBERS + n + 1);
 }
 
+static int next_fd(const struct lister *l, const struct proc_view *view, int from)
+{
+    bool has_own = view->task != NULL && view->task->files != NULL;
+    return has_own ? fd_table_next(view->task->files, from)
+                   : proc_service_next(l->fs->vfs, view, from);
+}
+
 static bool list_numbers(const struct lister *l)
 {
     struct proc_view view;
@@ -59,11 +66,9 @@ static bool list_numbers(const struct lister *l)
     if (proc_is_named(l->e, "task"))
         return from > view.pid ||
                list_number(l, view.pid, (struct proc_place){.pid = view.pid}, DT_DIR);
-    if ((!proc_is_named(l->e, "fd") && !proc_is_named(l->e, "fdinfo")) || view.task == NULL ||
-        view.task->files == NULL)
+    if (!proc_is_named(l->e, "fd") && !proc_is_named(l->e, "fdinfo"))
         return true;
-    for (int fd = fd_table_next(view.task->files, from); fd >= 0;
-         fd = fd_table_next(view.task->files, fd + 1)) {
+    for (int fd = next_fd(l, &view, from); fd >= 0; fd = next_fd(l, &view, fd + 1)) {
         struct proc_place place = l->dir;
         place.number = (uint32_t)fd + 1;
         if (!list_number(l, fd, place, proc_is_named(l->e, "fd") ? DT_LNK : DT_REG))

@@ -240,11 +240,34 @@ int proc_pid_status(const struct proc_call *c)
 
 /* ---- limits ---- */
 
+/* What systemd has, and gives to its services. */
+static struct rlimit64 limit_of_service(const struct proc_call *c, int resource)
+{
+    enum { INIT = 1, OPEN_MAX_INIT = 1048576, OPEN_SOFT = 1024, OPEN_HARD = 524288 };
+    const uint64_t none = RLIM64_INFINITY, tasks = c->vfs->hardware->max_processes;
+    bool is_init = c->p->pid == INIT;
+    switch (resource) {
+    case RLIMIT_STACK: return (struct rlimit64){8 << 20, none};
+    case RLIMIT_CORE: return (struct rlimit64){is_init ? none : 0, none};
+    case RLIMIT_NPROC:
+    case RLIMIT_SIGPENDING: return (struct rlimit64){tasks, tasks};
+    case RLIMIT_NOFILE:
+        return is_init ? (struct rlimit64){OPEN_MAX_INIT, OPEN_MAX_INIT}
+                       : (struct rlimit64){OPEN_SOFT, OPEN_HARD};
+    case RLIMIT_MEMLOCK:
+        return (struct rlimit64){c->vfs->hardware->max_locked, c->vfs->hardware->max_locked};
+    case RLIMIT_MSGQUEUE: return (struct rlimit64){819200, 819200};
+    case RLIMIT_NICE:
+    case RLIMIT_RTPRIO: return (struct rlimit64){0, 0};
+    default: return (struct rlimit64){none, none};
+    }
+}
+
 static int put_limit(const struct proc_call *c, const char *name_z, int resource,
                      const char *unit_z)
 {
-    const struct rlimit64 none = {RLIM64_INFINITY, RLIM64_INFINITY};
-    const struct rlimit64 *l = c->p->process != NULL ? &c->p->process->limits[resource] : &none;
+    const struct rlimit64 services = limit_of_service(c, resource);
+    const struct rlimit64 *l = c->p->process != NULL ? &c->p->process->limits[resource] : &services;
     const uint64_t values[2] = {l->rlim_cur, l->rlim_max};
     int error = buffer_printf(c->out, "%-25s ", name_z);
     for (int i = 0; i < 2 && error == 0; i++)

@@ -8,11 +8,14 @@
 #include "kernel/program.h"
 #include "kernel/tty.h"
 
+#include "persona/past.h"
+
 #include <stdio.h>
 #include <string.h>
 
 enum {
     TICK_NS = 10000000,
+    US_PER_TICK = 10000,
     NS_PER_S = 1000000000,
     SECOND_TICKS = 100,
     DAY_S = 86400,
@@ -39,7 +42,9 @@ static uint64_t start_of(const struct vfs *vfs, const struct service *s,
                          const struct service_now *now)
 {
     bool anew = now != NULL && now->pid != 0;
-    return anew ? (uint64_t)(now->started_ns - vfs->boot_ns) / TICK_NS : (uint64_t)s->pid / 2;
+    const struct persona_identity *p = vfs->kernel != NULL ? vfs->kernel->identity : NULL;
+    uint64_t up_us = p != NULL ? (uint64_t)persona_process_us(p, s->pid) : (uint64_t)s->pid * 5000;
+    return anew ? (uint64_t)(now->started_ns - vfs->boot_ns) / TICK_NS : up_us / US_PER_TICK;
 }
 
 static void view_service(const struct vfs *vfs, size_t index, struct proc_view *v)

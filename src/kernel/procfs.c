@@ -170,7 +170,8 @@ static int find_number(struct fs *fs, struct proc_place dir, const struct proc_e
         *ino = proc_ino_of(found);
         return n == dir.pid ? 0 : -ENOENT;
     }
-    if ((!proc_is_named(e, "fd") && !proc_is_named(e, "fdinfo")) || proc_open_of(&view, n) == NULL)
+    if ((!proc_is_named(e, "fd") && !proc_is_named(e, "fdinfo")) ||
+        (proc_open_of(&view, n) == NULL && proc_service_next(fs->vfs, &view, n) != n))
         return -ENOENT;
     *ino = proc_ino_of(
         (struct proc_place){.pid = dir.pid, .entry = dir.entry, .number = (uint32_t)n + 1});
@@ -286,7 +287,7 @@ static void stat_of_process(struct proc_place place, const struct proc_entry *e,
         return;
     out->nlink = 1;
     const struct file *f = proc_open_of(view, (int32_t)place.number - 1);
-    uint32_t access = f != NULL ? f->flags & O_ACCMODE : O_RDONLY;
+    uint32_t access = f != NULL ? f->flags & O_ACCMODE : O_RDWR;
     out->mode =
         S_IFLNK | 0100 | (access != O_WRONLY ? 0400u : 0) | (access != O_RDONLY ? 0200u : 0);
     out->size = 64;
@@ -414,7 +415,8 @@ static int64_t procfs_readlink(struct fs *fs, struct task *t, uint64_t ino, char
     if (place.number == 0)
         return read_process_link(fs, e, &view, out, size);
     struct file *f = proc_open_of(&view, (int32_t)place.number - 1);
-    return f != NULL ? file_path(f, out, size) : -ENOENT;
+    return f != NULL ? file_path(f, out, size)
+                     : proc_service_link(fs->vfs, &view, (int32_t)place.number - 1, out, size);
 }
 
 bool proc_may_see(const struct task *t, const struct proc_view *view)
@@ -447,6 +449,8 @@ static int procfs_follow(struct fs *fs, struct task *t, uint64_t ino, struct fil
         return -EACCES;
     if (namespace_name(e) != NULL)
         return namespace_open(fs->vfs, view.process, namespace_name(e), out);
+    if (view.task == NULL && place.number != 0)
+        return proc_service_open(fs->vfs, &view, (int32_t)place.number - 1, out);
     if (view.task == NULL)
         return follow_service(fs, e, &view, out, node);
     struct file *f = NULL;

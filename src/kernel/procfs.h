@@ -101,6 +101,16 @@ struct file *proc_open_of(const struct proc_view *view, int32_t fd);
 /* PTRACE_MODE_READ: another's descriptors, memory and directories are not shown. */
 bool proc_may_see(const struct task *t, const struct proc_view *view);
 
+/* ---- Of processes that only seem to run (proc_service.c) ---- */
+
+/* The text of a descriptor's link, or -ENOENT. */
+int64_t proc_service_link(const struct vfs *vfs, const struct proc_view *view, int32_t fd,
+                          char *out, size_t size);
+/* The lowest descriptor from `from` on, or -1. */
+int32_t proc_service_next(const struct vfs *vfs, const struct proc_view *view, int32_t from);
+/* What stat(2) sees behind the link of a socket: -ENOENT (it is none), -ENOMEM, -ENFILE. */
+int proc_service_open(struct vfs *vfs, const struct proc_view *view, int32_t fd, struct file **out);
+
 int proc_readdir(struct fs *fs, struct task *t, uint64_t dir, int64_t at, file_entry_fn fn,
                  void *ctx);                                                /* proc_list.c */
 int proc_open(struct fs *fs, struct task *t, uint64_t ino, struct file *f); /* proc_text.c */

@@ -7,11 +7,14 @@
 
 struct vfs;
 
-enum { RECORDS_BYTES_MAX = 4 << 20 };
+enum { RECORDS_BYTES_MAX = 8 << 20 };
 
-/* Appends the contents as they are now; *written_ns when they were last added to. False: there are
- * none on this machine, or no memory. */
-bool records_read(const struct vfs *vfs, enum persona_record record, struct buffer *out,
-                  int64_t *written_ns);
+/* Appends the contents as they are now, of a file that was rotated `age` times; *written_ns when they
+ * were last added to, *size how long the file is: behind its contents are zeros. False: it has those
+ * of the image, or there is no memory. */
+bool records_read(const struct vfs *vfs, enum persona_record record, uint32_t age,
+                  struct buffer *out, int64_t *written_ns, int64_t *size);
+/* False: it is not there yet, or no longer. */
+bool records_are_there(const struct vfs *vfs, enum persona_record record, uint32_t age);
 
 #endif

@@ -205,6 +205,10 @@ int64_t socket_send(struct socket *s, struct span bytes, const struct socket_abo
     bool stream = s->type == SOCK_STREAM || s->type == SOCK_SEQPACKET;
     if (s->write_shut)
         return -EPIPE;
+    if (s->log != LIVELOG_NONE) {
+        livelog_take(s->vfs->kernel, s->log, bytes, about);
+        return (int64_t)bytes.len;
+    }
     if (s->peer == NULL && !stream)
         return s->connected ? -ECONNREFUSED : s->family == AF_UNIX ? -ENOTCONN : -EDESTADDRREQ;
     if (s->peer == NULL)

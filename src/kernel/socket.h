@@ -7,6 +7,7 @@
 #define KERNEL_SOCKET_H
 
 #include "kernel/fs.h"
+#include "kernel/livelog.h"
 
 #include "base/buffer.h"
 
@@ -64,9 +65,10 @@ struct socket {
     struct socket *first_waiting, *next_waiting; /* connected, not accepted */
 
     struct socket *peer;
-    bool connected;  /* was, at some time */
-    struct bus *bus; /* of a service's end: who reads there (bus_host.h); owned; or NULL */
-    bool served;     /* without a description: a service's end, which goes with its peer */
+    bool connected;          /* was, at some time */
+    struct bus *bus;         /* of a service's end: who reads there (bus_host.h); owned; or NULL */
+    enum livelog_socket log; /* it is connected with journald */
+    bool served;             /* without a description: a service's end, which goes with its peer */
     bool read_shut, write_shut;
     struct socket_message *first, *last;
     size_t queued, messages; /* bytes with their cost, and how many */

@@ -105,6 +105,11 @@ static int64_t put_bytes(struct task *t, struct socket *s, struct span bytes,
         return s->connected ? -EISCONN : -EOPNOTSUPP;
     struct vfs_at at = sys_at(t, NULL);
     error = sys_name_find(&at, s, to, &other);
+    enum livelog_socket log = error == -ECONNREFUSED ? sys_name_log(t, to) : LIVELOG_NONE;
+    if (log != LIVELOG_NONE) {
+        livelog_take(t->kernel, log, bytes, about);
+        return (int64_t)bytes.len;
+    }
     if (error != 0)
         return error;
     if (other->peer != NULL && other->peer != s)

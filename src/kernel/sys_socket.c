@@ -352,6 +352,11 @@ int sys_name_find(const struct vfs_at *at, const struct socket *s, const struct 
     return (*out)->type == s->type ? 0 : -EPROTOTYPE;
 }
 
+enum livelog_socket sys_name_log(struct task *t, const struct socket_name *name)
+{
+    return name->bytes[2] != 0 ? livelog_find(t, path_of(name)) : LIVELOG_NONE;
+}
+
 static int connect_unix(struct task *t, struct socket *s, const struct socket_name *name)
 {
     struct socket *other = NULL;
@@ -361,6 +366,16 @@ static int connect_unix(struct task *t, struct socket *s, const struct socket_na
         bus_host_listens(t, path_of(name))) {
         s->peer_name = *name;
         return bus_host_connect(t, s, path_of(name));
+    }
+    s->log = error == -ECONNREFUSED ? sys_name_log(t, name) : LIVELOG_NONE;
+    if (s->log != LIVELOG_NONE && s->type != SOCK_DGRAM) {
+        s->log = LIVELOG_NONE;
+        return -EPROTOTYPE;
+    }
+    if (s->log != LIVELOG_NONE) {
+        s->connected = true;
+        s->peer_name = *name;
+        return 0;
     }
     if (error != 0)
         return error;

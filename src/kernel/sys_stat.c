@@ -1,5 +1,6 @@
 /* Looking: stat and its kin, access, readlink, getdents, statfs. */
 #include "kernel/inotify.h"
+#include "kernel/mount.h"
 #include "kernel/sysfile.h"
 
 #include <errno.h>
@@ -283,6 +284,27 @@ struct guest_statfs {
 
 enum { ST_RELATIME_ = 4096, ST_VALID_ = 32 };
 
+/* statfs(2): by which programs know what they look at. */
+static const struct {
+    const char *type_z;
+    int64_t magic;
+} magics[] = {
+    {"sysfs", 0x62656572},    {"cgroup2", 0x63677270},     {"securityfs", 0x73636673},
+    {"debugfs", 0x64626720},  {"tracefs", 0x74726163},     {"pstore", 0x6165676c},
+    {"bpf", 0xcafe4a11},      {"mqueue", 0x19800202},      {"hugetlbfs", 0x958458f6},
+    {"configfs", 0x62656570}, {"fusectl", 0x65735543},     {"autofs", 0x0187},
+    {"ramfs", 0x858458f6},    {"binfmt_misc", 0x42494e4d},
+};
+
+static int64_t type_of(const struct fs *fs, int64_t usual)
+{
+    const char *type_z = fs->mount != NULL ? fs->mount->type_z : "";
+    for (size_t i = 0; i < ARRAY_LEN(magics); i++)
+        if (strcmp(type_z, magics[i].type_z) == 0)
+            return magics[i].magic;
+    return usual;
+}
+
 static int64_t put_statfs(struct task *t, uint64_t addr, struct fs *fs)
 {
     struct fs_usage usage = {.type = 0x50495045, .block_size = 4096}; /* pipefs */
@@ -295,7 +317,7 @@ static int64_t put_statfs(struct task *t, uint64_t addr, struct fs *fs)
                      ((fs->flags & FS_NODEV) != 0 ? 4 : 0) | ((fs->flags & FS_NOEXEC) != 0 ? 8 : 0);
         out.id[0] = (int32_t)fs->dev;
     }
-    out.type = (int64_t)usage.type;
+    out.type = fs != NULL ? type_of(fs, (int64_t)usage.type) : (int64_t)usage.type;
     out.block_size = out.fragment_size = (int64_t)usage.block_size;
     out.blocks = (int64_t)usage.blocks;
     out.free = (int64_t)usage.free;

@@ -27,6 +27,9 @@ int sys_name_bind(const struct vfs_at *at, struct socket *s, const struct socket
 int sys_name_find(const struct vfs_at *at, const struct socket *s, const struct socket_name *name,
                   struct socket **out);
 
+/* Which of journald's sockets a name is that nobody of the machine's programs is bound to. */
+enum livelog_socket sys_name_log(struct task *t, const struct socket_name *name);
+
 /* The answer to -EAGAIN of an operation on a socket: that, or the task is parked, at most for
  * `timeout_ns` (0: for ever), and until `s` has a message that is on its way. */
 int64_t sys_wait_socket(struct task *t, struct file *f, int64_t timeout_ns, uint64_t flags);

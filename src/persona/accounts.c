@@ -73,6 +73,14 @@ static int put_entry(struct buffer *out, const struct entry *e)
     return buffer_put(out, span_of(b, sizeof(b)));
 }
 
+/* When the start was over, and the run level reached. */
+static int64_t ended_ms(const struct persona_identity *p)
+{
+    int64_t kernel_us, all_us;
+    persona_startup(p, &kernel_us, &all_us);
+    return p->boot_ms + all_us / 1000;
+}
+
 static int put_boot(const struct persona_identity *p, struct buffer *out)
 {
     static const struct span release = SPAN_LIT("6.1.0-56-amd64");
@@ -88,14 +96,14 @@ static int put_boot(const struct persona_identity *p, struct buffer *out)
                                 .id_z = "~~",
                                 .user = SPAN_LIT("runlevel"),
                                 .host = release,
-                                .at_ms = p->boot_ms + 11 * SECOND_MS};
+                                .at_ms = ended_ms(p)};
     const struct entry tty = {.type = LOGIN_PROCESS,
                               .pid = AGETTY_PID,
                               .session = AGETTY_PID,
                               .line_z = "tty1",
                               .id_z = "tty1",
                               .user = SPAN_LIT("LOGIN"),
-                              .at_ms = p->boot_ms + 9 * SECOND_MS};
+                              .at_ms = p->boot_ms + persona_process_us(p, AGETTY_PID) / 1000};
     int rc = put_entry(out, &boot);
     if (rc == 0)
         rc = put_entry(out, &tty);
@@ -152,7 +160,7 @@ static int put_wtmp(const struct persona_now *now, struct buffer *out, int64_t *
     struct persona_login logins[PERSONA_LOGINS_MAX];
     size_t count = persona_logins(now->identity, now->time_ms, logins);
     int rc = put_boot(now->identity, out);
-    *written_ms = now->identity->boot_ms + 11 * SECOND_MS;
+    *written_ms = ended_ms(now->identity);
     for (size_t i = 0; i < count && rc == 0; i++) {
         rc = put_login(now->identity, &logins[i], out);
         *written_ms = logins[i].until_ms;
@@ -162,14 +170,14 @@ static int put_wtmp(const struct persona_now *now, struct buffer *out, int64_t *
     return rc;
 }
 
-/* Those since the last month began, as logrotate keeps it. */
-static int put_btmp(const struct persona_now *now, struct buffer *out, int64_t *written_ms)
+static int put_btmp(const struct persona_now *now, int64_t from_ms, int64_t until_ms,
+                    struct buffer *out, int64_t *written_ms)
 {
     struct persona_try tries[PERSONA_TRIES_MAX];
-    int64_t from_ms = persona_logs_begin_ms(now->identity, now->time_ms);
     int rc = 0;
     *written_ms = from_ms;
-    for (int64_t hour = from_ms / HOUR_MS; hour <= now->time_ms / HOUR_MS && rc == 0; hour++) {
+    until_ms = until_ms < now->time_ms ? until_ms : now->time_ms;
+    for (int64_t hour = from_ms / HOUR_MS; hour <= until_ms / HOUR_MS && rc == 0; hour++) {
         size_t count = persona_tries(now->identity, hour, tries);
         for (size_t i = 0; i < count && rc == 0; i++) {
             const struct entry e = {.type = LOGIN_PROCESS,
@@ -179,7 +187,7 @@ static int put_btmp(const struct persona_now *now, struct buffer *out, int64_t *
                                     .user = span_z(tries[i].user_z),
                                     .host = span_z(tries[i].address_z),
                                     .at_ms = tries[i].at_ms};
-            if (e.at_ms < from_ms || e.at_ms >= now->time_ms)
+            if (e.at_ms < from_ms || e.at_ms >= until_ms)
                 continue;
             rc = put_entry(out, &e);
             *written_ms = e.at_ms;
@@ -231,18 +239,19 @@ static int put_lastlog(const struct persona_now *now, struct buffer *out, int64_
 }
 
 int persona_accounts_write(enum persona_record record, const struct persona_now *now,
-                           struct buffer *out, int64_t *written_ms)
+                           int64_t from_ms, int64_t until_ms, struct buffer *out,
+                           int64_t *written_ms)
 {
     int rc = 0;
     switch (record) {
     case PERSONA_RECORD_UTMP:
-        *written_ms = now->identity->boot_ms + 11 * SECOND_MS;
+        *written_ms = ended_ms(now->identity);
         rc = put_boot(now->identity, out);
         if (rc == 0)
             rc = put_visit(&now->visit, out);
         break;
     case PERSONA_RECORD_WTMP: rc = put_wtmp(now, out, written_ms); break;
-    case PERSONA_RECORD_BTMP: rc = put_btmp(now, out, written_ms); break;
+    case PERSONA_RECORD_BTMP: rc = put_btmp(now, from_ms, until_ms, out, written_ms); break;
     case PERSONA_RECORD_LASTLOG: rc = put_lastlog(now, out, written_ms); break;
     default: *written_ms = now->time_ms; break;
     }

@@ -511,17 +511,7 @@ static void dress_users(struct dress *d)
     add_history(d, "/root", 0, 20 + crypto_rng_u32(&d->rng) % 40);
 }
 
-/* ---- What has happened ---- */
-
-static const struct {
-    const char *path_z;
-    enum persona_record record;
-} records[] = {
-    {"/var/log/auth.log", PERSONA_RECORD_AUTH},   {"/var/log/syslog", PERSONA_RECORD_SYSLOG},
-    {"/var/log/cron.log", PERSONA_RECORD_CRON},   {"/var/log/kern.log", PERSONA_RECORD_KERN},
-    {"/var/log/wtmp", PERSONA_RECORD_WTMP},       {"/var/log/btmp", PERSONA_RECORD_BTMP},
-    {"/var/log/lastlog", PERSONA_RECORD_LASTLOG}, {"/run/utmp", PERSONA_RECORD_UTMP},
-};
+/* ---- /run ---- */
 
 /* What systemd and its kin make in /run: directories, and sockets that they listen on. */
 static const struct {
@@ -542,6 +532,13 @@ static const struct {
     {"/run/systemd/seats", 040755},
     {"/run/systemd/units", 040755},
     {"/run/systemd/journal", 040755},
+    {"/run/systemd/journal/dev-log", 0140666},
+    {"/run/systemd/journal/socket", 0140666},
+    {"/run/systemd/journal/stdout", 0140666},
+    {"/run/systemd/journal/syslog", 0140666},
+    {"/run/systemd/journal/io.systemd.journal", 0140600},
+    {"/run/systemd/journal/flushed", 0100644},
+    {"/run/systemd/journal/streams", 040755},
     {"/run/dbus", 040755},
     {"/run/dbus/system_bus_socket", 0140666},
     {"/run/log", 040755},
@@ -566,6 +563,9 @@ static void dress_run(struct dress *d)
         const struct persona_new new = {.mode = runs[i].mode, .mtime_s = boot_s + 1};
         put(d, runs[i].path_z, &new);
     }
+    const struct persona_new log = {
+        .mode = 0120777, .mtime_s = boot_s + 1, .data = SPAN_LIT("/run/systemd/journal/dev-log")};
+    put(d, "/dev/log", &log);
     for (size_t i = 0; i < ARRAY_LEN(pids); i++) {
         const struct persona_new new = {
             .mode = 0100644, .mtime_s = boot_s + 6, .data = span_z(pids[i].text_z)};
@@ -594,14 +594,6 @@ static void dress_private(struct dress *d, const char *above_z, const char *serv
     addf(d, "/tmp");
     note(d, persona_image_put(d->image, buffer_span(&d->new),
                               &(struct persona_new){.mode = 041777, .mtime_s = made_s}));
-}
-
-static void dress_records(struct dress *d)
-{
-    for (size_t i = 0; i < ARRAY_LEN(records); i++) {
-        const struct persona_new new = {.record = records[i].record};
-        put(d, records[i].path_z, &new);
-    }
 }
 
 /* Devices have no users of their own, and no logs of systemd's. */
@@ -640,7 +632,7 @@ int persona_dress(struct persona_image *image, struct persona_identity *identity
     if (is_server(image)) {
         dress_users(&d);
         dress_run(&d);
-        dress_records(&d);
+        note(&d, persona_dress_records(image, identity));
     }
     dress_counters(&d, "/proc/vmstat");
     dress_counters(&d, "/proc/interrupts");

@@ -16,6 +16,9 @@ void persona_image_age(const struct persona_image *image, int64_t *newest_s, int
  * ERR_NOMEM. */
 int persona_dress(struct persona_image *image, struct persona_identity *identity);
 
+/* Its part for logs and accounting files (dress_records.c). */
+int persona_dress_records(struct persona_image *image, const struct persona_identity *identity);
+
 /* A device has the name that its vendor gave it, the image's; a server keeps the one it has drawn. */
 void persona_keep_name(const struct persona_image *image, struct persona_identity *identity);
 

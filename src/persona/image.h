@@ -58,6 +58,9 @@ enum persona_record {
     PERSONA_RECORD_WTMP,
     PERSONA_RECORD_BTMP,
     PERSONA_RECORD_LASTLOG,
+    PERSONA_RECORD_USER,
+    PERSONA_RECORD_JOURNAL,  /* its age is that of its file: past.h */
+    PERSONA_RECORD_PACKAGES, /* what dpkg logs: the image's own contents, until it is rotated */
 };
 
 struct persona_node {
@@ -73,6 +76,7 @@ struct persona_node {
     uint32_t children;  /* a directory: how many entries, without . and .. */
     uint32_t parent;    /* a directory: the inode above it; the root is its own */
     enum persona_record record;
+    uint32_t age; /* of a record: rotated so many times */
 };
 
 uint32_t persona_image_nodes(const struct persona_image *image); /* inodes are 1 .. this */
@@ -86,6 +90,10 @@ uint32_t persona_image_find(const struct persona_image *image, uint32_t dir, str
 /* The inode of a path from the root ("/etc/passwd"), or 0. Symbolic links on the way and at the end
  * are followed as the kernel follows them, at most 40 of them. "." and ".." are understood. */
 uint32_t persona_image_lookup(const struct persona_image *image, struct span path);
+
+/* Whether an inode is a file of records (it is one that was put there, below), and which. */
+bool persona_image_record(const struct persona_image *image, uint32_t ino,
+                          enum persona_record *record, uint32_t *age);
 
 /* Entry `index` of directory `dir` (in byte order of names): its inode, or 0 past the end. */
 uint32_t persona_image_entry(const struct persona_image *image, uint32_t dir, uint32_t index,
@@ -105,6 +113,7 @@ struct persona_new {
     int64_t mtime_s;
     struct span data; /* contents or target; copied */
     enum persona_record record;
+    uint32_t age; /* of a record: rotated so many times */
 };
 
 /* The directory above must be there, and a directory is not replaced (0 when it is there already).

@@ -73,6 +73,17 @@ const struct persona_node *own_node(const struct persona_image *image, uint32_t 
     return &image->own[ino - image->node_count - 1];
 }
 
+bool persona_image_record(const struct persona_image *image, uint32_t ino,
+                          enum persona_record *record, uint32_t *age)
+{
+    if (ino <= image->node_count || ino - image->node_count > image->own_count)
+        return false;
+    const struct persona_node *node = own_node(image, ino);
+    *record = node->record;
+    *age = node->age;
+    return node->record != PERSONA_RECORD_NONE;
+}
+
 /* Where the directory is among those of our own, or would be. */
 static uint32_t dir_place(const struct persona_image *image, uint32_t ino)
 {
@@ -252,6 +263,7 @@ static int describe(struct persona_image *image, uint32_t parent, uint32_t old,
     out->packed = span_of(NULL, 0);
     out->size = new->data.len;
     out->record = new->record;
+    out->age = new->age;
     return copy_data(image, new->data, &out->data);
 }
 

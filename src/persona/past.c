@@ -2,6 +2,9 @@
 
 #include "crypto/rng.h"
 #include "persona/date.h"
+#include "persona/gzip.h"
+#include "persona/journal.h"
+#include "persona/story.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +22,25 @@ int32_t persona_pid_at(const struct persona_identity *p, int64_t time_ms)
     int64_t up_s = (time_ms - p->boot_ms) / SECOND_MS;
     uint64_t used = up_s > 0 ? (uint64_t)up_s / PID_EVERY_S : 0;
     return PID_FIRST + (int32_t)(used % (PID_MAX - PID_FIRST));
+}
+
+void persona_startup(const struct persona_identity *p, int64_t *kernel_us, int64_t *started_us)
+{
+    /* systemd's first line in the kernel's log (boot_log.def), and how fast the machine is. */
+    enum { KERNEL_US = 1790000, PROGRAMS_US = 4300000, PROGRAMS_LEAST_US = 3100000 };
+    *kernel_us = KERNEL_US * (9200 + (p->seed[0] * 256 + p->seed[1]) % INT64_C(1600)) / 10000;
+    *started_us = *kernel_us + PROGRAMS_LEAST_US +
+                  (p->seed[11] * 256 + p->seed[12]) * (int64_t)PROGRAMS_US / 65536;
+}
+
+int64_t persona_process_us(const struct persona_identity *p, int32_t pid)
+{
+    enum { FIRST = 195, ALL = 200, EACH_US = 5000, REST_US = 400000 };
+    int64_t kernel_us, all_us;
+    persona_startup(p, &kernel_us, &all_us);
+    if (pid < FIRST)
+        return pid * (int64_t)EACH_US < kernel_us ? pid * (int64_t)EACH_US : kernel_us;
+    return kernel_us + (pid - FIRST) * (all_us - kernel_us - REST_US) / ALL;
 }
 
 /* Something of its own for each subject and number. */
@@ -120,25 +142,112 @@ size_t persona_tries(const struct persona_identity *p, int64_t hour,
     return count;
 }
 
-/* /etc/logrotate.d/rsyslog says weekly; the timer comes at midnight. */
-int64_t persona_logs_begin_ms(const struct persona_identity *p, int64_t now_ms)
+/* ---- Rotation ---- */
+
+/* When a week or a month began, so many before the one that `time_ms` is in. */
+static int64_t period_of(int64_t time_ms, bool is_monthly, uint32_t before)
 {
-    struct persona_date d = persona_date_of(now_ms / SECOND_MS);
-    int64_t day_ms = now_ms / DAY_MS * DAY_MS;
-    int64_t sunday_ms = day_ms - (int64_t)d.weekday * DAY_MS;
-    return sunday_ms > p->boot_ms ? sunday_ms : p->boot_ms;
+    int64_t day_ms = time_ms / DAY_MS * DAY_MS;
+    struct persona_date d = persona_date_of(time_ms / SECOND_MS);
+    if (!is_monthly)
+        return day_ms - (d.weekday + 7 * (int64_t)before) * DAY_MS;
+    int64_t months = d.year * 12 + d.month - 1 - before;
+    const struct persona_date first = {
+        .year = months / 12, .month = (unsigned)(months % 12) + 1, .day = 1};
+    return persona_date_time(&first) * SECOND_MS;
 }
 
-int persona_record_write(enum persona_record record, const struct persona_now *now,
+/* logrotate runs at midnight. What it sees for the first time it leaves as it is. */
+bool persona_rotation(const struct persona_identity *p, bool is_monthly, uint32_t age,
+                      int64_t now_ms, int64_t *from_ms, int64_t *until_ms)
+{
+    int64_t seen_ms = (p->boot_ms / DAY_MS + 1) * DAY_MS;
+    *until_ms = age == 0 ? INT64_MAX / 1000 : period_of(now_ms, is_monthly, age - 1);
+    *from_ms = period_of(now_ms, is_monthly, age);
+    if (age > 0 && *until_ms <= seen_ms)
+        return false;
+    if (*from_ms <= seen_ms)
+        *from_ms = p->boot_ms;
+    return true;
+}
+
+/* ---- The files of records ---- */
+
+enum { PACKED_AGE = 2 }; /* logrotate's delaycompress */
+
+static bool is_monthly(enum persona_record record)
+{
+    return record == PERSONA_RECORD_BTMP || record == PERSONA_RECORD_PACKAGES;
+}
+
+/* Somebody has used the facility since. */
+static bool is_used(const struct persona_now *now, uint8_t facility)
+{
+    for (size_t i = 0; i < now->line_count; i++)
+        if (now->lines[i].facility == facility && !now->lines[i].is_unlogged)
+            return true;
+    return false;
+}
+
+bool persona_record_is_there(enum persona_record record, uint32_t age,
+                             const struct persona_now *now)
+{
+    int64_t from_ms, until_ms;
+    switch (record) {
+    case PERSONA_RECORD_USER: return age == 0 && is_used(now, STORY_USER);
+    case PERSONA_RECORD_JOURNAL: return persona_journal_is_there(age, now);
+    case PERSONA_RECORD_KERN: /* an idle kernel says nothing after its start */
+        return age == 0 ||
+               (persona_rotation(now->identity, false, age, now->time_ms, &from_ms, &until_ms) &&
+                from_ms == now->identity->boot_ms);
+    default:
+        return age == 0 || persona_rotation(now->identity, is_monthly(record), age, now->time_ms,
+                                            &from_ms, &until_ms);
+    }
+}
+
+static int write_log(enum persona_record record, uint32_t age, const struct persona_now *now,
+                     struct buffer *out, int64_t *written_ms)
+{
+    struct buffer text;
+    int64_t from_ms, until_ms;
+    (void)persona_rotation(now->identity, false, age, now->time_ms, &from_ms, &until_ms);
+    if (age < PACKED_AGE)
+        return persona_log_write(record, now, from_ms, until_ms, out, written_ms);
+    buffer_init(&text, out->max);
+    int rc = persona_log_write(record, now, from_ms, until_ms, &text, written_ms);
+    if (rc == 0)
+        rc = persona_gzip(buffer_span(&text), *written_ms / SECOND_MS, out);
+    buffer_fini(&text);
+    return rc;
+}
+
+/* dpkg's own logs are the image's until they are taken away; then a new one is begun. */
+static int write_packages(uint32_t age, const struct persona_now *now, int64_t *written_ms)
+{
+    int64_t from_ms, until_ms;
+    (void)persona_rotation(now->identity, true, age, now->time_ms, &from_ms, &until_ms);
+    if (age > 0 || from_ms == now->identity->boot_ms)
+        return 1;
+    *written_ms = from_ms;
+    return 0;
+}
+
+int persona_record_write(enum persona_record record, uint32_t age, const struct persona_now *now,
                          struct buffer *out, int64_t *written_ms)
 {
+    int64_t from_ms, until_ms;
     switch (record) {
     case PERSONA_RECORD_AUTH:
     case PERSONA_RECORD_SYSLOG:
     case PERSONA_RECORD_CRON:
     case PERSONA_RECORD_KERN:
-        return persona_log_write(record, now, persona_logs_begin_ms(now->identity, now->time_ms),
-                                 out, written_ms);
-    default: return persona_accounts_write(record, now, out, written_ms);
+    case PERSONA_RECORD_USER: return write_log(record, age, now, out, written_ms);
+    case PERSONA_RECORD_JOURNAL: return persona_journal_write(age, now, out, written_ms);
+    case PERSONA_RECORD_PACKAGES: return write_packages(age, now, written_ms);
+    default:
+        (void)persona_rotation(now->identity, is_monthly(record), age, now->time_ms, &from_ms,
+                               &until_ms);
+        return persona_accounts_write(record, now, from_ms, until_ms, out, written_ms);
     }
 }

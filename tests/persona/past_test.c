@@ -24,7 +24,7 @@ static size_t write_record(enum persona_record record, const struct persona_now 
                            struct buffer *out, int64_t *written_ms)
 {
     buffer_init(out, 8 << 20);
-    assert_int_equal(persona_record_write(record, now, out, written_ms), 0);
+    assert_int_equal(persona_record_write(record, 0, now, out, written_ms), 0);
     assert_true(*written_ms <= now->time_ms);
     return buffer_len(out);
 }
@@ -99,7 +99,8 @@ static void logs_begin_when_they_were_rotated(void **state)
         struct persona_identity p = machine(n);
         struct buffer out;
         int64_t written_ms;
-        int64_t from_ms = persona_logs_begin_ms(&p, BORN_MS);
+        int64_t from_ms, until_ms;
+        assert_true(persona_rotation(&p, false, 0, BORN_MS, &from_ms, &until_ms));
         const struct persona_now now = {.identity = &p, .time_ms = BORN_MS};
         assert_true(from_ms <= BORN_MS && from_ms > BORN_MS - 8 * DAY_MS);
         assert_true(from_ms >= p.boot_ms);
