@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct bus_host host = fake_host(&f);
     if (size == 0)
         return 0;
-    struct bus *bus = bus_new((data[0] & 1) != 0, (data[0] & 2) != 0 ? 1000 : 0);
+    struct bus *bus = bus_new((data[0] & 1) != 0 ? 11 : 0, (data[0] & 2) != 0 ? 1000 : 0);
     if (bus == NULL)
         return 0;
     struct span rest = span_of(data + 1, size - 1);

@@ -11,23 +11,32 @@
 enum {
     BUS_OUT_MAX = 4 << 20,
     BUS_LINE_MAX = 512, /* of the authentication */
-    TOGETHER_MAX = 32,  /* messages that come with one feed */
+    CLIENT_NAME = 16,
+    TOGETHER_MAX = 32, /* messages that come with one feed */
 };
 
 struct bus {
     bool is_system, is_authentic, is_open; /* AUTH was good; BEGIN was said */
     bool begun;                            /* the NUL was there */
-    uint32_t uid, serial;
+    uint32_t uid, serial, number;
+    char name_z[CLIENT_NAME];
     struct buffer in, out, later; /* later: signals that follow the answer */
 };
 
-struct bus *bus_new(bool is_system, uint32_t uid)
+const char *bus_client(const struct bus *bus)
+{
+    return bus->name_z;
+}
+
+struct bus *bus_new(uint32_t number, uint32_t uid)
 {
     struct bus *bus = calloc(1, sizeof(*bus));
     if (bus == NULL)
         return NULL;
-    bus->is_system = is_system;
+    bus->is_system = number != 0;
+    (void)snprintf(bus->name_z, sizeof(bus->name_z), ":1.%u", number);
     bus->uid = uid;
+    bus->number = number;
     buffer_init(&bus->in, (size_t)2 * WIRE_REQUEST_MAX);
     buffer_init(&bus->out, BUS_OUT_MAX);
     buffer_init(&bus->later, BUS_OUT_MAX);
@@ -112,23 +121,34 @@ static int put_message(struct bus *bus, struct wire_message *m, struct buffer *o
     m->serial = ++bus->serial;
     m->flags = WIRE_NO_REPLY;
     if (bus->is_system) {
-        m->destination = span_z(BUS_CLIENT);
+        m->destination = span_z(bus->name_z);
         if (m->sender.len == 0)
             m->sender = span_z("org.freedesktop.DBus");
     }
     return wire_message_write(m, out);
 }
 
+/* Who is started by the call has the next number. */
+static const char *sender_of(const struct bus_call *c, char room_z[CLIENT_NAME])
+{
+    if (!c->bus->is_system)
+        return "";
+    if (c->name->unique_z[0] != '\0')
+        return c->name->unique_z;
+    (void)snprintf(room_z, CLIENT_NAME, ":1.%u", c->bus->number + 1);
+    return room_z;
+}
+
 void bus_signal(struct bus_call *c, const char *path_z, const char *interface_z,
                 const char *member_z, const char *signature_z, struct span body)
 {
+    char unique_z[CLIENT_NAME];
     struct wire_message m = {.type = WIRE_SIGNAL,
                              .path = span_z(path_z),
                              .interface = span_z(interface_z),
                              .member = span_z(member_z),
                              .signature = span_z(signature_z),
-                             .sender =
-                                 c->bus->is_system ? c->message->destination : span_of(NULL, 0),
+                             .sender = span_z(sender_of(c, unique_z)),
                              .body = body};
     if (put_message(c->bus, &m, &c->bus->later) < 0)
         c->w.error = ERR_FULL;
@@ -136,11 +156,12 @@ void bus_signal(struct bus_call *c, const char *path_z, const char *interface_z,
 
 static int put_answer(struct bus *bus, struct bus_call *c)
 {
+    char unique_z[CLIENT_NAME];
     struct buffer text;
     buffer_init(&text, (size_t)2 * BUS_ERROR_TEXT);
     struct wire_message m = {.type = WIRE_RETURN,
                              .reply_serial = c->message->serial,
-                             .sender = bus->is_system ? c->message->destination : span_of(NULL, 0),
+                             .sender = span_z(sender_of(c, unique_z)),
                              .signature = span_z(c->signature_z),
                              .body = buffer_span(c->w.out)};
     if (c->error_z != NULL) {
@@ -170,6 +191,10 @@ bool bus_wants(struct bus_call *c, const char *interface_z, const char *name_z,
     if (!is_interface ||
         (c->property.len > 0 && (c->is_found || !span_equal_z(c->property, name_z))))
         return false;
+    if (c->is_noting) {
+        (void)buffer_printf(&c->notes, "%s %s %s\n", interface_z, name_z, signature_z);
+        return false;
+    }
     c->is_found = true;
     if (c->property.len == 0) {
         wire_align(&c->w, 8);
@@ -236,11 +261,27 @@ static const struct bus_object *object_of(const struct bus_object *table, struct
     return NULL;
 }
 
+/* Below whom an object is. */
+static bool is_below(const struct bus_call *c, struct span path)
+{
+    return c->name == NULL || span_starts_with(path, span_z(c->name->path_z));
+}
+
+const struct bus_object *bus_object_find(const struct bus_call *c)
+{
+    static const struct bus_object *const tables[] = {bus_manager_objects, bus_daemon_objects,
+                                                      bus_login_objects};
+    const struct bus_object *o = NULL;
+    struct span path = c->message->path;
+    for (size_t i = 0; i < ARRAY_LEN(tables) && o == NULL && is_below(c, path); i++)
+        if (i == 0 || c->bus->is_system)
+            o = object_of(tables[i], path);
+    return o;
+}
+
 static void properties(struct bus_call *c, bool all)
 {
-    const struct bus_object *o = object_of(bus_manager_objects, c->message->path);
-    if (o == NULL && c->bus->is_system)
-        o = object_of(bus_daemon_objects, c->message->path);
+    const struct bus_object *o = bus_object_find(c);
     c->interface = wire_in_text(&c->in);
     if (!all)
         c->property = wire_in_text(&c->in);
@@ -263,9 +304,9 @@ static void properties(struct bus_call *c, bool all)
 
 /* ---- Calls ---- */
 
-static const struct bus_method *method_of(const struct bus_method *table,
-                                          const struct wire_message *m)
+static const struct bus_method *method_of(const struct bus_call *c, const struct bus_method *table)
 {
+    const struct wire_message *m = c->message;
     for (; table->member_z != NULL; table++)
         if (span_equal_z(m->member, table->member_z) &&
             (m->interface.len == 0 || span_equal_z(m->interface, table->interface_z)))
@@ -273,13 +314,47 @@ static const struct bus_method *method_of(const struct bus_method *table,
     return NULL;
 }
 
+/* Whose methods they are, by the start of their interfaces' names. */
+static bool are_of(const struct bus_call *c, const struct bus_method *table)
+{
+    return c->name == NULL || span_starts_with(span_z(table->interface_z), span_z(c->name->name_z));
+}
+
+static const struct bus_method *find_method(const struct bus_call *c)
+{
+    static const struct bus_method *const tables[] = {bus_manager_methods, bus_name_methods,
+                                                      bus_host_methods, bus_time_methods,
+                                                      bus_login_methods};
+    const struct bus_method *found = method_of(c, bus_peer_methods);
+    for (size_t i = 0; i < ARRAY_LEN(tables) && found == NULL; i++)
+        if (are_of(c, tables[i]) && (i == 0 || c->bus->is_system))
+            found = method_of(c, tables[i]);
+    return found;
+}
+
+/* Who is called; false: nobody has that name. Without a name it is the bus itself. */
+static bool find_name(struct bus_call *c)
+{
+    struct span name = c->message->destination;
+    if (!c->bus->is_system)
+        name = span_z("org.freedesktop.systemd1");
+    else if (name.len == 0)
+        name = span_z("org.freedesktop.DBus");
+    c->name = bus_name_find(name);
+    if (c->name != NULL)
+        return true;
+    bus_refuse_name(c, name);
+    c->name = bus_name_find(span_z("org.freedesktop.DBus")); /* who says so */
+    return false;
+}
+
 static void dispatch(struct bus_call *c)
 {
     const struct wire_message *m = c->message;
-    const struct bus_method *method = method_of(bus_manager_methods, m);
-    if (method == NULL && c->bus->is_system)
-        method = method_of(bus_daemon_methods, m);
     bool is_get = span_equal_z(m->member, "Get"), is_all = span_equal_z(m->member, "GetAll");
+    if (!find_name(c))
+        return;
+    const struct bus_method *method = find_method(c);
     if (span_equal_z(m->interface, "org.freedesktop.DBus.Properties") && (is_get || is_all))
         properties(c, is_all);
     else if (method == NULL)

@@ -15,7 +15,8 @@ enum {
 
 /* The visitor's login. */
 struct bus_login {
-    const char *user_z; /* NULL: nobody has logged in */
+    const char *user_z;            /* NULL: nobody has logged in */
+    const char *address_z, *tty_z; /* whence, and his first terminal ("": none) */
     uint32_t uid, number;
     int32_t monitor, manager, own_pam, worker; /* as in the process table */
     int64_t at_us;
@@ -27,7 +28,10 @@ struct bus_host {
     const char *hostname_z, *machine_id_z, *boot_id_z;
     const char *release_z; /* of the kernel */
     int64_t now_us, boot_us;
+    int64_t kernel_us, started_us; /* since boot: systemd runs; all is started */
     uint64_t tasks_max;
+    int32_t client_pid;
+    const char *bus_id_z; /* of the system bus: 32 hex digits */
     struct bus_login login;
     uint64_t *off; /* BUS_UNITS_MAX bits: units without a process that were stopped */
     /* The process of a service by its name (comm): its number, 0 when it does not run; and since
@@ -42,7 +46,12 @@ struct bus_host {
     bool (*target)(void *ctx, const char *path_z, char *out_z, size_t size);
     int (*link)(void *ctx, const char *target_z, const char *path_z); /* directories above too */
     int (*unlink)(void *ctx, const char *path_z);
-    void (*end_of_machine)(void *ctx); /* reboot, poweroff: everybody is out */
+    int (*write)(void *ctx, const char *path_z, struct span text); /* all of it */
+    void (*set_hostname)(void *ctx, const char *name_z);
+    /* A line in the log, of systemd or of another of its daemons. */
+    void (*say)(void *ctx, const char *daemon_z, const char *text_z);
+    int32_t (*next_program)(void *ctx, int32_t after_pid); /* of the visitor's; 0: no more */
+    void (*end_of_machine)(void *ctx);                     /* reboot, poweroff: everybody is out */
 };
 
 /* ---- Units ---- */
@@ -55,6 +64,10 @@ struct bus_unit {
 };
 extern const struct bus_unit bus_units[];
 extern const size_t bus_units_count;
+
+/* A text of the table, in which `%` stands for the number of the user who has logged in. False: nobody
+ * has. */
+bool bus_unit_text(const struct bus_host *host, const char *text_z, char *out_z, size_t size);
 
 /* One as it is now. */
 struct bus_state {
@@ -73,8 +86,9 @@ void bus_state_set(const struct bus_host *host, const struct bus_state *state, b
 /* ---- The machine ---- */
 
 struct bus;
-/* `uid` is the client's; `is_system`: the system bus, not the private socket. NULL: no memory. */
-struct bus *bus_new(bool is_system, uint32_t uid);
+/* `uid` is the client's; `number`: of its connection to the system bus; 0: it is the private socket.
+ * NULL: no memory. */
+struct bus *bus_new(uint32_t number, uint32_t uid);
 void bus_free(struct bus *bus);
 /* Takes all of it, whatever the split. 0, or a negative error: the connection is over. */
 int bus_feed(struct bus *bus, const struct bus_host *host, struct span in);

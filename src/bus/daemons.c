@@ -1,68 +1,52 @@
-/* What answers on the system bus beside the manager: the bus itself, hostnamed, timedated, logind. */
+/* What hostnamed and timedated answer on the system bus (org.freedesktop.hostname1(5), timedate1(5)),
+ * and what is changed by them. */
 #include "bus/call.h"
+
+#include "base/error.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define BUS    "org.freedesktop.DBus"
-#define HOST   "org.freedesktop.hostname1"
-#define TIME   "org.freedesktop.timedate1"
-#define LOGIN  "org.freedesktop.login1.Manager"
-#define SEAT   "/org/freedesktop/login1/seat/seat0"
-#define SECOND INT64_C(1000000)
+#define HOST    "org.freedesktop.hostname1"
+#define TIME    "org.freedesktop.timedate1"
+#define SYNC    "org.freedesktop.timesync1.Manager"
+#define INVALID "org.freedesktop.DBus.Error.InvalidArgs"
+#define ZONES   "/usr/share/zoneinfo/"
+#define SECOND  INT64_C(1000000)
 
-/* ---- The bus ---- */
-
-static void hello(struct bus_call *c)
-{
-    c->signature_z = "s";
-    wire_text(&c->w, BUS_CLIENT);
-}
+enum { LABEL_MAX = 63, FILE_MAX = 65536, ZONE_FILE_MAX = 65536 };
 
 static void nothing(struct bus_call *c)
 {
     c->signature_z = "";
 }
 
-static void name_has_owner(struct bus_call *c)
+/* The first line of a small file; "": there is none. */
+static void first_line(const struct bus_call *c, const char *path_z, char *out_z, size_t size)
 {
-    c->signature_z = "b";
-    wire_u32(&c->w, 1);
+    struct buffer text;
+    buffer_init(&text, FILE_MAX);
+    out_z[0] = '\0';
+    if (c->host->read(c->host->ctx, path_z, &text) == 0 && buffer_len(&text) > 0) {
+        struct span all = buffer_span(&text);
+        ptrdiff_t end = span_find(all, '\n', 0);
+        (void)span_copy_z(span_slice(all, 0, end < 0 ? all.len : (size_t)end), out_z, size);
+    }
+    buffer_fini(&text);
 }
 
-static void start_service(struct bus_call *c)
-{
-    c->signature_z = "u";
-    wire_u32(&c->w, 2); /* DBUS_START_REPLY_ALREADY_RUNNING */
-}
-
-static void list_names(struct bus_call *c)
-{
-    static const char *const names[] = {"org.freedesktop.DBus",
-                                        "org.freedesktop.systemd1",
-                                        "org.freedesktop.login1",
-                                        "org.freedesktop.timesync1",
-                                        ":1.0",
-                                        ":1.1",
-                                        ":1.2",
-                                        BUS_CLIENT};
-    c->signature_z = "as";
-    struct wire_array rows = wire_begin(&c->w, 4);
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        wire_text(&c->w, names[i]);
-    wire_end(&c->w, rows);
-}
-
-/* ---- hostname1, timedate1 ---- */
+/* ---- hostname1 ---- */
 
 static void host_properties(struct bus_call *c)
 {
     const struct bus_host *h = c->host;
+    char static_z[BUS_NAME_MAX];
+    first_line(c, "/etc/hostname", static_z, sizeof(static_z));
     bus_text(c, HOST, "Hostname", h->hostname_z);
-    bus_text(c, HOST, "StaticHostname", h->hostname_z);
+    bus_text(c, HOST, "StaticHostname", static_z);
     bus_text(c, HOST, "PrettyHostname", "");
     bus_text(c, HOST, "DefaultHostname", "localhost");
-    bus_text(c, HOST, "HostnameSource", "static");
+    bus_text(c, HOST, "HostnameSource", static_z[0] != '\0' ? "static" : "default");
     bus_text(c, HOST, "IconName", "computer-vm");
     bus_text(c, HOST, "Chassis", "vm");
     bus_text(c, HOST, "Deployment", "");
@@ -77,129 +61,178 @@ static void host_properties(struct bus_call *c)
     bus_text(c, HOST, "FirmwareVersion", "1.16.2-debian-1.16.2-1");
 }
 
+/* hostname(7): labels of letters, digits and hyphens. */
+static bool is_hostname(struct span name)
+{
+    size_t label = 0;
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t c = name.data[i];
+        bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        bool is_end = i + 1 == name.len || name.data[i + 1] == '.';
+        if (c == '.' ? label == 0 : !is_plain && (c != '-' || label == 0 || is_end))
+            return false;
+        label = c == '.' ? 0 : label + 1;
+    }
+    return name.len > 0 && name.len <= LABEL_MAX + 1 && label > 0;
+}
+
+/* SetHostname(name, interactive), SetStaticHostname: of the kernel, and of /etc/hostname. */
+static void set_hostname(struct bus_call *c)
+{
+    char name_z[BUS_NAME_MAX];
+    bool is_static = span_equal_z(c->message->member, "SetStaticHostname");
+    struct span name = wire_in_text(&c->in);
+    (void)span_copy_z(name, name_z, sizeof(name_z));
+    if (name.len == 0 && is_static)
+        (void)c->host->unlink(c->host->ctx, "/etc/hostname");
+    else if (name.len > 0 && !is_hostname(name)) {
+        bus_refuse(c, INVALID, "Invalid %shostname '%s'", is_static ? "static " : "", name_z);
+        return;
+    }
+    if (name.len > 0 && is_static) {
+        struct buffer text;
+        buffer_init(&text, BUS_NAME_MAX);
+        if (buffer_printf(&text, "%s\n", name_z) == 0)
+            (void)c->host->write(c->host->ctx, "/etc/hostname", buffer_span(&text));
+        buffer_fini(&text);
+    }
+    if (name.len > 0) {
+        char text_z[BUS_NAME_MAX + 32];
+        bool is_new = strcmp(name_z, c->host->hostname_z) != 0;
+        (void)snprintf(text_z, sizeof(text_z), "Hostname set to <%s> (%s)", name_z, "static");
+        c->host->set_hostname(c->host->ctx, name_z);
+        if (is_new)
+            c->host->say(c->host->ctx, "systemd-hostnamed", text_z);
+    }
+    c->signature_z = "";
+}
+
+/* ---- timedate1 ---- */
+
 static void time_properties(struct bus_call *c)
 {
-    bus_text(c, TIME, "Timezone", "Etc/UTC");
+    int64_t since_us;
+    char zone_z[BUS_NAME_MAX];
+    bool is_synchronized = c->host->pid(c->host->ctx, "systemd-timesyn", &since_us) != 0;
+    first_line(c, "/etc/timezone", zone_z, sizeof(zone_z));
+    bus_text(c, TIME, "Timezone", zone_z[0] != '\0' ? zone_z : "Etc/UTC");
     bus_bool(c, TIME, "LocalRTC", false);
     bus_bool(c, TIME, "CanNTP", true);
-    bus_bool(c, TIME, "NTP", true);
+    bus_bool(c, TIME, "NTP", is_synchronized);
     bus_bool(c, TIME, "NTPSynchronized", true);
     bus_u64(c, TIME, "TimeUSec", (uint64_t)c->host->now_us);
     bus_u64(c, TIME, "RTCTimeUSec", (uint64_t)(c->host->now_us / SECOND * SECOND));
 }
 
-/* ---- login1 ---- */
-
-static void session_path(const struct bus_login *l, char out_z[BUS_PATH_MAX])
+/* A zone by name: its file is there, and the name leads nowhere else. */
+static bool is_zone(const struct bus_call *c, struct span name)
 {
-    /* As sd_bus_path_encode has it: a digit that comes first is escaped. */
-    (void)snprintf(out_z, BUS_PATH_MAX, "/org/freedesktop/login1/session/_3%u", l->number % 10);
-    if (l->number >= 10) {
-        char digits_z[16];
-        (void)snprintf(digits_z, sizeof(digits_z), "%u", l->number);
-        (void)snprintf(out_z, BUS_PATH_MAX, "/org/freedesktop/login1/session/_3%c%s", digits_z[0],
-                       digits_z + 1);
-    }
+    char path_z[BUS_PATH_MAX];
+    struct buffer text;
+    for (size_t i = 0; i < name.len; i++)
+        if (name.data[i] == '.' || name.data[i] < '+' || (i == 0 && name.data[i] == '/'))
+            return false;
+    (void)snprintf(path_z, sizeof(path_z), ZONES "%.*s", (int)name.len, (const char *)name.data);
+    buffer_init(&text, ZONE_FILE_MAX);
+    bool is_there = name.len > 0 && c->host->read(c->host->ctx, path_z, &text) == 0 &&
+                    span_starts_with(buffer_span(&text), span_z("TZif"));
+    buffer_fini(&text);
+    return is_there;
 }
 
-static void list_sessions(struct bus_call *c)
+/* SetTimezone(name, interactive): the link, and Debian's file. */
+static void set_timezone(struct bus_call *c)
 {
-    const struct bus_login *l = &c->host->login;
-    char path_z[BUS_PATH_MAX], number_z[16];
-    c->signature_z = "a(susso)";
-    struct wire_array rows = wire_begin(&c->w, 8);
-    if (l->user_z != NULL) {
-        session_path(l, path_z);
-        (void)snprintf(number_z, sizeof(number_z), "%u", l->number);
-        wire_align(&c->w, 8);
-        wire_text(&c->w, number_z);
-        wire_u32(&c->w, l->uid);
-        wire_text(&c->w, l->user_z);
-        wire_text(&c->w, "");
-        wire_text(&c->w, path_z);
-    }
-    wire_end(&c->w, rows);
-}
-
-static void list_users(struct bus_call *c)
-{
-    const struct bus_login *l = &c->host->login;
-    char path_z[64];
-    c->signature_z = "a(uso)";
-    struct wire_array rows = wire_begin(&c->w, 8);
-    if (l->user_z != NULL) {
-        (void)snprintf(path_z, sizeof(path_z), "/org/freedesktop/login1/user/_%u", l->uid);
-        wire_align(&c->w, 8);
-        wire_u32(&c->w, l->uid);
-        wire_text(&c->w, l->user_z);
-        wire_text(&c->w, path_z);
-    }
-    wire_end(&c->w, rows);
-}
-
-static void list_seats(struct bus_call *c)
-{
-    c->signature_z = "a(so)";
-    struct wire_array rows = wire_begin(&c->w, 8);
-    wire_align(&c->w, 8);
-    wire_text(&c->w, "seat0");
-    wire_text(&c->w, SEAT);
-    wire_end(&c->w, rows);
-}
-
-static void session_properties(struct bus_call *c)
-{
-    static const char iface_z[] = "org.freedesktop.login1.Session";
-    const struct bus_login *l = &c->host->login;
-    char number_z[16], scope_z[32];
-    if (l->user_z == NULL)
+    char path_z[BUS_PATH_MAX];
+    struct span name = wire_in_text(&c->in);
+    struct buffer text;
+    if (!is_zone(c, name)) {
+        bus_refuse(c, INVALID, "Invalid or not installed time zone '%.*s'", (int)name.len,
+                   (const char *)name.data);
         return;
-    (void)snprintf(number_z, sizeof(number_z), "%u", l->number);
-    (void)snprintf(scope_z, sizeof(scope_z), "session-%u.scope", l->number);
-    bus_text(c, iface_z, "Id", number_z);
-    bus_text(c, iface_z, "Name", l->user_z);
-    bus_text(c, iface_z, "State", "active");
-    bus_text(c, iface_z, "Type", "tty");
-    bus_text(c, iface_z, "Class", "user");
-    bus_text(c, iface_z, "Service", "sshd");
-    bus_text(c, iface_z, "Scope", scope_z);
-    bus_text(c, iface_z, "TTY", "");
-    bus_bool(c, iface_z, "Remote", true);
-    bus_bool(c, iface_z, "Active", true);
-    bus_bool(c, iface_z, "IdleHint", false);
-    bus_u32(c, iface_z, "Leader", (uint32_t)l->monitor);
-    bus_u64(c, iface_z, "Timestamp", (uint64_t)l->at_us);
+    }
+    (void)snprintf(path_z, sizeof(path_z), "../usr/share/zoneinfo/%.*s", (int)name.len,
+                   (const char *)name.data);
+    (void)c->host->unlink(c->host->ctx, "/etc/localtime");
+    (void)c->host->link(c->host->ctx, path_z, "/etc/localtime");
+    buffer_init(&text, BUS_NAME_MAX);
+    if (buffer_printf(&text, "%.*s\n", (int)name.len, (const char *)name.data) == 0)
+        (void)c->host->write(c->host->ctx, "/etc/timezone", buffer_span(&text));
+    buffer_fini(&text);
+    c->signature_z = "";
 }
 
-/* Reboot(interactive), PowerOff(...): everybody is out. */
-static void end_of_machine(struct bus_call *c)
+/* SetNTP(on, interactive): its service starts or stops. */
+static void set_ntp(struct bus_call *c)
 {
+    bool on = wire_in_u32(&c->in) != 0;
+    struct bus_state s;
+    bus_state_of(c->host, span_z("systemd-timesyncd.service"), &s);
+    bus_state_set(c->host, &s, on);
     c->signature_z = "";
-    c->host->end_of_machine(c->host->ctx);
+}
+
+/* SetTime(usec, relative, interactive) */
+static void set_time(struct bus_call *c)
+{
+    int64_t since_us;
+    if (c->host->pid(c->host->ctx, "systemd-timesyn", &since_us) != 0)
+        bus_refuse(c, "org.freedesktop.timedate1.AutomaticTimeSyncEnabled",
+                   "Automatic time synchronization is enabled");
+    c->signature_z = "";
+}
+
+/* ---- timesync1 ---- */
+
+static void sync_properties(struct bus_call *c)
+{
+    bus_words(c, SYNC, "SystemNTPServers", "");
+    bus_words(c, SYNC, "FallbackNTPServers",
+              "0.debian.pool.ntp.org 1.debian.pool.ntp.org 2.debian.pool.ntp.org "
+              "3.debian.pool.ntp.org");
+    bus_text(c, SYNC, "ServerName", "0.debian.pool.ntp.org");
+    bus_u64(c, SYNC, "RootDistanceMaxUSec", (uint64_t)(5 * SECOND));
+    bus_u64(c, SYNC, "PollIntervalMinUSec", (uint64_t)(32 * SECOND));
+    bus_u64(c, SYNC, "PollIntervalMaxUSec", (uint64_t)(2048 * SECOND));
+    bus_u64(c, SYNC, "PollIntervalUSec", (uint64_t)(2048 * SECOND));
+}
+
+/* ---- locale1 ---- */
+
+static void locale_properties(struct bus_call *c)
+{
+    char line_z[BUS_NAME_MAX];
+    first_line(c, "/etc/default/locale", line_z, sizeof(line_z));
+    bus_words(c, "org.freedesktop.locale1", "Locale", line_z);
+    bus_text(c, "org.freedesktop.locale1", "X11Layout", "");
+    bus_text(c, "org.freedesktop.locale1", "VConsoleKeymap", "");
+}
+
+static void no_properties(struct bus_call *c)
+{
+    (void)c;
 }
 
 const struct bus_object bus_daemon_objects[] = {
-    {"/org/freedesktop/hostname1", false, host_properties},
-    {"/org/freedesktop/timedate1", false, time_properties},
-    {"/org/freedesktop/login1/session/", true, session_properties},
-    {NULL, false, NULL},
+    {"/org/freedesktop/hostname1", false, host_properties, bus_host_methods, NULL},
+    {"/org/freedesktop/timedate1", false, time_properties, bus_time_methods, NULL},
+    {"/org/freedesktop/timesync1", false, sync_properties, NULL, NULL},
+    {"/org/freedesktop/locale1", false, locale_properties, NULL, NULL},
+    {"/org/freedesktop/DBus", false, no_properties, bus_name_methods, NULL},
+    {NULL, false, NULL, NULL, NULL},
 };
 
-const struct bus_method bus_daemon_methods[] = {
-    {BUS, "Hello", false, hello},
-    {BUS, "AddMatch", false, nothing},
-    {BUS, "RemoveMatch", false, nothing},
-    {BUS, "NameHasOwner", false, name_has_owner},
-    {BUS, "StartServiceByName", false, start_service},
-    {BUS, "ListNames", false, list_names},
-    {LOGIN, "ListSessions", false, list_sessions},
-    {LOGIN, "ListUsers", false, list_users},
-    {LOGIN, "ListSeats", false, list_seats},
-    {LOGIN, "Reboot", true, end_of_machine},
-    {LOGIN, "RebootWithFlags", true, end_of_machine},
-    {LOGIN, "PowerOff", true, end_of_machine},
-    {LOGIN, "PowerOffWithFlags", true, end_of_machine},
-    {LOGIN, "Halt", true, end_of_machine},
-    {LOGIN, "HaltWithFlags", true, end_of_machine},
+const struct bus_method bus_host_methods[] = {
+    {HOST, "SetHostname", true, set_hostname},
+    {HOST, "SetStaticHostname", true, set_hostname},
+    {HOST, "SetPrettyHostname", true, nothing},
+    {NULL, NULL, false, NULL},
+};
+
+const struct bus_method bus_time_methods[] = {
+    {TIME, "SetTimezone", true, set_timezone},
+    {TIME, "SetNTP", true, set_ntp},
+    {TIME, "SetTime", true, set_time},
+    {TIME, "SetLocalRTC", true, nothing},
     {NULL, NULL, false, NULL},
 };

@@ -12,7 +12,7 @@
 #define UNITS_AT  "/org/freedesktop/systemd1/unit/"
 #define NO_UNIT   "org.freedesktop.systemd1.NoSuchUnit"
 #define NO_JOB    "org.freedesktop.systemd1.JobTypeNotApplicable"
-#define NO_FILE   "org.freedesktop.DBus.Error.FileNotFound"
+#define MASKED    "org.freedesktop.systemd1.UnitMasked"
 #define NEVER_US  UINT64_MAX
 #define SECOND_US INT64_C(1000000)
 #define DAY_US    (INT64_C(86400) * SECOND_US)
@@ -125,63 +125,108 @@ static void put_process(struct bus_call *c, const char *group_z, int32_t pid)
     wire_text(&c->w, args_z);
 }
 
-static void put_login_processes(struct bus_call *c)
+/* Of the visitor's session, of his service manager, or both: by the unit that is asked for. */
+static void put_login_processes(struct bus_call *c, struct span name)
 {
     const struct bus_login *l = &c->host->login;
-    char group_z[BUS_PATH_MAX];
+    char scope_z[BUS_NAME_MAX], slice_z[BUS_NAME_MAX], user_z[BUS_NAME_MAX], group_z[BUS_PATH_MAX];
     if (l->user_z == NULL)
         return;
-    (void)snprintf(group_z, sizeof(group_z), "/user.slice/user-%u.slice/session-%u.scope", l->uid,
-                   l->number);
-    put_process(c, group_z, l->monitor);
-    put_process(c, group_z, l->worker);
-    (void)snprintf(group_z, sizeof(group_z), "/user.slice/user-%u.slice/user@%u.service/init.scope",
-                   l->uid, l->uid);
-    put_process(c, group_z, l->manager);
-    put_process(c, group_z, l->own_pam);
+    (void)snprintf(scope_z, sizeof(scope_z), "session-%u.scope", l->number);
+    (void)snprintf(slice_z, sizeof(slice_z), "user-%u.slice", l->uid);
+    (void)snprintf(user_z, sizeof(user_z), "user@%u.service", l->uid);
+    bool all = name.len == 0 || span_equal_z(name, "-.slice") || span_equal_z(name, slice_z) ||
+               span_equal_z(name, "user.slice");
+    if (all || span_equal_z(name, scope_z)) {
+        (void)snprintf(group_z, sizeof(group_z), "/user.slice/%s/%s", slice_z, scope_z);
+        put_process(c, group_z, l->monitor);
+        put_process(c, group_z, l->worker);
+        for (int32_t pid = 0; (pid = c->host->next_program(c->host->ctx, pid)) != 0;)
+            put_process(c, group_z, pid);
+    }
+    if (all || span_equal_z(name, user_z)) {
+        (void)snprintf(group_z, sizeof(group_z), "/user.slice/%s/%s/init.scope", slice_z, user_z);
+        put_process(c, group_z, l->manager);
+        put_process(c, group_z, l->own_pam);
+    }
 }
 
-/* GetUnitProcesses(unit) -> a(sus): of one unit, or of all below the root slice. */
+/* GetUnitProcesses(unit) -> a(sus): of one unit, or of all below a slice. */
 static void get_processes(struct bus_call *c)
 {
     struct span name = wire_in_text(&c->in);
     bool all = span_equal_z(name, "-.slice") || name.len == 0;
+    bool is_system = span_equal_z(name, "system.slice");
     char group_z[BUS_PATH_MAX];
     int64_t since_us;
     c->signature_z = "a(sus)";
     struct wire_array rows = wire_begin(&c->w, 8);
     for (size_t i = 0; i < bus_units_count; i++) {
         const struct bus_unit *u = &bus_units[i];
-        if (u->process_z[0] == '\0' || (!all && !span_equal_z(name, u->name_z)))
+        bool is_of_slice = is_system && strcmp(u->name_z, "init.scope") != 0;
+        if (u->process_z[0] == '\0' || (!all && !is_of_slice && !span_equal_z(name, u->name_z)))
             continue;
         bus_process_group(u->process_z, group_z);
         put_process(c, group_z, c->host->pid(c->host->ctx, u->process_z, &since_us));
     }
-    if (all)
-        put_login_processes(c);
+    put_login_processes(c, name);
     wire_end(&c->w, rows);
 }
 
 /* ---- A unit's properties ---- */
 
+/* How long its start took: its own on each machine, the same each time it is asked for. */
+static int64_t start_took_us(const struct bus_call *c, const char *name_z)
+{
+    enum { LEAST_US = 4000, RANGE_US = 120000, LONG_US = 9 };
+    uint32_t hash = 2166136261; /* FNV-1a */
+    for (const char *t = c->host->machine_id_z; *t != '\0'; t++)
+        hash = (hash ^ (uint8_t)*t) * 16777619;
+    for (const char *t = name_z; *t != '\0'; t++)
+        hash = (hash ^ (uint8_t)*t) * 16777619;
+    int64_t took = LEAST_US + (hash >> 8) % RANGE_US;
+    return strstr(name_z, ".service") == NULL ? took / 10 : hash % 8 == 0 ? took * LONG_US : took;
+}
+
 static void put_times(struct bus_call *c, const struct bus_state *s)
 {
-    bool on = strcmp(s->active_z, "active") == 0;
-    uint64_t since = (uint64_t)s->since_us, up = since - (uint64_t)c->host->boot_us;
     static const char *const names[] = {"StateChangeTimestamp", "InactiveExitTimestamp",
                                         "ActiveEnterTimestamp"};
+    bool on = strcmp(s->active_z, "active") == 0;
+    int64_t boot_us = c->host->boot_us, took_us = start_took_us(c, s->name_z);
+    int64_t earliest_us = boot_us + c->host->kernel_us;
     char mono_z[64];
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        bus_u64(c, UNIT, names[i], on ? since : 0);
+        int64_t since = s->since_us;
+        if (i == 1) /* it began earlier, but not before the machine */
+            since = since - took_us > earliest_us ? since - took_us : earliest_us;
+        since = since < earliest_us ? earliest_us : since;
+        bus_u64(c, UNIT, names[i], on ? (uint64_t)since : 0);
         (void)snprintf(mono_z, sizeof(mono_z), "%sMonotonic", names[i]);
-        bus_u64(c, UNIT, mono_z, on ? up : 0);
+        bus_u64(c, UNIT, mono_z, on ? (uint64_t)(since - boot_us) : 0);
     }
     bus_u64(c, UNIT, "ActiveExitTimestamp", 0);
+    bus_u64(c, UNIT, "ActiveExitTimestampMonotonic", 0);
     bus_u64(c, UNIT, "InactiveEnterTimestamp", 0);
+    bus_u64(c, UNIT, "InactiveEnterTimestampMonotonic", 0);
     bus_bool(c, UNIT, "ConditionResult", on);
     bus_bool(c, UNIT, "AssertResult", on);
-    bus_u64(c, UNIT, "ConditionTimestamp", on ? since : 0);
-    bus_u64(c, UNIT, "AssertTimestamp", on ? since : 0);
+    bus_u64(c, UNIT, "ConditionTimestamp", on ? (uint64_t)s->since_us : 0);
+    bus_u64(c, UNIT, "AssertTimestamp", on ? (uint64_t)s->since_us : 0);
+}
+
+/* Of what has a group and no process of its own: slices, sessions. */
+static void put_group(struct bus_call *c, const struct bus_state *s)
+{
+    static const struct {
+        const char *end_z, *interface_z;
+    } kinds[] = {{".slice", "org.freedesktop.systemd1.Slice"},
+                 {".scope", "org.freedesktop.systemd1.Scope"}};
+    char group_z[BUS_PATH_MAX];
+    bus_unit_group(c->host, s->name_z, group_z);
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (strstr(s->name_z, kinds[i].end_z) != NULL)
+            bus_text(c, kinds[i].interface_z, "ControlGroup", group_z);
 }
 
 static void put_service(struct bus_call *c, const struct bus_state *s)
@@ -304,12 +349,33 @@ static void unit_properties(struct bus_call *c)
     put_times(c, &s);
     if (strstr(s.name_z, ".service") != NULL && is_there)
         put_service(c, &s);
+    put_group(c, &s);
     put_timer(c, &s);
     bus_words(c, UNIT, "Triggers", "");
     put_triggered_by(c, &s);
 }
 
 /* ---- The manager's properties ---- */
+
+/* What systemd does first when it runs. */
+static void put_steps(struct bus_call *c)
+{
+    static const struct {
+        const char *name_z;
+        int64_t after_us;
+    } steps[] = {
+        {"SecurityStartTimestamp", 5210},    {"SecurityFinishTimestamp", 7940},
+        {"GeneratorsStartTimestamp", 98400}, {"GeneratorsFinishTimestamp", 187300},
+        {"UnitsLoadStartTimestamp", 187330}, {"UnitsLoadFinishTimestamp", 301880},
+    };
+    char mono_z[64];
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        int64_t up_us = c->host->kernel_us + steps[i].after_us;
+        bus_u64(c, MANAGER, steps[i].name_z, (uint64_t)(c->host->boot_us + up_us));
+        (void)snprintf(mono_z, sizeof(mono_z), "%sMonotonic", steps[i].name_z);
+        bus_u64(c, MANAGER, mono_z, (uint64_t)up_us);
+    }
+}
 
 static void manager_properties(struct bus_call *c)
 {
@@ -330,17 +396,43 @@ static void manager_properties(struct bus_call *c)
     bus_text(c, MANAGER, "ControlGroup", "");
     bus_u64(c, MANAGER, "KernelTimestamp", (uint64_t)h->boot_us);
     bus_u64(c, MANAGER, "KernelTimestampMonotonic", 0);
-    bus_u64(c, MANAGER, "UserspaceTimestamp", (uint64_t)(h->boot_us + 3 * SECOND_US));
-    bus_u64(c, MANAGER, "UserspaceTimestampMonotonic", (uint64_t)(3 * SECOND_US));
-    bus_u64(c, MANAGER, "FinishTimestamp", (uint64_t)(h->boot_us + 9 * SECOND_US));
-    bus_u64(c, MANAGER, "FinishTimestampMonotonic", (uint64_t)(9 * SECOND_US));
+    bus_u64(c, MANAGER, "UserspaceTimestamp", (uint64_t)(h->boot_us + h->kernel_us));
+    bus_u64(c, MANAGER, "UserspaceTimestampMonotonic", (uint64_t)h->kernel_us);
+    put_steps(c);
+    bus_u64(c, MANAGER, "FinishTimestamp", (uint64_t)(h->boot_us + h->started_us));
+    bus_u64(c, MANAGER, "FinishTimestampMonotonic", (uint64_t)h->started_us);
     bus_bool(c, MANAGER, "NeedDaemonReload", false);
 }
 
+/* ---- Below them ---- */
+
+static void no_properties(struct bus_call *c)
+{
+    (void)c;
+}
+
+static void unit_child(const struct bus_call *c, struct buffer *xml)
+{
+    (void)c;
+    (void)buffer_put_z(xml, " <node name=\"unit\"/>\n");
+}
+
+static void unit_children(const struct bus_call *c, struct buffer *xml)
+{
+    char name_z[BUS_NAME_MAX], path_z[BUS_PATH_MAX];
+    for (size_t i = 0; i < bus_units_count; i++) {
+        if (!bus_unit_text(c->host, bus_units[i].name_z, name_z, sizeof(name_z)))
+            continue;
+        bus_unit_path(name_z, path_z);
+        (void)buffer_printf(xml, " <node name=\"%s\"/>\n", path_z + strlen(UNITS_AT));
+    }
+}
+
 const struct bus_object bus_manager_objects[] = {
-    {"/org/freedesktop/systemd1", false, manager_properties},
-    {UNITS_AT, true, unit_properties},
-    {NULL, false, NULL},
+    {"/org/freedesktop/systemd1", false, manager_properties, bus_manager_methods, unit_child},
+    {"/org/freedesktop/systemd1/unit", false, no_properties, NULL, unit_children},
+    {UNITS_AT, true, unit_properties, NULL, NULL},
+    {NULL, false, NULL, NULL, NULL},
 };
 
 /* ---- Lists ---- */
@@ -380,6 +472,7 @@ static void put_session_row(struct bus_call *c, struct wire_in patterns)
 static void list_units(struct bus_call *c)
 {
     struct bus_state s;
+    char name_z[BUS_NAME_MAX];
     struct wire_in none = {.bytes = SPAN_LIT("\0\0\0\0")}, states = none, patterns = none;
     if (!span_equal_z(c->message->member, "ListUnits"))
         states = c->in;
@@ -390,7 +483,9 @@ static void list_units(struct bus_call *c)
     c->signature_z = "a(ssssssouso)";
     struct wire_array rows = wire_begin(&c->w, 8);
     for (size_t i = 0; i < bus_units_count; i++) {
-        bus_state_of(c->host, span_z(bus_units[i].name_z), &s);
+        if (!bus_unit_text(c->host, bus_units[i].name_z, name_z, sizeof(name_z)))
+            continue;
+        bus_state_of(c->host, span_z(name_z), &s);
         if (array_matches(states, "", true, &s) && array_matches(patterns, s.name_z, false, &s))
             put_row(c, &s);
     }
@@ -401,12 +496,15 @@ static void list_units(struct bus_call *c)
 static void list_files(struct bus_call *c)
 {
     struct bus_state s;
+    char name_z[BUS_NAME_MAX];
     struct wire_in patterns = c->in;
     skip_array(&patterns);
     c->signature_z = "a(ss)";
     struct wire_array rows = wire_begin(&c->w, 8);
     for (size_t i = 0; i < bus_units_count; i++) {
-        bus_state_of(c->host, span_z(bus_units[i].name_z), &s);
+        if (!bus_unit_text(c->host, bus_units[i].name_z, name_z, sizeof(name_z)))
+            continue;
+        bus_state_of(c->host, span_z(name_z), &s);
         if (s.path_z[0] == '\0' ||
             (c->message->body.len > 0 && !array_matches(patterns, s.name_z, false, &s)))
             continue;
@@ -425,31 +523,13 @@ static void get_unit(struct bus_call *c)
     char path_z[BUS_PATH_MAX];
     bus_state_of(c->host, wire_in_text(&c->in), &s);
     bool must_run = span_equal_z(c->message->member, "GetUnit");
-    if (must_run && strcmp(s.load_z, "loaded") != 0) {
+    if (must_run && strcmp(s.load_z, "not-found") == 0) {
         bus_refuse(c, NO_UNIT, "Unit %s not loaded.", s.name_z);
         return;
     }
     bus_unit_path(s.name_z, path_z);
     c->signature_z = "o";
     wire_text(&c->w, path_z);
-}
-
-static void get_file_state(struct bus_call *c)
-{
-    struct bus_state s;
-    bus_state_of(c->host, wire_in_text(&c->in), &s);
-    if (s.path_z[0] == '\0') {
-        bus_refuse(c, NO_FILE, "No such file or directory");
-        return;
-    }
-    c->signature_z = "s";
-    wire_text(&c->w, s.file_state_z);
-}
-
-static void get_default(struct bus_call *c)
-{
-    c->signature_z = "s";
-    wire_text(&c->w, "graphical.target");
 }
 
 /* ---- Jobs ---- */
@@ -493,6 +573,49 @@ static bool is_perpetual(const char *name_z)
     return false;
 }
 
+/* A line of the log about a unit: what is done, and that it is done. */
+static void say(struct bus_call *c, const char *start_z, const struct bus_state *s,
+                const char *end_z)
+{
+    char text_z[2 * BUS_NAME_MAX + 64];
+    (void)snprintf(text_z, sizeof(text_z), "%s%s - %s%s", start_z, s->name_z, s->description_z,
+                   end_z);
+    c->host->say(c->host->ctx, "systemd", text_z);
+}
+
+static bool is_plain_unit(const struct bus_state *s)
+{
+    return s->unit != NULL && strstr(s->name_z, ".service") != NULL;
+}
+
+static void stop_unit(struct bus_call *c, const struct bus_state *s)
+{
+    char text_z[BUS_NAME_MAX + 64];
+    if (is_plain_unit(s))
+        say(c, "Stopping ", s, "...");
+    bus_state_set(c->host, s, false);
+    if (!is_plain_unit(s))
+        return;
+    (void)snprintf(text_z, sizeof(text_z), "%s: Deactivated successfully.", s->name_z);
+    c->host->say(c->host->ctx, "systemd", text_z);
+    say(c, "Stopped ", s, ".");
+}
+
+static void start_unit(struct bus_call *c, const struct bus_state *s)
+{
+    if (is_plain_unit(s) && s->unit->process_z[0] == '\0')
+        say(c, "Starting ", s, "...");
+    bus_state_set(c->host, s, true);
+    if (is_plain_unit(s))
+        say(c, s->unit->process_z[0] == '\0' ? "Finished " : "Started ", s, ".");
+}
+
+static void reload_unit(struct bus_call *c, const struct bus_state *s)
+{
+    say(c, "Reloading ", s, "...");
+    say(c, "Reloaded ", s, ".");
+}
+
 /* StartUnit(name, mode) and its kin -> job */
 static void change_unit(struct bus_call *c)
 {
@@ -502,7 +625,7 @@ static void change_unit(struct bus_call *c)
          is_try = span_starts_with(member, span_z("Try"));
     struct span name = wire_in_text(&c->in);
     bus_state_of(c->host, name, &s);
-    if (strcmp(s.load_z, "loaded") != 0 && !ends_machine(s.name_z)) {
+    if (strcmp(s.load_z, "not-found") == 0 && !ends_machine(s.name_z)) {
         bus_refuse(c, NO_UNIT, is_stop ? "Unit %s not loaded." : "Unit %s not found.", s.name_z);
         return;
     }
@@ -516,84 +639,21 @@ static void change_unit(struct bus_call *c)
                    s.name_z);
         return;
     }
-    if (is_stop || (is_restart && was_on))
-        bus_state_set(c->host, &s, false);
-    if (is_restart && was_on)
-        bus_state_of(c->host, name, &s);
-    if (!is_stop && (!is_try || was_on) && !span_equal_z(member, "ReloadUnit"))
-        bus_state_set(c->host, &s, true);
+    if (strcmp(s.load_z, "masked") == 0 && !is_stop) {
+        bus_refuse(c, MASKED, "Unit %s is masked.", s.name_z);
+        return;
+    }
+    if (was_on && (is_stop || is_restart))
+        stop_unit(c, &s);
+    bus_state_of(c->host, name, &s);
+    bool is_on = strcmp(s.active_z, "active") == 0;
+    if (!is_on && !is_stop && (!is_try || was_on) && !span_equal_z(member, "ReloadUnit"))
+        start_unit(c, &s);
+    else if (is_on && span_starts_with(member, span_z("Reload")))
+        reload_unit(c, &s);
     put_job(c, s.name_z);
     if (ends_machine(s.name_z) && !is_stop)
         c->host->end_of_machine(c->host->ctx);
-}
-
-/* ---- Unit files ---- */
-
-static bool wanted_by(const struct bus_host *host, const struct bus_state *s, char *out_z,
-                      size_t size)
-{
-    struct buffer text;
-    bool found = false;
-    buffer_init(&text, 65536);
-    if (host->read(host->ctx, s->path_z, &text) == 0) {
-        static const struct span key = SPAN_LIT("\nWantedBy=");
-        struct span all = buffer_span(&text);
-        for (size_t i = 0; i + key.len < all.len && !found; i++) {
-            struct span rest = span_slice(all, i, all.len);
-            if (!span_starts_with(rest, key))
-                continue;
-            size_t end = key.len;
-            while (end < rest.len && rest.data[end] != ' ' && rest.data[end] != '\n')
-                end++;
-            (void)span_copy_z(span_slice(rest, key.len, end), out_z, size);
-            found = end > key.len;
-        }
-    }
-    buffer_fini(&text);
-    return found;
-}
-
-/* One name of EnableUnitFiles or DisableUnitFiles; false: refused. */
-static bool change_file(struct bus_call *c, struct span name, bool enable, bool *carries)
-{
-    struct bus_state s;
-    char target_z[BUS_NAME_MAX], link_z[BUS_PATH_MAX * 2];
-    bus_state_of(c->host, name, &s);
-    if (s.path_z[0] == '\0') {
-        bus_refuse(c, NO_FILE, "Unit file %s does not exist.", s.name_z);
-        return false;
-    }
-    if (!wanted_by(c->host, &s, target_z, sizeof(target_z)))
-        return true;
-    *carries = true;
-    (void)snprintf(link_z, sizeof(link_z), "/etc/systemd/system/%s.wants/%s", target_z, s.name_z);
-    int rc = enable ? c->host->link(c->host->ctx, s.path_z, link_z)
-                    : c->host->unlink(c->host->ctx, link_z);
-    if (rc < 0) /* it is so already */
-        return true;
-    wire_align(&c->w, 8);
-    wire_text(&c->w, enable ? "symlink" : "unlink");
-    wire_text(&c->w, link_z);
-    wire_text(&c->w, enable ? s.path_z : "");
-    return true;
-}
-
-static void change_files(struct bus_call *c)
-{
-    bool enable = !span_starts_with(c->message->member, span_z("Disable")), carries = false;
-    size_t flag_at = buffer_len(c->w.out);
-    c->signature_z = enable ? "ba(sss)" : "a(sss)";
-    if (enable)
-        wire_u32(&c->w, 0);
-    struct wire_array changes = wire_begin(&c->w, 8);
-    size_t end = wire_in_array(&c->in, 4);
-    for (int i = 0; !c->in.failed && c->in.at < end && i < TEXTS_MAX; i++)
-        if (!change_file(c, wire_in_text(&c->in), enable, &carries))
-            return;
-    wire_end(&c->w, changes);
-    uint8_t *bytes = (uint8_t *)buffer_span(c->w.out).data; /* our own */
-    if (enable && c->w.error == 0 && bytes != NULL)
-        bytes[flag_at] = carries;
 }
 
 /* ---- Without effect here ---- */
@@ -611,9 +671,9 @@ const struct bus_method bus_manager_methods[] = {
     {MANAGER, "ListUnitFilesByPatterns", false, list_files},
     {MANAGER, "GetUnit", false, get_unit},
     {MANAGER, "LoadUnit", false, get_unit},
-    {MANAGER, "GetUnitFileState", false, get_file_state},
+    {MANAGER, "GetUnitFileState", false, bus_get_file_state},
     {MANAGER, "GetUnitProcesses", false, get_processes},
-    {MANAGER, "GetDefaultTarget", false, get_default},
+    {MANAGER, "GetDefaultTarget", false, bus_get_default},
     {MANAGER, "StartUnit", true, change_unit},
     {MANAGER, "StopUnit", true, change_unit},
     {MANAGER, "RestartUnit", true, change_unit},
@@ -621,10 +681,13 @@ const struct bus_method bus_manager_methods[] = {
     {MANAGER, "ReloadUnit", true, change_unit},
     {MANAGER, "ReloadOrRestartUnit", true, change_unit},
     {MANAGER, "ReloadOrTryRestartUnit", true, change_unit},
-    {MANAGER, "EnableUnitFiles", true, change_files},
-    {MANAGER, "EnableUnitFilesWithFlags", true, change_files},
-    {MANAGER, "DisableUnitFiles", true, change_files},
-    {MANAGER, "DisableUnitFilesWithFlags", true, change_files},
+    {MANAGER, "EnableUnitFiles", true, bus_change_files},
+    {MANAGER, "EnableUnitFilesWithFlags", true, bus_change_files},
+    {MANAGER, "DisableUnitFiles", true, bus_change_files},
+    {MANAGER, "DisableUnitFilesWithFlags", true, bus_change_files},
+    {MANAGER, "MaskUnitFiles", true, bus_mask_files},
+    {MANAGER, "UnmaskUnitFiles", true, bus_mask_files},
+    {MANAGER, "SetDefaultTarget", true, bus_set_default},
     {MANAGER, "Subscribe", false, nothing},
     {MANAGER, "Unsubscribe", false, nothing},
     {MANAGER, "Reload", true, nothing},

@@ -17,15 +17,28 @@ const struct bus_unit bus_units[] = {
 const size_t bus_units_count = ARRAY_LEN(bus_units);
 static_assert(ARRAY_LEN(bus_units) <= BUS_UNITS_MAX, "a bit for each unit");
 
-enum { UNIT_FILE_MAX = 65536, BOOTED_US = 4000000 };
+enum { UNIT_FILE_MAX = 65536, BOOTED_US = 1400000, LAST_US = 20000 };
 
 static const char *const folders[] = {"/etc/systemd/system", "/run/systemd/system",
                                       "/lib/systemd/system"};
 
-static const struct bus_unit *find(struct span name)
+bool bus_unit_text(const struct bus_host *host, const char *text_z, char *out_z, size_t size)
 {
+    const char *place = strchr(text_z, '%');
+    if (place == NULL)
+        (void)span_copy_z(span_z(text_z), out_z, size);
+    else
+        (void)snprintf(out_z, size, "%.*s%u%s", (int)(place - text_z), text_z, host->login.uid,
+                       place + 1);
+    return place == NULL || host->login.user_z != NULL;
+}
+
+static const struct bus_unit *find(const struct bus_host *host, struct span name)
+{
+    char name_z[BUS_NAME_MAX];
     for (size_t i = 0; i < bus_units_count; i++)
-        if (span_equal_z(name, bus_units[i].name_z))
+        if (bus_unit_text(host, bus_units[i].name_z, name_z, sizeof(name_z)) &&
+            span_equal_z(name, name_z))
             return &bus_units[i];
     return NULL;
 }
@@ -60,17 +73,35 @@ static void template_of(const char *name_z, char *out_z, size_t size)
 static struct span real_name(const struct bus_host *host, struct span name)
 {
     char path_z[BUS_PATH_MAX], target_z[BUS_PATH_MAX];
-    for (size_t i = 0; i < ARRAY_LEN(folders) && find(name) == NULL; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(folders) && find(host, name) == NULL; i++) {
         (void)snprintf(path_z, sizeof(path_z), "%s/%.*s", folders[i], (int)name.len,
                        (const char *)name.data);
         if (!host->target(host->ctx, path_z, target_z, sizeof(target_z)))
             continue;
         const char *slash = strrchr(target_z, '/');
-        const struct bus_unit *unit = find(span_z(slash != NULL ? slash + 1 : target_z));
+        const struct bus_unit *unit = find(host, span_z(slash != NULL ? slash + 1 : target_z));
         if (unit != NULL)
             return span_z(unit->name_z);
     }
     return name;
+}
+
+/* By the link that says that it is wanted. */
+static const char *file_state(const struct bus_host *host, const struct bus_state *s,
+                              struct span text)
+{
+    char wanted_z[BUS_NAME_MAX], link_z[2 * BUS_PATH_MAX], target_z[BUS_PATH_MAX];
+    const char *state_z = s->unit != NULL ? s->unit->file_state_z : "static";
+    bool is_fixed =
+        s->unit != NULL && strcmp(state_z, "enabled") != 0 && strcmp(state_z, "disabled") != 0;
+    if (host->target(host->ctx, s->path_z, target_z, sizeof(target_z)) &&
+        strcmp(target_z, "/dev/null") == 0)
+        return "masked";
+    if (is_fixed || !value_of(text, "WantedBy=", wanted_z, sizeof(wanted_z)))
+        return state_z;
+    wanted_z[strcspn(wanted_z, " ")] = '\0';
+    (void)snprintf(link_z, sizeof(link_z), "/etc/systemd/system/%s.wants/%s", wanted_z, s->name_z);
+    return host->target(host->ctx, link_z, target_z, sizeof(target_z)) ? "enabled" : "disabled";
 }
 
 /* Its file, of whoever wrote it. */
@@ -90,11 +121,8 @@ static bool find_file(const struct bus_host *host, struct bus_state *s)
     else if (s->unit == NULL && !value_of(buffer_span(&text), "Description=", s->description_z,
                                           sizeof(s->description_z)))
         (void)span_copy_z(span_z(s->name_z), s->description_z, sizeof(s->description_z));
-    char wanted_z[BUS_NAME_MAX];
-    if (is_there && s->unit == NULL)
-        s->file_state_z = value_of(buffer_span(&text), "WantedBy=", wanted_z, sizeof(wanted_z))
-                              ? "disabled"
-                              : "static";
+    if (is_there)
+        s->file_state_z = file_state(host, s, buffer_span(&text));
     buffer_fini(&text);
     return is_there;
 }
@@ -111,8 +139,11 @@ static void set_active(const struct bus_host *host, struct bus_state *s)
     s->sub_z = on == begins_on ? s->unit->sub_z : on ? "active" : "dead";
     if (on && !begins_on)
         s->sub_z = "exited";
+    bool is_last =
+        strcmp(s->name_z, "multi-user.target") == 0 || strcmp(s->name_z, "graphical.target") == 0;
     if (!has_process && begins_on)
-        s->since_us = host->boot_us + BOOTED_US;
+        s->since_us =
+            host->boot_us + (is_last ? host->started_us - LAST_US : host->kernel_us + BOOTED_US);
 }
 
 void bus_state_of(const struct bus_host *host, struct span name, struct bus_state *s)
@@ -121,7 +152,7 @@ void bus_state_of(const struct bus_host *host, struct span name, struct bus_stat
     bool is_name = span_find(name, '/', 0) < 0;
     if (is_name)
         name = real_name(host, name);
-    *s = (struct bus_state){.unit = find(name),
+    *s = (struct bus_state){.unit = find(host, name),
                             .load_z = "not-found",
                             .active_z = "inactive",
                             .sub_z = "dead",
@@ -131,11 +162,13 @@ void bus_state_of(const struct bus_host *host, struct span name, struct bus_stat
     bool has_file = is_name && find_file(host, s);
     if (s->unit == NULL && !has_file)
         return;
-    s->load_z = "loaded";
+    bool is_masked = strcmp(s->file_state_z, "masked") == 0;
+    s->load_z = is_masked ? "masked" : "loaded";
     if (s->unit == NULL)
         return;
-    (void)span_copy_z(span_z(s->unit->description_z), s->description_z, sizeof(s->description_z));
-    s->file_state_z = s->unit->file_state_z;
+    (void)bus_unit_text(host, s->unit->description_z, s->description_z, sizeof(s->description_z));
+    if (!has_file)
+        s->file_state_z = s->unit->file_state_z;
     set_active(host, s);
 }
 

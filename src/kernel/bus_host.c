@@ -2,15 +2,20 @@
 
 #include "kernel/identity.h"
 #include "kernel/kind.h"
+#include "kernel/livelog.h"
 #include "kernel/machine.h"
 #include "kernel/procfs.h"
+#include "kernel/program.h"
 #include "kernel/socket.h"
 #include "kernel/task.h"
+#include "kernel/tty.h"
 
 #include "bus/bus.h"
 #include "persona/identity.h"
+#include "persona/journal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,13 +24,17 @@ enum {
     BUS_CLIENTS_MAX = 64, /* of a machine: each has a buffer */
     FEED_COST = 20000,    /* instructions of an answer, without the files that it reads */
 };
-enum { NS_PER_US = 1000, INIT_PID = 1, TASKS_PERCENT = 15, ARGS_SHOWN = 512 };
+enum { NS_PER_US = 1000, INIT_PID = 1, TASKS_PERCENT = 15, ARGS_SHOWN = 512, TTY_TEXT = 16 };
 
 #define SYSTEM_BUS "/run/dbus/system_bus_socket"
 #define PRIVATE    "/run/systemd/private"
 
+enum { DEFAULT_KERNEL_US = 2914000, DEFAULT_STARTED_US = 8545000 }; /* without an identity */
+
 struct asking {
     struct kernel *kernel;
+    int32_t client_pid;
+    char address_z[NET_TEXT_BYTES], tty_z[TTY_TEXT], bus_id_z[PERSONA_UUID_SIZE];
     struct creds root;
     struct vfs_at at;
     char args_z[ARGS_SHOWN];
@@ -50,8 +59,10 @@ static int32_t ask_pid(void *ctx, const char *process_z, int64_t *since_us)
     if (s == NULL)
         return 0;
     const struct service_now *now = &a->kernel->services[index];
-    *since_us = (now->pid != 0 ? now->started_ns : a->kernel->boot_ns + s->pid * INT64_C(5000000)) /
-                NS_PER_US;
+    const struct persona_identity *p = a->kernel->identity;
+    int64_t up_us = p != NULL ? persona_process_us(p, s->pid) : s->pid * INT64_C(5000);
+    *since_us =
+        now->pid != 0 ? now->started_ns / NS_PER_US : a->kernel->boot_ns / NS_PER_US + up_us;
     return service_pid(a->kernel, (size_t)index);
 }
 
@@ -59,16 +70,26 @@ static void ask_start(void *ctx, const char *process_z)
 {
     const struct asking *a = ctx;
     int index;
-    if (service_of(a->kernel, process_z, &index) != NULL)
-        service_start(a->kernel, (size_t)index);
+    if (service_of(a->kernel, process_z, &index) == NULL)
+        return;
+    service_start(a->kernel, (size_t)index);
+    if (strcmp(process_z, "sshd") != 0)
+        return;
+    int32_t pid = service_pid(a->kernel, (size_t)index);
+    livelog_service(a->kernel, (size_t)index, pid, "Server listening on 0.0.0.0 port 22.");
+    livelog_service(a->kernel, (size_t)index, pid, "Server listening on :: port 22.");
 }
 
 static void ask_stop(void *ctx, const char *process_z)
 {
     const struct asking *a = ctx;
     int index;
-    if (service_of(a->kernel, process_z, &index) != NULL)
-        service_stop(a->kernel, (size_t)index);
+    if (service_of(a->kernel, process_z, &index) == NULL)
+        return;
+    if (strcmp(process_z, "sshd") == 0)
+        livelog_service(a->kernel, (size_t)index, service_pid(a->kernel, (size_t)index),
+                        "Received signal 15; terminating.");
+    service_stop(a->kernel, (size_t)index);
 }
 
 /* As systemd shows it: a title that a program has set is one word with blanks in it. */
@@ -116,6 +137,8 @@ static bool ask_target(void *ctx, const char *path_z, char *out_z, size_t size)
     if (S_ISLNK(found.stat.mode))
         n = found.node.fs->ops->readlink(found.node.fs, NULL, found.node.ino, out_z, size);
     walk_done(&found);
+    if (n >= 0 && size > 0)
+        out_z[(size_t)n < size ? (size_t)n : size - 1] = '\0';
     return n >= 0;
 }
 
@@ -136,12 +159,66 @@ static int ask_unlink(void *ctx, const char *path_z)
     return vfs_unlink(&a->at, span_z(path_z));
 }
 
+static int ask_write(void *ctx, const char *path_z, struct span text)
+{
+    const struct asking *a = ctx;
+    struct file *f = NULL;
+    int error = vfs_open(&a->at, span_z(path_z), O_WRONLY | O_CREAT | O_TRUNC, 0644, &f);
+    int64_t n = error == 0 ? file_pwrite(f, NULL, text.data, text.len, 0) : error;
+    if (f != NULL)
+        f->changed = false; /* no visitor wrote it */
+    file_drop(f);
+    return n < 0 ? (int)n : 0;
+}
+
+static void ask_set_hostname(void *ctx, const char *name_z)
+{
+    const struct asking *a = ctx;
+    (void)span_copy_z(span_z(name_z), a->kernel->hostname_z, sizeof(a->kernel->hostname_z));
+}
+
+static void ask_say(void *ctx, const char *daemon_z, const char *text_z)
+{
+    const struct asking *a = ctx;
+    livelog_daemon(a->kernel, daemon_z, text_z);
+}
+
+static int32_t ask_next_program(void *ctx, int32_t after)
+{
+    const struct asking *a = ctx;
+    int32_t next = 0;
+    for (const struct process *p = a->kernel->processes; p != NULL; p = p->next)
+        if (p->pid > after && (next == 0 || p->pid < next) && !p->zombie)
+            next = p->pid;
+    return next;
+}
+
 /* The machine goes down, and with it the line. */
 static void ask_end(void *ctx)
 {
     const struct asking *a = ctx;
     for (int i = 0; i < KERNEL_PROGRAMS_MAX; i++)
         kernel_hangup(a->kernel, i);
+}
+
+/* What stands in no text of the kernel's own. */
+static void set_texts(struct asking *a, struct bus_host *host)
+{
+    const struct kernel *k = a->kernel;
+    const struct persona_identity *p = k->identity;
+    host->kernel_us = DEFAULT_KERNEL_US;
+    host->started_us = DEFAULT_STARTED_US;
+    memcpy(a->bus_id_z, "5a4c8f2e71d36f3b0a521c774c9e9d0b",
+           sizeof("5a4c8f2e71d36f3b0a521c774c9e9d0b"));
+    if (p != NULL) {
+        persona_startup(p, &host->kernel_us, &host->started_us);
+        persona_invocation(p, span_z("bus"), a->bus_id_z);
+    }
+    a->address_z[net_ip_text(&k->vfs->net.peer, a->address_z)] = '\0';
+    a->tty_z[0] = '\0';
+    for (int i = 0; i < KERNEL_PROGRAMS_MAX && a->tty_z[0] == '\0'; i++)
+        if (k->programs[i] != NULL && k->programs[i]->tty != NULL)
+            (void)snprintf(a->tty_z, sizeof(a->tty_z), "pts/%u", tty_number(k->programs[i]->tty));
 }
 
 static struct bus_host host_of(struct asking *a)
@@ -166,10 +243,19 @@ static struct bus_host host_of(struct asking *a)
         .target = ask_target,
         .link = ask_link,
         .unlink = ask_unlink,
+        .write = ask_write,
+        .set_hostname = ask_set_hostname,
+        .say = ask_say,
+        .next_program = ask_next_program,
         .end_of_machine = ask_end,
+        .client_pid = a->client_pid,
+        .bus_id_z = a->bus_id_z,
     };
+    set_texts(a, &host);
     if (k->login.monitor != 0)
         host.login = (struct bus_login){.user_z = k->login.user_z,
+                                        .address_z = a->address_z,
+                                        .tty_z = a->tty_z,
                                         .uid = k->login.uid,
                                         .number = k->login.number,
                                         .monitor = k->login.monitor,
@@ -196,6 +282,13 @@ static unsigned clients(const struct vfs *vfs)
     return count;
 }
 
+/* Each login takes some, and each client. */
+static uint32_t next_number(struct kernel *k)
+{
+    enum { FIRST = 11, PIDS_OF_A_NAME = 9 };
+    return FIRST + (uint32_t)k->login.monitor / PIDS_OF_A_NAME + k->bus_clients++;
+}
+
 int bus_host_connect(struct task *t, struct socket *s, struct span path)
 {
     if (clients(s->vfs) >= BUS_CLIENTS_MAX)
@@ -205,7 +298,7 @@ int bus_host_connect(struct task *t, struct socket *s, struct span path)
         return -ENOMEM;
     end->served = true;
     end->pid = INIT_PID;
-    end->bus = bus_new(is_system_bus(path), t->creds.euid);
+    end->bus = bus_new(is_system_bus(path) ? next_number(t->kernel) : 0, t->creds.euid);
     socket_join(s, end);
     if (end->bus != NULL)
         return 0;
@@ -218,6 +311,7 @@ void bus_host_feed(struct socket *end, struct span bytes)
     struct kernel *k = end->vfs->kernel;
     struct socket *client = end->peer;
     struct asking asking = {.kernel = k, .root = {.cap_effective = UINT64_MAX}};
+    asking.client_pid = client->pid;
     asking.at = (struct vfs_at){.fs = fs_context_new(end->vfs), .cred = &asking.root};
     if (asking.at.fs == NULL) {
         client->read_shut = true; /* it would wait for good */

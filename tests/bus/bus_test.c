@@ -41,7 +41,7 @@ static void talk(struct fake_host *f, uint32_t uid, struct span calls, size_t sp
 {
     static const char lines[] = "DATA\r\nOK 7d1c4f0b5e2a4c8d9b63f1a07e5c2d94\r\nAGREE_UNIX_FD\r\n";
     const struct bus_host host = fake_host(f);
-    struct bus *bus = bus_new(false, uid);
+    struct bus *bus = bus_new(0, uid);
     struct buffer in;
     assert_non_null(bus);
     buffer_init(&in, 1 << 20);
@@ -286,7 +286,7 @@ static void what_breaks_the_rules_ends_the_connection(void **state)
         SPAN_LIT("AUTH EXTERNAL\r\n"), /* no NUL before it */
         SPAN_LIT("\0BEGIN\r\n"), SPAN_LIT("\0AUTH EXTERNAL 30\r\nBEGIN\r\nB\1\0\1aaaabbbbcccc")};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        struct bus *bus = bus_new(true, 0);
+        struct bus *bus = bus_new(11, 0);
         assert_true(bus_feed(bus, &host, bad[i]) < 0);
         bus_free(bus);
     }

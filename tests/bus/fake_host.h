@@ -8,7 +8,7 @@
 
 struct fake_host {
     bool cron_is_gone, is_over;
-    char linked_z[256];
+    char linked_z[256], written_z[256], hostname_z[64], said_z[256];
     uint64_t off[BUS_UNITS_MAX / 64];
 };
 
@@ -74,6 +74,32 @@ static inline int fake_unlink(void *ctx, const char *path_z)
     return -2;
 }
 
+static inline int fake_write(void *ctx, const char *path_z, struct span text)
+{
+    struct fake_host *f = ctx;
+    (void)path_z;
+    (void)span_copy_z(text, f->written_z, sizeof(f->written_z));
+    return 0;
+}
+
+static inline void fake_set_hostname(void *ctx, const char *name_z)
+{
+    (void)span_copy_z(span_z(name_z), ((struct fake_host *)ctx)->hostname_z, 64);
+}
+
+static inline void fake_say(void *ctx, const char *daemon_z, const char *text_z)
+{
+    struct fake_host *f = ctx;
+    (void)daemon_z;
+    (void)span_copy_z(span_z(text_z), f->said_z, sizeof(f->said_z));
+}
+
+static inline int32_t fake_next_program(void *ctx, int32_t after)
+{
+    (void)ctx;
+    return after < 4711 ? 4711 : 0;
+}
+
 static inline void fake_end(void *ctx)
 {
     ((struct fake_host *)ctx)->is_over = true;
@@ -89,7 +115,19 @@ static inline struct bus_host fake_host(struct fake_host *f)
                              .now_us = INT64_C(1795100000000000),
                              .boot_us = INT64_C(1794900000000000),
                              .tasks_max = 2307,
-                             .login = {"root", 0, 4, 420, 398, 399, 427, INT64_C(1795099000000000)},
+                             .kernel_us = 2914000,
+                             .started_us = 8545000,
+                             .client_pid = 4711,
+                             .bus_id_z = "6f3b0a521c774c9e9d0b5a4c8f2e71d3",
+                             .login = {.user_z = "root",
+                                       .address_z = "192.0.2.77",
+                                       .tty_z = "pts/0",
+                                       .number = 4,
+                                       .monitor = 420,
+                                       .manager = 398,
+                                       .own_pam = 399,
+                                       .worker = 427,
+                                       .at_us = INT64_C(1795099000000000)},
                              .off = f->off,
                              .pid = fake_pid,
                              .start = fake_start,
@@ -99,6 +137,10 @@ static inline struct bus_host fake_host(struct fake_host *f)
                              .target = fake_target,
                              .link = fake_link,
                              .unlink = fake_unlink,
+                             .write = fake_write,
+                             .set_hostname = fake_set_hostname,
+                             .say = fake_say,
+                             .next_program = fake_next_program,
                              .end_of_machine = fake_end};
 }
 

@@ -224,12 +224,123 @@ def test_time_goes_on_between_two_sessions(machine):
     assert int(second[2]) > int(first[2]) and int(second[3]) >= int(first[3])
 
 
+def test_the_journal_and_the_logs_say_the_same(machine):
+    ask(machine, "logger -t probe 'said by a visitor'; echo 'from a pipe' | logger -p auth.notice -t probe")
+    journal, texts, named, kinds = ask(
+        machine, "journalctl -n 25 -o cat --no-pager", "cat /var/log/syslog /var/log/auth.log /var/log/kern.log",
+        "journalctl -t probe -o cat --no-pager; grep -h probe: /var/log/syslog /var/log/auth.log | cut -d' ' -f3-",
+        "journalctl -u ssh -n 1 -o cat --no-pager; grep 'session opened for user root' /var/log/auth.log | grep sshd | "
+        "tail -1 | sed 's/.*]: //'")
+    missing = [line for line in journal.splitlines() if line not in texts]
+    assert missing == []
+    assert named == "", named  # each session is a machine of its own: what one visitor says no other sees
+    assert len(set(kinds.splitlines())) == 1, kinds
+    own = ask(machine, "logger -t probe hello; journalctl -t probe -o cat --no-pager; tail -1 /var/log/user.log; "
+                       "grep -c probe /var/log/syslog").splitlines()
+    assert own[0] == "hello" and own[1].endswith(" probe: hello") and own[2] == "1", own
+
+
+def test_the_journals_numbers_are_the_machines(machine):
+    boots, header, ids, size = ask(
+        machine, "journalctl --list-boots", "journalctl --header | grep -E '^(Machine|Boot) ID' | sort -u",
+        "tr -d - < /proc/sys/kernel/random/boot_id; cat /etc/machine-id; ls /var/log/journal",
+        "journalctl --disk-usage; du -sh /var/log/journal | cut -f1")
+    boot, identity, folder = ids.split()
+    assert boots.split()[5:7] == ["0", boot] and identity == folder
+    assert header.split() == ["Boot", "ID:", boot, "Machine", "ID:", identity]
+    used, folders = re.search(r"take up ([\d.]+)M", size).group(1), size.split()[-1]
+    assert 0 <= float(folders.rstrip("M")) - float(used) < 0.1, size
+
+
+def test_logs_are_taken_away_in_time(machine):
+    listing = ask(machine, "cd /var/log; for l in auth.log syslog cron.log; do for f in $l $l.1 $l.2.gz; do [ -e $f ] && "
+                           "echo $f $(zcat -f $f | head -1 | cut -c1-19) $(zcat -f $f | tail -1 | cut -c1-19) "
+                           "$(date -r $f +%FT%T); done; done").splitlines()
+    last = {}
+    for name, first, end, changed in (line.split() for line in listing):
+        assert first <= end == changed, listing
+        log = name.split(".log")[0].split(".")[0]
+        assert log not in last or end < last[log], listing
+        last[log] = first
+    assert set(last) == {"auth", "syslog", "cron"}
+
+
+def test_sockets_have_one_owner(machine):
+    ss, netstat, lsof, fuser, pid = ask(
+        machine, "ss -tlnp 'sport = :22'", "netstat -tlnp", "lsof -t -iTCP:22 -sTCP:LISTEN", "fuser 22/tcp 2>/dev/null",
+        "systemctl show -p MainPID --value ssh; readlink /proc/$(pgrep -o sshd)/exe")
+    pid, program = pid.split()
+    assert f'users:(("sshd",pid={pid},fd=3))' in ss and f"{pid}/sshd" in netstat
+    assert lsof.split() == [pid] and pid in fuser.split() and program == "/usr/sbin/sshd"
+    others = ask(machine, "su admin -c 'ss -tlnp; ls /proc/1/fd; netstat -tlnp' 2>&1")
+    assert "users:" not in others and "cannot open directory '/proc/1/fd': Permission denied" in others
+
+
+def test_the_start_is_one_everywhere(machine):
+    times, startup, level = ask(
+        machine, "for u in ssh cron rsyslog; do p=$(systemctl show -p MainPID --value $u); "
+                 "date -d \"$(systemctl show -p ActiveEnterTimestamp --value $u)\" +%s; "
+                 "date -d \"$(ps -o lstart= -p $p)\" +%s; done",
+        "systemd-analyze time | head -1; zcat -f /var/log/syslog* | grep -o 'Startup finished.*'",
+        "who -r | tr -s ' ' | cut -d' ' -f4,5; date -d \"$(systemctl show -p FinishTimestamp --value)\" '+%F %H:%M'")
+    seconds = [int(t) for t in times.split()]
+    assert all(abs(a - b) <= 1 for a, b in zip(seconds[::2], seconds[1::2])), times
+    assert len({line.strip(" .") for line in startup.splitlines()}) == 1, startup
+    assert len(set(level.splitlines())) == 1, level
+
+
+def test_the_kernels_version_is_one_everywhere(machine):
+    answers = ask(machine, "uname -r", "cut -d' ' -f3 /proc/version", "ls /lib/modules", "cat /proc/sys/kernel/osrelease",
+                  "hostnamectl | sed -n 's/.*Kernel: Linux //p'", "last reboot | awk 'NR==1{print $4}'",
+                  "ls /boot | sed -n 's/^vmlinuz-//p'", "sed 's/.*vmlinuz-\\([^ ]*\\).*/\\1/' /proc/cmdline",
+                  "dpkg-query -W -f '${Package}\\n' 'linux-image-[0-9]*' | sed 's/linux-image-//'")
+    assert len({a.strip() for a in answers}) == 1, answers
+
+
+def test_users_are_one_everywhere(machine):
+    passwd, shadow, last, homes = ask(machine, "cut -d: -f1 /etc/passwd", "cut -d: -f1 /etc/shadow",
+                                      "lastlog | awk 'NR>1{print $1}'",
+                                      "awk -F: '$3>=1000 && $3<60000{print $6}' /etc/passwd | xargs stat -c '%U %n'")
+    assert sorted(passwd.split()) == sorted(shadow.split()) == sorted(last.split())
+    assert all(line.split()[1] == "/home/" + line.split()[0] for line in homes.splitlines()) and homes
+    seen = ask(machine, "last -w | awk '/pts/{print $1}' | sort -u; echo; lastlog | grep -v Never | awk 'NR>1{print $1}' | "
+                        "sort -u").split("\n\n")
+    assert set(seen[0].split()) <= set(seen[1].split())
+
+
+def test_what_is_set_is_seen_everywhere(machine):
+    name = ask(machine, "hostnamectl set-hostname other; hostname; cat /etc/hostname /proc/sys/kernel/hostname; "
+                        "hostnamectl --static; uname -n").split()
+    assert name == ["other"] * 5
+    zone = ask(machine, "timedatectl set-timezone Asia/Tokyo; cat /etc/timezone; timedatectl show -p Timezone --value; "
+                        "readlink /etc/localtime | sed 's/.*zoneinfo.//'; date +%Z; timedatectl | grep -o JST | head -1")
+    assert zone.split() == ["Asia/Tokyo"] * 3 + ["JST"] * 2
+    units = ask(machine, "systemctl set-default rescue.target 2>&1 | grep -c rescue; systemctl get-default; "
+                         "systemctl mask nftables 2>/dev/null; systemctl is-enabled nftables; systemctl disable rsyslog "
+                         "2>/dev/null; systemctl is-enabled rsyslog; ls /etc/systemd/system/multi-user.target.wants | "
+                         "grep -c rsyslog").split()
+    assert units[1:] == ["rescue.target", "masked", "disabled", "0"], units
+
+
+def test_names_on_the_bus_are_those_that_are_there(machine):
+    listed, unknown, users = ask(
+        machine, "busctl list --no-legend | awk '{print $1, $2, $3}'", "busctl call org.example.x / a.b c 2>&1",
+        "busctl call org.freedesktop.DBus / org.freedesktop.DBus GetConnectionUnixUser s org.freedesktop.timesync1; "
+        "id -u systemd-timesync")
+    rows = {line.split()[0]: line.split()[1:] for line in listed.splitlines()}
+    assert rows["org.freedesktop.login1"] == ["362", "systemd-logind"] and "org.freedesktop.systemd1" in rows
+    assert "The name org.example.x was not provided by any .service files" in unknown
+    assert users.split()[1] == users.split()[2]
+
+
 OWN = ("hostname", "cat /etc/machine-id", "cat /proc/sys/kernel/random/boot_id", "cat /sys/class/net/ens3/address",
        "ip -4 -o addr show ens3 | awk '{print $4}'", "awk '/^UUID/{print $1}' /etc/fstab", "awk '/btime/' /proc/stat",
        "grep -m1 'cpu MHz' /proc/cpuinfo", "grep MemTotal /proc/meminfo", "df -k --output=used / | tail -1",
        "cat /etc/resolv.conf", "cat /etc/shadow", "cat /root/.bash_history", "stat -c '%y %z' /etc/passwd",
        "head -5 /var/log/dpkg.log", "cat /sys/class/dmi/id/product_uuid", "cat /proc/vmstat | head -1",
-       "head -3 /var/log/auth.log", "last | head -3")
+       "head -3 /var/log/auth.log", "last | head -3",
+       "journalctl --header | grep -E '^(File|Machine|Boot|Sequential number) ID' | sort -u", "ls /var/log/journal",
+       "journalctl -o cat -n 30 -u ssh | head -3", "systemd-analyze time")
 
 
 def test_two_installations_share_nothing_and_one_stays_itself(tmp_path):
