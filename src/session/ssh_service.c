@@ -9,6 +9,7 @@
 enum {
     MS_US = 1000,
     RECORDS_KEEP_BYTES = 1024, /* for the next ones */
+    SILENT_SLICE = 10000,      /* instructions of a guest while an answer waits for its time */
 };
 
 struct event session_event(const struct session_connection *c, enum event_type type)
@@ -410,6 +411,8 @@ static bool connection_run(void *self, uint64_t budget, int64_t now_us)
     }
     if (c->kernel == NULL || c->ended || !session_journal_has_room(&c->journal))
         return false;
+    if (ssh_is_silent(c->ssh) && budget > SILENT_SLICE)
+        budget = SILENT_SLICE;
     if (c->file.busy) {
         session_file_go_on(c);
         (void)work(c, now_us);

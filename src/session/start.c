@@ -259,13 +259,14 @@ static int put_uname(struct span text, struct span hostname, bool cr, struct buf
     return rc;
 }
 
+/* sshd ends the line with CR LF, and the terminal makes two of the LF. */
 static int put_last_login(const struct session_start *start, struct buffer *out)
 {
     char last_z[PERSONA_LAST_SIZE];
     if (start->identity == NULL ||
         !persona_last_login(start->identity, start->now_ms, start->account->name, last_z))
         return 0;
-    return buffer_printf(out, "Last login: %s\r\n", last_z);
+    return buffer_printf(out, "Last login: %s\r\r\n", last_z);
 }
 
 static bool is_hushed(const struct session_start *start)

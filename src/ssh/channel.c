@@ -224,6 +224,7 @@ void ssh_channel_request_accept(struct ssh *s, uint32_t channel)
         send_window(s, c, s->profile->window_bytes);
     if (c->want_reply)
         ssh_send_u32(s, SSH_MSG_CHANNEL_SUCCESS, c->peer_id);
+    ssh_wait_start(s, SSH_WAIT_START);
     int64_t wait_us = ssh_wait_draw_us(s, SSH_WAIT_OUTPUT);
     if (wait_us > 0)
         s->output_from_us = s->now_us + wait_us;

@@ -33,7 +33,8 @@ enum ssh_wait {
     SSH_WAIT_LOGIN,   /* of a password that is right, before the rounding up of the time */
     SSH_WAIT_SESSION, /* from SUCCESS to the host keys' announcement */
     SSH_WAIT_CHANNEL, /* a session channel is opened */
-    SSH_WAIT_OUTPUT,  /* from the request of a program to what it says first */
+    SSH_WAIT_START,   /* from the request of a program to the answer */
+    SSH_WAIT_OUTPUT,  /* from the same request to what it says first */
     SSH_WAITS,
 };
 

@@ -75,10 +75,10 @@ static const char *const env_z[] = {"LANG", "LC_*", NULL};
  * check takes is what sshd logs itself ("elapsed"). */
 #define WAITS                                                                                 \
     .waits = {                                                                                \
-        [SSH_WAIT_VERSION] = {9650, 10250, 11200},  [SSH_WAIT_KEXINIT] = {930, 1120, 1320},   \
+        [SSH_WAIT_VERSION] = {9650, 10250, 11200},  [SSH_WAIT_KEXINIT] = {1280, 1370, 1550},  \
         [SSH_WAIT_KEYS] = {3600, 4150, 5250},       [SSH_WAIT_LOGIN] = {43200, 46500, 48900}, \
         [SSH_WAIT_SESSION] = {13000, 15000, 20000}, [SSH_WAIT_CHANNEL] = {110, 150, 220},     \
-        [SSH_WAIT_OUTPUT] = {2350, 2650, 3000},                                               \
+        [SSH_WAIT_START] = {370, 480, 650},         [SSH_WAIT_OUTPUT] = {2850, 3130, 3600},   \
     }
 
 /* The same in every release here, with the configuration that the packages come with; Debian and

@@ -303,6 +303,10 @@ void ssh_channel_request_refuse(struct ssh *s, uint32_t channel);
  * yet: what it says, and its end, are to wait. ssh_deadline tells how long. */
 bool ssh_channels_start(const struct ssh *s);
 
+/* Whether what is at ssh_out is held back for the time that the real server's processes take. What is
+ * done meanwhile should be short, or it makes the time longer. ssh_deadline tells how long. */
+bool ssh_is_silent(const struct ssh *s);
+
 /* Answers SSH_EVENT_GLOBAL_REQUEST (needs_answer). `port`: that a tcpip-forward got, else 0. */
 void ssh_global_answer(struct ssh *s, bool accepted, uint32_t port);
 

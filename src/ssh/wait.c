@@ -24,6 +24,11 @@ void ssh_wait_start(struct ssh *s, enum ssh_wait step)
         s->silent_until_us = s->now_us + wait_us;
 }
 
+bool ssh_is_silent(const struct ssh *s)
+{
+    return ssh_wait_is_on(s);
+}
+
 bool ssh_wait_is_on(const struct ssh *s)
 {
     return s->now_us < s->silent_until_us;

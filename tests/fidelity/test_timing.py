@@ -14,7 +14,7 @@ SESSIONS, TRIES = 30, 3  # a busy machine may do better the next time
 ROW = re.compile(r"\| (.+?)" + r" \| ([\d.]+)" * 6 + r" \|")
 # From the real one's fifth percentile to its ninety-fifth, and as much more as the machine's own
 # clocks and caches move within a minute.
-MORE, MORE_MS = 0.25, 0.5
+MORE, MORE_MS = 0.25, 0.2
 
 # Both servers go before everything else on the machine: what else it does must not be measured.
 FIRST = ["chrt", "-f", "50"]
