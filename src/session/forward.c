@@ -5,6 +5,7 @@
 #include "ssh/profile.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ enum {
     GROUPS_MAX = 31,
     REST_MAX = SESSION_HOST_MAX + 128, /* what a CHANNEL_OPEN of ours ends with */
     CONNECT_FAILED = 2,                /* RFC 4254, section 5.1 */
+    REFUSAL_MAX = SESSION_HOST_MAX + 80,
 };
 
 static const struct ssh_profile *profile_of(const struct session_connection *c)
@@ -73,7 +75,8 @@ static bool is_path(const struct session_forward *f)
 }
 
 /* Where sshd listens, without GatewayPorts: at one loopback address if it is named, else at both. */
-static size_t places_of(const struct session_forward *f, struct kernel_place places[2])
+static size_t places_of(const struct session_connection *c, const struct session_forward *f,
+                        struct kernel_place places[2])
 {
     struct span address = buffer_span(&f->address);
     places[0] = (struct kernel_place){
@@ -83,7 +86,9 @@ static size_t places_of(const struct session_forward *f, struct kernel_place pla
         .address = address,
         .port = (uint16_t)f->port,
     };
-    if (is_path(f) || span_equal_z(address, "127.0.0.1") || span_equal_z(address, "::1"))
+    bool by_name = profile_of(c)->numbers_listeners; /* dropbear does not look at it */
+    bool one = span_equal_z(address, "127.0.0.1") || span_equal_z(address, "::1");
+    if (is_path(f) || (by_name && one))
         return 1;
     places[1] = places[0];
     places[0].address = span_z("::1");
@@ -97,7 +102,7 @@ static int listen_at(struct session_connection *c, struct session_forward *f)
     uint32_t groups[GROUPS_MAX];
     const struct kernel_spawn user = user_of(c, groups);
     struct kernel_place places[2];
-    size_t count = places_of(f, places);
+    size_t count = places_of(c, f, places);
     int port = -1;
     for (size_t i = 0; i < count; i++) {
         uint16_t bound;
@@ -347,6 +352,31 @@ static int dial(struct session_connection *c, const struct ssh_event_forward *fo
     return connection;
 }
 
+/* A name without a dot or a colon is none that a resolver knows; a machine that is far refuses. */
+static bool is_unknown(struct span host)
+{
+    return span_find(host, '.', 0) < 0 && span_find(host, ':', 0) < 0 &&
+           !span_equal_z(host, "localhost");
+}
+
+static void say_refusal(const struct session_connection *c, const struct ssh_event_forward *forward,
+                        char text_z[REFUSAL_MAX])
+{
+    const struct ssh_profile *profile = profile_of(c);
+    struct span host = span_slice(forward->host, 0, SESSION_HOST_MAX);
+    int n = 0;
+    bool unknown = is_unknown(host) && !span_equal(host, c->host->config.hostname);
+    if (forward->is_path) {
+        (void)snprintf(text_z, REFUSAL_MAX, "%s", profile->open_refused_z);
+        return;
+    }
+    if (unknown && profile->tells_unresolved)
+        n = snprintf(text_z, REFUSAL_MAX, "Error resolving '%.*s' port '%u'. ", (int)host.len,
+                     (const char *)host.data, (unsigned)forward->port);
+    (void)snprintf(text_z + n, REFUSAL_MAX - (size_t)n, "%s",
+                   unknown ? "Name or service not known" : "Connection refused");
+}
+
 void session_forward_dial(struct session_connection *c, const struct ssh_event_forward *forward)
 {
     int connection = dial(c, forward);
@@ -356,8 +386,7 @@ void session_forward_dial(struct session_connection *c, const struct ssh_event_f
     }
     if (connection >= 0)
         kernel_release(c->kernel, connection);
-    const char *text_z = forward->is_path         ? profile_of(c)->open_refused_z
-                         : forward->host.len == 0 ? "Name or service not known"
-                                                  : "Connection refused";
+    char text_z[REFUSAL_MAX];
+    say_refusal(c, forward, text_z);
     ssh_forward_refuse(c->ssh, forward->channel, CONNECT_FAILED, text_z);
 }

@@ -564,6 +564,17 @@ static bool pump_forward(struct session_connection *c, uint32_t number)
     return true;
 }
 
+/* COMPAT: dropbear, when a child has ended, takes every channel without one for ended. */
+static void end_idle(struct session_connection *c)
+{
+    for (uint32_t i = 0; i < c->channels_used; i++) {
+        if (!c->channels[i].open || c->channels[i].program >= 0)
+            continue;
+        ssh_channel_abandon(c->ssh, i);
+        session_channel_drop(c, i);
+    }
+}
+
 bool session_channel_pump(struct session_connection *c, uint32_t number)
 {
     struct session_channel *ch = &c->channels[number];
@@ -587,6 +598,8 @@ bool session_channel_pump(struct session_connection *c, uint32_t number)
     if (!over)
         return moved;
     channel_close(c, number);
+    if (profile_of(c)->ends_idle)
+        end_idle(c);
     return true;
 }
 

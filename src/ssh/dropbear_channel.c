@@ -56,6 +56,16 @@ int ssh_dropbear_open(struct ssh *s, struct cursor *c)
 
 /* ---- On a channel ---- */
 
+void ssh_channel_abandon(struct ssh *s, uint32_t channel)
+{
+    struct ssh_channel *c = ssh_channel_find(s, channel);
+    if (!c || c->step != SSH_CHANNEL_LARVAL || c->close_sent)
+        return;
+    c->eof_sent = true;
+    ssh_send_u32(s, SSH_MSG_CHANNEL_EOF, c->peer_id);
+    ssh_channel_close(s, channel);
+}
+
 static int receive_data(struct ssh *s, struct ssh_channel *channel, struct cursor *c)
 {
     if (channel->eof_got)
@@ -91,11 +101,7 @@ static int receive_eof(struct ssh *s, struct ssh_channel *channel)
     if (channel->close_sent || !first)
         return 0;
     ssh_emit(s, SSH_EVENT_CHANNEL_EOF)->channel = number;
-    if (channel->step == SSH_CHANNEL_LARVAL) {
-        channel->eof_sent = true;
-        ssh_send_u32(s, SSH_MSG_CHANNEL_EOF, channel->peer_id);
-        ssh_channel_close(s, number);
-    }
+    ssh_channel_abandon(s, number);
     return 0;
 }
 
@@ -153,11 +159,12 @@ static int parse_global(struct ssh *s, struct cursor *c, struct ssh_event_global
     int err = ssh_demand_fields(s, c);
     if (err < 0)
         return err;
-    if (global->port > PORT_MAX)
+    /* COMPAT: dropbear never finds what is to be cancelled. */
+    if (global->port > PORT_MAX || !binds)
         return 0;
     ssh_global_ask(s, global);
     /* COMPAT: a success is told, with the port, whether an answer is wanted or not. */
-    s->global_told = binds;
+    s->global_told = true;
     return 1;
 }
 

@@ -96,7 +96,9 @@ struct ssh_profile {
     uint32_t window_step_bytes; /* used up before it is given back; 0: as OpenSSH does */
     uint32_t data_bytes;        /* the most data in one packet that is sent */
     bool window_at_open;        /* the window is there at once, not when a program starts */
+    bool ends_idle;             /* when a program ends, the channels without one end too */
     const char *open_refused_z; /* text of a CHANNEL_OPEN_FAILURE */
+    bool tells_unresolved;      /* a name that is none, and its port, stand in it */
     bool announces_hostkeys;    /* hostkeys-00@openssh.com after the login */
     bool status_at_once;        /* a program's exit status is told even while its output waits */
     bool hides_typing;          /* IGNORE messages while a terminal does not echo */

@@ -353,6 +353,9 @@ void ssh_channel_exit_signal(struct ssh *s, uint32_t channel, const char *signal
 /* Sends CLOSE. The number is free again when both sides have closed. */
 void ssh_channel_close(struct ssh *s, uint32_t channel);
 
+/* Ends a session channel without a program: EOF and CLOSE, as dropbear does (the profile's ends_idle). */
+void ssh_channel_abandon(struct ssh *s, uint32_t channel);
+
 /* Tells whether the terminal of the channel echoes. While it does not, input lines are answered
  * with the IGNORE message that hides it, as the real server does. */
 void ssh_channel_echo(struct ssh *s, uint32_t channel, bool echoes);
