@@ -2,6 +2,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import select
 import shutil
 import signal
@@ -126,7 +127,7 @@ class OurServer(Server):
         self.gate = threading.Semaphore(BEFORE_LOGIN if self.announces else BEFORE_LOGIN_DROPBEAR)
         self.port = free_port()
         config = config or f"ssh:\n  profile: {profile}\n"
-        (self.folder / "lured.yaml").write_text(f"image: {IMAGE}\nvisitors:\n  remember: 0\n{config}")
+        self.write_config(f"image: {IMAGE}\nvisitors:\n  remember: 0\n{config}")
         self.errors = open(self.folder / "stderr", "wb")
         self.process = subprocess.Popen(
             [LURED, "run", "--config", self.folder / "lured.yaml", "--data", self.folder / "data",
@@ -136,6 +137,9 @@ class OurServer(Server):
             raise AssertionError("no ready line")
         self.process.stdout.readline()
 
+    def write_config(self, text):
+        (self.folder / "lured.yaml").write_text(text)
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(WAIT_S)
@@ -144,6 +148,19 @@ class OurServer(Server):
         errors = (self.folder / "stderr").read_text(errors="replace")
         shutil.rmtree(self.folder)
         assert status == 0 and "Sanitizer" not in errors and "runtime error" not in errors, errors
+
+
+class OwnUsersServer(OurServer):
+    """The same, where only the machine's own user logs in, who has done so before."""
+    PASSWORD = "own"
+
+    def write_config(self, text):
+        super().write_config(f"{text}passwords: {self.folder}/passwords\n")
+        (self.folder / "passwords").write_text("")
+        shown = subprocess.run([LURED, "identity", "--config", self.folder / "lured.yaml", "--data",
+                                self.folder / "data"], capture_output=True, text=True, check=True)
+        self.user = re.search(r"^user +(\S+)$", shown.stdout, flags=re.M)[1]
+        (self.folder / "passwords").write_text(f"{self.user}:{self.PASSWORD}\n")
 
 
 def wait_for_port(port, process):
