@@ -15,7 +15,18 @@ SESSIONS = {"exec": ["cat; printf 'out\\n'; printf 'err\\n' >&2; exit 3"],
             "sftp": ["-s", "sftp"],
             "zlib": ["-C", "cat"],
             "sntrup": ["-oKexAlgorithms=sntrup761x25519-sha512@openssh.com", "cat"],
-            "gex": ["-oKexAlgorithms=diffie-hellman-group-exchange-sha256", "cat"]}
+            "gex": ["-oKexAlgorithms=diffie-hellman-group-exchange-sha256", "cat"],
+            "keys": ["-oPubkeyAuthentication=yes", "-oIdentitiesOnly=yes", "-iKEY_FILE", "cat"],
+            "remote forward": ["-R", "23601:localhost:9", "cat"],
+            "refused forward": ["-R", "80:localhost:9", "cat"],
+            "socket forward": ["-R", "/home/admin/logged:localhost:9", "cat"],
+            "local forward": ["-L", "23602:localhost:1", "cat"],
+            "dynamic forward": ["-D", "23603", "cat"],
+            "tunnel": ["-w", "0:0", "cat"],
+            "refused stdio": ["-W", "127.0.0.1:1", ""],
+            "no subsystem": ["-s", "nosuch"],
+            "variables": ["-oSendEnv=LANG", "-oSetEnv=LC_X=1", "echo $LC_X; cat"],
+            "new keys": ["-oRekeyLimit=64K", "head -c 300000 /dev/zero | tr '\\0' x | wc -c; cat"]}
 # The end of a program and the end of its output are told by two events that race in a real server.
 RACE = ("rcvd eof", "output open", "rcvd close", "obuf empty", "eof", "exit-status", "rtype", "eow",
         "free:", "nchannels", "status: The following", "#0 client-session", "close_write",
@@ -27,7 +38,15 @@ CHANCE = ("debug3: send packet: type 98", "debug3: channel 0: will not send data
           "debug2: channel 0: obuf_empty delayed efd N/(4)")
 
 
+def key_file(folder):
+    path = folder / "id"
+    if not path.exists():
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+    return path
+
+
 def log_of(server, arguments, folder):
+    arguments = [word.replace("KEY_FILE", str(key_file(folder))) for word in arguments]
     known = folder / f"known-{server.port}"
     argv = ["sshpass", "-p", "admin", "ssh", "-vvv", "-F", "none", "-p", str(server.port)]
     for option in ("StrictHostKeyChecking=accept-new", f"UserKnownHostsFile={known}",
