@@ -2,10 +2,14 @@
 import contextlib
 import functools
 import os
+import pathlib
+import re
 
 import pytest
 
 from battery import all_cases, compare, first_difference, is_known, known_differences, play_all
+from client import Client, Options
+from wire import string, u32
 from servers import DROPBEAR, OurServer, RealDropbear, why_not_sshd
 
 # Of the tables of key exchange every tenth case will do: dropbear has few algorithms, and most fail alike.
@@ -13,6 +17,7 @@ ALL = [case for n, case in enumerate(all_cases())
        if case.place not in ("line", "version", "kexinit") or n % 10 == 0]
 CASES = ALL if os.environ.get("FIDELITY_ALL") else ALL[::3]
 SERVERS = 3
+MEMORY_MAX_KIB = 4096  # SSH_MEMORY_MAX_BYTES
 KNOWN = functools.partial(is_known, known=tuple(known_differences("dropbear: ")))
 pytestmark = pytest.mark.skipif(bool(why_not_sshd()) or not os.path.exists(DROPBEAR),
                                 reason="no dropbear that may log a user in")
@@ -38,3 +43,32 @@ def test_at_least_99_of_100_are_identical(outcomes):
     same = sum(real == ours for real, ours in outcomes.values())
     print(f"{same} of {len(outcomes)} identical")
     assert same >= 0.99 * len(outcomes)
+
+
+def resident_kib(pid):
+    """Of a process and all that it has started."""
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    own = re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]
+    return int(own) + sum(map(resident_kib, children))
+
+
+def open_channels(server, count):
+    """Which answers so many openings got, and by how much the server has grown."""
+    client = Client(server, Options())
+    client.go("login")
+    before = resident_kib(server.process.pid)
+    for number in range(count):
+        client.send(b"\x5a" + string(b"session") + u32(number) + u32(1000) + u32(1000))
+        client.wait(["CHANNEL_OPEN_CONFIRMATION", "CHANNEL_OPEN_FAILURE"])
+    grown = resident_kib(server.process.pid) - before
+    client.close()
+    return client.seen, grown
+
+
+def test_a_thousand_channels_are_opened_and_no_more():
+    with RealDropbear() as real, OurServer("dropbear-2022.83") as ours:
+        theirs, _ = open_channels(real, 1003)
+        seen, grown = open_channels(ours, 1003)
+    assert seen == theirs
+    assert sum(line.startswith("CHANNEL_OPEN_CONFIRMATION") for line in seen) == 1000
+    assert grown < MEMORY_MAX_KIB
