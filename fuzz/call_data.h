@@ -121,7 +121,7 @@ static inline uint64_t path_address(size_t i)
 
 static inline uint64_t struct_address(unsigned which)
 {
-    return GUEST_BASE + STRUCTS_AT + which * STRUCT_BYTES;
+    return GUEST_BASE + STRUCTS_AT + which % STRUCT_COUNT * STRUCT_BYTES;
 }
 
 static const struct {

@@ -190,7 +190,7 @@ static uint64_t plain(struct arg_type type, uint8_t how, struct input *in)
     case ARG_FD: return how == 255 ? UINT64_MAX : how & 15;
     case ARG_DIR: return how < 128 ? (uint64_t)AT_FDCWD : how & 15;
     case ARG_PATH: return how == 255 ? place(take(in)) : path_address(how);
-    case ARG_BUF: return place(how);
+    case ARG_BUF: return (how & 0xc0) == 0x40 ? struct_address(how & 63) : place(how);
     case ARG_LEN: return length(how);
     case ARG_INT: return how >= 250 ? UINT64_MAX - how % 3 : how;
     case ARG_OFF: return (how & 1) ? length(how >> 1) : (uint64_t)how << (how & 7);

@@ -238,7 +238,8 @@ static struct cpu_block_page *add_page(struct cpu_store *store, const struct cpu
         store->oldest = page;
     store->live = page;
     if (page->pool) {
-        store->work->done += PAGE_WORK * cpu_pool_set_code(page->pool, page->frame, &page->hook);
+        store->work->done +=
+            (uint64_t)PAGE_WORK * cpu_pool_set_code(page->pool, page->frame, &page->hook);
     } else {
         if (++store->used > store->cap)
             widen(store);

@@ -433,14 +433,9 @@ static bool scout(const struct lockstep *l, struct cpu *copy, struct cpu_space *
 }
 
 /* What the scout did one by one, ours does in a row: the same. */
-static bool same_alone(const struct lockstep *l, const struct cpu *copy)
+static bool same_alone(const struct lockstep *l, struct cpu *copy)
 {
-    struct x86_state one_by_one, in_a_row;
-    memset(&one_by_one, 0, sizeof(one_by_one));
-    memset(&in_a_row, 0, sizeof(in_a_row));
-    copy->ops->save(copy, &one_by_one);
-    l->processor->ops->save(l->processor, &in_a_row);
-    return memcmp(&one_by_one, &in_a_row, sizeof(in_a_row)) == 0;
+    return host_cpu_same(x86_state(x86_from_cpu(copy)), x86_state(l->cpu), 0);
 }
 
 /* Runs the child until a breakpoint of ours. */
@@ -489,7 +484,7 @@ static int bring_child(struct lockstep *l, const struct stretch *s)
 }
 
 /* Both to the end of the stretch, and compared. */
-static int advance_stretch(struct lockstep *l, const struct cpu *copy, const struct stretch *s)
+static int advance_stretch(struct lockstep *l, struct cpu *copy, const struct stretch *s)
 {
     struct cpu_trap trap = {0};
     uint64_t used = 0;

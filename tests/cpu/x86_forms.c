@@ -77,7 +77,8 @@ const struct x86_form x86_integer_forms[] = {
     {"c9 frame alone", 0},
 
     /* Moves and extensions. */
-    {"63 /r sizes long", 0},
+    {"63 /r w? long", 0}, /* of 16 bits, how much is read from memory differs between processors */
+    {"63 /r sizes reg long", 0},
     {"84 /r", AF},
     {"85 /r sizes", AF},
     {"86 /r lock", 0},
