@@ -95,6 +95,8 @@ struct kernel {
     struct abi_window window;            /* of the foreign call that is being executed */
     uint64_t last_share_id;              /* of anonymous shared memory (mm.h) */
     uint64_t charged;                    /* the kernel's own work in this run, in instructions */
+    uint64_t run_charged;                /* that before the processor began to run */
+    bool in_run, fetch_late;             /* it runs; pages of files must wait (mm.c, fetch) */
     /* For debugging: told of each system call's answer. NULL: nobody. */
     void (*trace)(const struct task *t, int64_t result);
     bool foreign_programs;
@@ -105,11 +107,11 @@ struct kernel {
     uint8_t place; /* for snapshots: on which of the 16 pages of 64 KiB mappings end, + 1; 0: any */
     bool over;     /* the instructions are used up: everything was killed */
     bool ending;   /* kernel_end: ends are not told */
-    uint32_t areas;                         /* mappings, against KERNEL_AREAS_MAX */
-    struct setting *settings;               /* proc_sys.c */
-    struct ipc *ipc;                        /* ipc.h; NULL: nobody has asked yet */
-    struct kmsg *kmsg;                      /* kmsg.h; NULL: nobody has asked yet */
-    struct ipc *ipcs;                       /* that and those of namespaces */
+    uint32_t areas;           /* mappings, against KERNEL_AREAS_MAX */
+    struct setting *settings; /* proc_sys.c */
+    struct ipc *ipc;          /* ipc.h: the machine's own; NULL: nobody has asked yet */
+    struct kmsg *kmsg;        /* kmsg.h; NULL: nobody has asked yet */
+    struct ipc *ipcs;         /* that and those of namespaces */
     uint32_t namespaces, namespace_numbers; /* namespace.h: made, that are there and in all */
     struct mm *dying; /* memories without a holder, given back before a guest runs again */
 };

@@ -194,6 +194,11 @@ static int fetch(void *pager, uint64_t addr, bool write, uint32_t *frame)
         t = t->next;
     if (area == NULL || !has_pages(area))
         return -EFAULT;
+    /* The processor comes here without leaving its run: what its turn does not pay for waits. */
+    if (mm->kernel->in_run && mm->kernel->charged - mm->kernel->run_charged > KERNEL_QUANTUM) {
+        mm->kernel->fetch_late = true;
+        return -EFAULT;
+    }
     uint64_t index = (area->offset + (addr - area->start)) / CPU_PAGE_BYTES;
     return area->file->ops->page(area->file, t, index, write, frame);
 }
@@ -567,14 +572,30 @@ int mm_discard(struct mm *mm, uint64_t addr, uint64_t len)
     return covered ? 0 : -ENOMEM;
 }
 
-void mm_refresh(struct kernel *k, const void *object)
+/* The part of an area that shows the file's bytes `from` to `to`. False: none. */
+static bool part_of(const struct mm_area *area, uint64_t from, uint64_t to, struct mm_area *part)
 {
+    uint64_t len = area->end - area->start;
+    if (to <= area->offset || from >= area->offset + len)
+        return false;
+    uint64_t skip = from > area->offset ? from - area->offset : 0;
+    *part = *area;
+    part->start += skip;
+    part->offset += skip;
+    if (to < area->offset + len)
+        part->end = area->start + (to - area->offset);
+    return true;
+}
+
+void mm_refresh(struct kernel *k, const void *object, uint64_t first, uint64_t end)
+{
+    struct mm_area part;
     for (const struct task *t = k->tasks; t != NULL; t = t->next)
         for (size_t i = 0; t->mm != NULL && i < t->mm->count; i++) {
             const struct mm_area *area = &t->mm->areas[i];
-            if ((area->access & CPU_SHARED) != 0 && area->file != NULL &&
-                area->file->object == object)
-                (void)fill(t->mm, area); /* without memory for it they stay as they are */
+            if (has_pages(area) && area->file->object == object &&
+                part_of(area, first * CPU_PAGE_BYTES, end * CPU_PAGE_BYTES, &part))
+                (void)fill(t->mm, &part); /* without memory for it they stay as they are */
         }
 }
 

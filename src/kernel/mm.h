@@ -89,8 +89,9 @@ int mm_unmap(struct mm *mm, uint64_t addr, uint64_t len);
 int mm_protect(struct mm *mm, uint64_t addr, uint64_t len, unsigned access);
 /* Drops contents: MADV_DONTNEED. -ENOMEM when a part is not mapped. */
 int mm_discard(struct mm *mm, uint64_t addr, uint64_t len);
-/* The file behind `object` (file.h) is no longer what its shared mappings show: they are made anew. */
-void mm_refresh(struct kernel *k, const void *object);
+/* Pages `first` to `end` of the file behind `object` (file.h) are no longer what its shared mappings
+ * show: they are mapped anew. */
+void mm_refresh(struct kernel *k, const void *object, uint64_t first, uint64_t end);
 /* Whether an access that failed was to a page of a file that the file does not have: SIGBUS. */
 bool mm_is_beyond(const struct mm *mm, uint64_t addr, unsigned access);
 /* Whether each page of the range is mapped. */

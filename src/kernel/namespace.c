@@ -2,9 +2,11 @@
 
 #include "kernel/fs.h"
 #include "kernel/ipc.h"
+#include "kernel/sysfile.h"
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/nsfs.h>
 #include <linux/sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,8 +185,12 @@ static int entrance_reopen(struct file *f, uint32_t flags, struct file **out)
     return 0;
 }
 
-static const struct file_ops entrance_ops = {
-    .stat = entrance_stat, .reopen = entrance_reopen, .close = entrance_close};
+static int64_t entrance_ioctl(struct file *f, struct task *t, uint32_t command, uint64_t arg);
+
+static const struct file_ops entrance_ops = {.stat = entrance_stat,
+                                             .reopen = entrance_reopen,
+                                             .ioctl = entrance_ioctl,
+                                             .close = entrance_close};
 
 int namespace_open(struct vfs *vfs, const struct process *p, const char *name_z, struct file **out)
 {
@@ -205,6 +211,26 @@ int namespace_open(struct vfs *vfs, const struct process *p, const char *name_z,
         return error;
     (*out)->kind_z = kind->type_z;
     return 0;
+}
+
+/* ioctl_ns(2): all belong to the machine's own users; nothing is above what is the machine's own. */
+static int64_t entrance_ioctl(struct file *f, struct task *t, uint32_t command, uint64_t arg)
+{
+    const struct entrance *e = f->object;
+    struct file *owner = NULL;
+    bool is_user = e->kind->flag == CLONE_NEWUSER;
+    int error = 0;
+    switch (command) {
+    case NS_GET_NSTYPE: return (int64_t)e->kind->flag;
+    case NS_GET_OWNER_UID: return is_user ? task_write_u32(t, arg, 0) : -EINVAL;
+    case NS_GET_PARENT: return is_user || e->kind->flag == CLONE_NEWPID ? -EPERM : -EINVAL;
+    case NS_GET_USERNS:
+        if (is_user)
+            return -EPERM;
+        error = namespace_open(f->vfs, NULL, "user", &owner);
+        return error != 0 ? error : sys_install(t, owner, true);
+    default: return -ENOTTY;
+    }
 }
 
 /* ---- Entering ---- */

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGES_FIRST = 4 };
+enum { PAGES_FIRST = 4, FRAME_COST = 4 /* instructions that giving one back counts for */ };
 
 /* ext4's largest file with 4 KiB blocks. */
 static const int64_t SIZE_MAX_BYTES = INT64_C(17592186040320);
@@ -125,9 +125,13 @@ static struct page *page_add(struct overlay *o, struct inode *i, uint64_t index)
     memmove(i->pages + place + 1, i->pages + place, (i->page_count - place) * sizeof(*i->pages));
     i->pages[place] = (struct page){.index = index, .bytes = bytes, .clean = true};
     i->page_count++;
+    if (o->fs.vfs->kernel != NULL)
+        kernel_charge(o->fs.vfs->kernel,
+                      (OVERLAY_PAGE + (i->page_count - place) * sizeof(*i->pages)) /
+                          KERNEL_COPY_BYTES);
     /* Who had the image's bytes mapped has this page from now on. */
     if (i->mapped > 0 && i->page_count == 1 && i->base.len > 0)
-        mm_refresh(o->fs.vfs->kernel, i);
+        mm_refresh(o->fs.vfs->kernel, i, 0, i->base.len / OVERLAY_PAGE + 1);
     return &i->pages[place];
 }
 
@@ -214,7 +218,7 @@ static void unmapped(struct overlay *o, struct inode *i)
 {
     struct kernel *k = o->fs.vfs->kernel;
     size_t kept = 0;
-    kernel_charge(k, i->page_count);
+    kernel_charge(k, i->page_count * FRAME_COST);
     for (size_t n = 0; n < i->page_count; n++) {
         struct page *page = &i->pages[n];
         uint8_t *bytes = NULL;
@@ -353,6 +357,9 @@ int overlay_resize(struct overlay *o, struct inode *i, int64_t size)
     int error = overlay_keep(o, i);
     if (error != 0)
         return error;
+    uint64_t shown = i->base.len / OVERLAY_PAGE + 1; /* pages that mappings may have */
+    if (i->page_count > 0 && i->pages[i->page_count - 1].index >= shown)
+        shown = i->pages[i->page_count - 1].index + 1;
     if (size < i->size) {
         i->base_bytes = size < i->base_bytes ? size : i->base_bytes;
         overlay_drop_pages(o, i, ((uint64_t)size + OVERLAY_PAGE - 1) / OVERLAY_PAGE);
@@ -364,7 +371,7 @@ int overlay_resize(struct overlay *o, struct inode *i, int64_t size)
     if (shrinks)
         clear_tail(i);
     if (shrinks && i->mapped > 0)
-        mm_refresh(o->fs.vfs->kernel, i);
+        mm_refresh(o->fs.vfs->kernel, i, (uint64_t)size / OVERLAY_PAGE, shown);
     i->mtime_ns = i->ctime_ns = vfs_now(o->fs.vfs);
     return 0;
 }

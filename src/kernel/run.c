@@ -147,6 +147,10 @@ static void fault(struct task *t, int signo, int code, uint64_t addr, uint64_t t
 static void page_fault(struct task *t, const struct cpu_trap *trap)
 {
     uint64_t stack_limit = process_limit(t->process, RLIMIT_STACK);
+    if (t->kernel->fetch_late) { /* in its next turn */
+        t->kernel->fetch_late = false;
+        return;
+    }
     if (!trap->mapped && mm_grow_stack(t->mm, trap->addr, stack_limit))
         return;
     t->fault_error = FAULT_USER | (trap->mapped ? FAULT_PRESENT : 0);
@@ -335,7 +339,10 @@ static void run_task(struct task *t, uint64_t quantum)
         uint64_t used = 0, charged = k->charged;
         struct cpu_trap trap = {0, 0, false};
         if (settle(t)) {
+            k->in_run = true;
+            k->run_charged = k->charged;
             enum cpu_stop stop = cpu_run(t->cpu, quantum - done, &used, &trap);
+            k->in_run = false;
             t->user_instructions += used;
             clock_advance(k, used);
             kernel_stir(k);

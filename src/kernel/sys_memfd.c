@@ -140,7 +140,46 @@ static int64_t zero(struct file *f, uint64_t mode, int64_t from, int64_t end, in
     return error;
 }
 
-/* COLLAPSE_RANGE and INSERT_RANGE are not there, as on most file systems. */
+/* Bytes of the file, a chunk at a time, `by` further on; from the end when they go up. */
+static int move_bytes(struct task *t, struct file *f, int64_t from, int64_t end, int64_t by)
+{
+    uint8_t chunk[SYS_CHUNK];
+    for (int64_t left = end - from; left > 0;) {
+        int64_t n = left < SYS_CHUNK ? left : SYS_CHUNK;
+        int64_t at = by > 0 ? from + left - n : end - left;
+        int64_t got = f->ops->read(f, t, chunk, (size_t)n, at);
+        int64_t put = got == n ? f->ops->write(f, t, chunk, (size_t)n, at + by) : got;
+        if (put != n)
+            return put < 0 ? (int)put : -EIO;
+        kernel_charge(t->kernel, (uint64_t)n / KERNEL_COPY_BYTES);
+        left -= n;
+    }
+    return 0;
+}
+
+/* A range goes, or room is made: whole blocks, on the disk alone (ext4). */
+static int64_t shift(struct task *t, struct file *f, uint64_t mode, int64_t from, int64_t len,
+                     int64_t size)
+{
+    bool inserts = mode == FALLOC_FL_INSERT_RANGE;
+    if (f->ops->page == NULL || (f->node.fs->flags & FS_DISK) == 0)
+        return -EOPNOTSUPP;
+    if (from % CPU_PAGE_BYTES != 0 || len % CPU_PAGE_BYTES != 0 ||
+        (inserts ? from >= size : from + len >= size))
+        return -EINVAL;
+    int64_t error = 0;
+    if (inserts) {
+        error = file_check_size(t, size + len);
+        if (error == 0)
+            error = f->ops->truncate(f, size + len);
+        if (error == 0)
+            error = move_bytes(t, f, from, size, len);
+        return error != 0 ? error : f->ops->punch(f, from, from + len < size ? from + len : size);
+    }
+    error = move_bytes(t, f, from + len, size, -len);
+    return error != 0 ? error : f->ops->truncate(f, size - len);
+}
+
 int64_t sys_fallocate(struct task *t, const uint64_t arg[6])
 {
     struct file *f = sys_file(t, arg[0]);
@@ -152,7 +191,10 @@ int64_t sys_fallocate(struct task *t, const uint64_t arg[6])
     if (from < 0 || len <= 0)
         return -EINVAL;
     const uint64_t zeros = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE;
-    if ((mode & ~(zeros | FALLOC_FL_KEEP_SIZE)) != 0 || (mode & zeros) == zeros ||
+    const uint64_t shifts = FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE;
+    if ((mode & shifts) != 0 && mode != FALLOC_FL_COLLAPSE_RANGE && mode != FALLOC_FL_INSERT_RANGE)
+        return -EINVAL;
+    if ((mode & ~(zeros | shifts | FALLOC_FL_KEEP_SIZE)) != 0 || (mode & zeros) == zeros ||
         mode == FALLOC_FL_PUNCH_HOLE)
         return -EOPNOTSUPP;
     if ((f->flags & O_ACCMODE) == O_RDONLY)
@@ -162,6 +204,8 @@ int64_t sys_fallocate(struct task *t, const uint64_t arg[6])
     if (__builtin_add_overflow(from, len, &end))
         return -EFBIG;
     int error = file_stat(f, &st);
+    if (error == 0 && (mode & shifts) != 0)
+        return shift(t, f, mode, from, len, st.size);
     if (error == 0 && end > st.size && (mode & FALLOC_FL_KEEP_SIZE) == 0)
         error = file_check_size(t, end);
     if (error != 0 || mode == FALLOC_FL_KEEP_SIZE)

@@ -95,6 +95,33 @@ static void holes(void)
     close(fd);
 }
 
+/* Ranges that go or come, where the file system can do that (ext4). */
+static void shifts(void)
+{
+    enum { PAGE = 4096 };
+    static char bytes[4 * PAGE], back[4 * PAGE];
+    char path[] = "/tmp/guest-sealed-XXXXXX";
+    struct stat st;
+    int fd = mkstemp(path);
+    for (int i = 0; i < 4; i++)
+        memset(bytes + i * PAGE, 'a' + i, PAGE);
+    write(fd, bytes, sizeof(bytes) - 100);
+    int can = fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, PAGE, PAGE) == 0 || errno != EOPNOTSUPP;
+    fstat(fd, &st);
+    pread(fd, back, sizeof(back), 0);
+    HOLDS(!can || (st.st_size == 3 * PAGE - 100 && back[0] == 'a' && back[PAGE] == 'c' &&
+                   back[2 * PAGE] == 'd'));
+    HOLDS(fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 1, PAGE) == -1);
+    HOLDS(fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, PAGE, 2 * PAGE) == -1);
+    HOLDS(fallocate(fd, FALLOC_FL_INSERT_RANGE, 4 * PAGE, PAGE) == -1);
+    HOLDS(!can || fallocate(fd, FALLOC_FL_INSERT_RANGE, PAGE, PAGE) == 0);
+    fstat(fd, &st);
+    pread(fd, back, sizeof(back), 0);
+    HOLDS(!can || (st.st_size == 4 * PAGE - 100 && back[0] == 'a' && back[PAGE] == 0 &&
+                   back[2 * PAGE] == 'c' && back[3 * PAGE] == 'd'));
+    unlink(path);
+}
+
 static void open_how(int dir, const char *path, unsigned long flags, unsigned long mode,
                      unsigned long resolve)
 {
@@ -165,6 +192,7 @@ int main(void)
 {
     seals();
     holes();
+    shifts();
     places();
     return 0;
 }
