@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 enum {
-    WARM_UP = 40,
+    WARM_UP = 150,     /* until nothing more is learned of the program that is started */
     IDLE_NS = 2000000, /* of CPU time between two looks */
     TOGETHER = 9,      /* below the server's limit of clients that have not logged in */
 };
@@ -69,9 +69,9 @@ static void refused(const struct host *h, const struct mode_options *o, int coun
 }
 
 static double measure_us(const struct host *h, const struct mode_options *o, session play,
-                         int count)
+                         int warm_up, int count)
 {
-    play(h, o, count < WARM_UP ? count : WARM_UP);
+    play(h, o, warm_up);
     int64_t before = 0, now = host_cpu_ns(h);
     do { /* what it learns of programs that were started is no session's */
         before = now;
@@ -106,7 +106,7 @@ static double bare_us(const struct host *h, const struct mode_options *o, sessio
     taped.tape = &tape;
     play(h, &taped, 1);
     host_start_bare(&bare, &tape);
-    double us = measure_us(&bare, &taped, replay, count);
+    double us = measure_us(&bare, &taped, replay, count, count);
     host_stop(&bare);
     return us;
 }
@@ -160,7 +160,7 @@ void mode_cpu(const struct mode_options *o)
         int count = (o->count + ROWS[row].share - 1) / ROWS[row].share;
         for (int i = 0; i < HOSTS; i++)
             if (there[i])
-                us[i] = measure_us(&hosts[i], o, ROWS[row].play, count);
+                us[i] = measure_us(&hosts[i], o, ROWS[row].play, WARM_UP / ROWS[row].share, count);
         double network_us = bare_us(&hosts[BARE_LURED], o, ROWS[row].play, count);
         print_row(ROWS[row].name_z, us, network_us, crypto_us);
         (void)fflush(stdout);

@@ -9,7 +9,10 @@
  *     visits/ADDRESS-LOGIN      what visitors have left (record/visits.h)
  *
  * Frames are taken one by one, and their text gathers. What is saved is with the kernel, so it outlives
- * this process; the log is on the disk after record_store_sync, at most RECORD_SYNC_MS later. */
+ * this process; the log is on the disk after record_store_sync, at most RECORD_SYNC_MS later. Artefacts
+ * and what visitors left are on the disk before they have their names. When a recording gets there is the
+ * kernel's affair (half a minute, unless told otherwise): to bring each there at once would cost a session
+ * more than all the rest of its record. */
 #ifndef RECORD_STORE_H
 #define RECORD_STORE_H
 
