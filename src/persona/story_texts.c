@@ -254,7 +254,8 @@ void story_say_boot(struct story *story)
     const struct persona_identity *p = story->now->identity;
     int64_t kernel_us, all_us, boot = p->boot_ms;
     persona_startup(p, &kernel_us, &all_us);
-    int kernel = (int)(kernel_us / 1000), all = (int)(all_us / 1000), rest = all - kernel;
+    int kernel = (int)(kernel_us / 1000), all = (int)(all_us / 1000),
+        rest = (int)((all_us - kernel_us) / 1000);
     say_kernels_boot(story, boot + kernel + HEARD_MS);
     say(story, journald, boot + kernel + HEARD_MS + 4, "Journal started");
     say(story, manager, boot + kernel + HEARD_MS + 6,
