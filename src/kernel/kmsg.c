@@ -26,6 +26,7 @@ enum {
     US_PER_S = 1000000,
     NS_PER_US = 1000,
     DEFAULT_DISK_GIB = 40,
+    LINES_BYTES_MAX = 2 * KMSG_BYTES_MAX, /* with their beginnings */
 };
 
 struct message {
@@ -266,7 +267,7 @@ static int64_t read_all(struct task *t, struct kmsg *ring, const uint64_t arg[6]
     struct buffer text;
     if (arg[1] == 0 || (int)arg[2] < 0)
         return -EINVAL;
-    buffer_init(&text, 2 * KMSG_BYTES_MAX);
+    buffer_init(&text, LINES_BYTES_MAX);
     int error = put_last(ring, ring->cleared, (size_t)arg[2], &text) != 0 ? -ENOMEM : 0;
     struct span bytes = buffer_span(&text);
     kernel_charge(t->kernel, bytes.len);
@@ -287,7 +288,7 @@ static int64_t read_next(struct task *t, struct kmsg *ring, const uint64_t arg[6
         return 0;
     if (ring->read >= ring->count)
         return task_wait(t, ring);
-    buffer_init(&text, 2 * KMSG_BYTES_MAX);
+    buffer_init(&text, LINES_BYTES_MAX);
     size_t whole = 0;
     while (ring->read + taken < ring->count &&
            put_line(ring, &ring->messages[ring->read + taken], &text) == 0 &&
@@ -305,7 +306,7 @@ static int64_t read_next(struct task *t, struct kmsg *ring, const uint64_t arg[6
 static int64_t size_unread(const struct kmsg *ring)
 {
     struct buffer text;
-    buffer_init(&text, 2 * KMSG_BYTES_MAX);
+    buffer_init(&text, LINES_BYTES_MAX);
     for (size_t n = ring->read; n < ring->count; n++)
         (void)put_line(ring, &ring->messages[n], &text);
     int64_t size = (int64_t)buffer_len(&text);

@@ -325,13 +325,14 @@ int proc_sysvipc_shm(const struct proc_call *c)
     for (struct ipc_object *o = ipc != NULL ? ipc->segments.first : NULL; o != NULL && rc == 0;
          o = o->next) {
         const struct segment *s = segment_of(o);
+        uint64_t resident = pages_there(s) * CPU_PAGE_BYTES;
         rc = buffer_printf(
             c->out,
             "%10d %10d  %4o %21llu %5d %5d  %5u %5u %5u %5u %5u %10lld %10lld %10lld %21llu %21d\n",
             o->perm.__key, o->id, o->perm.mode, (unsigned long long)s->bytes, s->creator, s->last,
             attachments(s), o->perm.uid, o->perm.gid, o->perm.cuid, o->perm.cgid,
             (long long)s->attached_s, (long long)s->detached_s, (long long)s->changed_s,
-            (unsigned long long)(pages_there(s) * CPU_PAGE_BYTES), 0);
+            (unsigned long long)resident, 0);
     }
     return rc;
 }
