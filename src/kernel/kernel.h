@@ -198,6 +198,7 @@ enum kernel_event_type {
     KERNEL_FILE,    /* a file was written and closed: text = path, number = size; data = contents,
                        or, when they are longer than KERNEL_FILE_BYTES, kernel_file_read */
     KERNEL_DELETE,  /* a name was removed: text = path */
+    KERNEL_CHMOD,   /* permissions were changed: text = path, number = the new mode */
     KERNEL_CONNECT, /* a connection was tried: text = address, number = port, datagram */
     KERNEL_RESOLVE, /* a name server was asked: text = the name, number = the record's type */
     KERNEL_REFUSED, /* a system call that is not there: number, text = its name */

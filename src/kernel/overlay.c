@@ -227,8 +227,10 @@ static void fill_stat(const struct overlay *o, const struct inode *i, struct fil
         out->size = 40 + 20 * (int64_t)i->entries;
         out->blocks = 0;
     }
-    if ((o->fs.flags & FS_FIXED) != 0) { /* sysfs: a page each, whatever is in it */
-        out->size = S_ISREG(i->mode) ? OVERLAY_PAGE : 0;
+    /* sysfs: a page each, whatever text is in it; what ends like no text has a size. */
+    if ((o->fs.flags & FS_FIXED) != 0) {
+        bool text = i->base.len == 0 || i->base.data[i->base.len - 1] == '\n';
+        out->size = !S_ISREG(i->mode) ? 0 : text ? OVERLAY_PAGE : i->size;
         out->blocks = 0;
     }
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 
 static const uint64_t HERE = (uint64_t)AT_FDCWD;
@@ -34,6 +35,41 @@ static void tell_found(const struct walk_found *found, uint32_t mask)
                  mask | (S_ISDIR(found->stat.mode) ? IN_ISDIR : 0));
 }
 
+/* The visitor's keeper hears of files whose permissions were really changed. */
+static void tell_mode(struct task *t, const struct file_stat *before, uint64_t mode,
+                      struct span path)
+{
+    const struct kernel_event event = {
+        .type = KERNEL_CHMOD, .text = path, .number = (int64_t)(mode & 07777)};
+    if (S_ISREG(before->mode) && (before->mode & 07777) != (mode & 07777))
+        kernel_emit(t->process->kernel, t, &event);
+}
+
+static void tell_mode_found(struct task *t, const struct walk_found *found, uint64_t mode)
+{
+    char path[VFS_PATH_MAX + VFS_NAME_MAX + 2];
+    struct vfs *vfs = t->fs->vfs;
+    struct vnode root = {.fs = vfs->top, .ino = vfs->top->root};
+    if (found->last != WALK_NAME || found->file != NULL)
+        return;
+    int64_t len = vfs_path_of(vfs, root, found->dir, path, VFS_PATH_MAX);
+    if (len < 0)
+        return;
+    if (len > 1)
+        path[len++] = '/';
+    memcpy(path + len, found->name, found->name_len);
+    tell_mode(t, &found->stat, mode, span_of(path, (size_t)len + found->name_len));
+}
+
+static void tell_mode_open(struct task *t, struct file *f, const struct file_stat *before,
+                           uint64_t mode)
+{
+    char path[VFS_PATH_MAX + 16];
+    int64_t len = file_path(f, path, sizeof(path));
+    if (len > 0)
+        tell_mode(t, before, mode, span_of(path, (size_t)len));
+}
+
 /* chown(-1, -1) is told to nobody. */
 static bool changes_nothing(change_fn fn, const uint64_t *value)
 {
@@ -57,6 +93,8 @@ static int64_t change(struct task *t, uint64_t dirfd, uint64_t addr, uint64_t fl
         error = found.node.fs != NULL ? fn(&t->creds, found.node, value) : 0;
     if (error == 0 && !changes_nothing(fn, value))
         tell_found(&found, fn == change_size ? IN_MODIFY : IN_ATTRIB);
+    if (error == 0 && fn == change_mode)
+        tell_mode_found(t, &found, value[0]);
     walk_done(&found);
     return error;
 }
@@ -66,9 +104,14 @@ static int64_t change_open(struct task *t, uint64_t fd, change_fn fn, const uint
     struct file *f = sys_file(t, fd);
     if (f == NULL || (f->flags & O_PATH) != 0)
         return -EBADF;
+    struct file_stat before = {0};
+    if (f->node.fs != NULL && fn == change_mode)
+        (void)vnode_stat(f->node, &before);
     int error = f->node.fs != NULL ? fn(&t->creds, f->node, value) : 0;
     if (error == 0 && !changes_nothing(fn, value))
         inotify_tell_file(f, IN_ATTRIB);
+    if (error == 0 && fn == change_mode)
+        tell_mode_open(t, f, &before, value[0]);
     return error;
 }
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "crypto/rng.h"
 #include "persona/date.h"
+#include "persona/dmi.h"
 #include "persona/history.h"
 #include "persona/packed.h"
 
@@ -249,6 +250,24 @@ static void dress_hardware(struct dress *d)
                    cpu->family, cpu->model);
     set_text(d, "/sys/devices/system/cpu/modalias", text_z);
     set_text(d, "/sys/devices/virtual/dmi/id/product_uuid", d->identity->product_uuid_z);
+}
+
+static void dress_firmware(struct dress *d)
+{
+    static const char *const folders[] = {"/sys/firmware", "/sys/firmware/dmi",
+                                          "/sys/firmware/dmi/tables"};
+    const int64_t boot_s = d->identity->boot_ms / 1000 + 1;
+    uint8_t entry[PERSONA_DMI_ENTRY];
+    buffer_clear(&d->new);
+    note(d, persona_dmi_tables(d->identity, &d->new));
+    persona_dmi_entry(buffer_span(&d->new), entry);
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++)
+        put(d, folders[i], &(struct persona_new){.mode = 040755, .mtime_s = boot_s});
+    put(d, "/sys/firmware/dmi/tables/DMI",
+        &(struct persona_new){.mode = 0100400, .mtime_s = boot_s, .data = buffer_span(&d->new)});
+    put(d, "/sys/firmware/dmi/tables/smbios_entry_point",
+        &(struct persona_new){
+            .mode = 0100400, .mtime_s = boot_s, .data = span_of(entry, sizeof(entry))});
 }
 
 /* ---- Counters since boot ---- */
@@ -631,6 +650,7 @@ int persona_dress(struct persona_image *image, struct persona_identity *identity
     dress_hardware(&d);
     if (is_server(image)) {
         dress_users(&d);
+        dress_firmware(&d);
         dress_run(&d);
         note(&d, persona_dress_records(image, identity));
     }

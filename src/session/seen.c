@@ -129,6 +129,14 @@ static void on_delete(struct session_connection *c, const struct kernel_event *k
     put_seen(c, &e, k);
 }
 
+static void on_chmod(struct session_connection *c, const struct kernel_event *k)
+{
+    struct event e = session_event(c, EVENT_FILE_CHMOD);
+    event_text(&e, FIELD_PATH, k->text);
+    event_number(&e, FIELD_MODE, k->number);
+    put_seen(c, &e, k);
+}
+
 /* ---- The network ---- */
 
 void session_tell_bait(struct session_connection *c, const char *type_z, struct span name)
@@ -213,6 +221,7 @@ void session_seen(struct session_connection *c, const struct kernel_event *event
     case KERNEL_HEREDOC: on_heredoc(c, event); break;
     case KERNEL_FILE: session_file_start(c, event); break;
     case KERNEL_DELETE: on_delete(c, event); break;
+    case KERNEL_CHMOD: on_chmod(c, event); break;
     case KERNEL_CONNECT: on_connect(c, event); break;
     case KERNEL_RESOLVE: on_resolve(c, event); break;
     case KERNEL_REFUSED: on_refused(c, event); break;
