@@ -359,6 +359,7 @@ int record_store_hello(struct record_store *store, uint64_t boot, int64_t now_us
         error = settle_torn(store, now_us);
         if (error == 0)
             error = record_store_lose(store, "the sensor died", now_us);
+        record_visits_drop_parts(&store->visits);
     }
     if (error < 0)
         return error;

@@ -143,6 +143,16 @@ static void drop_oldest(struct record_visits *v)
 
 /* ---- Opening ---- */
 
+/* As SESSION.part. */
+static bool is_part(const char *name_z)
+{
+    struct span name = span_z(name_z), ending = span_z(".part");
+    if (name.len <= ending.len ||
+        !span_equal(span_slice(name, name.len - ending.len, name.len), ending))
+        return false;
+    return frame_session_is_good(span_slice(name, 0, name.len - ending.len));
+}
+
 static int read_entry(struct record_visits *v, const char *name_z)
 {
     struct record_visit visit = {.size = 0};
@@ -171,13 +181,24 @@ int record_visits_open(struct record_visits *v, int dir, uint64_t bytes_max, int
     if (error != 0)
         return error;
     for (struct dirent *e = readdir(d); e != NULL && error == 0; e = readdir(d))
-        if (e->d_name[0] != '.')
+        if (e->d_name[0] != '.' && !is_part(e->d_name))
             error = read_entry(v, e->d_name);
     (void)closedir(d);
     record_visits_expire(v, now_s);
     while (v->bytes > v->bytes_max)
         drop_oldest(v);
     return error;
+}
+
+void record_visits_drop_parts(struct record_visits *v)
+{
+    DIR *d;
+    if (record_folder_read(v->dir, &d) != 0)
+        return;
+    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d))
+        if (is_part(e->d_name))
+            (void)unlinkat(v->dir, e->d_name, 0);
+    (void)closedir(d);
 }
 
 void record_visits_close(struct record_visits *v)
@@ -188,8 +209,7 @@ void record_visits_close(struct record_visits *v)
 
 /* ---- Keeping ---- */
 
-/* What came before this part is there. It is not when a recorder died in between: parts are not kept
- * from one to the next. */
+/* What came before this part is there. It is not when it could not be written. */
 static bool continues(int fd, uint64_t offset)
 {
     struct stat st;

@@ -28,10 +28,13 @@ struct record_visits {
     uint64_t bytes; /* of all */
 };
 
-/* Reads the folder, and deletes what was never finished or nobody knows. 0 or a negative error. */
+/* Reads the folder, and deletes what nobody knows. Parts stay: a sensor that is still there goes on with them. 0
+ * or a negative error. */
 int record_visits_open(struct record_visits *v, int dir, uint64_t bytes_max, int64_t keep_s,
                        int64_t now_s);
 void record_visits_close(struct record_visits *v);
+/* Deletes what was never finished: the sensor that began it is gone. */
+void record_visits_drop_parts(struct record_visits *v);
 
 /* A part, in order; the last one gives the file its name. 0 or -errno. */
 int record_visits_keep(struct record_visits *v, const struct frame_visit_keep *keep, int64_t now_s);

@@ -278,7 +278,7 @@ static void beyond_the_bytes_for_all_the_oldest_go(void **state)
     buffer_fini(&out);
 }
 
-static void what_was_never_finished_is_gone_after_a_start(void **state)
+static void what_was_never_finished_goes_with_its_sensor(void **state)
 {
     struct fixture *f = *state;
     struct buffer out;
@@ -288,13 +288,15 @@ static void what_was_never_finished_is_gone_after_a_start(void **state)
     assert_int_equal(record_visits_keep(&f->visits, &part, f->now_s), 0);
     assert_int_equal(recall(f, visitor(1, 0), &out), -1);
     assert_int_equal(faccessat(f->dir, "0123456789ab.part", F_OK, 0), 0);
-    reopen(f);
+    reopen(f); /* a recorder's death is no end of it */
+    assert_int_equal(faccessat(f->dir, "0123456789ab.part", F_OK, 0), 0);
+    record_visits_drop_parts(&f->visits);
     assert_int_equal(faccessat(f->dir, "0123456789ab.part", F_OK, 0), -1);
     assert_int_equal(recall(f, visitor(1, 0), &out), -1);
     buffer_fini(&out);
 }
 
-static void the_rest_of_what_a_recorder_before_began_does_not_replace_what_is_there(void **state)
+static void a_part_goes_on_where_the_recorder_before_left_it(void **state)
 {
     struct fixture *f = *state;
     struct frame_visit_keep part = {
@@ -302,13 +304,20 @@ static void the_rest_of_what_a_recorder_before_began_does_not_replace_what_is_th
     struct buffer out;
     buffer_init(&out, OUT_MAX);
     assert_int_equal(keep(f, visitor(1, 1), span_z("before")), 0);
-    assert_int_equal(record_visits_keep(&f->visits, &part, f->now_s), 0);
-    reopen(f);
-    part.offset = part.bytes.len;
-    part.bytes = span_z("end");
-    assert_int_equal(record_visits_keep(&f->visits, &part, f->now_s), 0);
-    assert_int_equal(recall(f, visitor(1, 1), &out), 6);
-    assert_memory_equal(buffer_span(&out).data, "before", 6);
+    for (int kept = 1; kept >= 0; kept--) {
+        part.offset = 0;
+        part.bytes = span_z("begin");
+        assert_int_equal(record_visits_keep(&f->visits, &part, f->now_s), 0);
+        reopen(f);
+        if (!kept)
+            record_visits_drop_parts(&f->visits);
+        part.offset = part.bytes.len;
+        part.bytes = span_z(kept ? "end" : "END");
+        assert_int_equal(record_visits_keep(&f->visits, &part, f->now_s), 0);
+        /* Without its beginning the rest does not replace what is there. */
+        assert_int_equal(recall(f, visitor(1, 1), &out), 8);
+        assert_memory_equal(buffer_span(&out).data, "beginend", 8);
+    }
     buffer_fini(&out);
 }
 
@@ -339,8 +348,8 @@ int main(void)
         TEST(who_changed_nothing_keeps_what_he_had),
         TEST(the_old_are_forgotten),
         TEST(beyond_the_bytes_for_all_the_oldest_go),
-        TEST(what_was_never_finished_is_gone_after_a_start),
-        TEST(the_rest_of_what_a_recorder_before_began_does_not_replace_what_is_there),
+        TEST(what_was_never_finished_goes_with_its_sensor),
+        TEST(a_part_goes_on_where_the_recorder_before_left_it),
         TEST(a_file_that_is_gone_is_a_visitor_who_left_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
