@@ -85,12 +85,16 @@ static int make_directory(struct vfs *vfs, struct span path, struct vnode *out)
     return error;
 }
 
-/* The directory a file system is mounted on; made, with those above it, when the image has none. */
+/* The directory a file system is mounted on; made, with those above it, when the image has none: then
+ * the walk ends before the last name. */
 static int mount_point(struct vfs *vfs, const char *path_z, struct vnode *out)
 {
     struct span path = span_z(path_z);
     ptrdiff_t slash = 0;
-    int error = 0;
+    int error = make_directory(vfs, path, out);
+    if (error != -ENOENT)
+        return error;
+    error = 0;
     while (error == 0 && (slash = span_find(path, '/', (size_t)slash + 1)) > 0)
         error = make_directory(vfs, span_slice(path, 0, (size_t)slash), out);
     return error != 0 ? error : make_directory(vfs, path, out);

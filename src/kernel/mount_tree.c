@@ -88,7 +88,7 @@ struct fs *mount_on(struct vnode node)
     if (node.fs == NULL || node.fs->covers == 0)
         return NULL;
     struct fs *fs = node.fs->vfs->mounts;
-    while (fs != NULL && !vnode_is_same(fs->covered, node))
+    while (fs != NULL && (fs->covered.ino != node.ino || !vnode_is_same(fs->covered, node)))
         fs = fs->next;
     return fs;
 }

@@ -15,6 +15,8 @@ struct walk {
     const struct vfs_at *at;
     struct walk_found *out;
     struct vnode root, here; /* here: the directory that the next name is looked up in */
+    struct vnode looked_at;  /* the inode of which `stat` is; fs NULL: of none */
+    struct file_stat stat;
     unsigned flags, links;
     size_t pos, len;
     char rest[WALK_BYTES];
@@ -26,6 +28,16 @@ static struct vnode enter_mount(struct vnode node)
     for (struct fs *fs = NULL; (fs = mount_on(node)) != NULL;)
         node = (struct vnode){.fs = fs, .ino = fs->root};
     return node;
+}
+
+/* What the inode is: w->stat. Nothing changes during a walk, so it is asked once. */
+static int look_at(struct walk *w, struct vnode node)
+{
+    if (w->looked_at.fs != NULL && vnode_is_same(w->looked_at, node))
+        return 0;
+    int error = vnode_stat(node, &w->stat);
+    w->looked_at = error == 0 ? node : (struct vnode){0};
+    return error;
 }
 
 static bool must(const struct walk *w, uint64_t resolve)
@@ -193,30 +205,29 @@ static int step_name(struct walk *w, struct span name, bool last, bool slash)
     node = enter_mount(node);
     if (node.fs != w->here.fs && must(w, RESOLVE_NO_XDEV))
         return -EXDEV;
-    struct file_stat st;
-    error = vnode_stat(node, &st);
+    error = look_at(w, node);
     if (error != 0)
         return error;
     bool named = (w->flags & WALK_NAMED) != 0;
-    if (S_ISLNK(st.mode) && (!last || (slash && !named) || (w->flags & WALK_FOLLOW) != 0))
-        return follow_link(w, node, &st, last, slash);
+    bool is_dir = S_ISDIR(w->stat.mode);
+    if (S_ISLNK(w->stat.mode) && (!last || (slash && !named) || (w->flags & WALK_FOLLOW) != 0))
+        return follow_link(w, node, &w->stat, last, slash);
     if (!last) {
         w->here = node;
-        return S_ISDIR(st.mode) ? STEP_ON : -ENOTDIR;
+        return is_dir ? STEP_ON : -ENOTDIR;
     }
     w->out->node = node;
-    return slash && !named && !S_ISDIR(st.mode) ? -ENOTDIR : STEP_LAST;
+    return slash && !named && !is_dir ? -ENOTDIR : STEP_LAST;
 }
 
 static int step(struct walk *w)
 {
-    struct file_stat st;
-    int error = vnode_stat(w->here, &st);
+    int error = look_at(w, w->here);
     if (error != 0)
         return error;
-    if (!S_ISDIR(st.mode))
+    if (!S_ISDIR(w->stat.mode))
         return -ENOTDIR;
-    error = vfs_may(w->at->cred, w->here.fs, &st, X_OK);
+    error = vfs_may(w->at->cred, w->here.fs, &w->stat, X_OK);
     if (error != 0)
         return error;
     bool slash = false;
@@ -256,13 +267,17 @@ static int start(struct walk *w, struct span path)
 }
 
 /* The inode itself is known; what it is, is not. */
-static int finish(struct walk_found *out)
+static int finish(struct walk *w)
 {
+    struct walk_found *out = w->out;
     if (out->file != NULL) {
         out->node = out->file->node;
         return file_stat(out->file, &out->stat);
     }
-    return out->node.fs != NULL ? vnode_stat(out->node, &out->stat) : 0;
+    int error = out->node.fs != NULL ? look_at(w, out->node) : 0;
+    if (error == 0 && out->node.fs != NULL)
+        out->stat = w->stat;
+    return error;
 }
 
 int walk(const struct vfs_at *at, struct span path, unsigned flags, struct walk_found *out)
@@ -271,6 +286,7 @@ int walk(const struct vfs_at *at, struct span path, unsigned flags, struct walk_
     w.at = at;
     w.out = out;
     w.flags = flags;
+    w.looked_at = (struct vnode){0};
     w.links = 0;
     w.pos = w.len = 0;
     memset(out, 0, sizeof(*out));
@@ -283,7 +299,7 @@ int walk(const struct vfs_at *at, struct span path, unsigned flags, struct walk_
     if (error == 0 && told == STEP_ON)
         out->node = w.here;
     if (error == 0)
-        error = finish(out);
+        error = finish(&w);
     if (error != 0)
         walk_done(out);
     return error;
