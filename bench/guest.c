@@ -168,6 +168,19 @@ static struct cost session(struct host *host, const struct job *job)
     return cost;
 }
 
+/* A shell that forks so many children, each of which ends at once. */
+enum { FORKS_FEW = 10, FORKS_MANY = 210 };
+#define FORKS(count) SPAN_LIT("i=0; while [ $i -lt " #count " ]; do (:); i=$((i+1)); done")
+#define FORKING(shell, forks)                                        \
+    {                                                                \
+        .argv = {SPAN_LIT(shell), SPAN_LIT("-c"), forks}, .argc = 3, \
+        .path = SPAN_LIT("/bin/" shell)                              \
+    }
+static const struct job forking[][2] = {
+    {FORKING("dash", FORKS(10)), FORKING("dash", FORKS(210))},
+    {FORKING("bash", FORKS(10)), FORKING("bash", FORKS(210))},
+};
+
 static const struct job true_job = {
     .argv = {SPAN_LIT("true")}, .argc = 1, .path = SPAN_LIT("/bin/true")};
 static const struct job echo_job = {.argv = {SPAN_LIT("bash"), SPAN_LIT("-c"), SPAN_LIT("echo hi")},
@@ -202,6 +215,23 @@ static const struct row rows[] = {
     {"bash at its prompt", &plain_job},
     {"login shell at its prompt", &login_job},
 };
+
+/* Fork, the child's end and wait, with what the shell does around it. */
+static void measure_fork(struct host *host, const struct job jobs[2], long rounds)
+{
+    double least_us = 0;
+    uint64_t instructions = 0;
+    for (long round = 0; round < rounds; round++) {
+        struct cost few = session(host, &jobs[0]), many = session(host, &jobs[1]);
+        double us = (many.us - few.us) / (FORKS_MANY - FORKS_FEW);
+        instructions = (many.instructions - few.instructions) / (FORKS_MANY - FORKS_FEW);
+        if (round == 0 || us < least_us)
+            least_us = us;
+    }
+    printf("| a fork of %.*s, its child's end and wait | | %.0f | %llu | | | |\n",
+           (int)jobs[0].argv[0].len, (const char *)jobs[0].argv[0].data, least_us,
+           (unsigned long long)instructions);
+}
 
 static void measure(struct host *host, const struct row *row, long rounds)
 {
@@ -240,6 +270,9 @@ int main(int argc, char **argv)
         if (i == 0)
             host.snapshots = kernel_snapshots_new(SNAPSHOT_BYTES);
     }
+    for (size_t i = 0; i < ARRAY_LEN(forking); i++)
+        if (argc < 4 || strcmp(argv[3], "fork") == 0)
+            measure_fork(&host, forking[i], rounds);
     kernel_snapshots_free(host.snapshots);
     cpu_code_free(host.code);
     persona_image_close(host.image);
