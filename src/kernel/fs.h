@@ -216,6 +216,9 @@ int walk(const struct vfs_at *at, struct span path, unsigned flags, struct walk_
 void walk_done(struct walk_found *found);
 struct span walk_name(const struct walk_found *found);
 
+/* Its opening is told (kernel_config.watched). */
+bool vfs_is_watched(const struct file *f);
+
 /* Permission of the caller on an inode: R_OK, W_OK, X_OK or together. 0 or -EACCES, -EROFS. */
 int vfs_may(const struct creds *cred, const struct fs *fs, const struct file_stat *st,
             unsigned want);

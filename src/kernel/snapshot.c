@@ -338,6 +338,8 @@ static struct snapshot_start *start_of(const struct exec *x, struct span cwd)
     start->image = k->image;
     start->code = k->code;
     start->limits = k->limits;
+    start->watched = k->watched;
+    start->watched_count = k->watched_count;
     memcpy(start->hostname_z, k->hostname_z, sizeof(start->hostname_z));
     start->boot_ns = k->boot_ns;
     start->identity = k->identity;

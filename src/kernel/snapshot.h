@@ -9,6 +9,11 @@
  * byte. Otherwise an earlier point is tried, or there is no snapshot. Only what lies below the
  * stack's red zone may differ: it is dead, and a signal would write over it at any time.
  *
+ * What is left of addresses between bytes that were written over is explained like them, as far as
+ * the runs tell; where they leave a choice, it is taken to lead where most others lead, for nobody uses
+ * it as an address. Of a shell on a terminal a few cells of the stack may stay unexplained: functions
+ * leave things in each other's frames.
+ *
  * A clone (snapshot_clone.c) is of the same program, with the same arguments, environment,
  * credentials and directory; only the digits of SSH_CLIENT, SSH_CONNECTION and XDG_SESSION_ID may be
  * others. Files that the start looked at must be as they were. */
@@ -239,6 +244,8 @@ struct snapshot_start {
     const struct persona_image *image;
     struct cpu_code *code;
     struct kernel_limits limits;
+    const uint32_t *watched; /* as in kernel_config */
+    size_t watched_count;
     char hostname_z[KERNEL_HOSTNAME_MAX + 1];
     int64_t boot_ns, now_ns;
     const struct persona_identity *identity; /* or NULL */

@@ -162,6 +162,8 @@ static struct kernel *new_machine(const struct snapshot_start *start, unsigned n
     struct kernel_config config = {.image = start->image,
                                    .code = start->code,
                                    .limits = start->limits,
+                                   .watched = start->watched,
+                                   .watched_count = start->watched_count,
                                    .hostname = span_z(start->hostname_z),
                                    .identity = start->identity,
                                    .boot_ms = start->boot_ns / NS_PER_MS};

@@ -135,6 +135,9 @@ static bool note_opened(struct task *t, uint64_t *set)
     int64_t fd = result_of(t);
     if (fd >= OWN_BITS)
         return false;
+    const struct file *file = fd >= 0 ? fd_table_find(t->files, fd) : NULL;
+    if (file != NULL && vfs_is_watched(file))
+        return false; /* it is to be told each time */
     if (fd >= 0)
         *set |= UINT64_C(1) << fd;
     return true;

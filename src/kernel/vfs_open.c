@@ -206,13 +206,12 @@ static int create(const struct vfs_at *at, struct walk_found *found, uint32_t fl
     return vfs_make_at(at, found, &new);
 }
 
-/* A program has opened a file of the image that is watched. */
-static void tell_watched(const struct vfs_at *at, struct file *f)
+bool vfs_is_watched(const struct file *f)
 {
     const struct vfs *vfs = f->vfs;
     size_t low = 0, high = vfs->watched_count;
-    if (high == 0 || at->task == NULL || f->node.fs == NULL || (f->node.fs->flags & FS_IMAGE) == 0)
-        return;
+    if (high == 0 || f->node.fs == NULL || (f->node.fs->flags & FS_IMAGE) == 0)
+        return false;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (vfs->watched[middle] < f->node.ino)
@@ -220,8 +219,14 @@ static void tell_watched(const struct vfs_at *at, struct file *f)
         else
             high = middle;
     }
-    if (low < vfs->watched_count && vfs->watched[low] == f->node.ino)
-        vfs->hooks.on_watched(vfs->hooks.ctx, at->task, f);
+    return low < vfs->watched_count && vfs->watched[low] == f->node.ino;
+}
+
+/* A program has opened a file of the image that is watched. */
+static void tell_watched(const struct vfs_at *at, struct file *f)
+{
+    if (at->task != NULL && vfs_is_watched(f))
+        f->vfs->hooks.on_watched(f->vfs->hooks.ctx, at->task, f);
 }
 
 static int truncate_opened(struct file *f)
