@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,11 +30,52 @@ enum {
     QUIET_MS = 2000,
     MEMORY_MAX = 4 << 20,
     SKIPPED = 77,
+    HELD_SHELL_MAX = 64 << 10, /* bytes of a shell at rest, with its machine */
 };
 static const int64_t start_ms = INT64_C(1700000000000);
 
 static struct persona_image *image;
 static struct cpu_code *code;
+
+/* Linked with --wrap: what the kernel has on the heap. */
+static size_t heap_bytes;
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t count, size_t n);
+void *__real_realloc(void *p, size_t n);
+void __real_free(void *p);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t count, size_t n);
+void *__wrap_realloc(void *p, size_t n);
+void __wrap_free(void *p);
+
+static void *counted(void *p)
+{
+    heap_bytes += malloc_usable_size(p);
+    return p;
+}
+
+void *__wrap_malloc(size_t n)
+{
+    return counted(__real_malloc(n));
+}
+
+void *__wrap_calloc(size_t count, size_t n)
+{
+    return counted(__real_calloc(count, n));
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+    heap_bytes -= malloc_usable_size(p);
+    void *moved = __real_realloc(p, n);
+    return counted(moved != NULL || n == 0 ? moved : p);
+}
+
+void __wrap_free(void *p)
+{
+    heap_bytes -= malloc_usable_size(p);
+    __real_free(p);
+}
 
 /* A visitor at his shell. */
 struct visit {
@@ -177,6 +219,26 @@ static void a_shell_that_rests_keeps_little_and_has_all_of_it_again(void **state
     kernel_snapshots_free(snapshots);
 }
 
+/* The same visit each time, so that its code is decoded before the one that counts. */
+static void a_shell_that_rests_takes_no_more_than_it_did(void **state)
+{
+    static struct visit v;
+    struct kernel_snapshots *snapshots = kernel_snapshots_new(SNAPSHOT_BYTES);
+    size_t held = 0;
+    (void)state;
+    learn(snapshots);
+    for (int i = 0; i < 3; i++) {
+        size_t before = heap_bytes;
+        log_in(&v, snapshots, 30);
+        be_quiet(&v);
+        held = heap_bytes - before;
+        kernel_free(v.kernel);
+    }
+    print_message("a shell at rest: %zu bytes\n", held);
+    assert_in_range(held, 1, HELD_SHELL_MAX);
+    kernel_snapshots_free(snapshots);
+}
+
 static void what_is_typed_afterwards_is_answered_as_without_a_rest(void **state)
 {
     static struct visit rests, other;
@@ -253,6 +315,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_shell_that_rests_keeps_little_and_has_all_of_it_again),
+        cmocka_unit_test(a_shell_that_rests_takes_no_more_than_it_did),
         cmocka_unit_test(what_is_typed_afterwards_is_answered_as_without_a_rest),
         cmocka_unit_test(a_model_may_come_after_the_shell_that_is_packed_with_it),
         cmocka_unit_test(nothing_a_visitor_typed_is_in_a_model),
