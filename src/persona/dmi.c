@@ -115,7 +115,7 @@ static uint32_t signature(const struct persona_cpu *cpu)
            (cpu->model & 15) << 4 | cpu->stepping;
 }
 
-static void put_processor(struct dmi *d, const struct persona_cpu *cpu, uint8_t number)
+static void put_processor(struct dmi *d, const struct persona_cpu *cpu, unsigned number)
 {
     char socket_z[] = "CPU 0";
     socket_z[4] = (char)('0' + number);
@@ -185,7 +185,7 @@ int persona_dmi_tables(const struct persona_identity *identity, struct buffer *o
     put_bios(&d);
     put_system(&d, identity);
     put_chassis(&d);
-    for (uint8_t i = 0; i < CPUS; i++)
+    for (unsigned i = 0; i < CPUS; i++)
         put_processor(&d, identity->cpu, i);
     put_memory(&d, memory_mib);
     put_range(&d, 0x1300, 0, split ? LOW_MIB : memory_mib);
@@ -226,15 +226,17 @@ static uint16_t count(struct span tables, size_t *longest)
 
 void persona_dmi_entry(struct span tables, uint8_t out[PERSONA_DMI_ENTRY])
 {
-    static const uint8_t head[] = "_SM_\0\x1f\x02\x08"; /* 31 bytes, version 2.8 */
+    static const uint8_t head[] = {'_', 'S', 'M', '_', 0, PERSONA_DMI_ENTRY,
+                                   2,   8}; /* version 2.8 */
+    static const uint8_t middle[] = {'_', 'D', 'M', 'I', '_'};
     size_t longest;
     uint16_t structures = count(tables, &longest);
     uint32_t address = (TABLE_END - (uint32_t)tables.len) & ~UINT32_C(15);
     memset(out, 0, PERSONA_DMI_ENTRY);
-    memcpy(out, head, sizeof(head) - 1);
+    memcpy(out, head, sizeof(head));
     out[8] = (uint8_t)longest;
     out[9] = (uint8_t)(longest >> 8);
-    memcpy(out + 16, "_DMI_", 5);
+    memcpy(out + 16, middle, sizeof(middle));
     out[22] = (uint8_t)tables.len;
     out[23] = (uint8_t)(tables.len >> 8);
     for (unsigned i = 0; i < 4; i++)

@@ -13,7 +13,7 @@
 
 enum {
     KEY_CHARS = 2 * FRAME_VISIT_KEY,
-    NAME_SIZE = (2 + FRAME_VISIT_PUBLIC) * (KEY_CHARS + 1) + sizeof("-p"),
+    NAME_SIZE = (2 + (size_t)FRAME_VISIT_PUBLIC) * (KEY_CHARS + 1) + sizeof("-p"),
 };
 
 #define PART_NAME_SIZE (FRAME_SESSION_MAX + 8)
@@ -37,7 +37,7 @@ static void name_of(const struct frame_visitor *visitor, char name_z[NAME_SIZE])
     put_hex(visitor->address, name_z);
     name_z[KEY_CHARS] = '-';
     put_hex(visitor->login, name_z + KEY_CHARS + 1);
-    char *end = name_z + 2 * KEY_CHARS + 1;
+    char *end = name_z + (size_t)2 * KEY_CHARS + 1;
     if (visitor->passwords)
         end += snprintf(end, sizeof("-p"), "-p");
     for (size_t i = 0; i < FRAME_VISIT_PUBLIC; i++) {
