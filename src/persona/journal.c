@@ -160,7 +160,7 @@ static const struct {
 static uint64_t table_at(uint8_t type)
 {
     uint64_t fields = HEADER_BYTES + OBJECT_BYTES;
-    return type == FIELD_TABLE ? fields : fields + FIELD_BUCKETS * 16 + OBJECT_BYTES;
+    return type == FIELD_TABLE ? fields : fields + UINT64_C(16) * FIELD_BUCKETS + OBJECT_BYTES;
 }
 
 /* The last of a bucket's chain leads to the new one. */
@@ -393,15 +393,16 @@ static int put_arrays(struct journal *j, uint64_t *arrays, uint64_t *main_array)
 /* JOURNAL_FILE_FORMAT, "Header". */
 static void put_header(struct journal *j, bool is_archived, uint64_t arrays, uint64_t main_array)
 {
+    static const uint8_t signature[8] = {'L', 'P', 'K', 'S', 'H', 'H', 'R', 'H'};
     uint64_t size = (buffer_len(&j->out) + 7) / 8 * 8;
     uint8_t *h = at(j, 0);
     const uint64_t numbers[] = {
         HEADER_BYTES,
         (is_archived ? size : JOURNAL_FILE_BYTES) - HEADER_BYTES,
         table_at(DATA_TABLE),
-        DATA_BUCKETS * 16,
+        UINT64_C(16) * DATA_BUCKETS,
         table_at(FIELD_TABLE),
-        FIELD_BUCKETS * 16,
+        UINT64_C(16) * FIELD_BUCKETS,
         j->tail,
         j->objects,
         j->entries.count,
@@ -418,7 +419,7 @@ static void put_header(struct journal *j, bool is_archived, uint64_t arrays, uin
         j->data_depth,
         j->field_depth,
     };
-    memcpy(h, "LPKSHHRH", 8);
+    memcpy(h, signature, sizeof(signature));
     set32(h + 12, KEYED_HASH | ZSTD | COMPACT);
     h[16] = is_archived ? ARCHIVED : ONLINE;
     memcpy(h + 24, j->ids.file, JOURNAL_ID_BYTES);
