@@ -244,7 +244,7 @@ static void measure_fork(struct host *host, const struct job jobs[2], long round
         if (round == 0 || us < least_us)
             least_us = us;
     }
-    printf("| a fork of %.*s, its child's end and wait | | %.0f | %llu | | | |\n",
+    printf("| a fork of %.*s, its child's end and wait | | %.0f | %llu | | | | |\n",
            (int)jobs[0].argv[0].len, (const char *)jobs[0].argv[0].data, least_us,
            (unsigned long long)instructions);
 }
