@@ -85,7 +85,7 @@ static void put_slot(struct sink *s, const struct cpu_slot *slot)
 {
     const struct cpu_leaf *kept = slot->leaf->refs > 1 ? slot->leaf : NULL;
     put(s, &slot->number, sizeof(slot->number));
-    put(s, &kept, sizeof(kept));
+    put(s, &kept, sizeof(void *));
     for (unsigned i = 0; !kept && i < CPU_LEAF_PAGES;)
         i += put_run(s, slot->leaf, i);
 }
@@ -149,7 +149,7 @@ static struct cpu_leaf *get_leaf(const uint8_t **at, const struct cpu_pool *pool
 {
     struct cpu_leaf *kept;
     get(at, number, sizeof(*number));
-    get(at, &kept, sizeof(kept));
+    get(at, &kept, sizeof(void *));
     for (unsigned i = 0; !kept && i < CPU_LEAF_PAGES;)
         i += get_run(at, pool, &entry[i]);
     return kept;
