@@ -107,7 +107,7 @@ static int make_room(struct fd_table *table, int fd)
 {
     int count = fd / BLOCK + 1;
     if (count > table->block_count) {
-        struct block **blocks = realloc(table->blocks, (size_t)count * sizeof(*blocks));
+        struct block **blocks = realloc(table->blocks, (size_t)count * sizeof(void *));
         if (blocks == NULL)
             return -ENOMEM;
         for (int i = table->block_count; i < count; i++)
