@@ -162,9 +162,14 @@ int64_t sys_mq_open(struct task *t, const uint64_t arg[6])
     int error = path_of(t, arg[0], path_z, &fs);
     const struct vfs_at at = {.fs = &fs, .cred = &t->creds};
     if (error == 0)
-        error = vfs_open(&at, span_z(path_z), flags, (uint32_t)arg[2] & 0777, &f);
+        error = vfs_open(&at, span_z(path_z), flags | O_NOFOLLOW, (uint32_t)arg[2] & 0777, &f);
     if (error != 0)
         return error;
+    /* Something may be mounted there, or be no plain file. */
+    if (f->node.fs != fs.root.fs || (f->ops != &queue_ops && overlay_seals(f) == NULL)) {
+        file_drop(f);
+        return -EACCES;
+    }
     struct inode *i = f->object;
     if (i->object == NULL)
         error = make_queue(t, i, &a);
@@ -229,13 +234,13 @@ static void tell_arrival(struct task *t, struct queue *q)
             return;
     if (p == NULL)
         return;
-    q->notified = 0;
+    q->notified = 0; /* of signal 0, which is accepted, too */
     struct signal_info info = {.signo = q->how.sigev_signo,
                                .code = SI_MESGQ,
                                .pid = t->process->pid,
                                .uid = t->creds.uid,
                                .value = (uint64_t)(uintptr_t)q->how.sigev_value.sival_ptr};
-    if (q->how.sigev_notify == SIGEV_SIGNAL)
+    if (q->how.sigev_notify == SIGEV_SIGNAL && info.signo != 0)
         signal_send_process(p, &info);
 }
 

@@ -3,6 +3,7 @@
 #include "guest.h"
 
 #include <fcntl.h>
+#include <mqueue.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -343,6 +344,28 @@ static void do_sockets(void)
     }
 }
 
+/* Queues that are none, and a signal that is none. */
+static void do_queues(void)
+{
+    static const char *const targets[] = {"/dev/null", "/proc/self/maps", "/bin", "/tmp/plain"};
+    struct sigevent none = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = 0};
+    close(open("/tmp/plain", O_CREAT | O_WRONLY, 0600));
+    mkdir("/dev/mqueue/folder", 0700);
+    mkfifo("/dev/mqueue/pipe", 0600);
+    for (unsigned i = 0;; i++) {
+        symlink(targets[i % 4], "/dev/mqueue/link");
+        mq_close(mq_open("/link", O_RDONLY));
+        unlink("/dev/mqueue/link");
+        mq_close(mq_open("/folder", O_RDONLY));
+        mq_close(mq_open("/pipe", O_RDWR | O_NONBLOCK));
+        mqd_t q = mq_open("/q", O_CREAT | O_RDWR, 0600, NULL);
+        mq_notify(q, &none);
+        mq_send(q, "x", 1, 0);
+        mq_unlink("/q");
+        mq_close(q);
+    }
+}
+
 static void do_nothing(void)
 {
 }
@@ -361,7 +384,7 @@ static const struct {
     {"maze", do_maze},           {"folders", do_folders},
     {"watches", do_watches},     {"rings", do_rings},
     {"threads", do_threads},     {"files", do_files},
-    {"sockets", do_sockets},
+    {"sockets", do_sockets},     {"queues", do_queues},
 };
 
 int main(int argc, char **argv)

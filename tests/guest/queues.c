@@ -166,6 +166,12 @@ static void notices(void)
     SHOW(mq_notify(q, NULL));
     SHOW(mq_send(q, "three", 5, 0));
     SHOW(value);
+    get(q);
+    event.sigev_signo = 0;
+    SHOW(mq_notify(q, &event));
+    SHOW(mq_send(q, "nobody is told", 14, 0));
+    SHOW(mq_notify(q, &event));
+    SHOW(mq_notify(q, NULL));
     event.sigev_notify = 77;
     TRY(mq_notify(q, &event));
     mq_close(q);
