@@ -46,6 +46,8 @@ struct kmsg {
 
 static int add(struct kmsg *ring, unsigned priority, uint64_t time_us, struct span text)
 {
+    if (ring->count >= KMSG_MESSAGES_MAX)
+        return -ENOSPC;
     if (ring->count == ring->room) {
         size_t room = ring->room != 0 ? ring->room * 2 : persona_boot_lines() + 16;
         struct message *messages = realloc(ring->messages, room * sizeof(*messages));
@@ -239,27 +241,27 @@ static int put_line(const struct kmsg *ring, const struct message *m, struct buf
         (unsigned long long)(m->time_us % US_PER_S), (int)text.len, (const char *)text.data);
 }
 
+static int put_all(const struct kmsg *ring, size_t from, struct buffer *out)
+{
+    int rc = 0;
+    buffer_clear(out);
+    for (; from < ring->count && rc == 0; from++)
+        rc = put_line(ring, &ring->messages[from], out);
+    return rc;
+}
+
 /* The messages from `from` on, from the first of which on all fit. */
 static int put_last(const struct kmsg *ring, size_t from, size_t room, struct buffer *out)
 {
-    int rc = 0;
-    for (; from < ring->count; from++) {
+    int rc = put_all(ring, from, out);
+    if (rc != 0 || buffer_len(out) <= room)
+        return rc;
+    for (size_t over = buffer_len(out) - room, gone = 0; gone < over && rc == 0; from++) {
         buffer_clear(out);
-        for (size_t n = from; n < ring->count && rc == 0; n++)
-            rc = put_line(ring, &ring->messages[n], out);
-        if (rc != 0 || buffer_len(out) <= room)
-            return rc;
-        /* As many of the first as are too long by themselves go at once. */
-        for (size_t over = buffer_len(out) - room; from < ring->count;) {
-            size_t len = ring->messages[from].len;
-            if (len >= over)
-                break;
-            over -= len;
-            from++;
-        }
+        rc = put_line(ring, &ring->messages[from], out);
+        gone += buffer_len(out);
     }
-    buffer_clear(out);
-    return 0;
+    return rc == 0 ? put_all(ring, from, out) : rc;
 }
 
 static int64_t read_all(struct task *t, struct kmsg *ring, const uint64_t arg[6])

@@ -12,7 +12,8 @@ struct file;
 enum {
     KMSG_MINOR = 11,          /* of /dev/kmsg */
     KMSG_BYTES_MAX = 1 << 17, /* CONFIG_LOG_BUF_SHIFT; what is written beyond is lost */
-    KMSG_LINE_MAX = 976,      /* of what is written at once: -EINVAL */
+    KMSG_MESSAGES_MAX = KMSG_BYTES_MAX / 32, /* as Linux has room for; so are those beyond */
+    KMSG_LINE_MAX = 976,                     /* of what is written at once: -EINVAL */
 };
 
 void kmsg_free(struct kernel *k);
