@@ -203,6 +203,10 @@ static int64_t mem_write(struct file *f, struct task *t, const void *bytes, size
     (void)t;
     if (mm == NULL)
         return 0;
+    /* What is not the process's to write it gets a copy of, but not of what is shared. */
+    const struct mm_area *area = mm_find(mm, (uint64_t)at);
+    if (area == NULL || (area->access & (CPU_WRITE | CPU_SHARED)) == CPU_SHARED)
+        return -EIO;
     size_t n = MEM_PIECE - (size_t)((uint64_t)at % MEM_PIECE);
     n = n < len ? n : len;
     return cpu_space_poke(mm->space, (uint64_t)at, bytes, n) == 0 ? (int64_t)n : -EIO;

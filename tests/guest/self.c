@@ -93,6 +93,15 @@ static void memory(void)
     SHOW(pread(fd, text, 8, 0));
     SHOW(pwrite(fd, "x", 1, 0));
     SHOW(pwrite(fd, "x", 1, (off_t)none));
+    int file = open("/tmp/guest-self-mapped", O_RDWR | O_CREAT | O_TRUNC, 0444);
+    int reader = open("/tmp/guest-self-mapped", O_RDONLY);
+    SHOW(write(file, "as it was", 9));
+    char *shown = mmap(NULL, 4096, PROT_READ, MAP_SHARED, reader, 0);
+    SHOW(pwrite(fd, "IS", 2, (off_t)shown));
+    printf("%s\n", shown);
+    unlink("/tmp/guest-self-mapped");
+    SHOW(close(file));
+    SHOW(close(reader));
     SHOW(close(fd));
 }
 
