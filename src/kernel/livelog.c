@@ -285,6 +285,11 @@ static bool take_field(struct span *in, struct span *name, struct span *value)
     return true;
 }
 
+static uint8_t facility_of(int number)
+{
+    return number >= 0 && number < FACILITIES ? (uint8_t)number : USER;
+}
+
 static void read_journal(struct span in, struct persona_line *line)
 {
     struct span name, value;
@@ -302,7 +307,7 @@ static void read_journal(struct span in, struct persona_line *line)
         else if (span_equal_z(name, "PRIORITY"))
             line->priority = (uint8_t)(take_number(&digits) & (PRIORITIES - 1));
         else if (span_equal_z(name, "SYSLOG_FACILITY"))
-            line->facility = (uint8_t)(take_number(&digits) % FACILITIES);
+            line->facility = facility_of(take_number(&digits));
     }
 }
 
