@@ -268,7 +268,8 @@ static int settle(struct record_visits *v, const char *part_z, const struct reco
     return add(v, visit);
 }
 
-/* He came and changed nothing: what he left before stays, under the login of today. */
+/* He came and changed nothing: what he left before stays, and so do the doors that it opens (meanwhile it
+ * may be what another connection of his has left), under the login of today. */
 static int touch(struct record_visits *v, const char *part_z, const struct record_visit *visit)
 {
     char from_z[NAME_SIZE], to_z[NAME_SIZE];
@@ -276,11 +277,13 @@ static int touch(struct record_visits *v, const char *part_z, const struct recor
     if (old == v->count)
         return settle(v, part_z, visit);
     (void)unlinkat(v->dir, part_z, 0);
+    struct frame_visitor now = v->list[old].visitor;
+    memcpy(now.login, visit->visitor.login, FRAME_VISIT_KEY);
     name_of(&v->list[old].visitor, from_z);
-    name_of(&visit->visitor, to_z);
+    name_of(&now, to_z);
     if (strcmp(from_z, to_z) != 0 && renameat(v->dir, from_z, v->dir, to_z) < 0)
         return -errno;
-    v->list[old].visitor = visit->visitor;
+    v->list[old].visitor = now;
     v->list[old].time_s = visit->time_s;
     return 0;
 }

@@ -9,7 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIRST_USER = 1000, PATH_SIZE = 512, FILE_MAX = 65536 };
+enum {
+    FIRST_USER = 1000,
+    PATH_SIZE = 512,
+    KEY_LINE_MAX = 65536,
+    ACCOUNTS_MAX = 64, /* whose keys are looked at, though a visitor can make thousands ... */
+    KEYS_MAX = 256,    /* ... and keys of all of them together */
+};
 
 int session_doors_public(const struct session_connection *c, struct span user, struct span blob,
                          uint8_t out[FRAME_VISIT_KEY])
@@ -32,7 +38,7 @@ bool session_doors_has_public(const struct frame_visitor *visitor, struct span k
 static struct span file_of(const struct session_connection *c, struct kernel *machine,
                            const char *path_z, struct buffer *store)
 {
-    buffer_init(store, FILE_MAX);
+    buffer_init(store, SESSION_VISITOR_FILE_MAX);
     return kernel_read_file(machine, path_z, store) == 0
                ? buffer_span(store)
                : session_account_file(c->host->config.image, path_z);
@@ -42,7 +48,7 @@ struct span session_doors_group(struct session_connection *c, struct buffer *sto
 {
     if (c->visitor.before.passwords || kernel_is_changed(c->kernel))
         return file_of(c, c->kernel, "/etc/group", store);
-    buffer_init(store, FILE_MAX);
+    buffer_init(store, SESSION_VISITOR_FILE_MAX);
     return session_account_file(c->host->config.image, "/etc/group");
 }
 
@@ -79,11 +85,12 @@ bool session_doors_has_old_password(const struct session_connection *c, struct k
     return same;
 }
 
-/* PAM's own helper: the password comes with a NUL, its exit status is the answer. */
+/* PAM's own helper: the password comes with a NUL, its exit status is the answer. Without
+ * PermitEmptyPasswords sshd lets nobody in whose password is empty. */
 int session_doors_start_check(struct kernel *machine, struct span user, struct span password)
 {
     static const uint8_t nul = 0;
-    const struct span argv[] = {span_z("unix_chkpwd"), user, span_z("nullok")};
+    const struct span argv[] = {span_z("unix_chkpwd"), user, span_z("nonull")};
     const struct kernel_spawn spawn = {
         .argv = argv, .argc = ARRAY_LEN(argv), .path = span_z("/usr/sbin/unix_chkpwd")};
     int program = kernel_spawn(machine, &spawn);
@@ -112,7 +119,7 @@ static void tell_public(struct session_connection *c, struct span user, struct s
     char fingerprint_z[SSH_FINGERPRINT_SHA256_CHARS];
     struct buffer text;
     struct event e = session_event(c, EVENT_VISITOR_KEY);
-    buffer_init(&text, FILE_MAX);
+    buffer_init(&text, KEY_LINE_MAX);
     ssh_fingerprint_sha256(blob, fingerprint_z);
     if (buffer_put(&text, type) == 0 && buffer_put_u8(&text, ' ') == 0)
         (void)session_text_base64(blob, &text);
@@ -139,21 +146,25 @@ static void note_public(struct session_connection *c, struct span user, struct s
         tell_public(c, user, type, blob);
 }
 
-static void note_publics(struct session_connection *c, const struct session_account *account)
+/* How many there were; at most `max` are looked at. */
+static size_t note_publics(struct session_connection *c, const struct session_account *account,
+                           size_t max)
 {
+    size_t count = 0;
     char path_z[PATH_SIZE];
     struct buffer store, blob;
     struct span type;
     int n = snprintf(path_z, sizeof(path_z), "%.*s/.ssh/authorized_keys", (int)account->home.len,
                      (const char *)account->home.data);
     if (n < 0 || (size_t)n >= sizeof(path_z))
-        return;
+        return 0;
     struct span text = file_of(c, c->kernel, path_z, &store);
     buffer_init(&blob, SESSION_AUTHORIZED_KEY_MAX);
-    while (session_authorized_next(&text, &type, &blob))
+    for (; count < max && session_authorized_next(&text, &type, &blob); count++)
         note_public(c, account->name, type, buffer_span(&blob));
     buffer_fini(&blob);
     buffer_fini(&store);
+    return count;
 }
 
 /* What lets him in the next time, besides the policy. */
@@ -165,9 +176,13 @@ void session_doors_note(struct session_connection *c)
     keys->passwords = is_changed_file(c, "/etc/shadow") || is_changed_file(c, "/etc/passwd");
     memset(keys->publics, 0, sizeof(keys->publics));
     struct span line, passwd = file_of(c, c->kernel, "/etc/passwd", &store);
-    while (session_account_line(&passwd, &line))
-        if (session_account_parse(line, &account) &&
-            (account.uid == 0 || account.uid >= FIRST_USER))
-            note_publics(c, &account);
+    size_t accounts = 0, left = KEYS_MAX;
+    while (accounts < ACCOUNTS_MAX && session_account_line(&passwd, &line)) {
+        if (!session_account_parse(line, &account) ||
+            (account.uid != 0 && account.uid < FIRST_USER))
+            continue;
+        accounts++;
+        left -= note_publics(c, &account, left);
+    }
     buffer_fini(&store);
 }

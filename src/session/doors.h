@@ -28,7 +28,8 @@ bool session_doors_has_old_password(const struct session_connection *c, struct k
  * the program, or a negative error. */
 int session_doors_start_check(struct kernel *machine, struct span user, struct span password);
 
-/* What he leaves on his machine, into the keys that he will be known by; new public keys are told. */
+/* What he leaves on his machine, into the keys that he will be known by; new public keys are told. Of thousands
+ * of accounts or keys only the first are looked at. */
 void session_doors_note(struct session_connection *c);
 
 #endif

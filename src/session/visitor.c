@@ -352,12 +352,15 @@ void session_visitor_leave(struct session_connection *c)
         return;
     bool changed = c->kernel != NULL && kernel_is_changed(c->kernel);
     v->state = SESSION_VISITOR_GONE;
+    if (v->with_key) /* the login that worked stays the one that he is known by */
+        memcpy(v->keys.login, v->before.login, FRAME_VISIT_KEY);
     /* His login alone is of use where it opens the door. */
     v->leaves =
         changed || v->known || rules(c)->one_password || c->host->config.limits.failed_tries > 0;
-    if (!changed) {
-        memcpy(v->keys.publics, v->before.publics, sizeof(v->keys.publics));
-        v->keys.passwords = v->before.passwords;
+    if (!changed) { /* what he left before stays where it is, wherever he came from */
+        if (v->known && !v->same_address)
+            memcpy(v->keys.address, v->before.address, FRAME_VISIT_KEY);
+        memset(v->keys.publics, 0, sizeof(v->keys.publics));
         return;
     }
     session_doors_note(c);

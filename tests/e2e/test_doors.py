@@ -15,8 +15,8 @@ def pot(own_honeypot):
     return own_honeypot("visitors:\n  known_by: address\nssh:\n  waits: 0\n")
 
 
-def login(pot, command, key, user="root"):
-    argv = ["ssh", "-F", "none", "-p", str(pot.port), "-i", str(key)]
+def login(pot, command, key, user="root", bind="127.0.0.1"):
+    argv = ["ssh", "-F", "none", "-p", str(pot.port), "-i", str(key), "-b", bind]
     for option in ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "BatchMode=yes",
                    "IdentitiesOnly=yes", "IdentityAgent=none"):
         argv += ["-o", option]
@@ -42,12 +42,14 @@ def test_a_changed_password_is_the_one_that_works(pot):
 
 def test_a_locked_account_and_one_that_is_gone(pot):
     with pot.recorded():
-        pot.ssh("passwd -l admin; userdel -f pi")
+        pot.ssh("passwd -l admin; userdel -f pi; useradd nobody2; passwd -d nobody2")
     # A visit that changes nothing keeps it so.
     with pot.recorded():
         assert text(pot.ssh("id -u")) == "0\n"
     assert pot.ssh("id", user="admin", password="admin").returncode != 0
     assert pot.ssh("id", user="pi", password="raspberry").returncode != 0
+    # sshd lets nobody in who has none (PermitEmptyPasswords), whatever he says.
+    assert pot.ssh("id", user="nobody2", password="x").returncode != 0
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "rsa"])
@@ -67,6 +69,10 @@ def test_a_key_that_he_has_left_lets_him_in(pot, tmp_path, kind):
     assert [e["fingerprint"] for e in success] == [left[0]["fingerprint"]]
     assert not any(e["eventid"] == "lured.visitor.key" for e in sessions[0])
     assert login(pot, "id -u", key, user="admin").returncode != 0
+    # A visit that changes nothing leaves it so, from wherever.
+    with pot.recorded():
+        assert text(login(pot, "true", key, bind="127.0.0.2")) == ""
+    assert text(login(pot, "cat /root/mine", key)) == "mine\n"
     assert login(pot, "id -u", other).returncode != 0
     with pot.recorded():
         assert login(pot, "rm /root/.ssh/authorized_keys", key).returncode == 0

@@ -241,6 +241,26 @@ static void who_changed_nothing_keeps_what_he_had(void **state)
     buffer_fini(&out);
 }
 
+/* Another connection of his may have left it meanwhile: what it opens is what is kept. */
+static void who_changed_nothing_keeps_what_lets_him_in(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer out;
+    struct frame_visitor left = visitor(1, 1), key = visitor(0, 0);
+    buffer_init(&out, OUT_MAX);
+    left.passwords = true;
+    left.publics[0][0] = key.publics[0][0] = 3;
+    assert_int_equal(keep(f, left, span_z("left")), 0);
+    assert_int_equal(keep(f, visitor(1, 2), span_of("", 0)), 0);
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(recall(f, key, &out), 4);
+        assert_true(f->visits.list[0].visitor.passwords);
+        assert_int_equal(f->visits.list[0].visitor.login[0], 2);
+        reopen(f);
+    }
+    buffer_fini(&out);
+}
+
 static void the_old_are_forgotten(void **state)
 {
     struct fixture *f = *state;
@@ -346,6 +366,7 @@ int main(void)
         TEST(who_he_is_can_be_asked_alone),
         TEST(the_address_comes_before_the_login),
         TEST(who_changed_nothing_keeps_what_he_had),
+        TEST(who_changed_nothing_keeps_what_lets_him_in),
         TEST(the_old_are_forgotten),
         TEST(beyond_the_bytes_for_all_the_oldest_go),
         TEST(what_was_never_finished_goes_with_its_sensor),

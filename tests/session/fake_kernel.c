@@ -6,6 +6,7 @@
  *   cat         copies its input until it ends   big      prints without end
  *   write       a file is written     spin     runs without end        stay    waits without end
  *   connect     connects with what listens
+ *   keys        a hundred accounts come to be, each with a hundred public keys
  *   (a shell)   a prompt; each line is told and answered; "exit" ends it */
 #include "kernel/hardware.h"
 #include "kernel/kernel.h"
@@ -45,7 +46,7 @@ struct kernel {
     size_t first, count;
     int64_t now_ms;
     int32_t pid;
-    bool changed;
+    bool changed, has_keys;
     unsigned connecting; /* guests, with whatever listens */
     char files[64];      /* as they were restored */
 };
@@ -123,8 +124,17 @@ int64_t kernel_file_read(struct kernel *k, uint64_t at, void *out, size_t len)
 
 int kernel_read_file(struct kernel *k, const char *path_z, struct buffer *out)
 {
-    (void)k, (void)path_z, (void)out;
-    return -ENOENT; /* as in the image */
+    static const char ending[] = "/authorized_keys";
+    size_t len = strlen(path_z);
+    bool keys = len >= sizeof(ending) && strcmp(path_z + len + 1 - sizeof(ending), ending) == 0;
+    int err = 0;
+    if (!k->has_keys || !(keys || strcmp(path_z, "/etc/passwd") == 0))
+        return -ENOENT;                       /* as in the image */
+    for (int i = 0; err == 0 && i < 100; i++) /* "a", and bytes that differ */
+        err = keys
+                  ? buffer_printf(out, "a AAAAAWE%c%cA\n", 'A' + i / 16, "AEIMQUYcgkosw048"[i % 16])
+                  : buffer_printf(out, "u%d:x:0:0::/:/bin/sh\n", i);
+    return err;
 }
 
 int kernel_next(struct kernel *k, struct kernel_event *event)
@@ -190,7 +200,7 @@ static void begin(struct fake_program *p, const struct kernel_spawn *spawn)
         end(p, 15);
     } else if (is(p, "write")) {
         end(p, 0);
-    } else if (is(p, "change") || is(p, "connect")) {
+    } else if (is(p, "change") || is(p, "connect") || is(p, "keys")) {
         end(p, 0);
     } else if (is(p, "env")) {
         print_env(p, spawn);
@@ -250,7 +260,8 @@ int kernel_spawn(struct kernel *k, const struct kernel_spawn *spawn)
                  .type = KERNEL_FILE, .program = -1, .data = span_of(contents, 10), .number = 10},
              "/tmp/x");
     }
-    k->changed |= is(p, "change");
+    k->has_keys |= is(p, "keys");
+    k->changed |= is(p, "change") || is(p, "keys");
     k->connecting += is(p, "connect");
     begin(p, spawn);
     return number;

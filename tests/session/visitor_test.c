@@ -213,6 +213,42 @@ static void who_leaves_too_much_is_forgotten(void **state)
     finish(&s);
 }
 
+static void of_thousands_of_keys_that_are_left_some_count(void **state)
+{
+    struct scene s;
+    struct frame f;
+    start(&s, state, &remembered);
+    ask_login(&s, "123456");
+    nobody(&s);
+    visit_exec(&s.v, "keys");
+    visit_lose(&s.v);
+    assert_int_equal(records(&s, "lured.visitor.key"), 256);
+    assert_true(last(&s, FRAME_VISIT_KEEP, &f));
+    assert_true(f.visit_keep.visitor.passwords);
+    finish(&s);
+}
+
+/* By another address than he was found with: what he left there stays there. */
+static void who_changes_nothing_leaves_it_where_it_was(void **state)
+{
+    struct scene s;
+    struct frame keep, ask;
+    struct session_visitors rules = remembered;
+    rules.by_login = true;
+    start(&s, state, &rules);
+    ask_login(&s, "123456");
+    assert_true(last(&s, FRAME_VISIT_ASK, &ask));
+    struct frame_visitor before = {.address = {1}, .publics = {{2}}, .passwords = true};
+    memcpy(before.login, ask.visit_ask.visitor.login, FRAME_VISIT_KEY);
+    answer(&s, &before, span_of("", 0));
+    visit_lose(&s.v);
+    assert_true(last(&s, FRAME_VISIT_KEEP, &keep));
+    assert_int_equal(keep.visit_keep.size, 0);
+    assert_memory_equal(keep.visit_keep.visitor.address, before.address, FRAME_VISIT_KEY);
+    assert_memory_equal(keep.visit_keep.visitor.login, before.login, FRAME_VISIT_KEY);
+    finish(&s);
+}
+
 static void who_changes_nothing_leaves_nothing(void **state)
 {
     struct scene s;
@@ -304,6 +340,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_prestate(what_was_changed_is_kept_and_comes_back, image),
         cmocka_unit_test_prestate(what_is_damaged_is_not_put_back, image),
         cmocka_unit_test_prestate(who_leaves_too_much_is_forgotten, image),
+        cmocka_unit_test_prestate(of_thousands_of_keys_that_are_left_some_count, image),
+        cmocka_unit_test_prestate(who_changes_nothing_leaves_it_where_it_was, image),
         cmocka_unit_test_prestate(who_changes_nothing_leaves_nothing, image),
         cmocka_unit_test_prestate(the_password_that_worked_may_be_the_only_one, image),
         cmocka_unit_test_prestate(the_password_that_worked_works_at_once, image),
