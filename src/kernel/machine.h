@@ -113,6 +113,7 @@ struct kernel {
     struct kmsg *kmsg;        /* kmsg.h; NULL: nobody has asked yet */
     struct ipc *ipcs;         /* that and those of namespaces */
     uint32_t namespaces, namespace_numbers; /* namespace.h: made, that are there and in all */
+    uint64_t refreshes;                     /* mm_refresh: calls until now */
     struct mm *dying; /* memories without a holder, given back before a guest runs again */
 };
 

@@ -587,16 +587,25 @@ static bool part_of(const struct mm_area *area, uint64_t from, uint64_t to, stru
     return true;
 }
 
-void mm_refresh(struct kernel *k, const void *object, uint64_t first, uint64_t end)
+static void refresh(struct mm *mm, const void *object, uint64_t from, uint64_t to)
 {
     struct mm_area part;
-    for (const struct task *t = k->tasks; t != NULL; t = t->next)
-        for (size_t i = 0; t->mm != NULL && i < t->mm->count; i++) {
-            const struct mm_area *area = &t->mm->areas[i];
-            if (has_pages(area) && area->file->object == object &&
-                part_of(area, first * CPU_PAGE_BYTES, end * CPU_PAGE_BYTES, &part))
-                (void)fill(t->mm, &part); /* without memory for it they stay as they are */
-        }
+    for (size_t i = 0; i < mm->count; i++) {
+        const struct mm_area *area = &mm->areas[i];
+        if (has_pages(area) && area->file->object == object && part_of(area, from, to, &part))
+            (void)fill(mm, &part); /* without memory for it they stay as they are */
+    }
+}
+
+void mm_refresh(struct kernel *k, const void *object, uint64_t first, uint64_t end)
+{
+    k->refreshes++;
+    for (const struct task *t = k->tasks; t != NULL; t = t->next) {
+        if (t->mm == NULL || t->mm->refreshes == k->refreshes) /* another thread's */
+            continue;
+        t->mm->refreshes = k->refreshes;
+        refresh(t->mm, object, first * CPU_PAGE_BYTES, end * CPU_PAGE_BYTES);
+    }
 }
 
 bool mm_is_beyond(const struct mm *mm, uint64_t addr, unsigned access)

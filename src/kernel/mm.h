@@ -55,6 +55,7 @@ struct mm {
     struct snapshot *known;     /* held: the start, of which there may be a model; or NULL */
     struct cpu_maker *likeness; /* held: how it lies to the model; NULL: not packed yet */
     struct mm *next;            /* of kernel.dying */
+    uint64_t refreshes;         /* the kernel's, when this was looked at */
 };
 
 /* An empty one, with one holder. NULL: out of memory. */

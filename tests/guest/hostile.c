@@ -344,6 +344,30 @@ static void do_sockets(void)
     }
 }
 
+static void *sleep_on(void *none)
+{
+    for (;;)
+        pause();
+    return none;
+}
+
+/* A file that many threads have mapped and that is cut and grows again. */
+static void do_cuts(void)
+{
+    const off_t len = (off_t)40 * MIB;
+    int fd = open("/tmp/cut", O_CREAT | O_RDWR, 0600);
+    pthread_t thread;
+    ftruncate(fd, len);
+    volatile char *shown = mmap(NULL, (size_t)len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    for (int i = 0; i < 100; i++)
+        pthread_create(&thread, NULL, sleep_on, NULL);
+    for (;;) {
+        shown[0] = shown[len - 1] = 1;
+        ftruncate(fd, 0);
+        ftruncate(fd, len);
+    }
+}
+
 /* Queues that are none, and a signal that is none. */
 static void do_queues(void)
 {
@@ -385,6 +409,7 @@ static const struct {
     {"watches", do_watches},     {"rings", do_rings},
     {"threads", do_threads},     {"files", do_files},
     {"sockets", do_sockets},     {"queues", do_queues},
+    {"cuts", do_cuts},
 };
 
 int main(int argc, char **argv)

@@ -122,9 +122,9 @@ static void play(const char *name_z)
 static void no_program_gets_beyond_its_bounds(void **state)
 {
     static const char *const names_z[] = {
-        "rewrite", "pages",     "crowd",   "flip",    "forks", "vforks",      "memory",
-        "giants",  "signals",   "execs",   "proc",    "maze",  "folders",     "watches",
-        "rings",   "recursion", "threads", "sockets", "files", "descriptors", "queues"};
+        "rewrite", "pages",   "crowd", "flip",        "forks",   "vforks",  "memory", "giants",
+        "signals", "execs",   "proc",  "maze",        "folders", "watches", "rings",  "recursion",
+        "threads", "sockets", "files", "descriptors", "queues",  "cuts"};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(names_z); i++)
         play(names_z[i]);
