@@ -72,6 +72,17 @@ void ipc_free(struct kernel *k)
     k->ipc = NULL;
 }
 
+struct ipc_use ipc_use(const struct kernel *k)
+{
+    struct ipc_use all = {0};
+    for (const struct ipc *ipc = k->ipcs; ipc != NULL; ipc = ipc->next) {
+        all.semaphores += ipc->use.semaphores;
+        all.undos += ipc->use.undos;
+        all.message_bytes += ipc->use.message_bytes;
+    }
+    return all;
+}
+
 /* ---- Finding ---- */
 
 int ipc_look(struct ipc_list *list, uint64_t key, uint64_t flags, struct ipc_object **found)

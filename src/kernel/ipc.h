@@ -23,8 +23,8 @@ enum {
     IPC_MSGMNB = 16384,
     IPC_MSGMNI = 32000,
     /* ... and what one machine has room for. */
-    IPC_QUEUES_MAX = 1024,           /* -ENOSPC */
-    IPC_SETS_MAX = 1024,             /* -ENOSPC */
+    IPC_QUEUES_MAX = 1024,           /* in a namespace: -ENOSPC */
+    IPC_SETS_MAX = 1024,             /* in a namespace: -ENOSPC */
     IPC_SEMAPHORES_MAX = 1 << 17,    /* -ENOSPC */
     IPC_UNDOS_MAX = 1 << 17,         /* values that ends of processes undo: -ENOMEM */
     IPC_MESSAGE_BYTES_MAX = 2 << 20, /* waiting, with what keeping them costs: -ENOMEM */
@@ -46,6 +46,12 @@ struct ipc_list {
     uint16_t sequence;
 };
 
+/* What is against IPC_SEMAPHORES_MAX, IPC_UNDOS_MAX and IPC_MESSAGE_BYTES_MAX. */
+struct ipc_use {
+    uint32_t semaphores, undos;
+    size_t message_bytes;
+};
+
 /* All there is of them: on a machine, or in a namespace of its own. */
 struct ipc {
     struct ipc *next; /* in kernel.ipcs */
@@ -53,9 +59,8 @@ struct ipc {
     uint32_t number;
     struct ipc_list segments, sets, queues;
     uint64_t pages; /* of segments */
-    uint32_t semaphores, undos;
     uint32_t messages;
-    size_t message_bytes;
+    struct ipc_use use;
 };
 
 /* The task's; NULL: no memory. */
@@ -66,6 +71,8 @@ struct ipc *ipc_seen_by(const struct process *p);
 struct ipc *ipc_new(struct kernel *k, uint32_t number);
 struct ipc *ipc_hold(struct ipc *ipc); /* takes NULL */
 void ipc_drop(struct kernel *k, struct ipc *ipc);
+/* Of all namespaces together. */
+struct ipc_use ipc_use(const struct kernel *k);
 uint32_t ipc_number(const struct ipc *ipc);
 void ipc_free(struct kernel *k);
 

@@ -36,23 +36,23 @@ static struct queue *queue_of(struct ipc_object *o)
     return (struct queue *)o;
 }
 
-static struct message *message_new(struct ipc *ipc, size_t len)
+static struct message *message_new(const struct kernel *k, struct ipc *ipc, size_t len)
 {
     size_t cost = sizeof(struct message) + len;
-    if (ipc->message_bytes + cost > IPC_MESSAGE_BYTES_MAX)
+    if (ipc_use(k).message_bytes + cost > IPC_MESSAGE_BYTES_MAX)
         return NULL;
     struct message *m = malloc(cost);
     if (m == NULL)
         return NULL;
     m->next = NULL;
     m->len = len;
-    ipc->message_bytes += cost;
+    ipc->use.message_bytes += cost;
     return m;
 }
 
 static void message_free(struct ipc *ipc, struct message *m)
 {
-    ipc->message_bytes -= sizeof(*m) + m->len;
+    ipc->use.message_bytes -= sizeof(*m) + m->len;
     free(m);
 }
 
@@ -138,7 +138,7 @@ int64_t sys_msgsnd(struct task *t, const uint64_t arg[6])
     int64_t type = signed_word(t, word);
     if (arg[2] > IPC_MSGMAX || (int32_t)arg[0] < 0 || type < 1)
         return -EINVAL;
-    struct message *m = message_new(ipc, (size_t)arg[2]);
+    struct message *m = message_new(t->kernel, ipc, (size_t)arg[2]);
     if (m == NULL)
         return -ENOMEM;
     m->type = type;
@@ -288,7 +288,7 @@ static int64_t tell_limits(struct task *t, const struct ipc *ipc, bool use, uint
     if (use) {
         info.msgpool = (int)ipc->queues.count;
         info.msgmap = (int)ipc->messages;
-        info.msgtql = (int)(ipc->message_bytes - ipc->messages * sizeof(struct message));
+        info.msgtql = (int)(ipc->use.message_bytes - ipc->messages * sizeof(struct message));
     }
     int error = task_write(t, addr, &info, sizeof(info));
     return error != 0 ? error : ipc_highest(&ipc->queues);

@@ -38,11 +38,11 @@ void sem_free(struct ipc *ipc, struct ipc_object *o)
 {
     struct set *s = set_of(o);
     ipc_remove(&ipc->sets, o);
-    ipc->semaphores -= s->count;
+    ipc->use.semaphores -= s->count;
     while (s->undos != NULL) {
         struct undo *gone = s->undos;
         s->undos = gone->next;
-        ipc->undos -= s->count;
+        ipc->use.undos -= s->count;
         free(gone);
     }
     free(s);
@@ -53,7 +53,7 @@ static int64_t make(struct task *t, struct ipc *ipc, const uint64_t arg[6])
     int32_t count = (int32_t)arg[1];
     if (count < 1 || count > IPC_SEMMSL)
         return -EINVAL;
-    if (ipc->semaphores + (uint32_t)count > IPC_SEMAPHORES_MAX)
+    if (ipc_use(t->kernel).semaphores + (uint32_t)count > IPC_SEMAPHORES_MAX)
         return -ENOSPC;
     struct set *s = calloc(1, sizeof(*s) + (size_t)count * sizeof(s->sem[0]));
     if (s == NULL)
@@ -65,7 +65,7 @@ static int64_t make(struct task *t, struct ipc *ipc, const uint64_t arg[6])
     }
     s->count = (uint32_t)count;
     s->changed_s = ipc_now_s(t->kernel);
-    ipc->semaphores += s->count;
+    ipc->use.semaphores += s->count;
     return s->o.id;
 }
 
@@ -100,14 +100,14 @@ static struct undo *undo_find(const struct set *s, const struct process *p)
 static struct undo *undo_make(struct ipc *ipc, struct set *s, const struct process *p)
 {
     struct undo *u = undo_find(s, p);
-    if (u != NULL || ipc->undos + s->count > IPC_UNDOS_MAX)
+    if (u != NULL || ipc_use(p->kernel).undos + s->count > IPC_UNDOS_MAX)
         return u;
     u = calloc(1, sizeof(*u) + s->count * sizeof(u->add[0]));
     if (u == NULL)
         return NULL;
     *u = (struct undo){.next = s->undos, .process = p};
     s->undos = u;
-    ipc->undos += s->count;
+    ipc->use.undos += s->count;
     return u;
 }
 
@@ -252,7 +252,7 @@ void sem_exit(struct process *p)
         }
         s->used_s = ipc_now_s(p->kernel);
         *link = u->next;
-        ipc->undos -= s->count;
+        ipc->use.undos -= s->count;
         free(u);
         kernel_wake(p->kernel, s);
     }
@@ -383,7 +383,7 @@ static int64_t tell_limits(struct task *t, const struct ipc *ipc, bool use, uint
                            .semume = IPC_SEMOPM,
                            .semusz = use ? (int)ipc->sets.count : SEMUSZ,
                            .semvmx = IPC_SEMVMX,
-                           .semaem = use ? (int)ipc->semaphores : IPC_SEMVMX};
+                           .semaem = use ? (int)ipc->use.semaphores : IPC_SEMVMX};
     int error = task_write(t, addr, &info, sizeof(info));
     return error != 0 ? error : ipc_highest(&ipc->sets);
 }

@@ -2,10 +2,13 @@
 #include "guest.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -211,6 +214,32 @@ static int moves(void)
     return 0;
 }
 
+/* The namespaces of System V IPC have one room for their messages; each child keeps its own. */
+static int messages(void)
+{
+    static struct {
+        long type;
+        char bytes[8192];
+    } message = {.type = 1};
+    int total = 0;
+    for (int round = 0; round < 4; round++) {
+        unshare(CLONE_NEWIPC);
+        for (int q = 0; q < 200; q++) {
+            int id = msgget(IPC_PRIVATE, 0600);
+            while (msgsnd(id, &message, sizeof(message.bytes), IPC_NOWAIT) == 0)
+                total++;
+        }
+        if (fork() == 0) {
+            pause();
+            _exit(0);
+        }
+    }
+    printf("%s\n", total > 100 && total < 256 ? "one room" : "more than one");
+    signal(SIGTERM, SIG_IGN);
+    kill(0, SIGTERM);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     setbuf(stdout, NULL);
@@ -231,6 +260,7 @@ int main(int argc, char **argv)
     case 'l': return locks();
     case 'k': return queues();
     case 'v': return moves();
+    case 'g': return messages();
     case 'q': return 0;
     default: return 2;
     }

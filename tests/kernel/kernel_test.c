@@ -375,6 +375,15 @@ static void too_many_files_are_refused(void **state)
     close_machine(&m);
 }
 
+static void all_namespaces_have_one_room_for_messages(void **state)
+{
+    (void)state;
+    struct machine m;
+    run_with(&m, &kernel_limits_default, "g");
+    assert_string_equal(m.out, "one room\n");
+    close_machine(&m);
+}
+
 static void a_full_disk_is_told(void **state)
 {
     (void)state;
@@ -580,6 +589,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(too_many_processes_are_refused),
         cmocka_unit_test(too_much_memory_ends_the_process),
         cmocka_unit_test(too_many_files_are_refused),
+        cmocka_unit_test(all_namespaces_have_one_room_for_messages),
         cmocka_unit_test(a_full_disk_is_told),
         cmocka_unit_test(what_root_changes_of_the_network_is_checked),
         cmocka_unit_test(nested_watches_end),
