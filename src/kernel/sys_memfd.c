@@ -12,7 +12,8 @@
 #include <string.h>
 
 enum {
-    NAME_BYTES = 250, /* NAME_MAX less "memfd:", with the NUL */
+    SHIFT_BYTES_MAX = 16 << 20, /* that one call moves: -EOPNOTSUPP */
+    NAME_BYTES = 250,           /* NAME_MAX less "memfd:", with the NUL */
     SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE,
 };
 
@@ -167,6 +168,8 @@ static int64_t shift(struct task *t, struct file *f, uint64_t mode, int64_t from
     if (from % CPU_PAGE_BYTES != 0 || len % CPU_PAGE_BYTES != 0 ||
         (inserts ? from >= size : from + len >= size))
         return -EINVAL;
+    if (size - from > SHIFT_BYTES_MAX)
+        return -EOPNOTSUPP;
     int64_t error = 0;
     if (inserts) {
         error = file_check_size(t, size + len);

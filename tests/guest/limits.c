@@ -240,6 +240,17 @@ static int messages(void)
     return 0;
 }
 
+/* A range that goes from a file with a great hole. */
+static int shifts(void)
+{
+    int fd = open("/tmp/hole", O_CREAT | O_RDWR, 0600);
+    ftruncate(fd, (off_t)1 << 40);
+    errno = 0;
+    fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, PAGE);
+    printf("collapse: %s\n", strerrorname_np(errno));
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     setbuf(stdout, NULL);
@@ -261,6 +272,7 @@ int main(int argc, char **argv)
     case 'k': return queues();
     case 'v': return moves();
     case 'g': return messages();
+    case 'h': return shifts();
     case 'q': return 0;
     default: return 2;
     }

@@ -384,6 +384,15 @@ static void all_namespaces_have_one_room_for_messages(void **state)
     close_machine(&m);
 }
 
+static void no_call_moves_a_great_file(void **state)
+{
+    (void)state;
+    struct machine m;
+    run_with(&m, &kernel_limits_default, "h");
+    assert_string_equal(m.out, "collapse: EOPNOTSUPP\n");
+    close_machine(&m);
+}
+
 static void a_full_disk_is_told(void **state)
 {
     (void)state;
@@ -590,6 +599,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(too_much_memory_ends_the_process),
         cmocka_unit_test(too_many_files_are_refused),
         cmocka_unit_test(all_namespaces_have_one_room_for_messages),
+        cmocka_unit_test(no_call_moves_a_great_file),
         cmocka_unit_test(a_full_disk_is_told),
         cmocka_unit_test(what_root_changes_of_the_network_is_checked),
         cmocka_unit_test(nested_watches_end),
