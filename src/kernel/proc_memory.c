@@ -178,17 +178,9 @@ int proc_pid_smaps_rollup(const struct proc_call *c)
 
 /* ---- mem ---- */
 
-static struct mm *mm_of_file(const struct file *f)
-{
-    struct proc_view view;
-    struct proc_place place = proc_place_of(f->node.ino);
-    bool is_there = proc_view_find(f->vfs, place.pid, &view) && view.task != NULL;
-    return is_there ? view.task->mm : NULL;
-}
-
 static int64_t mem_read(struct file *f, struct task *t, void *out, size_t len, int64_t at)
 {
-    const struct mm *mm = mm_of_file(f);
+    const struct mm *mm = f->object;
     (void)t;
     if (mm == NULL)
         return 0;
@@ -199,7 +191,7 @@ static int64_t mem_read(struct file *f, struct task *t, void *out, size_t len, i
 
 static int64_t mem_write(struct file *f, struct task *t, const void *bytes, size_t len, int64_t at)
 {
-    const struct mm *mm = mm_of_file(f);
+    const struct mm *mm = f->object;
     (void)t;
     if (mm == NULL)
         return 0;
@@ -212,4 +204,21 @@ static int64_t mem_write(struct file *f, struct task *t, const void *bytes, size
     return cpu_space_poke(mm->space, (uint64_t)at, bytes, n) == 0 ? (int64_t)n : -EIO;
 }
 
-const struct file_ops proc_mem_ops = {.seekable = true, .read = mem_read, .write = mem_write};
+static void mem_close(struct file *f)
+{
+    if (f->object != NULL)
+        mm_drop(f->object);
+}
+
+static const struct file_ops mem_ops = {
+    .seekable = true, .read = mem_read, .write = mem_write, .close = mem_close};
+
+void proc_open_mem(const struct proc_view *view, struct file *f)
+{
+    /* The memory that it has now: what it may become by exec is another's. */
+    struct mm *mm = view->task != NULL ? view->task->mm : NULL;
+    if (mm != NULL)
+        mm_hold(mm);
+    f->ops = &mem_ops;
+    f->object = mm;
+}

@@ -141,11 +141,12 @@ int proc_open(struct fs *fs, struct task *t, uint64_t ino, struct file *f)
     struct proc_place place = proc_place_of(ino);
     struct proc_view view;
     const struct proc_entry *e = proc_entry_of(place);
-    if (place.pid != 0 && proc_view_find(fs->vfs, place.pid, &view) && (e->mode & 0044) == 0 &&
-        !proc_may_see(t, &view))
+    if (place.pid != 0 && !proc_view_find(fs->vfs, place.pid, &view))
+        return -ENOENT;
+    if (place.pid != 0 && (e->mode & 0044) == 0 && !proc_may_see(t, &view))
         return -EACCES;
     if (place.pid != 0 && proc_is_named(e, "mem")) {
-        f->ops = &proc_mem_ops;
+        proc_open_mem(&view, f);
         return 0;
     }
     struct text *text = calloc(1, sizeof(*text));

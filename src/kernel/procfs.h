@@ -114,7 +114,7 @@ int proc_service_open(struct vfs *vfs, const struct proc_view *view, int32_t fd,
 int proc_readdir(struct fs *fs, struct task *t, uint64_t dir, int64_t at, file_entry_fn fn,
                  void *ctx);                                                /* proc_list.c */
 int proc_open(struct fs *fs, struct task *t, uint64_t ino, struct file *f); /* proc_text.c */
-extern const struct file_ops proc_mem_ops; /* of /proc/PID/mem; proc_memory.c */
+void proc_open_mem(const struct proc_view *view, struct file *f);           /* proc_memory.c */
 
 /* ---- What the visitor has set in /proc/sys (proc_sys.c) ---- */
 
