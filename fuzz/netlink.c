@@ -88,10 +88,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         machine_open(&m);
         t = open_task(&m);
     }
-    const struct net before = m.kernel->vfs->net;
+    struct net *net = &m.kernel->vfs->net;
+    net_fini(net);
+    int error = net_init(net);
+    assert(error == 0);
     int protocol = (data[0] & 1) != 0 ? NETLINK_SOCK_DIAG : NETLINK_ROUTE;
     struct socket *s = socket_new(m.kernel->vfs, AF_NETLINK, SOCK_RAW, protocol);
-    int error = 0;
     struct file *f = s != NULL ? socket_open(s, 0, &error) : NULL;
     assert(f != NULL);
     struct span all = span_of(data + 3, size - 3);
@@ -100,9 +102,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < ARRAY_LEN(sent); i++) {
         (void)netlink_send(t, s, sent[i]);
         hear(s);
-        look(&m.kernel->vfs->net);
+        look(net);
     }
     file_drop(f);
-    m.kernel->vfs->net = before;
     return 0;
 }

@@ -135,7 +135,8 @@ static bool has_state(const struct place *at)
     at->task->cpu->ops->save(at->task->cpu, &state);
     snapshot_hide_flags(&state, &expected);
     memcpy(state.xmm, expected.xmm, sizeof(state.xmm)); /* as in a lesson: nobody uses them */
-    return memcmp(&state, &expected, sizeof(state)) == 0;
+    /* Byte by byte, as lessons compare them. */
+    return memcmp((const uint8_t *)&state, (const uint8_t *)&expected, sizeof(state)) == 0;
 }
 
 static bool has_facts(const struct place *at)
