@@ -215,6 +215,9 @@ struct walk_found {
 int walk(const struct vfs_at *at, struct span path, unsigned flags, struct walk_found *out);
 void walk_done(struct walk_found *found);
 struct span walk_name(const struct walk_found *found);
+/* Its path from the machine's top, in `path`, which must outlive it; empty: nothing leads there. */
+enum { WALK_PATH_BYTES = VFS_PATH_MAX + VFS_NAME_MAX + 2 };
+struct span walk_path(struct vfs *vfs, const struct walk_found *found, char path[WALK_PATH_BYTES]);
 
 /* Its opening is told (kernel_config.watched). */
 bool vfs_is_watched(const struct file *f);

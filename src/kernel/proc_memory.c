@@ -64,26 +64,13 @@ struct resident {
     uint64_t *own_kib; /* of each of its areas; owned */
 };
 
-static size_t area_at(const struct mm *mm, uint64_t addr)
-{
-    size_t low = 0, high = mm->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (mm->areas[middle].end <= addr)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static void count_page(void *context, uint64_t addr, const uint8_t *bytes)
 {
     const struct resident *r = context;
-    size_t i = area_at(r->mm, addr);
+    const struct mm_area *area = mm_find(r->mm, addr);
     (void)bytes;
-    if (i < r->mm->count)
-        r->own_kib[i] += KIB_A_PAGE;
+    if (area != NULL)
+        r->own_kib[area - r->mm->areas] += KIB_A_PAGE;
 }
 
 /* NULL members: out of memory, or nothing is mapped. */

@@ -47,18 +47,12 @@ static void tell_mode(struct task *t, const struct file_stat *before, uint64_t m
 
 static void tell_mode_found(struct task *t, const struct walk_found *found, uint64_t mode)
 {
-    char path[VFS_PATH_MAX + VFS_NAME_MAX + 2];
-    struct vfs *vfs = t->fs->vfs;
-    struct vnode root = {.fs = vfs->top, .ino = vfs->top->root};
+    char path[WALK_PATH_BYTES];
     if (found->last != WALK_NAME || found->file != NULL)
         return;
-    int64_t len = vfs_path_of(vfs, root, found->dir, path, VFS_PATH_MAX);
-    if (len < 0)
-        return;
-    if (len > 1)
-        path[len++] = '/';
-    memcpy(path + len, found->name, found->name_len);
-    tell_mode(t, &found->stat, mode, span_of(path, (size_t)len + found->name_len));
+    struct span whole = walk_path(t->fs->vfs, found, path);
+    if (whole.len > 0)
+        tell_mode(t, &found->stat, mode, whole);
 }
 
 static void tell_mode_open(struct task *t, struct file *f, const struct file_stat *before,

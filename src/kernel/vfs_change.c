@@ -143,17 +143,12 @@ static int may_remove(const struct vfs_at *at, const struct walk_found *found, b
 static void tell_deleted(const struct vfs_at *at, const struct walk_found *found)
 {
     struct vfs *vfs = at->fs->vfs;
-    char path[VFS_PATH_MAX + VFS_NAME_MAX + 2];
-    struct vnode root = {.fs = vfs->top, .ino = vfs->top->root};
+    char path[WALK_PATH_BYTES];
     if (vfs->hooks.on_deleted == NULL)
         return;
-    int64_t len = vfs_path_of(vfs, root, found->dir, path, VFS_PATH_MAX);
-    if (len < 0)
-        return;
-    if (len > 1)
-        path[len++] = '/';
-    memcpy(path + len, found->name, found->name_len);
-    vfs->hooks.on_deleted(vfs->hooks.ctx, at->task, span_of(path, (size_t)len + found->name_len));
+    struct span whole = walk_path(vfs, found, path);
+    if (whole.len > 0)
+        vfs->hooks.on_deleted(vfs->hooks.ctx, at->task, whole);
 }
 
 static int remove_found(const struct vfs_at *at, const struct walk_found *found, bool directory)

@@ -315,3 +315,15 @@ struct span walk_name(const struct walk_found *found)
 {
     return span_of(found->name, found->name_len);
 }
+
+struct span walk_path(struct vfs *vfs, const struct walk_found *found, char path[WALK_PATH_BYTES])
+{
+    struct vnode root = {.fs = vfs->top, .ino = vfs->top->root};
+    int64_t len = vfs_path_of(vfs, root, found->dir, path, VFS_PATH_MAX);
+    if (len < 0)
+        return (struct span){0};
+    if (len > 1)
+        path[len++] = '/';
+    memcpy(path + len, found->name, found->name_len);
+    return span_of(path, (size_t)len + found->name_len);
+}

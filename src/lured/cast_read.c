@@ -1,19 +1,9 @@
 #include "lured/cast_read.h"
 
+#include "base/base64.h"
 #include "base/error.h"
 
 #include <jansson.h>
-
-static int digit_of(uint8_t c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
 
 /* RFC 4648, section 4. */
 static int put_decoded(struct span text, struct buffer *out)
@@ -25,7 +15,7 @@ static int put_decoded(struct span text, struct buffer *out)
         int pad = last && text.data[i + 3] == '=' ? (text.data[i + 2] == '=' ? 2 : 1) : 0;
         uint32_t group = 0;
         for (size_t k = 0; k < 4; k++) {
-            int digit = k + (size_t)pad >= 4 ? 0 : digit_of(text.data[i + k]);
+            int digit = k + (size_t)pad >= 4 ? 0 : base64_digit(text.data[i + k]);
             if (digit < 0)
                 return ERR_MALFORMED;
             group = group << 6 | (uint32_t)digit;

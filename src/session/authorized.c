@@ -1,20 +1,10 @@
 #include "session/authorized.h"
 
+#include "base/base64.h"
 #include "base/cursor.h"
 #include "session/account.h"
 
 /* ---- Base64, RFC 4648, section 4 ---- */
-
-static int digit(uint8_t c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
 
 /* False: it is none, or too long. */
 static bool decode(struct span text, struct buffer *out)
@@ -23,7 +13,7 @@ static bool decode(struct span text, struct buffer *out)
     while (text.len > 0 && text.data[text.len - 1] == '=')
         text.len--;
     for (size_t i = 0; i < text.len; i++) {
-        int value = digit(text.data[i]);
+        int value = base64_digit(text.data[i]);
         if (value < 0)
             return false;
         bits = bits << 6 | (uint32_t)value;

@@ -1,5 +1,5 @@
 /* System V IPC: shared memory, semaphores, message queues. */
-#include "guest.h"
+#include "children.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -12,7 +12,6 @@
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 
 enum { PAGE = 4096, KEY = 0x6c757265 };
@@ -30,28 +29,6 @@ static void clean(void)
     shmctl(shmget(KEY, 0, 0), IPC_RMID, NULL);
     semctl(semget(KEY, 0, 0), 0, IPC_RMID);
     msgctl(msgget(KEY, 0), IPC_RMID, NULL);
-}
-
-static void join(pid_t pid)
-{
-    int status = 0;
-    waitpid(pid, &status, 0);
-    printf("child: %d\n", WEXITSTATUS(status));
-}
-
-/* Until the child sleeps, in the call that it was made for. */
-static void park(pid_t pid)
-{
-    char path[32], stat[256];
-    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    for (char state = 0; state != 'S';) {
-        usleep(5000);
-        FILE *f = fopen(path, "r");
-        if (f == NULL || fgets(stat, sizeof(stat), f) == NULL)
-            return;
-        state = strrchr(stat, ')')[2];
-        fclose(f);
-    }
 }
 
 /* ---- Shared memory ---- */

@@ -1,5 +1,5 @@
 /* POSIX message queues. */
-#include "guest.h"
+#include "children.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -8,32 +8,9 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 
 static const char name[] = "/guest-mqueue";
-
-static void join(pid_t pid)
-{
-    int status = 0;
-    waitpid(pid, &status, 0);
-    printf("child: %d\n", WEXITSTATUS(status));
-}
-
-/* Until the child sleeps, in the call that it was made for. */
-static void park(pid_t pid)
-{
-    char path[32], stat[256];
-    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    for (char state = 0; state != 'S';) {
-        usleep(5000);
-        FILE *f = fopen(path, "r");
-        if (f == NULL || fgets(stat, sizeof(stat), f) == NULL)
-            return;
-        state = strrchr(stat, ')')[2];
-        fclose(f);
-    }
-}
 
 static void get(mqd_t q)
 {
