@@ -9,7 +9,7 @@
 #include "cpu/pool.h"
 
 enum {
-    CPU_PACK_BYTES_MAX = 2048,  /* of what is different in a page: with more it is not worth it */
+    CPU_PACK_BYTES_MAX = 3072,  /* of what is different in a page: with more it is not worth it */
     CPU_PACK_BLOCK_MAX = 4000,  /* of a block's pages together */
     CPU_PACK_BLOCK_PAGES = 256, /* in a block at most */
 };

@@ -35,7 +35,7 @@ struct model {
 /* How a visitor's program lies to the model's. */
 struct likeness {
     struct cpu_maker base;   /* first */
-    struct snapshot *known;  /* held: whose the model is */
+    struct snapshot *known;  /* held: whose the model is; NULL: there is none */
     struct place own[PARTS]; /* where the parts are in his */
 };
 
@@ -141,10 +141,19 @@ static const uint8_t *like(const struct cpu_maker *base, uint64_t addr)
 
 /* ---- Packing ---- */
 
+/* Without a model a page is like zeroes: much of what programs have is. */
+static const uint8_t *like_nothing(const struct cpu_maker *base, uint64_t addr)
+{
+    (void)base;
+    (void)addr;
+    return NULL;
+}
+
 static void free_likeness(struct cpu_maker *base)
 {
     struct likeness *l = (struct likeness *)base;
-    snapshot_drop(l->known);
+    if (l->known != NULL)
+        snapshot_drop(l->known);
     free(l);
 }
 
@@ -155,22 +164,24 @@ static struct cpu_maker *new_likeness(struct snapshot *known)
         return NULL;
     l->base = (struct cpu_maker){.refs = 1, .make = make_page, .free = free_likeness};
     l->known = known;
-    known->refs++;
+    if (known != NULL)
+        known->refs++;
     return &l->base;
 }
 
 int model_pack(struct mm *mm, size_t *budget)
 {
-    if (mm->known == NULL || mm->known->model_state == SNAPSHOT_NONE)
-        return 0;
-    if (mm->known->model_state == SNAPSHOT_WANTED)
+    enum snapshot_state state = mm->known != NULL ? mm->known->model_state : SNAPSHOT_NONE;
+    if (state == SNAPSHOT_WANTED)
         return -EAGAIN;
     if (mm->likeness == NULL)
-        mm->likeness = new_likeness(mm->known);
+        mm->likeness = new_likeness(state == SNAPSHOT_READY ? mm->known : NULL);
     if (mm->likeness == NULL)
         return -ENOMEM;
-    find_places(mm, ((struct likeness *)mm->likeness)->own);
-    (void)cpu_space_pack(mm->space, mm->likeness, like, budget);
+    struct likeness *l = (struct likeness *)mm->likeness;
+    if (l->known != NULL)
+        find_places(mm, l->own);
+    (void)cpu_space_pack(mm->space, mm->likeness, l->known != NULL ? like : like_nothing, budget);
     return 0;
 }
 

@@ -5,7 +5,8 @@
  * visitor's shell differ from them by where its parts lie and by few words. So once his machine is
  * quiet, they are packed: a page is kept as the words that are not as the model tells, and made
  * again, byte for byte, when it is touched. Whatever he did, packing loses nothing; a bad model only
- * saves less. Nothing that a visitor typed is ever in a model. */
+ * saves less. Nothing that a visitor typed is ever in a model. A program that has none is packed as
+ * what is not zero in it. */
 #ifndef KERNEL_MODEL_H
 #define KERNEL_MODEL_H
 
@@ -27,7 +28,7 @@ int model_run(struct model *model, uint64_t budget);
 /* All that is kept of the memory; borrowed. */
 struct span model_contents(const struct model *model);
 
-/* Packs a memory of which a model is known; of `*budget` pages those it looked at are taken. 0;
+/* Packs a memory, with its model if there is one; of `*budget` pages those it looked at are taken. 0;
  * -EAGAIN: there will be a model later; -ENOMEM. */
 int model_pack(struct mm *mm, size_t *budget);
 

@@ -17,7 +17,7 @@ void kernel_stir(struct kernel *k)
 
 bool kernel_is_at_rest(const struct kernel *k)
 {
-    return k->snapshots != NULL && k->rest_ns == INT64_MAX;
+    return k->rest_ns == INT64_MAX;
 }
 
 static bool rest_memory(struct mm *mm, size_t *budget)
@@ -31,7 +31,7 @@ void kernel_rest(struct kernel *k)
 {
     size_t budget = REST_PAGES_MAX;
     bool done = true;
-    if (k->snapshots == NULL || k->now_ns < k->rest_ns)
+    if (k->now_ns < k->rest_ns)
         return;
     for (struct task *t = k->tasks; t != NULL; t = t->next)
         if (t->mm != NULL)

@@ -265,7 +265,7 @@ int64_t kernel_deadline(const struct kernel *k)
             first = timer_ns;
     }
     first = first >= INT64_MAX - k->boot_ns ? INT64_MAX : first + k->boot_ns;
-    if (k->snapshots != NULL && k->rest_ns < first)
+    if (k->rest_ns < first)
         first = k->rest_ns;
     return first >= INT64_MAX - NS_PER_MS ? INT64_MAX : (first + NS_PER_MS - 1) / NS_PER_MS;
 }

@@ -272,7 +272,10 @@ static void a_sleeper_wakes_when_the_clock_says_so(void **state)
     assert_int_equal(spawn(&m, "/bin/guest-limits", "z"), 0);
     while (kernel_run(m.kernel, BUDGET, m.now_ms) == KERNEL_BUSY)
         ;
-    int64_t deadline = kernel_deadline(m.kernel);
+    int64_t deadline = kernel_deadline(m.kernel); /* then the machine rests */
+    assert_in_range(deadline, start_ms + 1000, start_ms + 1010);
+    assert_int_equal(kernel_run(m.kernel, BUDGET, deadline), KERNEL_IDLE);
+    deadline = kernel_deadline(m.kernel);
     assert_in_range(deadline, start_ms + 5000, start_ms + 5010);
     assert_int_equal(kernel_run(m.kernel, BUDGET, deadline - 1), KERNEL_IDLE);
     pull(&m);

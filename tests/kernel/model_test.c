@@ -30,7 +30,8 @@ enum {
     QUIET_MS = 2000,
     MEMORY_MAX = 4 << 20,
     SKIPPED = 77,
-    HELD_SHELL_MAX = 64 << 10, /* bytes of a shell at rest, with its machine */
+    HELD_SHELL_MAX = 64 << 10,  /* bytes of a shell at rest, with its machine */
+    HELD_ALONE_MAX = 256 << 10, /* the same when nothing is known of it */
 };
 static const int64_t start_ms = INT64_C(1700000000000);
 
@@ -239,6 +240,28 @@ static void a_shell_that_rests_takes_no_more_than_it_did(void **state)
     kernel_snapshots_free(snapshots);
 }
 
+static void a_shell_of_which_nothing_is_known_rests_too(void **state)
+{
+    static struct visit v;
+    size_t held = 0;
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        size_t at_start = heap_bytes;
+        log_in(&v, NULL, 31);
+        struct memory before = memory_of(&v);
+        be_quiet(&v);
+        held = heap_bytes - at_start - malloc_usable_size(before.bytes);
+        struct memory after = memory_of(&v);
+        assert_int_equal(after.len, before.len);
+        assert_memory_equal(after.bytes, before.bytes, before.len);
+        free(before.bytes);
+        free(after.bytes);
+        kernel_free(v.kernel);
+    }
+    print_message("a shell at rest, alone: %zu bytes\n", held);
+    assert_in_range(held, 1, HELD_ALONE_MAX);
+}
+
 static void what_is_typed_afterwards_is_answered_as_without_a_rest(void **state)
 {
     static struct visit rests, other;
@@ -316,6 +339,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_shell_that_rests_keeps_little_and_has_all_of_it_again),
         cmocka_unit_test(a_shell_that_rests_takes_no_more_than_it_did),
+        cmocka_unit_test(a_shell_of_which_nothing_is_known_rests_too),
         cmocka_unit_test(what_is_typed_afterwards_is_answered_as_without_a_rest),
         cmocka_unit_test(a_model_may_come_after_the_shell_that_is_packed_with_it),
         cmocka_unit_test(nothing_a_visitor_typed_is_in_a_model),
