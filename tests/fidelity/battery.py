@@ -2,9 +2,10 @@
 more patience, before that counts: a busy machine is no difference."""
 import concurrent.futures
 import itertools
-import operator
 import pathlib
 import re
+
+import pytest
 
 from case import read_cases
 
@@ -12,7 +13,7 @@ HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[1]
 RECORDS = HERE / "openssh-9.2p1.records"
 AT_ONCE, PROGRAMS_AT_ONCE = 8, 3  # cases a server: most of their time they wait, but programs work
-PATIENCE = (1.0, 2.0, 4.0)
+PATIENCE = (1.0, 2.0, 4.0, 4.0)
 AGAIN_MAX = 150  # more than so many have a cause of their own
 
 
@@ -53,21 +54,46 @@ def play_all(cases, servers, patience=1.0):
             | play_at_once(alone, servers, patience, 1))
 
 
-def compare(cases, ours, expected, is_known=is_known, is_same=operator.eq):
-    """Plays the cases against ours. `expected(cases, patience)` is what they ought to give, by name.
-    Returns {name: (expected, got)}."""
+def right_of(servers):
+    """For compare(): what these servers do is right."""
+    return lambda cases, patience: {
+        name: [lines] for name, lines in play_all(cases, servers, patience).items()}
+
+
+def compare(cases, ours, expected, is_known=is_known):
+    """Plays the cases against ours. `expected(cases, patience)`: by name the outcomes that are right,
+    mostly one. Where chance orders what a server does, each of its tries counts: ours need give only one
+    of them. Returns {name: (the right ones, ours)}."""
+    right = {case.name: [] for case in cases}
+    given = {case.name: [] for case in cases}
     outcomes, left = {}, cases
     for patience in PATIENCE:
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             wanted = pool.submit(expected, left, patience)
             got = play_all(left, ours, patience)
             wanted = wanted.result()
-        outcomes |= {case.name: (wanted[case.name], got[case.name]) for case in left}
-        left = [case for case in left if not is_same(wanted[case.name], got[case.name])
+        for name in (case.name for case in left):
+            right[name] += wanted[name]
+            given[name].append(got[name])
+            outcomes[name] = right[name], next((lines for lines in given[name] if lines in right[name]),
+                                               got[name])
+        left = [case for case in left if outcomes[case.name][1] not in outcomes[case.name][0]
                 and not is_known(case.name)]
         if len(left) > AGAIN_MAX:
             break
     return outcomes
+
+
+def assert_is_right(case, right, ours, is_known=is_known):
+    if is_known(case.name) and ours not in right:
+        pytest.xfail("listed in docs/fidelity.md")
+    assert ours in right, first_difference(right[-1], ours)
+
+
+def assert_99_of_100_are_right(outcomes):
+    same = sum(ours in right for right, ours in outcomes.values())
+    print(f"{same} of {len(outcomes)} identical")
+    assert same >= 0.99 * len(outcomes)
 
 
 def first_difference(wanted, got):

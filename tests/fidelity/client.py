@@ -6,7 +6,6 @@ import re
 import select
 import secrets
 import socket
-import struct
 import time
 import zlib
 

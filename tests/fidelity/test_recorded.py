@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from battery import (HERE, all_cases, compare, first_difference, is_known, known_differences,
+from battery import (HERE, all_cases, assert_is_right, compare, is_known, known_differences,
                      read_records)
 from servers import OurServer, OwnUsersServer
 
@@ -18,10 +18,6 @@ KNOWN = {profile: functools.partial(is_known, known=tuple(known_differences(f"{p
          for profile in RECORDS}
 
 
-def is_among(recorded, ours):
-    return ours in recorded
-
-
 @pytest.fixture(scope="module", params=RECORDS)
 def played(request):
     profile = request.param
@@ -30,7 +26,7 @@ def played(request):
     try:
         yield profile, compare(
             CASES, servers, lambda cases, patience: {case.name: records[case.name] for case in cases},
-            KNOWN[profile], is_among)
+            KNOWN[profile])
     finally:
         for server in servers:
             server.stop()
@@ -52,11 +48,9 @@ def told_of_his_last_login(case, profile):
 def test_ours_gives_what_was_recorded(case, played):
     profile, outcomes = played
     recorded, ours = outcomes[case.name]
-    if not is_among(recorded, ours) and "Last login" in str(recorded):
+    if ours not in recorded and "Last login" in str(recorded):
         ours = told_of_his_last_login(case, profile)
-    if KNOWN[profile](case.name) and not is_among(recorded, ours):
-        pytest.xfail("listed in docs/fidelity.md")
-    assert is_among(recorded, ours), first_difference(recorded[0], ours)
+    assert_is_right(case, recorded, ours, KNOWN[profile])
 
 
 @pytest.mark.parametrize("profile", RECORDS)

@@ -57,11 +57,14 @@ static void statuses(void)
 
 static void stops(void)
 {
-    int status = 0;
+    int status = 0, go_on[2];
+    SHOW(pipe(go_on));
     pid_t pid = fork();
     if (pid == 0) {
         raise(SIGSTOP);
-        _exit(7);
+        close(go_on[1]);
+        // To be seen as it goes on, it must not have ended.
+        _exit(read(go_on[0], &status, 1) == 0 ? 7 : 8);
     }
     HOLDS(waitpid(pid, &status, WUNTRACED) == pid);
     show_status("first", status);
@@ -69,8 +72,10 @@ static void stops(void)
     kill(pid, SIGCONT);
     HOLDS(waitpid(pid, &status, WCONTINUED) == pid);
     show_status("second", status);
+    close(go_on[1]);
     HOLDS(waitpid(pid, &status, 0) == pid);
     show_status("third", status);
+    close(go_on[0]);
 }
 
 static void show_info(const char *what, const siginfo_t *info, pid_t pid)
