@@ -71,8 +71,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct overlay *loaded = NULL;
     machine_open(&m);
     struct overlay *live = overlay_of(m.kernel->vfs->top);
+    const struct overlay_quota *quota = &m.kernel->vfs->quota;
     struct cursor c = cursor_of(span_of(data, size));
-    if (overlay_load(live, &c, &loaded) == 0) {
+    int error = overlay_load(live, &c, &loaded);
+    assert(quota->bytes <= quota->bytes_max && quota->nodes <= quota->nodes_max);
+    if (error == 0) {
         overlay_replace(live, loaded);
         use(m.kernel);
     }

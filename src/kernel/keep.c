@@ -129,12 +129,14 @@ static int load_all(const struct kernel *k, struct cursor *c, struct loaded *l)
 int kernel_restore(struct kernel *k, struct span saved)
 {
     struct loaded l = {.count = 0};
-    const struct overlay_quota *quota = &k->vfs->quota, before = *quota;
+    struct overlay_quota *quota = &k->vfs->quota, before = *quota;
     struct cursor c = cursor_of(saved);
+    /* As long as what is there stands beside it. */
+    quota->bytes_max += before.bytes;
+    quota->nodes_max += before.nodes;
     int rc = load_all(k, &c, &l);
-    if (rc == 0 && (quota->bytes - before.bytes > quota->bytes_max ||
-                    quota->nodes - before.nodes > quota->nodes_max))
-        rc = ERR_FULL;
+    quota->bytes_max = before.bytes_max;
+    quota->nodes_max = before.nodes_max;
     for (uint32_t i = 0; i < l.count; i++) {
         if (rc == 0)
             overlay_replace(l.live[i], l.saved[i]);

@@ -127,8 +127,8 @@ bool overlay_is(const struct fs *fs);
 int overlay_save(const struct overlay *o, struct buffer *out);
 
 /* Reads it into an overlay of its own, for the same image, which may take the place of `live` if
- * that is as its machine has booted. 0, ERR_MALFORMED (nothing that overlay_save has written, or not
- * for this one) or ERR_NOMEM. */
+ * that is as its machine has booted. Both count for the machine's quota. 0, ERR_MALFORMED (nothing that
+ * overlay_save has written, or not for this one), ERR_FULL (beyond the quota) or ERR_NOMEM. */
 int overlay_load(const struct overlay *live, struct cursor *c, struct overlay **out);
 /* `saved` takes the place of what is in `live`, and is gone. */
 void overlay_replace(struct overlay *live, struct overlay *saved);

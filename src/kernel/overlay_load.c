@@ -22,6 +22,13 @@ static bool in_image(const struct overlay *o, uint64_t ino, struct persona_node 
            persona_image_node(o->image, (uint32_t)ino, node);
 }
 
+/* Before memory is taken for it. */
+static bool fits(const struct overlay *o, uint64_t bytes, uint32_t nodes)
+{
+    const struct overlay_quota *quota = &o->fs.vfs->quota;
+    return quota->bytes + bytes <= quota->bytes_max && quota->nodes + nodes <= quota->nodes_max;
+}
+
 /* ---- Inodes ---- */
 
 static bool is_type(uint32_t mode)
@@ -82,7 +89,7 @@ static int get_attributes(const struct overlay *o, struct cursor *c, struct inod
         rc = error == 0 ? 0 : error == -ENOMEM ? ERR_NOMEM : ERR_MALFORMED;
     }
     o->fs.vfs->quota.bytes += i->attributes != NULL ? XATTR_BLOCK : 0;
-    return rc;
+    return rc == 0 && !fits(o, 0, 0) ? ERR_FULL : rc;
 }
 
 static int get_page(struct overlay *o, struct cursor *c, struct inode *i)
@@ -93,6 +100,8 @@ static int get_page(struct overlay *o, struct cursor *c, struct inode *i)
     if (c->failed || !rising || bytes.len > OVERLAY_PAGE ||
         index > ((uint64_t)i->size - 1) / OVERLAY_PAGE)
         return ERR_MALFORMED;
+    if (!fits(o, OVERLAY_PAGE, 0))
+        return ERR_FULL;
     uint8_t *page = calloc(1, OVERLAY_PAGE);
     if (page == NULL)
         return ERR_NOMEM;
@@ -146,6 +155,8 @@ static int get_inode(struct overlay *o, struct cursor *c)
     uint64_t ino = cursor_u64(c);
     if (c->failed || ino == 0 || ino >= o->next_ino || overlay_inode_find(o, ino) != NULL)
         return ERR_MALFORMED;
+    if (!fits(o, 0, 1))
+        return ERR_FULL;
     struct inode *i = calloc(1, sizeof(*i));
     if (i == NULL || hash_add(&o->inodes, &i->link, ino) != 0) {
         free(i);
@@ -195,6 +206,8 @@ static int get_name(struct overlay *o, struct cursor *c)
     if (c->failed || dir == NULL || !S_ISDIR(dir->mode) || !is_name(text) ||
         (ino != 0 && !may_lead_to(o, dir_ino, ino)) || overlay_name_find(o, dir_ino, text) != NULL)
         return ERR_MALFORMED;
+    if (!fits(o, 0, 1))
+        return ERR_FULL;
     return overlay_name_add(o, dir, text, ino) != NULL ? 0 : ERR_NOMEM;
 }
 
