@@ -23,8 +23,8 @@ struct found {
 struct search {
     const struct record_retention *rules;
     int64_t now_s;
-    uint64_t bytes; /* of all that is ours */
-    struct found *list;
+    uint64_t bytes;     /* of all that is ours */
+    struct found *list; /* the oldest; when it is full a heap with the youngest of them on top */
     size_t count;
 };
 
@@ -48,6 +48,47 @@ static bool is_ours(const char *name_z)
            (len == SHA256_CHARS && strspn(name_z, "0123456789abcdef") == SHA256_CHARS);
 }
 
+static void swap(struct found *a, struct found *b)
+{
+    struct found kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+/* What stands at `at` goes down until nothing below it is younger. */
+static void sink(struct search *s, size_t at)
+{
+    for (size_t below = 2 * at + 1; below < s->count; at = below, below = 2 * at + 1) {
+        if (below + 1 < s->count && s->list[below + 1].time_s > s->list[below].time_s)
+            below++;
+        if (s->list[below].time_s <= s->list[at].time_s)
+            return;
+        swap(&s->list[below], &s->list[at]);
+    }
+}
+
+/* The place for a file as old as that, or NULL: there are enough that are older. */
+static struct found *place_for(struct search *s, int64_t time_s)
+{
+    if (s->count < RECORD_RETAIN_FILES)
+        return &s->list[s->count];
+    return time_s < s->list[0].time_s ? &s->list[0] : NULL;
+}
+
+static void note(struct search *s, struct found found)
+{
+    struct found *place = place_for(s, found.time_s);
+    if (place == NULL)
+        return;
+    *place = found;
+    if (s->count == RECORD_RETAIN_FILES) {
+        sink(s, 0);
+    } else if (++s->count == RECORD_RETAIN_FILES) {
+        for (size_t at = s->count / 2; at > 0; at--)
+            sink(s, at - 1);
+    }
+}
+
 static void look_at(struct search *s, int folder, const char *name_z)
 {
     struct stat st;
@@ -59,12 +100,11 @@ static void look_at(struct search *s, int folder, const char *name_z)
     if (!known)
         return;
     s->bytes += (uint64_t)st.st_size;
-    if (s->count == RECORD_RETAIN_FILES || s->now_s - st.st_mtim.tv_sec < RECORD_RETAIN_S)
+    if (s->now_s - st.st_mtim.tv_sec < RECORD_RETAIN_S)
         return;
-    struct found *f = &s->list[s->count++];
-    *f =
-        (struct found){.folder = folder, .time_s = st.st_mtim.tv_sec, .size = (uint64_t)st.st_size};
-    (void)span_copy_z(span_z(name_z), f->name_z, sizeof(f->name_z));
+    struct found f = {.folder = folder, .time_s = st.st_mtim.tv_sec, .size = (uint64_t)st.st_size};
+    (void)span_copy_z(span_z(name_z), f.name_z, sizeof(f.name_z));
+    note(s, f);
 }
 
 static int look_through(struct search *s, int folder)

@@ -9,7 +9,7 @@
 
 /* How often the folders are looked through. */
 #define RECORD_RETAIN_S INT64_C(3600)
-/* Files that one look takes into account for deletion; the next one goes on. */
+/* Files that one look deletes at most: the oldest of all; the next one goes on. */
 #define RECORD_RETAIN_FILES 65536
 
 struct record_retention {

@@ -130,6 +130,23 @@ static void what_is_not_ours_or_young_stays(void **state)
         assert_true(is_there(f, stay_z[i]));
 }
 
+/* Whichever order the folder has. */
+static void of_more_files_than_are_looked_at_the_oldest_go(void **state)
+{
+    enum { OLD = 100, MORE = RECORD_RETAIN_FILES };
+    struct fixture *f = *state;
+    char name_z[80];
+    for (int i = 0; i < OLD + MORE; i++) {
+        bool old = i < OLD / 2 || i >= OLD / 2 + MORE;
+        (void)snprintf(name_z, sizeof(name_z), "%064x", (unsigned)i);
+        make(f, name_z, old ? 3 * DAY_S : DAY_S + i % 1000);
+    }
+    assert_int_equal(retain(f, 2 * DAY_S, 0).files, OLD);
+    assert_int_equal(retain(f, 0, (MORE - 1) * FILE_BYTES).files, 1);
+    (void)snprintf(name_z, sizeof(name_z), "%064x", (unsigned)OLD + MORE - 1);
+    assert_false(is_there(f, name_z));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -138,6 +155,7 @@ int main(void)
         TEST(the_old_go),
         TEST(beyond_the_bytes_the_oldest_go),
         TEST(what_is_not_ours_or_young_stays),
+        TEST(of_more_files_than_are_looked_at_the_oldest_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
