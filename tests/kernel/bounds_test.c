@@ -1,6 +1,7 @@
 /* Programs that want to hold the machine up, or more than their share (tests/guest/hostile.c): every bound
  * holds at every moment, and no turn takes longer than it may. All in instructions, so that it does not
- * matter what runs beside. usage: bounds_test IMAGE */
+ * matter what runs beside. usage: bounds_test IMAGE [TURNS [SEED]]: for longer, and with other addresses and
+ * slices of random lengths (script/soak hostile) */
 #include "cpu/cpu.h"
 #include "kernel/fs.h"
 #include "kernel/machine.h"
@@ -12,6 +13,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -27,6 +29,7 @@ enum {
 };
 static const int64_t start_ms = 1700000000000;
 static struct span whole_image;
+static unsigned long turns = TURNS, seed;
 
 static const struct kernel_limits limits = {
     .instructions = UINT64_MAX,
@@ -55,7 +58,7 @@ static void open_machine(struct machine *m)
     const struct kernel_config config = {.image = m->image,
                                          .code = m->code,
                                          .limits = limits,
-                                         .seed = {1, 2, 3},
+                                         .seed = {1, 2, 3, (uint8_t)(seed >> 8), (uint8_t)seed},
                                          .hostname = span_z("tested"),
                                          .boot_ms = start_ms - 1000000};
     m->kernel = kernel_new(&config, start_ms);
@@ -69,11 +72,16 @@ static void close_machine(struct machine *m)
     persona_image_close(m->image);
 }
 
+static uint64_t slice(void)
+{
+    return seed == 0 ? SLICE : 1 + (uint64_t)rand() % SLICE;
+}
+
 static void turn(struct machine *m, int64_t now_ms)
 {
     struct kernel_event event;
     uint64_t before = m->kernel->instructions;
-    kernel_run(m->kernel, SLICE, now_ms);
+    kernel_run(m->kernel, slice(), now_ms);
     uint64_t used = m->kernel->instructions - before, decoded = cpu_code_work(m->code);
     m->most = used > m->most ? used : m->most;
     m->most_decoded = decoded > m->most_decoded ? decoded : m->most_decoded;
@@ -96,6 +104,8 @@ static void check_bounds(const struct machine *m, const char *name_z)
     assert_in_range(k->files_open, 0, limits.files);
     assert_in_range(k->areas, 0, KERNEL_AREAS_MAX);
     assert_in_range(cpu_pool_used(k->pool), 0, limits.memory_pages);
+    assert_in_range(k->vfs->quota.bytes, 0, k->vfs->quota.bytes_max);
+    assert_in_range(k->vfs->quota.nodes, 0, k->vfs->quota.nodes_max);
 }
 
 static void play(const char *name_z)
@@ -106,8 +116,8 @@ static void play(const char *name_z)
     struct machine m;
     open_machine(&m);
     assert_int_equal(kernel_spawn(m.kernel, &s), 0);
-    for (int i = 0; i < TURNS; i++) {
-        turn(&m, start_ms + i);
+    for (unsigned long i = 0; i < turns; i++) {
+        turn(&m, start_ms + (int64_t)i);
         check_bounds(&m, name_z);
     }
     /* It ran: not one of these ends by itself. */
@@ -138,9 +148,12 @@ int main(int argc, char **argv)
     struct stat st;
     int fd = argc > 1 ? open(argv[1], O_RDONLY) : -1;
     if (fd < 0 || fstat(fd, &st) != 0) {
-        fprintf(stderr, "usage: bounds_test IMAGE\n");
+        fprintf(stderr, "usage: bounds_test IMAGE [TURNS [SEED]]\n");
         return 2;
     }
+    turns = argc > 2 ? strtoul(argv[2], NULL, 10) : TURNS;
+    seed = argc > 3 ? strtoul(argv[3], NULL, 10) : 0;
+    srand((unsigned)seed);
     void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     assert_true(bytes != MAP_FAILED);
     whole_image = span_of(bytes, (size_t)st.st_size);
