@@ -10,6 +10,7 @@ enum {
     MS_US = 1000,
     RECORDS_KEEP_BYTES = 1024, /* for the next ones */
     SILENT_SLICE = 10000,      /* instructions of a guest while an answer waits for its time */
+    MACHINE_PORT = 22, /* where its sshd listens; what leads from there to us is not seen in it */
 };
 
 struct event session_event(const struct session_connection *c, enum event_type type)
@@ -118,7 +119,7 @@ static void set_origin(struct session_connection *c, const struct session_peer *
         .src_ip = arena_copy(&c->arena, peer->src_ip),
         .dst_ip = arena_copy(&c->arena, peer->dst_ip),
         .src_port = peer->src_port,
-        .dst_port = peer->dst_port,
+        .dst_port = MACHINE_PORT,
     };
     c->journal.origin = (struct event_origin){
         .session = span_z(c->id_z),

@@ -150,6 +150,13 @@ def test_the_visitor_is_one_everywhere(machine):
     assert "sshd: root@pts/0" in parents
 
 
+def test_a_connection_comes_in_where_sshd_listens(machine):
+    told, listening, connected = ask(machine, "echo ${SSH_CONNECTION##* } ${SSH_CLIENT##* }",
+                                     "ss -Hlnt | awk '{print $4}'", "ss -Hnt | awk '{print $4}'")
+    ports = {address.rpartition(":")[2] for address in listening.split()}
+    assert ports == {connected.strip().rpartition(":")[2]} == set(told.split())
+
+
 def test_services_are_one_everywhere(machine):
     pid, state, ps, socket = ask(machine, "systemctl show -p MainPID --value ssh", "systemctl is-active ssh cron",
                                  "pgrep -o sshd", "cat /run/sshd.pid")
