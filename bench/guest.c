@@ -47,7 +47,23 @@ struct job {
     size_t argc;
     struct span path;
     bool terminal;
+    bool ordinary; /* a user's own, not root's */
 };
+
+/* Who starts it. */
+struct user {
+    uint32_t id;
+    struct span env[3];
+    struct span home;
+};
+static const struct user root = {
+    0,
+    {SPAN_LIT("USER=root"), SPAN_LIT("LOGNAME=root"), SPAN_LIT("HOME=/root")},
+    SPAN_LIT("/root")};
+static const struct user admin = {
+    1000,
+    {SPAN_LIT("USER=admin"), SPAN_LIT("LOGNAME=admin"), SPAN_LIT("HOME=/home/admin")},
+    SPAN_LIT("/home/admin")};
 
 struct cost {
     double us, key_us;
@@ -105,11 +121,12 @@ static struct kernel *machine(struct host *host)
 
 static int spawn(struct kernel *k, const struct job *job)
 {
-    static const struct span env[] = {
+    const struct user *user = job->ordinary ? &admin : &root;
+    const struct span env[] = {
         SPAN_LIT("LANG=C.UTF-8"),
-        SPAN_LIT("USER=root"),
-        SPAN_LIT("LOGNAME=root"),
-        SPAN_LIT("HOME=/root"),
+        user->env[0],
+        user->env[1],
+        user->env[2],
         SPAN_LIT("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
         SPAN_LIT("SHELL=/bin/bash"),
         SPAN_LIT("SSH_CLIENT=203.0.113.7 40312 22"),
@@ -122,7 +139,9 @@ static int spawn(struct kernel *k, const struct job *job)
                                    .path = job->path,
                                    .env = env,
                                    .envc = ARRAY_LEN(env),
-                                   .cwd = SPAN_LIT("/root"),
+                                   .cwd = user->home,
+                                   .uid = user->id,
+                                   .gid = user->id,
                                    .terminal = job->terminal ? &terminal : NULL};
     int program = kernel_spawn(k, &s);
     if (program < 0)
@@ -216,6 +235,11 @@ static const struct job plain_job = {.argv = {SPAN_LIT("bash"), SPAN_LIT("--norc
                                      .terminal = true};
 static const struct job login_job = {
     .argv = {SPAN_LIT("-bash")}, .argc = 1, .path = SPAN_LIT("/bin/bash"), .terminal = true};
+static const struct job user_job = {.argv = {SPAN_LIT("-bash")},
+                                    .argc = 1,
+                                    .path = SPAN_LIT("/bin/bash"),
+                                    .terminal = true,
+                                    .ordinary = true};
 
 struct row {
     const char *what_z;
@@ -230,6 +254,7 @@ static const struct row rows[] = {
     {"bash -c, cat, grep and wc in a pipe", &pipe_job},
     {"bash at its prompt", &plain_job},
     {"login shell at its prompt", &login_job},
+    {"a user's login shell at its prompt", &user_job},
 };
 
 /* Fork, the child's end and wait, with what the shell does around it. */

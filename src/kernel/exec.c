@@ -164,6 +164,11 @@ static int resolve(struct exec *x)
 
 /* ---- The new memory ---- */
 
+uint64_t exec_place(const struct kernel *k, uint64_t pages)
+{
+    return k->place != 0 ? (pages & ~(uint64_t)(EXEC_PLACES - 1)) + k->place - 1 : pages;
+}
+
 static struct mm *new_memory(struct kernel *k, const struct abi *abi)
 {
     struct mm *mm = mm_new(k, abi);
@@ -172,9 +177,7 @@ static struct mm *new_memory(struct kernel *k, const struct abi *abi)
     uint64_t down = (crypto_rng_u32(&k->rng) & ((1U << abi->stack_random_bits) - 1));
     uint64_t more = (crypto_rng_u32(&k->rng) & ((1U << abi->map_random_bits) - 1));
     mm->stack_top = abi->space_end - down * CPU_PAGE_BYTES;
-    if (k->place != 0)
-        more = (more & ~(uint64_t)(EXEC_PLACES - 1)) + k->place - 1;
-    mm->mmap_top = abi->space_end - abi->map_gap - more * CPU_PAGE_BYTES;
+    mm->mmap_top = abi->space_end - abi->map_gap - exec_place(k, more) * CPU_PAGE_BYTES;
     return mm;
 }
 

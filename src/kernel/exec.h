@@ -37,6 +37,9 @@ struct exec {
  * already and the new cannot be had, the process is killed, and the result is 0. */
 int exec_run(struct exec *x);
 
+/* A random number of pages, at the machine's place of 64 KiB if it has one (kernel.place). */
+uint64_t exec_place(const struct kernel *k, uint64_t pages);
+
 /* The largest sum of argument and environment bytes, with their pointers. */
 uint64_t exec_strings_limit(const struct task *t);
 

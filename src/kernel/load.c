@@ -1,6 +1,7 @@
 #include "kernel/load.h"
 
 #include "kernel/abi.h"
+#include "kernel/exec.h"
 #include "kernel/file.h"
 #include "kernel/hardware.h"
 #include "kernel/kind.h"
@@ -15,8 +16,7 @@ static const uint64_t page_mask = CPU_PAGE_BYTES - 1;
 
 static uint64_t random_pages(struct kernel *k, unsigned bits)
 {
-    uint64_t value = crypto_rng_u32(&k->rng) & ((UINT64_C(1) << bits) - 1);
-    return value * CPU_PAGE_BYTES;
+    return crypto_rng_u32(&k->rng) & ((UINT64_C(1) << bits) - 1);
 }
 
 /* ---- Headers ---- */
@@ -176,7 +176,7 @@ static void set_places(struct load *load, struct mm *mm)
      * not grow from there. */
     if (image->header.is_dyn && load->interp == NULL)
         end = mm->abi->dyn_base;
-    uint64_t shift = random_pages(mm->kernel, 20) % mm->abi->brk_random_bytes;
+    uint64_t shift = random_pages(mm->kernel, 20) * CPU_PAGE_BYTES % mm->abi->brk_random_bytes;
     mm->brk_start = mm->brk_end = ((end + page_mask) & ~page_mask) + shift;
 }
 
@@ -185,7 +185,8 @@ int load_map(struct load *load, struct mm *mm)
     struct elf_image *image = &load->image;
     int error = 0;
     if (image->header.is_dyn && load->interp != NULL) {
-        uint64_t base = mm->abi->dyn_base + random_pages(mm->kernel, mm->abi->dyn_random_bits);
+        uint64_t pages = random_pages(mm->kernel, mm->abi->dyn_random_bits);
+        uint64_t base = mm->abi->dyn_base + exec_place(mm->kernel, pages) * CPU_PAGE_BYTES;
         load->bias = (base & ~(image->align - 1)) - image->low;
     } else if (image->header.is_dyn) {
         error = place(mm, image, &load->bias);

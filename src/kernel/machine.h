@@ -104,7 +104,8 @@ struct kernel {
     bool (*pause)(struct task *t);
     void *pauser;  /* whose it is */
     bool paused;   /* until it is cleared, kernel_run does nothing */
-    uint8_t place; /* for snapshots: on which of the 16 pages of 64 KiB mappings end, + 1; 0: any */
+    uint8_t place; /* for snapshots: on which of the 16 pages of 64 KiB mappings end and programs
+                      begin, + 1; 0: any */
     bool over;     /* the instructions are used up: everything was killed */
     bool ending;   /* kernel_end: ends are not told */
     uint32_t areas;           /* mappings, against KERNEL_AREAS_MAX */

@@ -1,4 +1,5 @@
-/* Comparing the runs of a lesson piece by piece: pages, stack, registers, what the kernel keeps. */
+/* Comparing the runs of a lesson piece by piece: pages, stack, registers, what the kernel keeps. A turn
+ * compares a few pages, or one of the other parts. */
 #include "kernel/snapshot_lesson.h"
 
 #include "kernel/fdtable.h"
@@ -9,16 +10,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RED_ZONE = 128 };
+enum { RED_ZONE = 128, PAGES_A_TURN = 4 };
 
-struct comparison {
+struct lesson_comparison {
     struct lesson_run *runs;
     struct snapshot_program *out;
     struct snapshot_view views[LESSON_RUNS];
+    unsigned part;               /* of parts: the next */
+    uint8_t *bytes[LESSON_RUNS]; /* a page of each run; [0] is owned, with all others behind */
+    /* Of the pages: */
+    size_t area;      /* whose pages are compared */
+    uint8_t *changed; /* owned: a byte for each page of it; NULL: not begun */
+    uint64_t next;    /* of its bytes */
 };
 
 /* Explains a piece of which each run has a copy of its own, but for what is dead and what is left. */
-static int explain_but(struct comparison *c, uint8_t *const bytes[LESSON_RUNS],
+static int explain_but(struct lesson_comparison *c, uint8_t *const bytes[LESSON_RUNS],
                        const uint64_t addr[LESSON_RUNS], size_t len, size_t dead, unsigned left,
                        uint32_t *first, uint32_t *count)
 {
@@ -31,7 +38,7 @@ static int explain_but(struct comparison *c, uint8_t *const bytes[LESSON_RUNS],
     return error;
 }
 
-static int explain(struct comparison *c, uint8_t *const bytes[LESSON_RUNS],
+static int explain(struct lesson_comparison *c, uint8_t *const bytes[LESSON_RUNS],
                    const uint64_t addr[LESSON_RUNS], size_t len, uint32_t *first, uint32_t *count)
 {
     return explain_but(c, bytes, addr, len, 0, 0, first, count);
@@ -45,7 +52,7 @@ static bool is_near(uint64_t distance)
 }
 
 /* Which symbol the addresses of all runs are equally far from. */
-static int find_symbol(const struct comparison *c, const uint64_t addr[LESSON_RUNS],
+static int find_symbol(const struct lesson_comparison *c, const uint64_t addr[LESSON_RUNS],
                        uint8_t *symbol, uint64_t *offset)
 {
     for (unsigned s = 0; s < SNAPSHOT_ADDRESSES; s++) {
@@ -64,13 +71,13 @@ static int find_symbol(const struct comparison *c, const uint64_t addr[LESSON_RU
 
 /* ---- Mappings ---- */
 
-static const struct mm *mm_of(const struct comparison *c, unsigned run)
+static const struct mm *mm_of(const struct lesson_comparison *c, unsigned run)
 {
     return c->runs[run].task->mm;
 }
 
 /* The index of the file among those to be opened; its path is the same in all runs. */
-static int file_index(struct comparison *c, size_t area)
+static int file_index(struct lesson_comparison *c, size_t area)
 {
     char path_z[VFS_PATH_MAX + 16], other_z[VFS_PATH_MAX + 16];
     struct snapshot_program *p = c->out;
@@ -105,7 +112,7 @@ static bool areas_are_alike(const struct mm_area *a, const struct mm_area *b)
            a->share_id == b->share_id;
 }
 
-static int compare_area(struct comparison *c, size_t n)
+static int compare_area(struct lesson_comparison *c, size_t n)
 {
     const struct mm_area *first = &mm_of(c, 0)->areas[n];
     struct snapshot_area *area = &c->out->areas[n];
@@ -131,7 +138,7 @@ static int compare_area(struct comparison *c, size_t n)
 }
 
 /* All but the last one, which is the stack. */
-static int compare_areas(struct comparison *c)
+static int compare_areas(struct lesson_comparison *c)
 {
     size_t count = mm_of(c, 0)->count;
     int error = 0;
@@ -155,7 +162,7 @@ static int compare_areas(struct comparison *c)
 
 /* ---- Pages ---- */
 
-static int read_page(const struct comparison *c, unsigned run, uint64_t addr, uint8_t *bytes)
+static int read_page(const struct lesson_comparison *c, unsigned run, uint64_t addr, uint8_t *bytes)
 {
     int error = cpu_space_read(mm_of(c, run)->space, addr, bytes, CPU_PAGE_BYTES);
     return error == -EFAULT ? -EDOM : error;
@@ -163,7 +170,7 @@ static int read_page(const struct comparison *c, unsigned run, uint64_t addr, ui
 
 /* ld.so keeps how long its work took, by the processor's counter, among what it protects; nobody reads
  * it but LD_DEBUG=statistics. A clone has the first run's, as it has its count of instructions. */
-static bool is_loader(const struct comparison *c, size_t area)
+static bool is_loader(const struct lesson_comparison *c, size_t area)
 {
     static const struct span name = SPAN_LIT("/ld-linux-x86-64.so.2");
     char path_z[VFS_PATH_MAX + 16];
@@ -189,16 +196,20 @@ static void hide_durations(uint8_t *const bytes[LESSON_RUNS])
     }
 }
 
-static int compare_page(struct comparison *c, const uint64_t addr[LESSON_RUNS],
-                        uint8_t *const bytes[LESSON_RUNS], bool of_loader)
+/* The page of the area at c->next. */
+static int compare_page(struct lesson_comparison *c)
 {
     struct snapshot_program *p = c->out;
-    int error = 0;
+    uint8_t *const *bytes = c->bytes;
+    uint64_t addr[LESSON_RUNS];
+    int error = p->page_count < SNAPSHOT_PAGES_MAX ? 0 : -E2BIG;
+    for (unsigned i = 0; i < LESSON_RUNS; i++)
+        addr[i] = mm_of(c, i)->areas[c->area].start + c->next;
     for (unsigned i = 0; i < LESSON_RUNS && error == 0; i++)
         error = read_page(c, i, addr[i], bytes[i]);
     if (error != 0)
         return error;
-    if (of_loader)
+    if (is_loader(c, c->area))
         hide_durations(bytes);
     struct snapshot_page *page = &p->pages[p->page_count];
     error = find_symbol(c, addr, &page->symbol, &page->offset);
@@ -223,25 +234,38 @@ static void mark(void *context, uint64_t addr, const uint8_t *bytes)
         changed->pages[(addr - changed->area->start) / CPU_PAGE_BYTES] = 1;
 }
 
-static int compare_area_pages(struct comparison *c, size_t n, uint8_t *const bytes[LESSON_RUNS])
+static int begin_area(struct lesson_comparison *c)
 {
-    uint64_t len = c->out->areas[n].len, addr[LESSON_RUNS];
-    struct changed changed = {.pages = calloc(len / CPU_PAGE_BYTES, 1)};
-    const bool loader = is_loader(c, n);
-    int error = changed.pages != NULL ? 0 : -ENOMEM;
-    for (unsigned i = 0; i < LESSON_RUNS && error == 0; i++) {
-        changed.area = &mm_of(c, i)->areas[n];
+    struct changed changed;
+    c->next = 0;
+    c->changed = calloc(c->out->areas[c->area].len / CPU_PAGE_BYTES, 1);
+    if (c->changed == NULL)
+        return -ENOMEM;
+    changed.pages = c->changed;
+    for (unsigned i = 0; i < LESSON_RUNS; i++) {
+        changed.area = &mm_of(c, i)->areas[c->area];
         cpu_space_each_own(mm_of(c, i)->space, mark, &changed);
     }
-    for (uint64_t at = 0; at < len && error == 0; at += CPU_PAGE_BYTES) {
-        if (!changed.pages[at / CPU_PAGE_BYTES])
+    return 0;
+}
+
+/* Some pages of an area. 0 or -errno. */
+static int compare_some(struct lesson_comparison *c)
+{
+    uint64_t len = c->out->areas[c->area].len;
+    int error = c->changed == NULL ? begin_area(c) : 0;
+    for (int done = 0; c->next < len && done < PAGES_A_TURN && error == 0;
+         c->next += CPU_PAGE_BYTES) {
+        if (!c->changed[c->next / CPU_PAGE_BYTES])
             continue;
-        for (unsigned i = 0; i < LESSON_RUNS; i++)
-            addr[i] = mm_of(c, i)->areas[n].start + at;
-        error =
-            c->out->page_count < SNAPSHOT_PAGES_MAX ? compare_page(c, addr, bytes, loader) : -E2BIG;
+        error = compare_page(c);
+        done++;
     }
-    free(changed.pages);
+    if (error == 0 && c->next == len) {
+        free(c->changed);
+        c->changed = NULL;
+        c->area++;
+    }
     return error;
 }
 
@@ -256,24 +280,34 @@ static int copies_new(uint8_t *bytes[LESSON_RUNS], size_t len)
     return 0;
 }
 
-static int compare_pages(struct comparison *c)
+static int begin_pages(struct lesson_comparison *c)
 {
     struct snapshot_program *p = c->out;
-    uint8_t *bytes[LESSON_RUNS] = {NULL};
     p->pages = calloc(SNAPSHOT_PAGES_MAX, sizeof(*p->pages));
     p->page_bytes = malloc((size_t)SNAPSHOT_PAGES_MAX * CPU_PAGE_BYTES);
-    int error =
-        p->pages != NULL && p->page_bytes != NULL ? copies_new(bytes, CPU_PAGE_BYTES) : -ENOMEM;
-    for (size_t n = 0; n < p->area_count && error == 0; n++)
-        error = compare_area_pages(c, n, bytes);
-    free(bytes[0]);
-    if (error != 0)
-        return error;
-    /* To what is needed: less can always be had. */
+    return p->pages != NULL && p->page_bytes != NULL ? copies_new(c->bytes, CPU_PAGE_BYTES)
+                                                     : -ENOMEM;
+}
+
+/* To what is needed: less can always be had. */
+static void end_pages(struct snapshot_program *p)
+{
     uint8_t *less = realloc(p->page_bytes, p->page_count * CPU_PAGE_BYTES + 1);
     struct snapshot_page *fewer = realloc(p->pages, (p->page_count + 1) * sizeof(*p->pages));
     p->page_bytes = less != NULL ? less : p->page_bytes;
     p->pages = fewer != NULL ? fewer : p->pages;
+}
+
+static int compare_pages(struct lesson_comparison *c)
+{
+    int error = c->out->pages == NULL ? begin_pages(c) : 0;
+    if (error == 0 && c->area < c->out->area_count)
+        error = compare_some(c);
+    if (error != 0)
+        return error;
+    if (c->area < c->out->area_count)
+        return 1;
+    end_pages(c->out);
     return 0;
 }
 
@@ -289,7 +323,7 @@ static void find_low(void *context, uint64_t addr, const uint8_t *bytes)
 }
 
 /* How much of the stack below the first frame the run has touched. */
-static uint64_t depth(const struct comparison *c, unsigned run)
+static uint64_t depth(const struct lesson_comparison *c, unsigned run)
 {
     const struct mm *mm = mm_of(c, run);
     uint64_t frame = c->runs[run].inputs.value[SNAPSHOT_FRAME], low = frame;
@@ -310,7 +344,7 @@ static bool above_is_untouched(const struct lesson_run *run)
     return same;
 }
 
-static int compare_stack(struct comparison *c)
+static int compare_stack(struct lesson_comparison *c)
 {
     struct snapshot_program *p = c->out;
     uint8_t *bytes[LESSON_RUNS] = {NULL};
@@ -352,7 +386,7 @@ static void hide_vectors(uint8_t *const bytes[LESSON_RUNS])
         memcpy(bytes[i] + at, bytes[0] + at, sizeof(((struct x86_state *)NULL)->xmm));
 }
 
-static int explain_state(struct comparison *c, uint8_t *const bytes[LESSON_RUNS])
+static int explain_state(struct lesson_comparison *c, uint8_t *const bytes[LESSON_RUNS])
 {
     struct snapshot_program *p = c->out;
     int error =
@@ -363,7 +397,7 @@ static int explain_state(struct comparison *c, uint8_t *const bytes[LESSON_RUNS]
     return explain(c, bytes, NULL, p->state_bytes, &p->state_patch_first, &p->state_patch_count);
 }
 
-static int compare_state(struct comparison *c)
+static int compare_state(struct lesson_comparison *c)
 {
     struct snapshot_program *p = c->out;
     uint8_t *bytes[LESSON_RUNS] = {NULL};
@@ -386,7 +420,7 @@ static int compare_state(struct comparison *c)
     return error;
 }
 
-static int compare_facts(struct comparison *c)
+static int compare_facts(struct lesson_comparison *c)
 {
     struct snapshot_program *p = c->out;
     uint64_t facts[LESSON_RUNS][SNAPSHOT_FACTS];
@@ -412,7 +446,7 @@ static int compare_facts(struct comparison *c)
                                 &p->actions_patch_count);
 }
 
-static int keep_check(struct comparison *c, const char *path_z, bool follow)
+static int keep_check(struct lesson_comparison *c, const char *path_z, bool follow)
 {
     struct snapshot_program *p = c->out;
     struct snapshot_check *check = &p->checks[p->check_count];
@@ -424,7 +458,7 @@ static int keep_check(struct comparison *c, const char *path_z, bool follow)
 }
 
 /* The names that were looked up since the mark, and the files that are mapped. */
-static int keep_checks(struct comparison *c)
+static int keep_checks(struct lesson_comparison *c)
 {
     struct snapshot_program *p = c->out;
     const struct lesson_watch *w = &c->runs[0].watch;
@@ -455,7 +489,7 @@ static bool have_seen_the_same(const struct lesson_watch *a, const struct lesson
 }
 
 /* What it has cost, looked up and used up since the mark: as in the first run. */
-static int take_notes(struct comparison *c)
+static int take_notes(struct lesson_comparison *c)
 {
     struct snapshot_program *p = c->out;
     const struct lesson_run *run = &c->runs[0];
@@ -485,20 +519,38 @@ static size_t bytes_of(const struct snapshot_program *p)
            p->state_bytes * LESSON_RUNS + p->check_count * sizeof(*p->checks);
 }
 
-int lesson_compare(struct lesson_run *runs, struct snapshot_program *out)
+/* What is left of addresses in the stack is known by those in pages. */
+static int (*const parts[])(struct lesson_comparison *) = {
+    compare_areas, compare_facts, compare_state, compare_pages, compare_stack, take_notes,
+};
+
+struct lesson_comparison *lesson_comparison_new(struct lesson_run *runs,
+                                                struct snapshot_program *out)
 {
-    struct comparison c = {.runs = runs, .out = out};
-    int error = compare_areas(&c);
-    if (error == 0)
-        error = compare_facts(&c);
-    if (error == 0)
-        error = compare_state(&c);
-    if (error == 0)
-        error = compare_pages(&c);
-    if (error == 0) /* what is left of addresses there is known by those in pages */
-        error = compare_stack(&c);
-    if (error == 0)
-        error = take_notes(&c);
-    out->bytes = bytes_of(out);
-    return error;
+    struct lesson_comparison *c = calloc(1, sizeof(*c));
+    if (c == NULL)
+        return NULL;
+    c->runs = runs;
+    c->out = out;
+    return c;
+}
+
+void lesson_comparison_free(struct lesson_comparison *c)
+{
+    if (c == NULL)
+        return;
+    free(c->bytes[0]);
+    free(c->changed);
+    free(c);
+}
+
+int lesson_comparison_run(struct lesson_comparison *c)
+{
+    int result = parts[c->part](c);
+    if (result != 0)
+        return result;
+    if (++c->part < ARRAY_LEN(parts))
+        return 1;
+    c->out->bytes = bytes_of(c->out);
+    return 0;
 }

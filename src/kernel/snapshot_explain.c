@@ -184,7 +184,7 @@ static bool find_value(const struct question *q, size_t at, unsigned len, struct
     return is_right(q, p);
 }
 
-/* An address in the heap or a mapping of which the first two bytes are not there: its page, from how
+/* An address of which the first two bytes are not there: its page, from how
  * the sums carry. The runs' parts begin at all sixteen pages of 64 KiB, so only one page is right. */
 static bool find_carried(const struct question *q, size_t word, struct snapshot_patch *p)
 {
@@ -208,8 +208,8 @@ static bool find_near(const struct question *q, size_t word, struct snapshot_pat
     return p->addend < SNAPSHOT_REACH && is_right(q, p);
 }
 
-/* The same in a mapping, of which three bytes are not there: its page is taken to be that one to which most others lead, of those that carry as it
- * does: malloc's lists, mostly. */
+/* The same in a mapping or the program, of which three bytes are not there: its page is taken to be that one to which most others lead, of those
+ * that carry as it does: malloc's lists, mostly. */
 static bool find_famous(const struct question *q, struct snapshot_patch *p)
 {
     struct {
@@ -242,6 +242,7 @@ static bool find_famous(const struct question *q, struct snapshot_patch *p)
 static bool find_rest(const struct question *q, size_t at, struct snapshot_patch *p)
 {
     static const uint8_t forms[] = {SNAPSHOT_LINKED, SNAPSHOT_ADD};
+    static const uint8_t others[] = {SNAPSHOT_MAPPINGS, SNAPSHOT_PROGRAM};
     size_t word = at / WORD * WORD;
     *p = (struct snapshot_patch){.form = SNAPSHOT_LINKED};
     for (unsigned skip = at == word ? 1 : CELL; skip < WORD; skip++) {
@@ -266,10 +267,12 @@ static bool find_rest(const struct question *q, size_t at, struct snapshot_patch
             if (find_near(q, word, p))
                 return true;
         }
-        p->symbol = SNAPSHOT_MAPPINGS;
         p->form = SNAPSHOT_ADD;
-        if (skip <= 3 && (skip <= 2 ? find_carried(q, word, p) : find_famous(q, p)))
-            return true;
+        for (size_t s = 0; s < ARRAY_LEN(others) && skip <= 3; s++) {
+            p->symbol = others[s];
+            if (skip <= 2 ? find_carried(q, word, p) : find_famous(q, p))
+                return true;
+        }
     }
     return false;
 }

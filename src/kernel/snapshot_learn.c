@@ -43,7 +43,8 @@ struct snapshot_lesson {
     struct lesson_run runs[LESSON_RUNS];
     unsigned current; /* run */
     unsigned seed;
-    size_t target; /* calls after which the runs stop; SNAPSHOT_CALLS_MAX: the first time */
+    unsigned seeds; /* tried for the current run */
+    size_t target;  /* calls after which the runs stop; SNAPSHOT_CALLS_MAX: the first time */
     unsigned tries;
     size_t hint; /* calls after which it went well with the same program; 0: not known */
     struct point points[POINTS_MAX]; /* of the legs, rising */
@@ -51,6 +52,8 @@ struct snapshot_lesson {
     bool is_on_legs;
     bool idle;      /* the current run waits for input */
     unsigned begun; /* number of the leg that the last of `course` is of, + 1 */
+    struct lesson_comparison *comparison; /* of the runs, which stand; NULL: they run */
+    struct snapshot_program compared;     /* what it leads to */
     struct snapshot_course course;
 };
 
@@ -86,6 +89,8 @@ void snapshot_lesson_free(struct snapshot_lesson *lesson)
 {
     if (lesson == NULL)
         return;
+    lesson_comparison_free(lesson->comparison);
+    snapshot_program_fini(&lesson->compared);
     for (unsigned i = 0; i < LESSON_RUNS; i++)
         lesson_run_end(&lesson->runs[i]);
     snapshot_program_fini(&lesson->course.program);
@@ -280,19 +285,20 @@ static int begin_run(struct snapshot_lesson *lesson, unsigned number)
     return keep_above(run);
 }
 
-/* Random numbers that lead to a layout which a clone may have, too. */
+/* Random numbers that lead to a layout which a clone may have, too: one at a time. 1 or -errno. */
 static int begin(struct snapshot_lesson *lesson)
 {
-    for (unsigned i = 0; i < SEEDS_MAX; i++) {
-        int error = begin_run(lesson, lesson->current);
-        if (error != -EDOM)
-            return error;
-        end_machine(&lesson->runs[lesson->current]);
-        if (lesson->current < LESSON_LIKE && lesson->current > 0)
-            return -EDOM;
-        lesson->seed++;
+    int error = begin_run(lesson, lesson->current);
+    if (error == 0) {
+        lesson->seeds = 0;
+        return 1;
     }
-    return -EDOM;
+    end_machine(&lesson->runs[lesson->current]);
+    bool may_vary = lesson->current == 0 || lesson->current >= LESSON_LIKE;
+    if (error != -EDOM || !may_vary || ++lesson->seeds == SEEDS_MAX)
+        return error;
+    lesson->seed++;
+    return 1;
 }
 
 /* ---- How far they do the same ---- */
@@ -416,14 +422,20 @@ static bool is_over(const struct snapshot_lesson *lesson, const struct lesson_ru
 }
 
 /* All runs stand at the point: what is there is compared. */
-static int compare(struct snapshot_lesson *lesson, struct snapshot_program *out)
+static int begin_comparison(struct snapshot_lesson *lesson)
 {
-    memset(out, 0, sizeof(*out));
-    out->is_spawned = lesson->start->starter != SNAPSHOT_BY_PROGRAM;
-    int error = lesson_compare(lesson->runs, out);
-    if (error != 0)
-        snapshot_program_fini(out);
-    return error;
+    lesson->compared =
+        (struct snapshot_program){.is_spawned = lesson->start->starter != SNAPSHOT_BY_PROGRAM};
+    lesson->comparison = lesson_comparison_new(lesson->runs, &lesson->compared);
+    return lesson->comparison != NULL ? 1 : -ENOMEM;
+}
+
+/* What was found is somebody else's from now on. */
+static struct snapshot_program take_compared(struct snapshot_lesson *lesson)
+{
+    struct snapshot_program program = lesson->compared;
+    memset(&lesson->compared, 0, sizeof(lesson->compared));
+    return program;
 }
 
 /* ---- Legs ---- */
@@ -463,15 +475,14 @@ static void mark_kept(struct snapshot_program *from, const struct snapshot_progr
             from->pages[i].is_kept = has_same_bytes(from, i, before, n);
 }
 
-static int begin_leg(struct snapshot_lesson *lesson, unsigned leg,
-                     const struct snapshot_program *from)
+static int begin_leg(struct snapshot_lesson *lesson, unsigned leg)
 {
     struct snapshot_course *c = &lesson->course;
     struct snapshot_leg *legs = realloc(c->legs, (c->leg_count + 1) * sizeof(*legs));
     if (legs == NULL)
         return -ENOMEM;
     c->legs = legs;
-    legs[c->leg_count] = (struct snapshot_leg){.from = *from};
+    legs[c->leg_count] = (struct snapshot_leg){.from = take_compared(lesson)};
     mark_kept(&legs[c->leg_count].from,
               c->leg_count > 0 ? &legs[c->leg_count - 1].to : &c->program);
     c->leg_count++;
@@ -479,11 +490,11 @@ static int begin_leg(struct snapshot_lesson *lesson, unsigned leg,
     return 0;
 }
 
-static void end_leg(struct snapshot_lesson *lesson, const struct snapshot_program *to)
+static void end_leg(struct snapshot_lesson *lesson)
 {
     struct snapshot_leg *leg = &lesson->course.legs[lesson->course.leg_count - 1];
     snapshot_program_fini(&leg->to);
-    leg->to = *to;
+    leg->to = take_compared(lesson);
 }
 
 /* A leg without an end is none; a leg's beginning needs what is before it. */
@@ -495,29 +506,15 @@ static void drop_leg_without_end(struct snapshot_lesson *lesson)
     snapshot_program_fini(&c->legs[--c->leg_count].from);
 }
 
-/* All runs stand at a point. 0 or -errno. */
+/* All runs stand at a point. */
 static int at_point(struct snapshot_lesson *lesson)
 {
-    const struct point *point = &lesson->points[lesson->point++];
-    struct snapshot_program program;
-    if (!point->is_end) {
+    if (!lesson->points[lesson->point].is_end) {
         drop_leg_without_end(lesson);
         for (unsigned i = 0; i < LESSON_RUNS; i++)
             lesson_watch_mark(&lesson->runs[i].watch);
     }
-    int error = compare(lesson, &program);
-    if (error == -EDOM || error == -E2BIG)
-        return 0;
-    if (error != 0)
-        return error;
-    if (point->is_end) {
-        end_leg(lesson, &program);
-        return 0;
-    }
-    error = begin_leg(lesson, point->leg, &program);
-    if (error != 0)
-        snapshot_program_fini(&program);
-    return error;
+    return begin_comparison(lesson);
 }
 
 static int finish(struct snapshot_lesson *lesson, struct snapshot_course *out)
@@ -528,31 +525,53 @@ static int finish(struct snapshot_lesson *lesson, struct snapshot_course *out)
     return 0;
 }
 
-/* A run has come to a point, or to its end before it. */
-static int end_stretch(struct snapshot_lesson *lesson, struct snapshot_course *out)
+/* They were compared there, with this result. */
+static int end_point(struct snapshot_lesson *lesson, int result, struct snapshot_course *out)
 {
-    if (!lesson->runs[lesson->current].kernel->paused)
-        return finish(lesson, out);
-    if (++lesson->current < LESSON_RUNS)
-        return 1;
-    int error = at_point(lesson);
+    const struct point *point = &lesson->points[lesson->point++];
+    int error = result == -EDOM || result == -E2BIG ? 0 : result;
+    if (result == 0 && point->is_end)
+        end_leg(lesson);
+    else if (result == 0)
+        error = begin_leg(lesson, point->leg);
     if (error != 0)
         return error;
     return next_point(lesson) ? 1 : finish(lesson, out);
 }
 
+/* A run has come to a point, or to its end before it. */
+static int end_stretch(struct snapshot_lesson *lesson, struct snapshot_course *out)
+{
+    if (!lesson->runs[lesson->current].kernel->paused)
+        return finish(lesson, out);
+    return ++lesson->current < LESSON_RUNS ? 1 : at_point(lesson);
+}
+
 /* ---- Runs in turn ---- */
 
 /* What all runs have become: the snapshot, and the runs may go on from there. */
-static int end_tries(struct snapshot_lesson *lesson, struct snapshot_course *out)
+static int end_tries(struct snapshot_lesson *lesson, int result, struct snapshot_course *out)
 {
-    int error = compare(lesson, &lesson->course.program);
-    if (error == -EDOM)
+    if (result == -EDOM)
         return next_try(lesson);
-    if (error != 0)
-        return error;
+    if (result != 0)
+        return result;
+    lesson->course.program = take_compared(lesson);
     lesson->is_on_legs = next_point(lesson);
     return lesson->is_on_legs ? 1 : finish(lesson, out);
+}
+
+/* A piece of the comparison. */
+static int compare(struct snapshot_lesson *lesson, struct snapshot_course *out)
+{
+    int result = lesson_comparison_run(lesson->comparison);
+    if (result == 1)
+        return 1;
+    lesson_comparison_free(lesson->comparison);
+    lesson->comparison = NULL;
+    if (result != 0)
+        snapshot_program_fini(&lesson->compared);
+    return lesson->is_on_legs ? end_point(lesson, result, out) : end_tries(lesson, result, out);
 }
 
 static int end_run(struct snapshot_lesson *lesson, struct snapshot_course *out)
@@ -570,7 +589,7 @@ static int end_run(struct snapshot_lesson *lesson, struct snapshot_course *out)
     if (lesson->current < LESSON_RUNS)
         return 1;
     if (!first_time)
-        return end_tries(lesson, out);
+        return begin_comparison(lesson);
     if (lesson->start->starter == SNAPSHOT_ON_TERMINAL)
         plan(lesson);
     return next_try(lesson);
@@ -580,11 +599,10 @@ int snapshot_lesson_run(struct snapshot_lesson *lesson, uint64_t budget,
                         struct snapshot_course *out)
 {
     struct lesson_run *run = &lesson->runs[lesson->current];
-    if (run->kernel == NULL) {
-        int error = begin(lesson);
-        if (error != 0)
-            return error;
-    }
+    if (lesson->comparison != NULL)
+        return compare(lesson, out);
+    if (run->kernel == NULL)
+        return begin(lesson);
     bool waits = kernel_run(run->kernel, budget, 0) == KERNEL_IDLE;
     lesson->idle = waits && kernel_out(run->kernel, 0, KERNEL_STDOUT).len == 0;
     lesson_run_drain(run);

@@ -79,9 +79,14 @@ void lesson_watch_go_on(struct lesson_watch *watch, size_t target);
 void lesson_watch_mark(struct lesson_watch *watch);
 void lesson_watch_fini(struct lesson_watch *watch);
 
-/* Compares the runs, all of them paused at the same point. 0 and the program, with what it has cost
- * and looked at since the mark; -EDOM: something is not explained; -errno. What is in *out then is for
- * snapshot_program_fini. */
-int lesson_compare(struct lesson_run *runs, struct snapshot_program *out);
+/* Compares the runs, all of them paused at the same point, piece by piece: the program that they have
+ * become, with what it has cost and looked at since the mark. Both are borrowed, the program all zero;
+ * what is in it, however it ends, is for snapshot_program_fini. NULL: no memory. */
+struct lesson_comparison;
+struct lesson_comparison *lesson_comparison_new(struct lesson_run *runs,
+                                                struct snapshot_program *out);
+void lesson_comparison_free(struct lesson_comparison *comparison); /* takes NULL */
+/* A piece. 1: there is more; 0: *out is whole; -EDOM: something is not explained; -errno. */
+int lesson_comparison_run(struct lesson_comparison *comparison);
 
 #endif
