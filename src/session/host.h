@@ -16,6 +16,7 @@ struct session_host {
     uint32_t startups;                   /* connections that have not logged in ... */
     struct session_connection *starting; /* ... the last of them */
     struct session_known known;          /* visitors who may be remembered */
+    struct session_connection *going;    /* the last whose files the recorder has not taken */
     struct arena arena;                  /* what was copied */
 };
 

@@ -256,7 +256,7 @@ static bool work(struct session_connection *c, int64_t now_us)
         c->now_us = now_us;
     bool moved = true;
     unsigned rounds = 0;
-    session_visitor_give_up(c);
+    session_visitor_tick(c);
     for (; moved && !c->ended; rounds++) {
         moved = take_client_events(c);
         moved |= take_kernel_events(c);

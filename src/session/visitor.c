@@ -23,8 +23,53 @@ void session_visitor_init(struct session_connection *c)
     buffer_init(&v->left, (size_t)rules(c)->bytes_max + FOUND_SLACK);
 }
 
+/* ---- Who is going ---- */
+
+static void add_going(struct session_connection *c)
+{
+    struct session_visitor *v = &c->visitor;
+    v->going = true;
+    v->going_next = c->host->going;
+    if (v->going_next != NULL)
+        v->going_next->visitor.going_prev = c;
+    c->host->going = c;
+}
+
+static void take_out_going(struct session_connection *c)
+{
+    struct session_visitor *v = &c->visitor;
+    if (!v->going)
+        return;
+    v->going = false;
+    *(v->going_prev != NULL ? &v->going_prev->visitor.going_next : &c->host->going) = v->going_next;
+    if (v->going_next != NULL)
+        v->going_next->visitor.going_prev = v->going_prev;
+}
+
+static bool is_same_key(const uint8_t a[FRAME_VISIT_KEY], const uint8_t b[FRAME_VISIT_KEY])
+{
+    static const uint8_t none[FRAME_VISIT_KEY];
+    return memcmp(a, none, FRAME_VISIT_KEY) != 0 && memcmp(a, b, FRAME_VISIT_KEY) == 0;
+}
+
+/* Whether one whom this would find is still going: then the recorder does not have it yet. */
+static bool is_going(const struct session_host *host, const struct frame_visitor *sought)
+{
+    for (const struct session_connection *c = host->going; c != NULL; c = c->visitor.going_next) {
+        const struct frame_visitor *keys = &c->visitor.keys;
+        bool same =
+            is_same_key(sought->address, keys->address) || is_same_key(sought->login, keys->login);
+        for (size_t i = 0; i < FRAME_VISIT_PUBLIC; i++)
+            same |= is_same_key(sought->publics[0], keys->publics[i]);
+        if (same)
+            return true;
+    }
+    return false;
+}
+
 void session_visitor_fini(struct session_connection *c)
 {
+    take_out_going(c);
     struct buffer *all[] = {&c->visitor.user, &c->visitor.password, &c->visitor.algorithm,
                             &c->visitor.found, &c->visitor.left};
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
@@ -78,7 +123,9 @@ static bool ask(struct session_connection *c, const struct frame_visit_ask *ques
     buffer_clear(&v->found);
     v->known = v->same_user = v->same_login = v->same_address = false;
     v->before = (struct frame_visitor){.passwords = 0};
-    if (!session_known_has(&c->host->known, &question->visitor)) {
+    v->question = *question;
+    v->held = is_going(c->host, &question->visitor);
+    if (!v->held && !session_known_has(&c->host->known, &question->visitor)) {
         v->state = SESSION_VISITOR_HERE;
         return false;
     }
@@ -88,10 +135,11 @@ static bool ask(struct session_connection *c, const struct frame_visit_ask *ques
         if (buffer_put(&v->user, user) < 0 || buffer_put(&v->password, secret) < 0)
             return false;
     }
-    if (frame_put_visit_ask(&c->journal.frames, question) < 0)
+    if (!v->held && frame_put_visit_ask(&c->journal.frames, question) < 0)
         return false;
     v->state = SESSION_VISITOR_ASKED;
     v->asked_us = c->now_us;
+    v->look_us = c->now_us + INT64_C(1000) * SESSION_VISITOR_LOOK_MS;
     return true;
 }
 
@@ -173,12 +221,34 @@ bool session_visitor_answer(struct session_connection *c, const struct frame_vis
     return true;
 }
 
-void session_visitor_give_up(struct session_connection *c)
+static void give_up(struct session_connection *c)
+{
+    buffer_fini(&c->visitor.found);
+    settle(c);
+}
+
+/* What was held is asked when the one before has gone, or does not go. */
+static void look(struct session_connection *c)
+{
+    struct session_visitor *v = &c->visitor;
+    v->look_us = c->now_us + INT64_C(1000) * SESSION_VISITOR_LOOK_MS;
+    bool waited = c->now_us >= v->asked_us + INT64_C(1000) * SESSION_VISITOR_WAIT_MS;
+    v->held = !waited && is_going(c->host, &v->question.visitor);
+    if (v->held)
+        return;
+    v->asked_us = c->now_us;
+    if (frame_put_visit_ask(&c->journal.frames, &v->question) < 0)
+        give_up(c);
+}
+
+void session_visitor_tick(struct session_connection *c)
 {
     if (c->visitor.state != SESSION_VISITOR_ASKED || c->now_us < session_visitor_deadline_us(c))
         return;
-    buffer_fini(&c->visitor.found);
-    settle(c);
+    if (c->visitor.held)
+        look(c);
+    else
+        give_up(c);
 }
 
 int64_t session_visitor_deadline_us(const struct session_connection *c)
@@ -189,6 +259,8 @@ int64_t session_visitor_deadline_us(const struct session_connection *c)
     }
     if (c->visitor.state != SESSION_VISITOR_ASKED)
         return INT64_MAX;
+    if (c->visitor.held)
+        return c->visitor.look_us;
     return c->visitor.asked_us + INT64_C(1000) * SESSION_VISITOR_WAIT_MS;
 }
 
@@ -361,13 +433,17 @@ void session_visitor_leave(struct session_connection *c)
         if (v->known && !v->same_address)
             memcpy(v->keys.address, v->before.address, FRAME_VISIT_KEY);
         memset(v->keys.publics, 0, sizeof(v->keys.publics));
+        if (v->leaves)
+            add_going(c);
         return;
     }
     session_doors_note(c);
     int rc = save(c);
     tell(c, rc == 0 ? EVENT_VISITOR_KEPT : EVENT_VISITOR_FORGOTTEN, buffer_len(&v->left), rc);
     v->leaves = rc == 0;
-    if (rc < 0)
+    if (v->leaves)
+        add_going(c);
+    else
         buffer_fini(&v->left);
 }
 

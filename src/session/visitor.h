@@ -20,6 +20,7 @@ struct session_connection;
 
 enum {
     SESSION_VISITOR_WAIT_MS = 10000, /* for an answer; without one nobody is remembered */
+    SESSION_VISITOR_LOOK_MS = 5,     /* between two looks whether one before has gone */
     SESSION_VISITOR_DIGEST = 32,
     SESSION_VISITOR_FAREWELL = 4000000, /* instructions for programs whose line is gone */
     SESSION_VISITOR_FILE_MAX =
@@ -36,7 +37,9 @@ enum session_visitor_state {
 
 struct session_visitor {
     enum session_visitor_state state;
-    int64_t asked_us;
+    struct frame_visit_ask question; /* the last one */
+    bool held; /* it is not asked yet: what he left in another connection is on its way */
+    int64_t asked_us, look_us;
     struct buffer user, password; /* of the login that waits; the password may be ... */
     struct buffer algorithm;      /* ... a public key of this name */
     bool with_key, is_signed;
@@ -52,6 +55,8 @@ struct session_visitor {
     struct buffer left;     /* what he leaves */
     size_t told;            /* of that */
     bool leaves;            /* a frame at least is to be put */
+    bool going;             /* among those of the host whose frames the recorder has not taken */
+    struct session_connection *going_next, *going_prev;
 };
 
 void session_visitor_init(struct session_connection *c);
@@ -93,8 +98,8 @@ bool session_visitor_run(struct session_connection *c, uint64_t budget);
 bool session_visitor_is_awaited(const struct session_connection *c);
 /* A part of the answer. False: it is for another connection. */
 bool session_visitor_answer(struct session_connection *c, const struct frame_visit *visit);
-/* The answer does not come. */
-void session_visitor_give_up(struct session_connection *c);
+/* A question that was held is asked; an answer that does not come is given up. */
+void session_visitor_tick(struct session_connection *c);
 int64_t session_visitor_deadline_us(const struct session_connection *c); /* INT64_MAX: none */
 
 /* The machine was made: its files are put back. It may become NULL when there is no memory. */

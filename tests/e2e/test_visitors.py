@@ -1,4 +1,5 @@
 """Who comes back finds the machine as he left it: for a time, within a quota, on a recorder that survives."""
+import hashlib
 import os
 import signal
 
@@ -64,6 +65,13 @@ def test_a_history_is_there_the_next_time(own_honeypot):
         with pot.recorded():
             pot.ssh(tty=True, input=f"{line}; exit\n".encode(), stdin=None)
     assert text(pot.ssh("tail -n 2 /root/.bash_history")).splitlines() == ["echo first; exit", "echo second; exit"]
+
+
+def test_what_is_uploaded_is_there_in_the_very_next_connection(own_honeypot):
+    pot = own_honeypot("visitors:\n  remember: 1\n")
+    program = os.urandom(12 << 20)
+    pot.ssh("cat > /tmp/program", input=program, stdin=None)
+    assert text(pot.ssh("sha256sum < /tmp/program")).split()[0] == hashlib.sha256(program).hexdigest()
 
 
 def test_a_full_disk_says_so_and_what_is_too_much_is_not_kept(own_honeypot):

@@ -184,6 +184,35 @@ static void what_was_changed_is_kept_and_comes_back(void **state)
     finish(&s);
 }
 
+/* He uploads in one connection, and starts what he has uploaded in the next. */
+static void who_comes_at_once_is_asked_for_when_his_files_have_gone(void **state)
+{
+    struct frame f;
+    struct scene s;
+    start(&s, state, &remembered);
+    session_host_know(s.h.host, span_of("", 0));
+    ask_login(&s, "123456");
+    visit_exec(&s.v, "change");
+    s.v.lost = true;
+    s.v.service->lost(s.v.self, s.v.now_us); /* and nobody takes its records */
+
+    struct scene next = {.h = s.h};
+    visit_init(&next.v, &next.h, VISIT_WHOLE, 2);
+    visit_pump(&next.v);
+    visit_say(&next.v, "05 \"ssh-userauth\"");
+    ask_login(&next, "123456");
+    assert_false(last(&next, FRAME_VISIT_ASK, &f));
+    visit_fini(&s.v);
+    next.v.now_us = next.v.service->deadline_us(next.v.self);
+    next.v.service->tick(next.v.self, next.v.now_us);
+    struct span frames = next.v.service->record(next.v.self);
+    assert_int_equal(buffer_put(&next.v.raw, frames), 0);
+    next.v.service->recorded(next.v.self, frames.len);
+    nobody(&next);
+    assert_int_equal(visit_count(&next.v.messages, "USERAUTH_SUCCESS"), 1);
+    finish(&next);
+}
+
 static void what_is_damaged_is_not_put_back(void **state)
 {
     struct scene s;
@@ -338,6 +367,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_prestate(who_cannot_be_known_does_not_wait, image),
         cmocka_unit_test_prestate(without_an_answer_the_login_goes_on_alone, image),
         cmocka_unit_test_prestate(what_was_changed_is_kept_and_comes_back, image),
+        cmocka_unit_test_prestate(who_comes_at_once_is_asked_for_when_his_files_have_gone, image),
         cmocka_unit_test_prestate(what_is_damaged_is_not_put_back, image),
         cmocka_unit_test_prestate(who_leaves_too_much_is_forgotten, image),
         cmocka_unit_test_prestate(of_thousands_of_keys_that_are_left_some_count, image),
