@@ -154,6 +154,35 @@ void bus_signal(struct bus_call *c, const char *path_z, const char *interface_z,
         c->w.error = ERR_FULL;
 }
 
+void bus_job_path(uint32_t job, char out_z[BUS_NAME_MAX])
+{
+    (void)snprintf(out_z, BUS_NAME_MAX, "/org/freedesktop/systemd1/job/%u", job);
+}
+
+void bus_job_done(struct bus *bus, uint32_t job, const char *unit_z, const char *result_z)
+{
+    char path_z[BUS_NAME_MAX];
+    struct buffer body;
+    if (!bus->is_open)
+        return;
+    bus_job_path(job, path_z);
+    buffer_init(&body, BUS_PATH_MAX);
+    struct wire w = {.out = &body};
+    wire_u32(&w, job);
+    wire_text(&w, path_z);
+    wire_text(&w, unit_z);
+    wire_text(&w, result_z);
+    struct wire_message m = {.type = WIRE_SIGNAL,
+                             .path = span_z("/org/freedesktop/systemd1"),
+                             .interface = span_z("org.freedesktop.systemd1.Manager"),
+                             .member = span_z("JobRemoved"),
+                             .signature = span_z("uoss"),
+                             .sender = span_z(bus->is_system ? ":1.0" : ""),
+                             .body = buffer_span(&body)};
+    (void)put_message(bus, &m, &bus->out);
+    buffer_fini(&body);
+}
+
 static int put_answer(struct bus *bus, struct bus_call *c)
 {
     char unique_z[CLIENT_NAME];

@@ -22,6 +22,19 @@ struct bus_login {
     int64_t at_us;
 };
 
+/* A unit whose programs really run, as it is now; times are wall clock, 0: never. */
+struct bus_run {
+    const char *active_z, *sub_z, *result_z;
+    int32_t main, control;      /* processes; 0: none */
+    int32_t main_was;           /* the last main one */
+    int main_code, main_status; /* how that has ended: CLD_EXITED and the like, 0: it has not */
+    int64_t begun_us, active_us, leaving_us, inactive_us, main_start_us, main_exit_us;
+    unsigned restarts, tasks;
+    uint64_t cpu_ns, memory_bytes;
+};
+
+enum bus_wish { BUS_START, BUS_STOP, BUS_RESTART, BUS_RELOAD };
+
 /* What the machine is and does. */
 struct bus_host {
     void *ctx;
@@ -50,6 +63,17 @@ struct bus_host {
     void (*set_hostname)(void *ctx, const char *name_z);
     /* A line in the log, of systemd or of another of its daemons. */
     void (*say)(void *ctx, const char *daemon_z, const char *text_z);
+    /* Units whose programs really run: NULL where nothing does. What is wished for one, by the file that it has.
+     * 0: it is so already; 1: bus_job_done follows; -ENOENT: it only seems to run; -EINVAL: nothing to start. */
+    int (*wish)(void *ctx, const char *unit_z, const char *path_z, enum bus_wish wish,
+                uint32_t job);
+    bool (*run)(void *ctx, const char *unit_z,
+                struct bus_run *out);                        /* false: it was never started */
+    const char *(*next_run)(void *ctx, const char *after_z); /* "": the first; NULL: no more */
+    int32_t (*next_of_unit)(void *ctx, const char *unit_z, int32_t after_pid); /* 0: no more */
+    void (*signal)(void *ctx, const char *unit_z, bool only_main, int signo);
+    /* The n-th name of a folder; false: there are not so many. */
+    bool (*entry)(void *ctx, const char *folder_z, size_t n, char *out_z, size_t size);
     int32_t (*next_program)(void *ctx, int32_t after_pid); /* of the visitor's; 0: no more */
     void (*end_of_machine)(void *ctx);                     /* reboot, poweroff: everybody is out */
 };
@@ -76,8 +100,12 @@ struct bus_state {
     const char *load_z, *active_z, *sub_z, *file_state_z;
     int32_t pid;
     int64_t since_us; /* when it became what it is; 0: never */
+    bool is_run;      /* its programs are real: as `run` says */
+    struct bus_run run;
 };
 void bus_state_of(const struct bus_host *host, struct span name, struct bus_state *out);
+/* Whether it is one of the table's. */
+bool bus_unit_is_known(struct span name);
 /* The control group of a service's process, by its name (comm): "/" when it is of no unit. */
 void bus_process_group(const char *process_z, char out_z[BUS_PATH_MAX]);
 /* It is started or stopped from now on. */
@@ -92,6 +120,8 @@ struct bus *bus_new(uint32_t number, uint32_t uid);
 void bus_free(struct bus *bus);
 /* Takes all of it, whatever the split. 0, or a negative error: the connection is over. */
 int bus_feed(struct bus *bus, const struct bus_host *host, struct span in);
+/* A job that was begun is over: whoever asked, or listens, hears of it. */
+void bus_job_done(struct bus *bus, uint32_t job, const char *unit_z, const char *result_z);
 struct span bus_out(struct bus *bus); /* borrowed until the next call */
 void bus_sent(struct bus *bus, size_t n);
 

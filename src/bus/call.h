@@ -81,7 +81,13 @@ extern const struct bus_method bus_host_methods[], bus_time_methods[], bus_login
 
 /* The control group of a unit; "": it has none. */
 void bus_unit_group(const struct bus_host *host, const char *name_z, char out_z[BUS_PATH_MAX]);
-/* Of the manager (unit_files.c). */
+/* Of the manager: jobs.c, service.c, unit_files.c. */
+#define BUS_SYSTEMD "org.freedesktop.systemd1"
+void bus_job_path(uint32_t job, char out_z[BUS_NAME_MAX]);
+void bus_change_unit(struct bus_call *c);
+void bus_service_properties(struct bus_call *c, const struct bus_state *s);
+/* Times of a unit that really runs. */
+void bus_run_times(struct bus_call *c, const struct bus_run *run);
 void bus_get_file_state(struct bus_call *c);
 void bus_get_default(struct bus_call *c);
 void bus_change_files(struct bus_call *c);

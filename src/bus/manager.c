@@ -151,6 +151,23 @@ static void put_login_processes(struct bus_call *c, struct span name)
     }
 }
 
+/* Of units whose programs are real. */
+static void put_run_processes(struct bus_call *c, struct span name, bool all)
+{
+    const struct bus_host *h = c->host;
+    char group_z[BUS_PATH_MAX];
+    for (const char *unit_z = ""; h->next_run != NULL;) {
+        unit_z = h->next_run(h->ctx, unit_z);
+        if (unit_z == NULL)
+            return;
+        if (!all && !span_equal_z(name, unit_z))
+            continue;
+        bus_unit_group(h, unit_z, group_z);
+        for (int32_t pid = 0; (pid = h->next_of_unit(h->ctx, unit_z, pid)) != 0;)
+            put_process(c, group_z, pid);
+    }
+}
+
 /* GetUnitProcesses(unit) -> a(sus): of one unit, or of all below a slice. */
 static void get_processes(struct bus_call *c)
 {
@@ -164,11 +181,15 @@ static void get_processes(struct bus_call *c)
     for (size_t i = 0; i < bus_units_count; i++) {
         const struct bus_unit *u = &bus_units[i];
         bool is_of_slice = is_system && strcmp(u->name_z, "init.scope") != 0;
-        if (u->process_z[0] == '\0' || (!all && !is_of_slice && !span_equal_z(name, u->name_z)))
+        struct bus_run run;
+        bool is_run = c->host->run != NULL && c->host->run(c->host->ctx, u->name_z, &run);
+        if (u->process_z[0] == '\0' || is_run ||
+            (!all && !is_of_slice && !span_equal_z(name, u->name_z)))
             continue;
         bus_process_group(u->process_z, group_z);
         put_process(c, group_z, c->host->pid(c->host->ctx, u->process_z, &since_us));
     }
+    put_run_processes(c, name, all || is_system);
     put_login_processes(c, name);
     wire_end(&c->w, rows);
 }
@@ -193,6 +214,10 @@ static void put_times(struct bus_call *c, const struct bus_state *s)
     static const char *const names[] = {"StateChangeTimestamp", "InactiveExitTimestamp",
                                         "ActiveEnterTimestamp"};
     bool on = strcmp(s->active_z, "active") == 0;
+    if (s->is_run && s->unit == NULL) {
+        bus_run_times(c, &s->run);
+        return;
+    }
     int64_t boot_us = c->host->boot_us, took_us = start_took_us(c, s->name_z);
     int64_t earliest_us = boot_us + c->host->kernel_us;
     char mono_z[64];
@@ -227,26 +252,6 @@ static void put_group(struct bus_call *c, const struct bus_state *s)
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
         if (strstr(s->name_z, kinds[i].end_z) != NULL)
             bus_text(c, kinds[i].interface_z, "ControlGroup", group_z);
-}
-
-static void put_service(struct bus_call *c, const struct bus_state *s)
-{
-    char group_z[BUS_PATH_MAX];
-    bus_unit_group(c->host, s->name_z, group_z);
-    bool on = strcmp(s->active_z, "active") == 0;
-    bus_text(c, SERVICE, "Type", s->pid != 0 ? "notify" : "oneshot");
-    bus_text(c, SERVICE, "Restart", "no");
-    bus_u32(c, SERVICE, "MainPID", (uint32_t)s->pid);
-    bus_u32(c, SERVICE, "ExecMainPID", (uint32_t)s->pid);
-    bus_u32(c, SERVICE, "ControlPID", 0);
-    bus_u64(c, SERVICE, "ExecMainStartTimestamp", s->pid != 0 ? (uint64_t)s->since_us : 0);
-    bus_u64(c, SERVICE, "ExecMainExitTimestamp", 0);
-    bus_text(c, SERVICE, "StatusText", "");
-    bus_text(c, SERVICE, "Result", "success");
-    bus_text(c, SERVICE, "ControlGroup", on && s->pid != 0 ? group_z : "");
-    bus_u64(c, SERVICE, "TasksCurrent", s->pid != 0 ? 1 : NEVER_US);
-    bus_u64(c, SERVICE, "TasksMax", c->host->tasks_max);
-    bus_u32(c, SERVICE, "NRestarts", 0);
 }
 
 /* When timers elapse, as the logs have it (persona/logs.c): seconds of the day, and the week's day
@@ -348,7 +353,7 @@ static void unit_properties(struct bus_call *c)
     }
     put_times(c, &s);
     if (strstr(s.name_z, ".service") != NULL && is_there)
-        put_service(c, &s);
+        bus_service_properties(c, &s);
     put_group(c, &s);
     put_timer(c, &s);
     bus_words(c, UNIT, "Triggers", "");
@@ -455,7 +460,7 @@ static void put_row(struct bus_call *c, const struct bus_state *s)
 }
 
 /* What a login brings beside the table: its session. */
-static void put_session_row(struct bus_call *c, struct wire_in patterns)
+static void put_session_row(struct bus_call *c, struct wire_in states, struct wire_in patterns)
 {
     const struct bus_login *l = &c->host->login;
     struct bus_state s = {.load_z = "loaded", .active_z = "active", .sub_z = "running"};
@@ -464,8 +469,24 @@ static void put_session_row(struct bus_call *c, struct wire_in patterns)
     (void)snprintf(s.name_z, sizeof(s.name_z), "session-%u.scope", l->number);
     (void)snprintf(s.description_z, sizeof(s.description_z), "Session %u of User %s", l->number,
                    l->user_z);
-    if (array_matches(patterns, s.name_z, false, &s))
+    if (array_matches(states, "", true, &s) && array_matches(patterns, s.name_z, false, &s))
         put_row(c, &s);
+}
+
+/* Those of unit files that the table does not have: what runs, or has failed. */
+static void put_run_rows(struct bus_call *c, struct wire_in states, struct wire_in patterns)
+{
+    struct bus_state s;
+    const struct bus_host *h = c->host;
+    for (const char *name_z = ""; h->next_run != NULL;) {
+        name_z = h->next_run(h->ctx, name_z);
+        if (name_z == NULL)
+            return;
+        bus_state_of(h, span_z(name_z), &s);
+        if (s.unit == NULL && strcmp(s.active_z, "inactive") != 0 &&
+            array_matches(states, "", true, &s) && array_matches(patterns, s.name_z, false, &s))
+            put_row(c, &s);
+    }
 }
 
 /* ListUnits, ListUnitsFiltered(as), ListUnitsByPatterns(as, as) -> a(ssssssouso) */
@@ -489,8 +510,31 @@ static void list_units(struct bus_call *c)
         if (array_matches(states, "", true, &s) && array_matches(patterns, s.name_z, false, &s))
             put_row(c, &s);
     }
-    put_session_row(c, patterns);
+    put_run_rows(c, states, patterns);
+    put_session_row(c, states, patterns);
     wire_end(&c->w, rows);
+}
+
+/* Files of the administrator's that no package brings. */
+static void put_own_files(struct bus_call *c, struct wire_in patterns)
+{
+    struct bus_state s;
+    char name_z[BUS_NAME_MAX];
+    const struct bus_host *h = c->host;
+    for (size_t n = 0; n < TEXTS_MAX && h->entry != NULL &&
+                       h->entry(h->ctx, "/etc/systemd/system", n, name_z, sizeof(name_z));
+         n++) {
+        const char *dot = strrchr(name_z, '.');
+        if (dot == NULL || (strcmp(dot, ".service") != 0 && strcmp(dot, ".timer") != 0))
+            continue;
+        bus_state_of(h, span_z(name_z), &s);
+        if (s.unit != NULL || strcmp(s.name_z, name_z) != 0 || s.path_z[0] == '\0' ||
+            (c->message->body.len > 0 && !array_matches(patterns, s.name_z, false, &s)))
+            continue;
+        wire_align(&c->w, 8);
+        wire_text(&c->w, s.path_z);
+        wire_text(&c->w, s.file_state_z);
+    }
 }
 
 static void list_files(struct bus_call *c)
@@ -512,6 +556,7 @@ static void list_files(struct bus_call *c)
         wire_text(&c->w, s.path_z);
         wire_text(&c->w, s.file_state_z);
     }
+    put_own_files(c, patterns);
     wire_end(&c->w, rows);
 }
 
@@ -532,135 +577,34 @@ static void get_unit(struct bus_call *c)
     wire_text(&c->w, path_z);
 }
 
-/* ---- Jobs ---- */
-
-/* The job is done at once: its number, and the news that it is over. */
-static void put_job(struct bus_call *c, const char *name_z)
-{
-    char path_z[64];
-    struct buffer body;
-    uint32_t number = 700 + c->message->serial * 59 + (uint32_t)(c->host->now_us / SECOND_US % 997);
-    (void)snprintf(path_z, sizeof(path_z), "/org/freedesktop/systemd1/job/%u", number);
-    c->signature_z = "o";
-    wire_text(&c->w, path_z);
-    buffer_init(&body, BUS_PATH_MAX);
-    struct wire w = {.out = &body};
-    wire_u32(&w, number);
-    wire_text(&w, path_z);
-    wire_text(&w, name_z);
-    wire_text(&w, "done");
-    bus_signal(c, "/org/freedesktop/systemd1", MANAGER, "JobRemoved", "uoss", buffer_span(&body));
-    buffer_fini(&body);
-}
-
-static bool ends_machine(const char *name_z)
-{
-    static const char *const names[] = {"reboot.target", "poweroff.target", "halt.target",
-                                        "kexec.target",  "rescue.target",   "emergency.target"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (strcmp(name_z, names[i]) == 0)
-            return true;
-    return false;
-}
-
-/* What is there as long as the machine is: its first process above all. */
-static bool is_perpetual(const char *name_z)
-{
-    static const char *const names[] = {"init.scope", "-.slice", "system.slice", "-.mount"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (strcmp(name_z, names[i]) == 0)
-            return true;
-    return false;
-}
-
-/* A line of the log about a unit: what is done, and that it is done. */
-static void say(struct bus_call *c, const char *start_z, const struct bus_state *s,
-                const char *end_z)
-{
-    char text_z[2 * BUS_NAME_MAX + 64];
-    (void)snprintf(text_z, sizeof(text_z), "%s%s - %s%s", start_z, s->name_z, s->description_z,
-                   end_z);
-    c->host->say(c->host->ctx, "systemd", text_z);
-}
-
-static bool is_plain_unit(const struct bus_state *s)
-{
-    return s->unit != NULL && strstr(s->name_z, ".service") != NULL;
-}
-
-static void stop_unit(struct bus_call *c, const struct bus_state *s)
-{
-    char text_z[BUS_NAME_MAX + 64];
-    if (is_plain_unit(s))
-        say(c, "Stopping ", s, "...");
-    bus_state_set(c->host, s, false);
-    if (!is_plain_unit(s))
-        return;
-    (void)snprintf(text_z, sizeof(text_z), "%s: Deactivated successfully.", s->name_z);
-    c->host->say(c->host->ctx, "systemd", text_z);
-    say(c, "Stopped ", s, ".");
-}
-
-static void start_unit(struct bus_call *c, const struct bus_state *s)
-{
-    if (is_plain_unit(s) && s->unit->process_z[0] == '\0')
-        say(c, "Starting ", s, "...");
-    bus_state_set(c->host, s, true);
-    if (is_plain_unit(s))
-        say(c, s->unit->process_z[0] == '\0' ? "Finished " : "Started ", s, ".");
-}
-
-static void reload_unit(struct bus_call *c, const struct bus_state *s)
-{
-    say(c, "Reloading ", s, "...");
-    say(c, "Reloaded ", s, ".");
-}
-
-/* StartUnit(name, mode) and its kin -> job */
-static void change_unit(struct bus_call *c)
-{
-    struct bus_state s;
-    struct span member = c->message->member;
-    bool is_stop = span_equal_z(member, "StopUnit"),
-         is_try = span_starts_with(member, span_z("Try"));
-    struct span name = wire_in_text(&c->in);
-    bus_state_of(c->host, name, &s);
-    if (strcmp(s.load_z, "not-found") == 0 && !ends_machine(s.name_z)) {
-        bus_refuse(c, NO_UNIT, is_stop ? "Unit %s not loaded." : "Unit %s not found.", s.name_z);
-        return;
-    }
-    bool is_restart = span_equal_z(member, "RestartUnit") || span_equal_z(member, "TryRestartUnit");
-    bool was_on = strcmp(s.active_z, "active") == 0;
-    if ((is_stop || is_restart) && is_perpetual(s.name_z)) {
-        bus_refuse(c, NO_JOB, "Job type %s is not applicable for unit %s.",
-                   is_stop  ? "stop"
-                   : is_try ? "try-restart"
-                            : "restart",
-                   s.name_z);
-        return;
-    }
-    if (strcmp(s.load_z, "masked") == 0 && !is_stop) {
-        bus_refuse(c, MASKED, "Unit %s is masked.", s.name_z);
-        return;
-    }
-    if (was_on && (is_stop || is_restart))
-        stop_unit(c, &s);
-    bus_state_of(c->host, name, &s);
-    bool is_on = strcmp(s.active_z, "active") == 0;
-    if (!is_on && !is_stop && (!is_try || was_on) && !span_equal_z(member, "ReloadUnit"))
-        start_unit(c, &s);
-    else if (is_on && span_starts_with(member, span_z("Reload")))
-        reload_unit(c, &s);
-    put_job(c, s.name_z);
-    if (ends_machine(s.name_z) && !is_stop)
-        c->host->end_of_machine(c->host->ctx);
-}
-
 /* ---- Without effect here ---- */
 
 static void nothing(struct bus_call *c)
 {
     c->signature_z = "";
+}
+
+static void reload(struct bus_call *c)
+{
+    c->host->say(c->host->ctx, "systemd", "Reloading.");
+    c->signature_z = "";
+}
+
+/* KillUnit(name, whom, signal) */
+static void kill_unit(struct bus_call *c)
+{
+    struct bus_state s;
+    struct bus_run run;
+    bus_state_of(c->host, wire_in_text(&c->in), &s);
+    bool only_main = span_equal_z(wire_in_text(&c->in), "main");
+    int signo = (int)wire_in_u32(&c->in);
+    c->signature_z = "";
+    if (strcmp(s.load_z, "not-found") == 0)
+        bus_refuse(c, NO_UNIT, "Unit %s not loaded.", s.name_z);
+    else if (c->host->run != NULL && c->host->run(c->host->ctx, s.name_z, &run))
+        c->host->signal(c->host->ctx, s.name_z, only_main, signo);
+    else if (s.pid != 0)
+        c->host->stop(c->host->ctx, s.unit->process_z);
 }
 
 const struct bus_method bus_manager_methods[] = {
@@ -674,13 +618,14 @@ const struct bus_method bus_manager_methods[] = {
     {MANAGER, "GetUnitFileState", false, bus_get_file_state},
     {MANAGER, "GetUnitProcesses", false, get_processes},
     {MANAGER, "GetDefaultTarget", false, bus_get_default},
-    {MANAGER, "StartUnit", true, change_unit},
-    {MANAGER, "StopUnit", true, change_unit},
-    {MANAGER, "RestartUnit", true, change_unit},
-    {MANAGER, "TryRestartUnit", true, change_unit},
-    {MANAGER, "ReloadUnit", true, change_unit},
-    {MANAGER, "ReloadOrRestartUnit", true, change_unit},
-    {MANAGER, "ReloadOrTryRestartUnit", true, change_unit},
+    {MANAGER, "StartUnit", true, bus_change_unit},
+    {MANAGER, "StopUnit", true, bus_change_unit},
+    {MANAGER, "RestartUnit", true, bus_change_unit},
+    {MANAGER, "TryRestartUnit", true, bus_change_unit},
+    {MANAGER, "ReloadUnit", true, bus_change_unit},
+    {MANAGER, "ReloadOrRestartUnit", true, bus_change_unit},
+    {MANAGER, "ReloadOrTryRestartUnit", true, bus_change_unit},
+    {MANAGER, "KillUnit", true, kill_unit},
     {MANAGER, "EnableUnitFiles", true, bus_change_files},
     {MANAGER, "EnableUnitFilesWithFlags", true, bus_change_files},
     {MANAGER, "DisableUnitFiles", true, bus_change_files},
@@ -690,7 +635,7 @@ const struct bus_method bus_manager_methods[] = {
     {MANAGER, "SetDefaultTarget", true, bus_set_default},
     {MANAGER, "Subscribe", false, nothing},
     {MANAGER, "Unsubscribe", false, nothing},
-    {MANAGER, "Reload", true, nothing},
+    {MANAGER, "Reload", true, reload},
     {MANAGER, "Reexecute", true, nothing},
     {MANAGER, "ResetFailed", true, nothing},
     {MANAGER, "ResetFailedUnit", true, nothing},

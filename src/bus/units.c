@@ -43,6 +43,14 @@ static const struct bus_unit *find(const struct bus_host *host, struct span name
     return NULL;
 }
 
+bool bus_unit_is_known(struct span name)
+{
+    bool is_known = false;
+    for (size_t i = 0; i < bus_units_count && !is_known; i++)
+        is_known = span_equal_z(name, bus_units[i].name_z);
+    return is_known;
+}
+
 /* The value behind KEY= on a line of its own. */
 static bool value_of(struct span text, const char *key_z, char *out_z, size_t size)
 {
@@ -160,10 +168,17 @@ void bus_state_of(const struct bus_host *host, struct span name, struct bus_stat
     (void)span_copy_z(name, s->name_z, sizeof(s->name_z));
     (void)span_copy_z(name, s->description_z, sizeof(s->description_z));
     bool has_file = is_name && find_file(host, s);
-    if (s->unit == NULL && !has_file)
+    s->is_run = host->run != NULL && host->run(host->ctx, s->name_z, &s->run);
+    if (s->unit == NULL && !has_file && !s->is_run)
         return;
     bool is_masked = strcmp(s->file_state_z, "masked") == 0;
     s->load_z = is_masked ? "masked" : "loaded";
+    if (s->unit == NULL && s->is_run) {
+        s->active_z = s->run.active_z;
+        s->sub_z = s->run.sub_z;
+        s->pid = s->run.main;
+        s->since_us = s->run.active_us;
+    }
     if (s->unit == NULL)
         return;
     (void)bus_unit_text(host, s->unit->description_z, s->description_z, sizeof(s->description_z));

@@ -7,8 +7,10 @@
 #include "kernel/procfs.h"
 #include "kernel/program.h"
 #include "kernel/socket.h"
+#include "kernel/sys_time.h"
 #include "kernel/task.h"
 #include "kernel/tty.h"
+#include "kernel/unit.h"
 
 #include "bus/bus.h"
 #include "persona/identity.h"
@@ -16,9 +18,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 enum {
     BUS_CLIENTS_MAX = 64, /* of a machine: each has a buffer */
@@ -58,11 +62,7 @@ static int32_t ask_pid(void *ctx, const char *process_z, int64_t *since_us)
     const struct service *s = service_of(a->kernel, process_z, &index);
     if (s == NULL)
         return 0;
-    const struct service_now *now = &a->kernel->services[index];
-    const struct persona_identity *p = a->kernel->identity;
-    int64_t up_us = p != NULL ? persona_process_us(p, s->pid) : s->pid * INT64_C(5000);
-    *since_us =
-        now->pid != 0 ? now->started_ns / NS_PER_US : a->kernel->boot_ns / NS_PER_US + up_us;
+    *since_us = service_started_ns(a->kernel, (size_t)index) / NS_PER_US;
     return service_pid(a->kernel, (size_t)index);
 }
 
@@ -188,9 +188,168 @@ static int32_t ask_next_program(void *ctx, int32_t after)
     const struct asking *a = ctx;
     int32_t next = 0;
     for (const struct process *p = a->kernel->processes; p != NULL; p = p->next)
-        if (p->pid > after && (next == 0 || p->pid < next) && !p->zombie)
+        if (p->pid > after && (next == 0 || p->pid < next) && !p->zombie && p->unit == NULL)
             next = p->pid;
     return next;
+}
+
+/* ---- Units that really run ---- */
+
+static int ask_wish(void *ctx, const char *unit_z, const char *path_z, enum bus_wish wish,
+                    uint32_t job)
+{
+    static const enum unit_wish wishes[] = {[BUS_START] = UNIT_WISH_START,
+                                            [BUS_STOP] = UNIT_WISH_STOP,
+                                            [BUS_RESTART] = UNIT_WISH_RESTART,
+                                            [BUS_RELOAD] = UNIT_WISH_RELOAD};
+    const struct asking *a = ctx;
+    struct unit *u = unit_find(a->kernel, span_z(unit_z));
+    if (u == NULL && bus_unit_is_known(span_z(unit_z)))
+        return -ENOENT;
+    if (wish != BUS_STOP && path_z[0] != '\0') {
+        struct buffer text;
+        buffer_init(&text, UNIT_FILE_MAX);
+        bool is_read = ask_read(ctx, path_z, &text) == 0;
+        u = is_read ? unit_load(a->kernel, unit_z, buffer_span(&text)) : NULL;
+        buffer_fini(&text);
+    }
+    if (u == NULL)
+        return wish == BUS_STOP ? 0 : -EINVAL;
+    return unit_wish(a->kernel, u, wishes[wish], job);
+}
+
+static int64_t us_of(int64_t ns)
+{
+    return ns / NS_PER_US;
+}
+
+static void set_ended(const struct unit *u, struct bus_run *out)
+{
+    int status = u->main_status;
+    if (status < 0)
+        return;
+    out->main_code = !WIFSIGNALED(status) ? CLD_EXITED
+                     : WCOREDUMP(status)  ? CLD_DUMPED
+                                          : CLD_KILLED;
+    out->main_status = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void count_processes(const struct kernel *k, const struct unit *u, struct bus_run *out)
+{
+    uint64_t instructions = u->ended_instructions;
+    for (const struct process *p = k->processes; p != NULL; p = p->next) {
+        struct proc_view view;
+        if (p->unit != u || p->zombie || !proc_view_find(k->vfs, p->pid, &view))
+            continue;
+        out->tasks += view.threads;
+        out->memory_bytes += view.resident_kib * 1024;
+        instructions += process_instructions(p);
+    }
+    out->cpu_ns = instructions / KERNEL_INSTRUCTIONS_US * NS_PER_US;
+}
+
+static bool ask_run(void *ctx, const char *unit_z, struct bus_run *out)
+{
+    static const struct {
+        const char *active_z, *sub_z;
+    } states[UNIT_STATES] = {
+        [UNIT_DEAD] = {"inactive", "dead"},
+        [UNIT_FAILED] = {"failed", "failed"},
+        [UNIT_START_PRE] = {"activating", "start-pre"},
+        [UNIT_START] = {"activating", "start"},
+        [UNIT_START_POST] = {"activating", "start-post"},
+        [UNIT_RUNNING] = {"active", "running"},
+        [UNIT_EXITED] = {"active", "exited"},
+        [UNIT_RELOAD] = {"reloading", "reload"},
+        [UNIT_STOP] = {"deactivating", "stop"},
+        [UNIT_SIGTERM] = {"deactivating", "stop-sigterm"},
+        [UNIT_RESTART] = {"activating", "auto-restart"},
+    };
+    const struct asking *a = ctx;
+    const struct unit *u = unit_find(a->kernel, span_z(unit_z));
+    if (u == NULL)
+        return false;
+    *out = (struct bus_run){.active_z = states[u->state].active_z,
+                            .sub_z = states[u->state].sub_z,
+                            .result_z = u->result_z,
+                            .main = u->main,
+                            .control = u->control,
+                            .main_was = u->main_was,
+                            .begun_us = us_of(u->begun_ns),
+                            .active_us = us_of(u->active_ns),
+                            .leaving_us = us_of(u->leaving_ns),
+                            .inactive_us = us_of(u->inactive_ns),
+                            .main_start_us = us_of(u->main_start_ns),
+                            .main_exit_us = us_of(u->main_exit_ns),
+                            .restarts = u->restarts};
+    set_ended(u, out);
+    count_processes(a->kernel, u, out);
+    return true;
+}
+
+static const char *ask_next_run(void *ctx, const char *after_z)
+{
+    const struct asking *a = ctx;
+    const struct unit *u = a->kernel->units;
+    while (after_z[0] != '\0' && u != NULL && strcmp(u->name_z, after_z) != 0)
+        u = u->next;
+    if (after_z[0] != '\0' && u != NULL)
+        u = u->next;
+    return u != NULL ? u->name_z : NULL;
+}
+
+static int32_t ask_next_of_unit(void *ctx, const char *unit_z, int32_t after)
+{
+    const struct asking *a = ctx;
+    const struct unit *u = unit_find(a->kernel, span_z(unit_z));
+    int32_t next = 0;
+    for (const struct process *p = a->kernel->processes; p != NULL && u != NULL; p = p->next)
+        if (p->unit == u && p->pid > after && (next == 0 || p->pid < next) && !p->zombie)
+            next = p->pid;
+    return next;
+}
+
+static void ask_signal(void *ctx, const char *unit_z, bool only_main, int signo)
+{
+    const struct asking *a = ctx;
+    struct unit *u = unit_find(a->kernel, span_z(unit_z));
+    if (u != NULL && signo > 0 && signo <= SIGNAL_MAX)
+        unit_signal(a->kernel, u, only_main, signo);
+}
+
+struct nth {
+    size_t left;
+    char *out_z;
+    size_t size;
+    bool found;
+};
+
+static bool take_nth(void *ctx, struct span name, uint64_t ino, unsigned type, int64_t next)
+{
+    struct nth *n = ctx;
+    (void)ino;
+    (void)type;
+    (void)next;
+    if (name.data[0] == '.')
+        return true;
+    n->found = n->left-- == 0;
+    if (n->found)
+        (void)span_copy_z(name, n->out_z, n->size);
+    return !n->found;
+}
+
+static bool ask_entry(void *ctx, const char *folder_z, size_t number, char *out_z, size_t size)
+{
+    const struct asking *a = ctx;
+    struct nth nth = {.left = number, .out_z = out_z, .size = size};
+    struct walk_found found;
+    if (walk(&a->at, span_z(folder_z), WALK_FOLLOW, &found) != 0)
+        return false;
+    const struct fs_ops *ops = found.node.fs != NULL ? found.node.fs->ops : NULL;
+    if (ops != NULL && S_ISDIR(found.stat.mode) && ops->readdir != NULL)
+        (void)ops->readdir(found.node.fs, NULL, found.node.ino, 0, take_nth, &nth);
+    walk_done(&found);
+    return nth.found;
 }
 
 /* The machine goes down, and with it the line. */
@@ -246,6 +405,12 @@ static struct bus_host host_of(struct asking *a)
         .write = ask_write,
         .set_hostname = ask_set_hostname,
         .say = ask_say,
+        .wish = ask_wish,
+        .run = ask_run,
+        .next_run = ask_next_run,
+        .next_of_unit = ask_next_of_unit,
+        .signal = ask_signal,
+        .entry = ask_entry,
         .next_program = ask_next_program,
         .end_of_machine = ask_end,
         .client_pid = a->client_pid,
@@ -327,4 +492,18 @@ void bus_host_feed(struct socket *end, struct span bytes)
         client->read_shut = true; /* it broke the rules, or does not read: it is cut off */
     bus_sent(end->bus, out.len);
     fs_context_drop(asking.at.fs);
+}
+
+void bus_host_job_done(struct kernel *k, uint32_t job, const char *unit_z, const char *result_z)
+{
+    for (struct socket *s = k->vfs->sockets; s != NULL; s = s->next) {
+        if (s->bus == NULL || s->peer == NULL)
+            continue;
+        const struct socket_about about = {.pid = s->pid};
+        bus_job_done(s->bus, job, unit_z, result_z);
+        struct span out = bus_out(s->bus);
+        if (out.len > 0 && socket_put(s->peer, out, &about) != (int64_t)out.len)
+            s->peer->read_shut = true;
+        bus_sent(s->bus, out.len);
+    }
 }

@@ -6,6 +6,7 @@
 #include "kernel/mm.h"
 #include "kernel/program.h"
 #include "kernel/tty.h"
+#include "kernel/unit.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -137,6 +138,8 @@ static void became_zombie(struct process *p)
     if (p->parent != NULL && p->parent->pgid != p->pgid)
         group_lost(k, p->pgid);
     program_process_ended(k, p);
+    if (p->unit != NULL)
+        unit_process_ended(k, p);
     process_tell_parent(p, killed ? CLD_KILLED : CLD_EXITED, status);
     if (reaps_itself(p))
         process_free(p);

@@ -144,5 +144,6 @@ int kernel_restore(struct kernel *k, struct span saved)
             l.saved[i]->fs.ops->free(&l.saved[i]->fs);
     }
     k->changes_at_start = vfs_changes(k->vfs);
+    k->cron_looked = UINT64_MAX; /* he may have left it something to do */
     return rc;
 }

@@ -11,6 +11,7 @@
 #include "kernel/procfs.h"
 #include "kernel/program.h"
 #include "kernel/socket.h"
+#include "kernel/unit.h"
 #include "kernel/vfs.h"
 
 #include "cpu/space.h"
@@ -92,7 +93,7 @@ struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms)
         return NULL;
     }
     keep_begin(k->vfs);
-    k->changes_at_boot = k->changes_at_start = vfs_changes(k->vfs);
+    k->changes_at_boot = k->changes_at_start = k->cron_looked = vfs_changes(k->vfs);
     return k;
 }
 
@@ -121,6 +122,7 @@ void kernel_free(struct kernel *k)
     if (k->vfs != NULL)
         vfs_free(k->vfs);
     livelog_free(k->livelog);
+    units_free(k);
     events_free(k->events);
     if (k->pool != NULL)
         cpu_pool_free(k->pool);

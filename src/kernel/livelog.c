@@ -6,6 +6,7 @@
 #include "kernel/overlay.h"
 #include "kernel/socket.h"
 #include "kernel/task.h"
+#include "kernel/unit.h"
 #include "kernel/vfs.h"
 
 #include "persona/past.h"
@@ -16,7 +17,17 @@
 #include <string.h>
 
 enum { NS_PER_US = 1000 };
-enum { KERN = 0, USER = 1, AUTH = 4, INFO = 6, NOTICE = 5, FACILITIES = 24, PRIORITIES = 8 };
+enum {
+    KERN = 0,
+    USER = 1,
+    DAEMON = 3,
+    AUTH = 4,
+    INFO = 6,
+    NOTICE = 5,
+    ERROR = 3,
+    FACILITIES = 24,
+    PRIORITIES = 8
+};
 enum { TAG_MAX = 128, TEXTS = 6, COMM_MAX = 15 }; /* spans of a line that it owns */
 
 #define FOLDER "/run/systemd/journal"
@@ -160,6 +171,10 @@ static void set_sender(const struct kernel *k, const struct socket_about *about,
     line->owner = k->login.uid;
     if (p == NULL)
         return;
+    if (p->unit != NULL) {
+        line->session = line->owner = 0;
+        line->unit = span_z(p->unit->name_z);
+    }
     if (p->leader != NULL)
         line->comm = span_z(p->leader->comm_z);
     line->exe = span_z(p->exe_z != NULL ? p->exe_z : "");
@@ -313,6 +328,16 @@ static void read_journal(struct span in, struct persona_line *line)
 
 /* ---- The sockets ---- */
 
+/* What a program says that seems to have said it long ago. */
+static bool is_hushed(const struct kernel *k, int32_t pid)
+{
+    const struct process *p = process_find(k, pid);
+    if (p == NULL || p->unit == NULL || p->unit->hushed == 0)
+        return false;
+    p->unit->hushed--;
+    return true;
+}
+
 static const struct {
     const char *path_z;
     enum livelog_socket socket;
@@ -346,6 +371,20 @@ void livelog_take(struct kernel *k, enum livelog_socket socket, struct span byte
         read_syslog(bytes, &line);
     else
         read_journal(bytes, &line);
+    if (line.text.len > 0 && !is_hushed(k, about->pid))
+        say(k, &line);
+}
+
+void livelog_stdout(struct kernel *k, const struct socket_about *about, struct span identifier,
+                    uint8_t priority, struct span text)
+{
+    char args[TAG_MAX * 2];
+    struct persona_line line = {
+        .way = PERSONA_BY_STDOUT, .facility = DAEMON, .priority = priority, .text = trimmed(text)};
+    set_sender(k, about, &line);
+    set_args(k, about->pid, args, sizeof(args), &line);
+    line.tag = identifier.len > 0 ? identifier : line.comm;
+    line.tag_pid = line.pid;
     if (line.text.len > 0)
         say(k, &line);
 }
@@ -363,6 +402,20 @@ void livelog_daemon(struct kernel *k, const char *daemon_z, const char *text_z)
         line.unit = span_of(NULL, 0);
         line.pid = line.tag_pid = kernel_new_pid(k);
     }
+    say(k, &line);
+}
+
+void livelog_child(struct kernel *k, int32_t pid, const char *path_z, const char *text_z)
+{
+    const char *slash = strrchr(path_z, '/');
+    char comm_z[COMM_MAX + 1];
+    struct persona_line line = {.text = span_z(text_z)};
+    persona_line_of_manager(&line);
+    (void)snprintf(comm_z, sizeof(comm_z), "(%.8s)", slash != NULL ? slash + 1 : path_z);
+    line.priority = ERROR;
+    line.pid = line.tag_pid = pid;
+    line.comm = span_z(comm_z);
+    line.args = span_z(comm_z);
     say(k, &line);
 }
 

@@ -31,8 +31,13 @@ enum livelog_socket livelog_find(const struct task *t, struct span path);
 /* A datagram that was sent there. */
 void livelog_take(struct kernel *k, enum livelog_socket socket, struct span bytes,
                   const struct socket_about *about);
+/* A line of a stream of journald's (log_stream.h). */
+void livelog_stdout(struct kernel *k, const struct socket_about *about, struct span identifier,
+                    uint8_t priority, struct span text);
 /* A line of systemd, or of a daemon of its that comes when it is called ("systemd-hostnamed"). */
 void livelog_daemon(struct kernel *k, const char *daemon_z, const char *text_z);
+/* A line of a child of systemd's that was to become the program of a unit. */
+void livelog_child(struct kernel *k, int32_t pid, const char *path_z, const char *text_z);
 /* A line of a service, by its index (service.h), to LOG_AUTH. */
 void livelog_service(struct kernel *k, size_t index, int32_t pid, const char *text_z);
 

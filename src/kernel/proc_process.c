@@ -4,6 +4,7 @@
 #include "kernel/mm.h"
 #include "kernel/procfs.h"
 #include "kernel/signal.h"
+#include "kernel/unit.h"
 
 #include "bus/bus.h"
 
@@ -340,6 +341,8 @@ int proc_pid_cgroup(const struct proc_call *c)
         bus_process_group(c->p->comm_z, group_z);
         return buffer_printf(c->out, "0::%s\n", group_z);
     }
+    if (c->p->process != NULL && c->p->process->unit != NULL)
+        return buffer_printf(c->out, "0::/system.slice/%s\n", c->p->process->unit->name_z);
     const struct login *l = c->kernel != NULL ? &c->kernel->login : &(struct login){0};
     if (login == LOGIN_MANAGER || login == LOGIN_PAM)
         return buffer_printf(c->out, "0::/user.slice/user-%u.slice/user@%u.service/init.scope\n",

@@ -279,7 +279,10 @@ unsigned proc_view_count(const struct vfs *vfs, unsigned *running, int32_t *last
 {
     unsigned count = 0;
     for (size_t i = 0; i < vfs->hardware->kind->services->count; i++)
-        count += pid_of(vfs, i) != 0 ? 1 : 0;
+        count +=
+            pid_of(vfs, i) != 0 && (vfs->kernel == NULL || vfs->kernel->services[i].unit == NULL)
+                ? 1
+                : 0;
     *running = 0;
     *last = 0;
     if (vfs->kernel == NULL)

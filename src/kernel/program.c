@@ -89,15 +89,14 @@ int32_t kernel_server_pid(struct kernel *k)
     return k->login.worker;
 }
 
-/* A process without program: a session of its own, nothing open. */
-static struct task *new_leader(struct kernel *k, const struct kernel_spawn *spawn)
+struct task *program_new_leader(struct kernel *k, const struct kernel_spawn *spawn, int32_t pid)
 {
-    log_in(k);
     struct process *p = process_new(k, NULL);
     if (p == NULL)
         return NULL;
     struct task *t = NULL;
-    p->outer_ppid = k->login.worker; /* what seems to have started it: getppid */
+    if (pid != 0)
+        p->pid = pid;
     p->pgid = p->pid;
     p->exit_signal = SIGCHLD;
     p->session = session_new(p->pid);
@@ -118,6 +117,16 @@ static struct task *new_leader(struct kernel *k, const struct kernel_spawn *spaw
         process_free(p);
         return NULL;
     }
+    return t;
+}
+
+/* One that the visitor's sshd seems to have started: getppid tells it. */
+static struct task *new_leader(struct kernel *k, const struct kernel_spawn *spawn)
+{
+    log_in(k);
+    struct task *t = program_new_leader(k, spawn, 0);
+    if (t != NULL)
+        t->process->outer_ppid = k->login.worker;
     return t;
 }
 
@@ -188,7 +197,7 @@ static bool names_term(const struct kernel_spawn *spawn)
     return false;
 }
 
-static int run_file(struct task *t, const struct kernel_spawn *spawn)
+int program_exec(struct task *t, const struct kernel_spawn *spawn)
 {
     struct exec x = {.task = t, .path = spawn->path};
     struct vfs_at at = {.fs = t->fs, .cred = &t->creds, .task = t};
@@ -271,7 +280,7 @@ int kernel_spawn(struct kernel *k, const struct kernel_spawn *spawn)
     int error = spawn->terminal != NULL ? open_terminal(k, program, t, spawn->terminal)
                                         : open_pipes(k, program, t);
     if (error == 0)
-        error = run_file(t, spawn);
+        error = program_exec(t, spawn);
     if (error != 0) {
         undo(k, program, t);
         return error;

@@ -25,6 +25,12 @@ void program_creds(const struct kernel_spawn *user, struct creds *out);
 int program_of_socket(struct kernel *k, struct socket *s);
 struct socket *program_socket(const struct kernel *k, int program); /* or NULL */
 
+/* A process without program: a session of its own, nothing open, the user's rights. `pid` is its number, which
+ * nobody else has; 0: the next. NULL: out of memory. */
+struct task *program_new_leader(struct kernel *k, const struct kernel_spawn *spawn, int32_t pid);
+/* It executes what is to be started. 0 or -errno, and then it is as before. */
+int program_exec(struct task *t, const struct kernel_spawn *spawn);
+
 /* A process became a zombie: KERNEL_DONE if it is a program's own. */
 void program_process_ended(struct kernel *k, struct process *p);
 

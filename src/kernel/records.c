@@ -31,6 +31,7 @@ static bool now_of(const struct vfs *vfs, char address_z[NET_TEXT_BYTES], struct
     if (k == NULL || k->identity == NULL)
         return false;
     *now = (struct persona_now){.identity = k->identity, .time_ms = k->now_ns / NS_PER_MS};
+    now->cron_ms = k->cron_ns / NS_PER_MS;
     now->lines = livelog_lines(k->livelog, &now->line_count);
     if (k->login.monitor == 0)
         return true;

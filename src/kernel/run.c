@@ -10,6 +10,7 @@
 #include "kernel/sys_time.h"
 #include "kernel/syscalls.h"
 #include "kernel/timer.h"
+#include "kernel/unit.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -264,6 +265,9 @@ int64_t kernel_deadline(const struct kernel *k)
         if (timer_ns < first)
             first = timer_ns;
     }
+    int64_t unit_ns = units_deadline(k);
+    if (unit_ns < first)
+        first = unit_ns;
     first = first >= INT64_MAX - k->boot_ns ? INT64_MAX : first + k->boot_ns;
     if (k->rest_ns < first)
         first = k->rest_ns;
@@ -400,6 +404,8 @@ enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms)
         clock_advance(k, k->charged - charged);
         if (!buried)
             continue;
+        if (k->units != NULL)
+            units_tick(k);
         wake_sleepers(k);
         struct task *t = pick(k);
         if (t == NULL)
@@ -411,7 +417,9 @@ enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms)
         if (k->instructions >= k->limits.instructions)
             give_up(k);
     }
-    if (!k->over && (pick(k) != NULL || k->dying != NULL))
+    if (!k->over)
+        cron_look(k);
+    if (!k->over && (pick(k) != NULL || k->dying != NULL || units_are_touched(k)))
         return KERNEL_BUSY;
     kernel_rest(k);
     return KERNEL_IDLE;

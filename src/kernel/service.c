@@ -2,6 +2,8 @@
 
 #include "kernel/kind.h"
 #include "kernel/task.h"
+#include "kernel/unit.h"
+#include "persona/past.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -34,7 +36,20 @@ const struct service_table *service_table(const struct kernel *k)
 int32_t service_pid(const struct kernel *k, size_t index)
 {
     const struct service_now *now = &k->services[index];
+    if (now->unit != NULL)
+        return unit_is_active(now->unit) ? now->unit->main : 0;
     return now->gone ? 0 : now->pid != 0 ? now->pid : service_table(k)->row[index].pid;
+}
+
+int64_t service_started_ns(const struct kernel *k, size_t index)
+{
+    const struct service_now *now = &k->services[index];
+    const struct service *s = &service_table(k)->row[index];
+    const struct persona_identity *p = k->identity;
+    int64_t up_us = p != NULL ? persona_process_us(p, s->pid) : s->pid * INT64_C(5000);
+    if (now->unit != NULL)
+        return now->unit->active_ns;
+    return now->pid != 0 ? now->started_ns : k->boot_ns + up_us * 1000;
 }
 
 int service_find(const struct kernel *k, int32_t pid)
@@ -49,7 +64,7 @@ bool service_runs(const struct kernel *k, int32_t table_pid)
 {
     for (size_t i = 0; i < service_table(k)->count; i++)
         if (service_table(k)->row[i].pid == table_pid)
-            return !k->services[i].gone;
+            return service_pid(k, i) != 0;
     return false;
 }
 
@@ -63,11 +78,18 @@ int service_named(const struct kernel *k, struct span name)
 
 void service_stop(struct kernel *k, size_t index)
 {
-    k->services[index].gone = true;
+    if (k->services[index].unit != NULL)
+        (void)unit_wish(k, k->services[index].unit, UNIT_WISH_STOP, 0);
+    else
+        k->services[index].gone = true;
 }
 
 void service_start(struct kernel *k, size_t index)
 {
+    if (span_equal_z(span_z(service_table(k)->row[index].name_z), "cron")) {
+        cron_start(k, false);
+        return;
+    }
     k->services[index] =
         (struct service_now){.pid = kernel_new_pid(k), .started_ns = kernel_realtime_ns(k)};
 }

@@ -7,6 +7,7 @@
 
 struct kernel;
 struct task;
+struct unit;
 
 enum {
     SERVICES_MAX = 96,
@@ -37,10 +38,13 @@ struct service_now {
     bool gone;
     int32_t pid;        /* since it was started anew; 0: the table's */
     int64_t started_ns; /* wall clock */
+    struct unit *unit;  /* it is a program of the guests' (unit.h); NULL: it only seems to run */
 };
 
 /* Its process number; 0: it does not run. */
 int32_t service_pid(const struct kernel *k, size_t index);
+/* Since when it runs, by the wall clock. */
+int64_t service_started_ns(const struct kernel *k, size_t index);
 /* The one that has the number, or -1. */
 int service_find(const struct kernel *k, int32_t pid);
 /* False: the one with this number in the table does not run now. */

@@ -1,6 +1,7 @@
 #include "kernel/socket.h"
 
 #include "kernel/bus_host.h"
+#include "kernel/log_stream.h"
 #include "kernel/net_ioctl.h"
 #include "kernel/netlink.h"
 #include "kernel/task.h"
@@ -216,6 +217,8 @@ int64_t socket_send(struct socket *s, struct span bytes, const struct socket_abo
     if (s->peer->served) {
         if (s->peer->bus != NULL)
             bus_host_feed(s->peer, bytes);
+        else if (s->peer->stream != NULL)
+            log_stream_feed(s->peer, bytes, about);
         else if (stream && span_find(bytes, '\n', 0) >= 0)
             socket_shut_write(s->peer); /* a service that has greeted, and wants no more of it */
         return (int64_t)bytes.len;
@@ -410,6 +413,7 @@ void socket_free(struct socket *s)
     unname(s);
     drop_messages(s);
     bus_free(s->bus);
+    log_stream_free(s->stream);
     free(s);
 }
 
@@ -523,6 +527,11 @@ static int64_t op_write(struct file *f, struct task *t, const void *bytes, size_
     struct socket_about about = {.from = s->name, .uid = s->uid, .gid = s->gid, .pid = s->pid};
     if (t != NULL && s->family == AF_NETLINK)
         return netlink_send(t, s, span_of(bytes, len));
+    if (t != NULL && s->peer != NULL && s->peer->stream != NULL) { /* journald has SO_PASSCRED */
+        about.pid = t->process->pid;
+        about.uid = t->creds.uid;
+        about.gid = t->creds.gid;
+    }
     if (t != NULL && socket_is_inet(s) && s->type != SOCK_STREAM)
         return socket_inet_send(t, s, &(struct socket_name){.len = 0}, span_of(bytes, len));
     int64_t n = socket_send(s, span_of(bytes, len), &about);

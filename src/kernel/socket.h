@@ -12,6 +12,7 @@
 #include "base/buffer.h"
 
 struct bus;
+struct log_stream;
 
 enum {
     SOCKET_BYTES = 212992,     /* what waits to be read; SO_RCVBUF's default */
@@ -65,10 +66,11 @@ struct socket {
     struct socket *first_waiting, *next_waiting; /* connected, not accepted */
 
     struct socket *peer;
-    bool connected;          /* was, at some time */
-    struct bus *bus;         /* of a service's end: who reads there (bus_host.h); owned; or NULL */
-    enum livelog_socket log; /* it is connected with journald */
-    bool served;             /* without a description: a service's end, which goes with its peer */
+    bool connected;  /* was, at some time */
+    struct bus *bus; /* of a service's end: who reads there (bus_host.h); owned; or NULL */
+    struct log_stream *stream; /* the same of journald's (log_stream.h) */
+    enum livelog_socket log;   /* it is connected with journald */
+    bool served; /* without a description: a service's end, which goes with its peer */
     bool read_shut, write_shut;
     struct socket_message *first, *last;
     size_t queued, messages; /* bytes with their cost, and how many */

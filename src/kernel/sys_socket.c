@@ -1,5 +1,6 @@
 /* The calls of sockets: socket(2) and its kin; those that move data are in sys_message.c. */
 #include "kernel/bus_host.h"
+#include "kernel/log_stream.h"
 #include "kernel/syssocket.h"
 
 #include "kernel/machine.h"
@@ -366,6 +367,11 @@ static int connect_unix(struct task *t, struct socket *s, const struct socket_na
         bus_host_listens(t, path_of(name))) {
         s->peer_name = *name;
         return bus_host_connect(t, s, path_of(name));
+    }
+    if (error == -ECONNREFUSED && s->type == SOCK_STREAM && name->bytes[2] != 0 &&
+        log_stream_listens(t, path_of(name))) {
+        s->peer_name = *name;
+        return log_stream_connect(s);
     }
     s->log = error == -ECONNREFUSED ? sys_name_log(t, name) : LIVELOG_NONE;
     if (s->log != LIVELOG_NONE && s->type != SOCK_DGRAM) {

@@ -136,6 +136,7 @@ static bool inherit(struct process *p, struct process *parent)
     p->session = parent->session;
     session_hold(p->session);
     p->program = parent->program;
+    p->unit = parent->unit;
     p->is_shell = parent->is_shell;
     memcpy(p->limits, parent->limits, sizeof(p->limits));
     return copy_args(p, parent);

@@ -20,7 +20,8 @@ struct line_keys;  /* lines.c */
 struct uts_names;  /* namespace.h */
 struct ipc;        /* ipc.h */
 struct cpu;
-struct abi; /* abi.h */
+struct abi;  /* abi.h */
+struct unit; /* unit.h */
 
 /* Results of a handler beside a value and -errno. */
 #define SYS_WAIT INT64_MIN /* parked: execute the call again when woken */
@@ -133,6 +134,7 @@ struct process {
     int32_t pgid;
     struct session *session;
     int program;         /* the kernel_spawn it belongs to, or -1 */
+    struct unit *unit;   /* whose control group it is in (unit.h); NULL: the visitor's session */
     unsigned threads;    /* alive */
     struct task *leader; /* the first thread, or whoever executed; NULL when reaped */
 

@@ -47,6 +47,7 @@ struct persona_now {
     const struct persona_identity *identity;
     int64_t time_ms;
     struct persona_visit visit;
+    int64_t cron_ms; /* since then a cron of its own says what it does; 0: there is none */
     const struct persona_line *lines; /* what was said since the visitor came, by time */
     size_t line_count;
 };

@@ -125,7 +125,9 @@ static void say_clockwork(struct story *story, int64_t hour)
     int64_t quiet_ms = p->boot_ms + MINUTE_MS;
     for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
         int64_t at_ms = hour * HOUR_MS + jobs[i].minute * MINUTE_MS + 1000 + shift;
-        if (is_hour(jobs[i].hour, jobs[i].weekday, &d) && at_ms > quiet_ms)
+        bool is_told =
+            at_ms > quiet_ms && (story->now->cron_ms == 0 || at_ms < story->now->cron_ms);
+        if (is_hour(jobs[i].hour, jobs[i].weekday, &d) && is_told)
             story_say_cron(story, at_ms, jobs[i].command_z);
     }
     for (size_t i = 0; i < ARRAY_LEN(timers); i++) {

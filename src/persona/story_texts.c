@@ -78,6 +78,26 @@ static const struct {
     {"Stopped ", "", "9d1aaa27d60140bd96365438aad20286"},
     {"Removed slice ", "", "9d1aaa27d60140bd96365438aad20286"},
     {"", ": Deactivated successfully.", "7ad2d189f7e94e70a38c781354912448"},
+    {"Failed to start ", "", "be02cf6855d2428ba40df7e9d022f03d"},
+    {"Reloading ", "", "d34d037fff1847e6ae669a370e694725"},
+    {"Reloaded ", "", "7b05ebc668384222baa8881179cfda54"},
+};
+
+/* The same of what stands behind the unit's name, by how that begins. */
+static const struct {
+    const char *what_z, *id_z;
+} told[] = {
+    {"Main process exited", "98e322203f7a4ed290d09fe03c09fe15"},
+    {"Control process exited", "98e322203f7a4ed290d09fe03c09fe15"},
+    {"Failed with result", "d9b373ed55a64feb8242e02dbe79a49c"},
+    {"Scheduled restart job", "5eb03494b6584870a536b337290809b3"},
+    {"Start request repeated", ""},
+    {"State 'stop-sigterm'", ""},
+    {"Failed to locate", "641257651c1b4ec9a8624d7a40a9e1e7"},
+    {"Failed to execute", "641257651c1b4ec9a8624d7a40a9e1e7"},
+    {"Failed to determine", ""},
+    {"Failed at step", "641257651c1b4ec9a8624d7a40a9e1e7"},
+    {"Changing to the requested", ""},
 };
 
 static bool ends_with(struct span text, const char *end_z)
@@ -99,6 +119,14 @@ static void set_object(struct persona_line *line)
                                    : span_slice(line->text, start.len, until);
         line->message_id = span_z(messages[i].id_z);
         return;
+    }
+    ptrdiff_t colon = line->text.len > 0 ? span_find(line->text, ':', 0) : -1;
+    for (size_t i = 0; i < ARRAY_LEN(told) && colon > 0; i++) {
+        if (!span_starts_with(span_slice(line->text, (size_t)colon + 2, line->text.len),
+                              span_z(told[i].what_z)))
+            continue;
+        line->object = span_slice(line->text, 0, (size_t)colon);
+        line->message_id = span_z(told[i].id_z);
     }
 }
 
