@@ -99,8 +99,8 @@ int64_t ipc_now_s(const struct kernel *k);
 /* The answer of a call that must wait, without end: no handler makes it go on again. */
 int64_t ipc_wait(struct task *t, const void *key);
 
-/* A memory was given back: segments that only it had go (sys_shm.c). */
-void shm_reap(struct kernel *k);
+/* Mappings of a memory went: segments that are to go with their last one do (sys_shm.c). */
+void shm_reap(struct kernel *k, const struct mm *mm);
 /* The process ends: what it asked to be undone is (sys_sem.c). */
 void sem_exit(struct process *p);
 void shm_free(struct ipc *ipc, struct ipc_object *o);

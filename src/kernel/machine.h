@@ -54,6 +54,15 @@ struct login {
     int32_t manager, own_pam; /* systemd --user and what holds its PAM session */
 };
 
+/* Mappings of a file that are being made anew (mm.c). */
+struct mm_refresh {
+    const void *object;  /* the file's; NULL: none are */
+    uint64_t from, to;   /* its bytes */
+    const struct mm *mm; /* where it is at: a memory, for comparing alone, its areas ... */
+    size_t area;
+    uint64_t done; /* ... and bytes of that one */
+};
+
 struct kernel {
     const struct persona_image *image;
     const struct persona_identity *identity; /* or NULL */
@@ -106,19 +115,20 @@ struct kernel {
     bool foreign_programs;
     /* For snapshots: asked after each finished call whether to leave kernel_run there. NULL: no. */
     bool (*pause)(struct task *t);
-    void *pauser;  /* whose it is */
-    bool paused;   /* until it is cleared, kernel_run does nothing */
-    uint8_t place; /* for snapshots: on which of the 16 pages of 64 KiB mappings end and programs
+    void *pauser;   /* whose it is */
+    bool paused;    /* until it is cleared, kernel_run does nothing */
+    uint8_t place;  /* for snapshots: on which of the 16 pages of 64 KiB mappings end and programs
                       begin, + 1; 0: any */
-    bool over;     /* the instructions are used up: everything was killed */
-    bool ending;   /* kernel_end: ends are not told */
-    uint32_t areas;           /* mappings, against KERNEL_AREAS_MAX */
+    bool over;      /* the instructions are used up: everything was killed */
+    bool ending;    /* kernel_end: ends are not told */
+    uint32_t areas; /* mappings, against KERNEL_AREAS_MAX */
     struct setting *settings; /* proc_sys.c */
     struct ipc *ipc;          /* ipc.h: the machine's own; NULL: nobody has asked yet */
     struct kmsg *kmsg;        /* kmsg.h; NULL: nobody has asked yet */
     struct ipc *ipcs;         /* that and those of namespaces */
     uint32_t namespaces, namespace_numbers; /* namespace.h: made, that are there and in all */
     uint64_t refreshes;                     /* mm_refresh: calls until now */
+    struct mm_refresh refresh;              /* the last one, while it is under way */
     struct mm *dying; /* memories without a holder, given back before a guest runs again */
 };
 

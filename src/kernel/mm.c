@@ -115,15 +115,19 @@ static void drop_file(const struct mm_area *area)
 
 static void erase(struct mm *mm, size_t from, size_t to)
 {
+    bool detached = false;
     if (from == to)
         return;
     for (size_t i = from; i < to; i++) {
+        detached |= mm->areas[i].kind == MM_SEGMENT;
         mm->pages -= (mm->areas[i].end - mm->areas[i].start) / CPU_PAGE_BYTES;
         drop_file(&mm->areas[i]);
     }
     memmove(&mm->areas[from], &mm->areas[to], (mm->count - to) * sizeof(*mm->areas));
     mm->count -= to - from;
     mm->kernel->areas -= (uint32_t)(to - from);
+    if (detached)
+        shm_reap(mm->kernel, mm);
 }
 
 static bool has_offset(const struct mm_area *area)
@@ -148,8 +152,9 @@ static void split(struct mm *mm, uint64_t addr)
 
 static bool can_join(const struct mm_area *a, const struct mm_area *b)
 {
-    if (a->end != b->start || a->access != b->access || a->access_max != b->access_max ||
-        a->kind != b->kind || a->file != b->file || a->share_id != b->share_id)
+    if (a->kind == MM_SEGMENT || a->end != b->start || a->access != b->access ||
+        a->access_max != b->access_max || a->kind != b->kind || a->file != b->file ||
+        a->share_id != b->share_id)
         return false;
     return !has_offset(a) || a->offset + (a->end - a->start) == b->offset;
 }
@@ -167,6 +172,7 @@ static void join(struct mm *mm, uint64_t start, uint64_t end)
         drop_file(&mm->areas[i + 1]);
         memmove(&mm->areas[i + 1], &mm->areas[i + 2], (mm->count - i - 2) * sizeof(*mm->areas));
         mm->count--;
+        mm->kernel->areas--;
     }
 }
 
@@ -299,7 +305,6 @@ bool mm_bury(struct kernel *k)
         forget_start(mm);
         free(mm->areas);
         free(mm);
-        shm_reap(k);
     }
     return k->dying == NULL;
 }
@@ -531,15 +536,21 @@ int mm_protect(struct mm *mm, uint64_t addr, uint64_t len, unsigned access)
     int error = reserve(mm, 2);
     if (error != 0)
         return error;
-    split(mm, addr);
-    split(mm, addr + len);
     for (size_t i = area_index(mm, addr); i < mm->count && mm->areas[i].start < addr + len; i++) {
-        struct mm_area *area = &mm->areas[i];
-        unsigned wanted = access | (area->access & CPU_SHARED);
-        if ((access & ~area->access_max) != 0) {
+        unsigned wanted = access | (mm->areas[i].access & CPU_SHARED);
+        if ((access & ~mm->areas[i].access_max) != 0) {
             error = -EACCES;
             break;
         }
+        if (mm->areas[i].access == wanted)
+            continue;
+        if (mm->areas[i].start < addr) {
+            split(mm, addr); /* the upper part comes next */
+            continue;
+        }
+        if (mm->areas[i].end > addr + len)
+            split(mm, addr + len);
+        struct mm_area *area = &mm->areas[i];
         charge_pages(mm, area->end - area->start);
         error = cpu_space_protect(mm->space, area->start, area->end - area->start, wanted);
         if (error != 0)
@@ -587,25 +598,62 @@ static bool part_of(const struct mm_area *area, uint64_t from, uint64_t to, stru
     return true;
 }
 
-static void refresh(struct mm *mm, const void *object, uint64_t from, uint64_t to)
+/* A piece of what is to be mapped anew in a memory. */
+static void refresh(struct mm *mm)
 {
+    struct mm_refresh *r = &mm->kernel->refresh;
     struct mm_area part;
-    for (size_t i = 0; i < mm->count; i++) {
-        const struct mm_area *area = &mm->areas[i];
-        if (has_pages(area) && area->file->object == object && part_of(area, from, to, &part))
-            (void)fill(mm, &part); /* without memory for it they stay as they are */
+    if (r->mm != mm)
+        *r = (struct mm_refresh){.object = r->object, .from = r->from, .to = r->to, .mm = mm};
+    for (; r->area < mm->count; r->area++) {
+        const struct mm_area *area = &mm->areas[r->area];
+        if (!has_pages(area) || area->file->object != r->object ||
+            !part_of(area, r->from, r->to, &part))
+            continue;
+        part.start += r->done;
+        part.offset += r->done;
+        r->done += MM_PIECE_BYTES;
+        if (part.end - part.start > MM_PIECE_BYTES) {
+            part.end = part.start + MM_PIECE_BYTES;
+        } else {
+            r->area++;
+            r->done = 0;
+        }
+        (void)fill(mm, &part); /* without memory for it they stay as they are */
+        return;
     }
+    mm->refreshes = mm->kernel->refreshes;
+}
+
+/* A memory that was not looked at to its end; NULL: there is none. Threads have one together. */
+static struct mm *next_to_refresh(const struct kernel *k)
+{
+    const struct task *t = k->tasks;
+    while (t != NULL && (t->mm == NULL || t->mm->refreshes == k->refreshes))
+        t = t->next;
+    return t != NULL ? t->mm : NULL;
+}
+
+bool mm_refresh_work(struct kernel *k)
+{
+    uint64_t charged = k->charged;
+    while (k->refresh.object != NULL && k->charged - charged < KERNEL_QUANTUM) {
+        struct mm *mm = next_to_refresh(k);
+        if (mm != NULL)
+            refresh(mm);
+        else
+            k->refresh.object = NULL;
+    }
+    return k->refresh.object == NULL;
 }
 
 void mm_refresh(struct kernel *k, const void *object, uint64_t first, uint64_t end)
 {
+    while (!mm_refresh_work(k)) /* of another object, by the same call */
+        continue;
     k->refreshes++;
-    for (const struct task *t = k->tasks; t != NULL; t = t->next) {
-        if (t->mm == NULL || t->mm->refreshes == k->refreshes) /* another thread's */
-            continue;
-        t->mm->refreshes = k->refreshes;
-        refresh(t->mm, object, first * CPU_PAGE_BYTES, end * CPU_PAGE_BYTES);
-    }
+    k->refresh = (struct mm_refresh){
+        .object = object, .from = first * CPU_PAGE_BYTES, .to = end * CPU_PAGE_BYTES};
 }
 
 bool mm_is_beyond(const struct mm *mm, uint64_t addr, unsigned access)

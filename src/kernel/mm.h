@@ -19,7 +19,8 @@ enum {
     MM_MIN_ADDR = 65536,        /* vm.mmap_min_addr */
 };
 
-enum mm_kind { MM_ANY, MM_HEAP, MM_STACK };
+/* MM_SEGMENT: of System V's shared memory (ipc.h), which counts its mappings: none are joined. */
+enum mm_kind { MM_ANY, MM_HEAP, MM_STACK, MM_SEGMENT };
 
 struct mm_area {
     uint64_t start, end; /* whole pages */
@@ -91,8 +92,10 @@ int mm_protect(struct mm *mm, uint64_t addr, uint64_t len, unsigned access);
 /* Drops contents: MADV_DONTNEED. -ENOMEM when a part is not mapped. */
 int mm_discard(struct mm *mm, uint64_t addr, uint64_t len);
 /* Pages `first` to `end` of the file behind `object` (file.h) are no longer what its shared mappings
- * show: they are mapped anew. */
+ * show: they are mapped anew, before any guest runs again. */
 void mm_refresh(struct kernel *k, const void *object, uint64_t first, uint64_t end);
+/* Does as much of that as a turn pays for; true when nothing is left. */
+bool mm_refresh_work(struct kernel *k);
 /* Whether an access that failed was to a page of a file that the file does not have: SIGBUS. */
 bool mm_is_beyond(const struct mm *mm, uint64_t addr, unsigned access);
 /* Whether each page of the range is mapped. */

@@ -339,7 +339,8 @@ static void run_task(struct task *t, uint64_t quantum)
 {
     struct kernel *k = t->kernel;
     uint64_t done = 0;
-    while (done < quantum && !k->paused && !events_full(k) && !cpu_code_is_tired(k->code)) {
+    while (done < quantum && !k->paused && k->refresh.object == NULL && !events_full(k) &&
+           !cpu_code_is_tired(k->code)) {
         uint64_t used = 0, charged = k->charged;
         struct cpu_trap trap = {0, 0, false};
         if (settle(t)) {
@@ -390,6 +391,12 @@ static void give_up(struct kernel *k)
     kill_all(k);
 }
 
+/* Something that comes before guests run, or makes them. */
+static bool has_work(const struct kernel *k)
+{
+    return k->dying != NULL || k->refresh.object != NULL || units_are_touched(k);
+}
+
 enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms)
 {
     uint64_t end = k->instructions + budget;
@@ -400,9 +407,9 @@ enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms)
         if (events_full(k))
             break;
         uint64_t charged = k->charged;
-        bool buried = mm_bury(k);
+        bool has_time = mm_bury(k) && mm_refresh_work(k);
         clock_advance(k, k->charged - charged);
-        if (!buried)
+        if (!has_time)
             continue;
         if (k->units != NULL)
             units_tick(k);
@@ -419,7 +426,7 @@ enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms)
     }
     if (!k->over)
         cron_look(k);
-    if (!k->over && (pick(k) != NULL || k->dying != NULL || units_are_touched(k)))
+    if (!k->over && (pick(k) != NULL || has_work(k)))
         return KERNEL_BUSY;
     kernel_rest(k);
     return KERNEL_IDLE;

@@ -53,25 +53,30 @@ void shm_free(struct ipc *ipc, struct ipc_object *o)
     free(s);
 }
 
-static void reap(const struct kernel *k, struct ipc *ipc)
+static void reap(const struct kernel *k, struct ipc *ipc, const struct process *by)
 {
     struct ipc_object *next = NULL;
     for (struct ipc_object *o = ipc->segments.first; o != NULL; o = next) {
         struct segment *s = segment_of(o);
         uint32_t now = attachments(s);
         next = o->next;
-        if (now < s->seen)
+        if (now < s->seen) {
             s->detached_s = ipc_now_s(k);
+            s->last = by != NULL ? by->pid : s->last;
+        }
         s->seen = now;
         if (now == 0 && (o->perm.mode & SHM_DEST) != 0)
             shm_free(ipc, o);
     }
 }
 
-void shm_reap(struct kernel *k)
+void shm_reap(struct kernel *k, const struct mm *mm)
 {
+    const struct task *t = k->tasks;
+    while (t != NULL && t->mm != mm)
+        t = t->next;
     for (struct ipc *ipc = k->ipcs; ipc != NULL; ipc = ipc->next)
-        reap(k, ipc);
+        reap(k, ipc, t != NULL ? t->process : NULL);
 }
 
 /* ---- shmget ---- */
@@ -156,6 +161,7 @@ int64_t sys_shmat(struct task *t, const uint64_t arg[6])
     uint64_t limit = process_limit(t->process, RLIMIT_AS);
     struct mm_request r = {.access = CPU_READ | CPU_SHARED,
                            .access_max = CPU_READ | CPU_EXEC,
+                           .kind = MM_SEGMENT,
                            .address_space_limit = limit != RLIM64_INFINITY ? limit : 0};
     uint32_t rights = RIGHTS_READ;
     if (ipc == NULL)
@@ -178,9 +184,14 @@ int64_t sys_shmat(struct task *t, const uint64_t arg[6])
         return -EACCES;
     struct segment *s = segment_of(o);
     r.file = s->file;
+    /* What it replaces may be its last mapping. */
+    s->file->ops->mapped(s->file, 1);
     int64_t addr = mm_map(t->mm, &r);
-    if (addr < 0)
+    s->file->ops->mapped(s->file, -1);
+    if (addr < 0) {
+        shm_reap(t->kernel, t->mm);
         return addr;
+    }
     s->attached_s = ipc_now_s(t->kernel);
     s->last = t->process->pid;
     s->seen = attachments(s);
@@ -197,7 +208,7 @@ static struct segment *segment_at(const struct ipc *ipc, const struct mm_area *a
 
 int64_t sys_shmdt(struct task *t, const uint64_t arg[6])
 {
-    struct segment *s = NULL;
+    const struct segment *s = NULL;
     const struct ipc *ipc = ipc_seen_by(t->process);
     if (arg[0] % CPU_PAGE_BYTES != 0 || ipc == NULL)
         return -EINVAL;
@@ -206,13 +217,12 @@ int64_t sys_shmdt(struct task *t, const uint64_t arg[6])
         s = segment_at(ipc, &t->mm->areas[i], arg[0]);
     if (s == NULL)
         return -EINVAL;
+    const struct file *file = s->file; /* for comparing: the segment may go with its last mapping */
     for (size_t i = t->mm->count; i > 0; i--) {
         struct mm_area area = t->mm->areas[i - 1];
-        if (segment_at(ipc, &area, arg[0]) == s)
+        if (area.file == file && area.start - area.offset == arg[0])
             (void)mm_unmap(t->mm, area.start, area.end - area.start);
     }
-    s->last = t->process->pid;
-    shm_reap(t->kernel);
     return 0;
 }
 

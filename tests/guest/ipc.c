@@ -105,6 +105,63 @@ static void segment_limits(void)
     shmctl(id, IPC_RMID, NULL);
 }
 
+static void tell_segment(int id)
+{
+    struct shmid_ds ds;
+    if (shmctl(id, IPC_STAT, &ds) != 0)
+        printf("segment: %s\n", strerrorname_np(errno));
+    else
+        printf("segment: attached %lu mode %o detached %d by me %d\n", ds.shm_nattch,
+               ds.shm_perm.mode, ds.shm_dtime > 0, ds.shm_lpid == getpid());
+}
+
+/* A segment that was removed goes with its last mapping, however that goes. */
+static void removed_segments(void)
+{
+    int id = shmget(IPC_PRIVATE, 4 * PAGE, 0600);
+    char *a = shmat(id, NULL, 0);
+    SHOW(shmctl(id, IPC_RMID, NULL));
+    tell_segment(id);
+    char *late = shmat(id, NULL, 0);
+    HOLDS(late != (void *)-1);
+    SHOW(munmap(late, 4 * PAGE));
+    tell_segment(id);
+    SHOW(munmap(a + PAGE, PAGE));
+    tell_segment(id);
+    SHOW(mprotect(a + 2 * PAGE, PAGE, PROT_READ | PROT_WRITE)); /* as it is */
+    tell_segment(id);
+    SHOW(mprotect(a, PAGE, PROT_READ));
+    SHOW(mprotect(a + 2 * PAGE, PAGE, PROT_READ));
+    tell_segment(id);
+    SHOW(mprotect(a + 2 * PAGE, PAGE, PROT_READ | PROT_WRITE)); /* nothing is joined */
+    tell_segment(id);
+    HOLDS(shmat(id, a, SHM_REMAP) == a);
+    tell_segment(id);
+    SHOW(munmap(a, 3 * PAGE));
+    a[3 * PAGE] = 'x';
+    tell_segment(id);
+    SHOW(munmap(a + 3 * PAGE, PAGE));
+    tell_segment(id);
+
+    id = shmget(IPC_PRIVATE, PAGE, 0600);
+    pid_t pid = fork();
+    if (pid == 0) {
+        HOLDS(shmat(id, NULL, 0) != (void *)-1);
+        SHOW(shmctl(id, IPC_RMID, NULL));
+        tell_segment(id);
+        fflush(stdout);
+        _exit(0);
+    }
+    join(pid);
+    tell_segment(id);
+
+    id = shmget(IPC_PRIVATE, PAGE, 0600);
+    a = shmat(id, NULL, 0);
+    SHOW(shmctl(id, IPC_RMID, NULL));
+    HOLDS(mmap(a, PAGE, PROT_READ, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == a);
+    tell_segment(id);
+}
+
 /* ---- Semaphores ---- */
 
 static int op(int id, int number, int add, int flags)
@@ -381,6 +438,7 @@ int main(void)
     clean();
     segments();
     segment_limits();
+    removed_segments();
     sets();
     waits();
     undo();

@@ -195,11 +195,25 @@ static void limits(void)
     SHOW(WEXITSTATUS(status));
 }
 
+/* Pieces that are joined again are no pieces any more, however often. */
+static void split_and_joined(void)
+{
+    int failed = 0;
+    char *a = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (int i = 0; i < 40000; i++) {
+        failed += mprotect(a + PAGE, PAGE, PROT_NONE) != 0;
+        failed += mprotect(a + PAGE, PAGE, PROT_READ | PROT_WRITE) != 0;
+    }
+    SHOW(failed);
+    munmap(a, 3 * PAGE);
+}
+
 int main(void)
 {
     setbuf(stdout, NULL);
     anonymous();
     protections();
+    split_and_joined();
     remaps();
     shared();
     files();

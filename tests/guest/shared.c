@@ -178,6 +178,32 @@ static void sparse(void)
     unlink(path);
 }
 
+/* More than one turn's work to map anew, in two processes: it is done before either goes on. */
+static void cut_everywhere(void)
+{
+    const size_t len = (size_t)192 << 20;
+    int fd = fresh(len), ends[2];
+    char *a = map(fd, len, RW), *b = map(fd, len, PROT_READ), byte = 0;
+    a[0] = a[len - 1] = 1;
+    HOLDS(b[len - 1] == 1 && b[len / 2] == 0);
+    pipe(ends);
+    pid_t pid = fork();
+    if (pid == 0) {
+        read(ends[0], &byte, 1);
+        touch(a + len - 1, false);
+        touch(b + len / 2, false);
+        touch(b, false);
+        _exit(0);
+    }
+    SHOW(ftruncate(fd, PAGE));
+    touch(b + len - 1, false);
+    touch(a + len / 2, false);
+    touch(a, false);
+    write(ends[1], &byte, 1);
+    waitpid(pid, NULL, 0);
+    unlink(path);
+}
+
 static void moved(void)
 {
     int fd = fresh(8 * PAGE);
@@ -241,6 +267,7 @@ int main(void)
     locks();
     sizes();
     sparse();
+    cut_everywhere();
     moved();
     memory_files();
     times();
