@@ -59,6 +59,15 @@ def test_what_has_a_counterpart_is_taken(own_honeypot, tmp_path):
     assert done.stdout == b"web17\nKeep out\n"
 
 
+def test_a_list_of_more_than_4095_lines_works(own_honeypot, tmp_path):
+    (tmp_path / "cowrie/etc").mkdir(parents=True)
+    (tmp_path / "cowrie/etc/userdb.txt").write_text("".join(f"root:x:secret{n}\n" for n in range(5000)))
+    done = run("import", "cowrie", "--from", tmp_path / "cowrie", "--to", tmp_path / "made")
+    assert done.stdout.splitlines()[-1].startswith("5000 taken, 1 not"), done.stdout
+    pot = own_honeypot(f"passwords: {tmp_path}/made/passwords\n")
+    assert pot.ssh("id -u", user="root", password="secret4999").stdout == b"0\n"
+
+
 def test_what_it_is_told_wrongly(tmp_path):
     assert run("import", "kippo", "--from", tmp_path, "--to", tmp_path).returncode == 2
     assert run("import", "cowrie", "--from", tmp_path).returncode == 2
