@@ -66,6 +66,7 @@ struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms)
     k->watched = config->watched;
     k->watched_count = config->watched_count;
     k->limits = config->limits;
+    k->answers = config->answers;
     k->identity = config->identity;
     k->boot_ns = boot_ms_of(config) * NS_PER_MS;
     k->now_ns = now_ms * NS_PER_MS;
@@ -84,6 +85,7 @@ struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms)
     span_copy_z(config->user.len > 0 ? config->user : span_z("root"), k->login.user_z,
                 sizeof(k->login.user_z));
     k->login.uid = config->user_uid;
+    k->login.connection = -1;
     k->login.number = config->login_number;
     k->pool = cpu_pool_new(config->limits.memory_pages);
     k->events = events_new();

@@ -62,6 +62,9 @@ struct kernel_config {
     struct span address;                  /* of the machine: the visitor reached it there */
     struct span peer_address, peer_local; /* the visitor's own connection, as netstat shows it */
     uint16_t peer_port, peer_local_port;
+    bool
+        answers; /* who connects with the machine's SSH server from within waits for kernel_answer; else it
+                     is greeted and sent away */
 };
 
 /* `now_ms` is wall-clock milliseconds since 1970 here and below. NULL: out of memory. */
@@ -88,6 +91,7 @@ struct kernel_spawn {
     const uint32_t *groups; /* supplementary ones beside gid; those too many are left out */
     size_t group_count;
     const struct kernel_terminal *terminal; /* NULL: three pipes */
+    int login;                              /* what kernel_log_in gave; 0: the visitor's own */
 };
 
 enum kernel_stream { KERNEL_STDIN, KERNEL_STDOUT, KERNEL_STDERR };
@@ -154,6 +158,23 @@ int kernel_accept(struct kernel *k, int listener, struct kernel_caller *caller);
  * -errno: -ECONNREFUSED, -EADDRNOTAVAIL (the address is not the machine's), of the path, -EAGAIN. */
 int kernel_dial(struct kernel *k, const struct kernel_spawn *user,
                 const struct kernel_place *place);
+
+/* ---- The machine's own SSH server, spoken to from within (login.c) ---- */
+
+/* The number of the oldest connection that nobody has answered, and its two ends. -EAGAIN: none, or too many
+ * numbers are taken; -ENOMEM. */
+int kernel_answer(struct kernel *k, struct kernel_caller *peer, struct kernel_caller *local);
+/* A user has logged in over it: he has two processes of sshd, above what is started for him, until
+ * kernel_release. His login, for kernel_spawn (> 0); -EAGAIN: too many are on; -ENOMEM. */
+struct kernel_user {
+    struct span name;
+    uint32_t uid, number; /* of logind's session */
+};
+int kernel_log_in(struct kernel *k, int connection, const struct kernel_user *user);
+/* A password was wrong: the log says so. `is_valid`: the account is there. */
+void kernel_log_refusal(struct kernel *k, int connection, struct span name, bool is_valid);
+/* The number that the next terminal will have: /dev/pts/N. */
+uint32_t kernel_next_terminal(const struct kernel *k);
 
 /* ---- Running ---- */
 

@@ -29,6 +29,7 @@ struct unit;    /* unit.h */
 
 enum {
     KERNEL_PROGRAMS_MAX = 64,       /* program numbers at once */
+    KERNEL_LOGINS_MAX = 16,         /* within the machine, that are told of: the last ones */
     KERNEL_HOSTNAME_MAX = 64,       /* __NEW_UTS_LEN */
     KERNEL_USER_MAX = 32,           /* useradd(8) takes no longer names */
     KERNEL_PID_MAX = 4194304,       /* Debian's kernel.pid_max on 64 bits ... */
@@ -45,13 +46,22 @@ enum {
     KERNEL_COPY_BYTES = 8,          /* bytes copied that count as one instruction */
 };
 
-/* The visitor's login, as the process table and the accounting files show it. */
+/* A login, as the process table and the accounting files show it: the visitor's, or one over a connection
+ * within the machine (login.c). */
 struct login {
     char user_z[KERNEL_USER_MAX + 1];
     uint32_t uid, number; /* of logind's session */
     int64_t at_ns;
-    int32_t monitor, worker;  /* his two processes of sshd; 0: nothing was started yet */
-    int32_t manager, own_pam; /* systemd --user and what holds its PAM session */
+    int32_t monitor, worker; /* his two processes of sshd; 0: nothing was started yet */
+    int32_t manager,
+        own_pam; /* systemd --user and what holds its PAM session; 0: another login of his has them */
+
+    /* Of one within the machine: */
+    int connection;   /* its program number; -1: it is over ... */
+    int64_t until_ns; /* ... since then */
+    uint64_t ttys;    /* a bit for each terminal that it ever had */
+    char from_z[KERNEL_ADDRESS_CHARS];
+    uint16_t port;
 };
 
 /* Mappings of a file that are being made anew (mm.c). */
@@ -78,6 +88,8 @@ struct kernel {
     char domainname_z[KERNEL_HOSTNAME_MAX + 1];
 
     struct login login;
+    struct login *inner; /* KERNEL_LOGINS_MAX of them, NULL before the first */
+    bool answers;        /* as in kernel_config */
     struct service_now services[SERVICES_MAX];
     uint64_t units_off[BUS_UNITS_MAX / 64]; /* bus/bus.h */
     struct unit *units;   /* unit.h; owned */

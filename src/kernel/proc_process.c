@@ -1,5 +1,6 @@
 /* The texts of /proc/PID. */
 #include "kernel/abi.h"
+#include "kernel/login.h"
 #include "kernel/machine.h"
 #include "kernel/mm.h"
 #include "kernel/procfs.h"
@@ -329,6 +330,15 @@ int proc_pid_schedstat(const struct proc_call *c)
     return buffer_printf(c->out, "%llu 0 1\n", (unsigned long long)c->p->ticks * 10000000);
 }
 
+/* The login whose program it is, or that it was started for; NULL: none. */
+static const struct login *login_of_view(const struct proc_call *c, enum login_process *which)
+{
+    if (c->kernel == NULL)
+        return NULL;
+    return c->p->process != NULL ? login_of(c->kernel, c->p->process)
+                                 : login_find(c->kernel, c->p->pid, which);
+}
+
 int proc_pid_cgroup(const struct proc_call *c)
 {
     if (c->p->pid == 1)
@@ -336,35 +346,33 @@ int proc_pid_cgroup(const struct proc_call *c)
     if (c->p->is_kernel)
         return buffer_put_z(c->out, "0::/\n");
     char group_z[BUS_PATH_MAX];
-    int login = c->kernel != NULL ? login_find(c->kernel, c->p->pid) : -1;
-    if (c->p->process == NULL && login < 0) {
+    enum login_process which = LOGIN_MONITOR;
+    const struct login *l = login_of_view(c, &which);
+    if (l == NULL) {
         bus_process_group(c->p->comm_z, group_z);
         return buffer_printf(c->out, "0::%s\n", group_z);
     }
     if (c->p->process != NULL && c->p->process->unit != NULL)
         return buffer_printf(c->out, "0::/system.slice/%s\n", c->p->process->unit->name_z);
-    const struct login *l = c->kernel != NULL ? &c->kernel->login : &(struct login){0};
-    if (login == LOGIN_MANAGER || login == LOGIN_PAM)
+    if (which == LOGIN_MANAGER || which == LOGIN_PAM)
         return buffer_printf(c->out, "0::/user.slice/user-%u.slice/user@%u.service/init.scope\n",
                              l->uid, l->uid);
     return buffer_printf(c->out, "0::/user.slice/user-%u.slice/session-%u.scope\n", l->uid,
                          l->number);
 }
 
-/* Of a login: its programs, and what was started for it. */
-static bool is_logged_in(const struct proc_call *c)
-{
-    return c->kernel != NULL && (c->p->process != NULL || login_find(c->kernel, c->p->pid) >= 0);
-}
-
 int proc_pid_loginuid(const struct proc_call *c)
 {
-    return buffer_printf(c->out, "%u", is_logged_in(c) ? c->kernel->login.uid : UINT32_MAX);
+    enum login_process which;
+    const struct login *l = login_of_view(c, &which);
+    return buffer_printf(c->out, "%u", l != NULL ? l->uid : UINT32_MAX);
 }
 
 int proc_pid_sessionid(const struct proc_call *c)
 {
-    return buffer_printf(c->out, "%u", is_logged_in(c) ? c->kernel->login.number : UINT32_MAX);
+    enum login_process which;
+    const struct login *l = login_of_view(c, &which);
+    return buffer_printf(c->out, "%u", l != NULL ? l->number : UINT32_MAX);
 }
 
 int proc_pid_io(const struct proc_call *c)

@@ -1,9 +1,12 @@
 /* What /proc shows of the descriptors of processes that seem to run: their sockets have
  * the numbers of /proc/net/tcp, by which ss, netstat, lsof and fuser tell whose they are. */
 #include "kernel/kind.h"
+#include "kernel/login.h"
 #include "kernel/machine.h"
 #include "kernel/net_sockets.h"
 #include "kernel/procfs.h"
+#include "kernel/program.h"
+#include "kernel/socket.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -87,9 +90,12 @@ int64_t proc_service_link(const struct vfs *vfs, const struct proc_view *view, i
         return put_socket((unsigned)(OUTPUT_INODES + pid), out, size);
     if (pid != 0)
         return listener_link(vfs, pid, fd, out, size);
-    bool is_sshd = view->pid == login_pid(vfs->kernel, LOGIN_MONITOR) ||
-                   view->pid == login_pid(vfs->kernel, LOGIN_WORKER);
-    return is_sshd && fd == CONNECTION ? put_socket(NET_LOGIN_INODE, out, size) : -ENOENT;
+    enum login_process which;
+    const struct login *l = login_find(vfs->kernel, view->pid, &which);
+    if (l == NULL || fd != CONNECTION || (which != LOGIN_MONITOR && which != LOGIN_WORKER))
+        return -ENOENT;
+    const struct socket *s = program_socket(vfs->kernel, l->connection);
+    return put_socket(s != NULL ? (unsigned)s->ino : NET_LOGIN_INODE, out, size);
 }
 
 int32_t proc_service_next(const struct vfs *vfs, const struct proc_view *view, int32_t from)

@@ -2,6 +2,7 @@
  * programs; and services that seem to run. */
 #include "kernel/hardware.h"
 #include "kernel/kind.h"
+#include "kernel/login.h"
 #include "kernel/machine.h"
 #include "kernel/mm.h"
 #include "kernel/procfs.h"
@@ -19,6 +20,7 @@ enum {
     NS_PER_S = 1000000000,
     SECOND_TICKS = 100,
     DAY_S = 86400,
+    LOGIN_PLACES = (1 + KERNEL_LOGINS_MAX) * LOGIN_PROCESSES,
 };
 
 /* Command lines keep their blanks where a real one has NULs: nobody can tell the arguments of a
@@ -128,13 +130,13 @@ static void view_process(struct process *p, struct proc_view *v)
 }
 
 /* "root@pts/0,pts/1", or "root@notty": as sshd names itself. */
-static void name_terminals(const struct kernel *k, char *out, size_t size)
+static void name_terminals(const struct kernel *k, const struct login *l, char *out, size_t size)
 {
-    int n = snprintf(out, size, "sshd: %s@", k->login.user_z);
+    int n = snprintf(out, size, "sshd: %s@", l->user_z);
     bool any = false;
     for (int i = 0; i < KERNEL_PROGRAMS_MAX && n > 0 && (size_t)n < size; i++) {
         const struct program *p = k->programs[i];
-        if (p == NULL || p->tty == NULL)
+        if (p == NULL || p->tty == NULL || login_at(k, p->login) != l)
             continue;
         n += snprintf(out + n, size - (size_t)n, "%spts/%u", any ? "," : "", tty_number(p->tty));
         any = true;
@@ -144,9 +146,8 @@ static void name_terminals(const struct kernel *k, char *out, size_t size)
 }
 
 /* A server's process for the visitor that is as its parent, dropbear's. */
-static void view_child(const struct kernel *k, struct proc_view *v)
+static void view_child(const struct kernel *k, const struct login *l, struct proc_view *v)
 {
-    const struct login *l = &k->login;
     const struct kind *m = k->hardware.kind;
     for (size_t i = 0; i < m->services->count; i++)
         if (m->services->row[i].pid == m->login.listener)
@@ -158,7 +159,8 @@ static void view_child(const struct kernel *k, struct proc_view *v)
 }
 
 /* What seems to have been started for the visitor's login. */
-static void view_login(const struct kernel *k, enum login_process index, struct proc_view *v)
+static void view_login(const struct kernel *k, const struct login *l, enum login_process index,
+                       struct proc_view *v)
 {
     static const struct {
         const char *name_z, *args_z;                          /* NULL: sshd's title */
@@ -170,9 +172,8 @@ static void view_login(const struct kernel *k, enum login_process index, struct 
         {"(sd-pam)", "(sd-pam)", 168120, 2800, 0, 35, true},
         {"sshd", NULL, 17700, 6480, 1, 4, true},
     };
-    const struct login *l = &k->login;
     bool is_pam = index == LOGIN_PAM, is_worker = index == LOGIN_WORKER;
-    int32_t pid = login_pid(k, index);
+    int32_t pid = login_pid(k, l, index);
     *v = (struct proc_view){.pid = pid,
                             .ppid = is_worker                ? l->monitor
                                     : is_pam                 ? l->manager
@@ -201,7 +202,7 @@ static void view_login(const struct kernel *k, enum login_process index, struct 
     if (index == LOGIN_MONITOR && l->uid != 0)
         (void)snprintf(v->own_args, sizeof(v->own_args), "sshd: %s [priv]", l->user_z);
     else
-        name_terminals(k, v->own_args, sizeof(v->own_args));
+        name_terminals(k, l, v->own_args, sizeof(v->own_args));
     v->args = span_of(v->own_args, strlen(v->own_args) + 1);
 }
 
@@ -238,13 +239,14 @@ bool proc_view_find(const struct vfs *vfs, int32_t pid, struct proc_view *out)
             return true;
         }
     }
-    int login = vfs->kernel != NULL ? login_find(vfs->kernel, pid) : -1;
-    if (login >= 0 && !vfs->hardware->kind->login.has_systemd) {
-        view_child(vfs->kernel, out);
+    enum login_process which = LOGIN_MONITOR;
+    const struct login *l = vfs->kernel != NULL ? login_find(vfs->kernel, pid, &which) : NULL;
+    if (l != NULL && !vfs->hardware->kind->login.has_systemd) {
+        view_child(vfs->kernel, l, out);
         return true;
     }
-    if (login >= 0) {
-        view_login(vfs->kernel, (enum login_process)login, out);
+    if (l != NULL) {
+        view_login(vfs->kernel, l, which, out);
         return true;
     }
     for (size_t i = 0; i < vfs->hardware->kind->services->count && pid != 0; i++) {
@@ -254,6 +256,13 @@ bool proc_view_find(const struct vfs *vfs, int32_t pid, struct proc_view *out)
         }
     }
     return false;
+}
+
+/* A process of a login's, by its place among all of them; 0: there is none. */
+static int32_t pid_of_login(const struct kernel *k, int place)
+{
+    const struct login *l = login_at(k, place / LOGIN_PROCESSES + LOGIN_OWN);
+    return l != NULL ? login_pid(k, l, (enum login_process)(place % LOGIN_PROCESSES)) : 0;
 }
 
 static void take_lowest(int32_t pid, int32_t after, int32_t *next)
@@ -270,8 +279,8 @@ bool proc_view_next(const struct vfs *vfs, int32_t after, struct proc_view *out)
     const struct process *p = vfs->kernel != NULL ? vfs->kernel->processes : NULL;
     for (; p != NULL; p = p->next)
         take_lowest(p->pid, after, &next);
-    for (int i = 0; vfs->kernel != NULL && i < LOGIN_PROCESSES; i++)
-        take_lowest(login_pid(vfs->kernel, (enum login_process)i), after, &next);
+    for (int i = 0; vfs->kernel != NULL && i < LOGIN_PLACES; i++)
+        take_lowest(pid_of_login(vfs->kernel, i), after, &next);
     return next != INT32_MAX && proc_view_find(vfs, next, out);
 }
 
@@ -288,8 +297,8 @@ unsigned proc_view_count(const struct vfs *vfs, unsigned *running, int32_t *last
     if (vfs->kernel == NULL)
         return count;
     *last = vfs->kernel->last_pid;
-    for (int i = 0; i < LOGIN_PROCESSES; i++)
-        count += login_pid(vfs->kernel, (enum login_process)i) != 0;
+    for (int i = 0; i < LOGIN_PLACES; i++)
+        count += pid_of_login(vfs->kernel, i) != 0;
     for (struct process *p = vfs->kernel->processes; p != NULL; p = p->next) {
         struct proc_view view;
         view_process(p, &view);

@@ -5,6 +5,7 @@
 #include "kernel/exit.h"
 #include "kernel/fdtable.h"
 #include "kernel/hardware.h"
+#include "kernel/login.h"
 #include "kernel/pipe.h"
 #include "kernel/socket.h"
 #include "kernel/tty.h"
@@ -62,33 +63,6 @@ void program_creds(const struct kernel_spawn *spawn, struct creds *c)
     c->cap_permitted = c->cap_effective = uid == 0 ? all : 0;
 }
 
-enum {
-    MANAGER_AFTER =
-        3, /* numbers between the first sshd and systemd --user: it checks the password */
-    WORKER_AFTER = 9, /* and from there to the second: generators and scripts of the login */
-};
-
-/* The processes that seem to stand above his first program: made with it. */
-static void log_in(struct kernel *k)
-{
-    struct login *l = &k->login;
-    if (l->monitor != 0)
-        return;
-    l->at_ns = k->now_ns;
-    l->monitor = kernel_new_pid(k);
-    k->last_pid += MANAGER_AFTER;
-    l->manager = kernel_new_pid(k);
-    l->own_pam = kernel_new_pid(k);
-    k->last_pid += WORKER_AFTER;
-    l->worker = kernel_new_pid(k);
-}
-
-int32_t kernel_server_pid(struct kernel *k)
-{
-    log_in(k);
-    return k->login.worker;
-}
-
 struct task *program_new_leader(struct kernel *k, const struct kernel_spawn *spawn, int32_t pid)
 {
     struct process *p = process_new(k, NULL);
@@ -123,10 +97,12 @@ struct task *program_new_leader(struct kernel *k, const struct kernel_spawn *spa
 /* One that the visitor's sshd seems to have started: getppid tells it. */
 static struct task *new_leader(struct kernel *k, const struct kernel_spawn *spawn)
 {
-    log_in(k);
+    int32_t server = kernel_server_pid(k);
+    if (spawn->login > 0)
+        server = login_at(k, spawn->login - 1)->worker;
     struct task *t = program_new_leader(k, spawn, 0);
     if (t != NULL)
-        t->process->outer_ppid = k->login.worker;
+        t->process->outer_ppid = server;
     return t;
 }
 
@@ -250,7 +226,7 @@ int program_of_socket(struct kernel *k, struct socket *s)
     struct program *program = number >= 0 ? calloc(1, sizeof(*program)) : NULL;
     if (program == NULL)
         return number < 0 ? number : -ENOMEM;
-    *program = (struct program){.number = number, .socket = s};
+    *program = (struct program){.number = number, .socket = s, .login = LOGIN_OWN};
     k->programs[number] = program;
     return number;
 }
@@ -262,7 +238,7 @@ int kernel_spawn(struct kernel *k, const struct kernel_spawn *spawn)
         return number;
     if (spawn->path.len == 0)
         return -ENOENT;
-    if (k->over || k->process_count >= k->limits.processes)
+    if (k->over || k->process_count >= k->limits.processes || !login_is_on(k, spawn->login - 1))
         return -EAGAIN;
     struct program *program = calloc(1, sizeof(*program));
     struct task *t = program != NULL ? new_leader(k, spawn) : NULL;
@@ -272,6 +248,7 @@ int kernel_spawn(struct kernel *k, const struct kernel_spawn *spawn)
     }
     program->number = number;
     program->process = t->process;
+    program->login = spawn->login - 1;
     t->process->program = number;
     k->programs[number] = program;
     /* As sshd: where the home directory is not there, the program starts in "/". */
@@ -285,6 +262,8 @@ int kernel_spawn(struct kernel *k, const struct kernel_spawn *spawn)
         undo(k, program, t);
         return error;
     }
+    if (program->tty != NULL)
+        login_note_terminal(k, program->login, tty_number(program->tty));
     return number;
 }
 
@@ -307,6 +286,7 @@ void program_free_all(struct kernel *k)
 {
     for (int i = 0; i < KERNEL_PROGRAMS_MAX; i++)
         kernel_release(k, i);
+    login_end_all(k);
 }
 
 /* ---- The doors, from outside ---- */
@@ -459,6 +439,7 @@ void kernel_release(struct kernel *k, int program)
     for (struct process *each = k->processes; each != NULL; each = each->next)
         if (each->program == program)
             each->program = -1;
+    login_end(k, program);
     doors_close(p);
     free(p);
 }

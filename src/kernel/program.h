@@ -13,6 +13,8 @@ struct program {
     struct socket *socket;       /* all that a connection or a listener has (link.c) */
     bool is_private;             /* the folder of the socket's path goes with it */
     struct process *process;     /* NULL once it has ended */
+    int login;                   /* whose it is (login_at) */
+    int32_t monitor;             /* of a connection that was answered: sshd's process for it */
 };
 
 /* Closes the socket of a connection or a listener (link.c). */

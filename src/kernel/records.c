@@ -2,6 +2,7 @@
 
 #include "kernel/fs.h"
 #include "kernel/livelog.h"
+#include "kernel/login.h"
 #include "kernel/machine.h"
 #include "kernel/program.h"
 #include "kernel/tty.h"
@@ -12,58 +13,91 @@
 enum { NS_PER_MS = 1000000 };
 enum { READ_COST = 200000, BYTE_COST = 2, PACKED_COST = 40 }; /* in instructions: measured */
 
-/* The terminals of the visitor's programs. */
-static uint64_t open_ttys(const struct kernel *k)
+/* What the records are made of, with what it borrows. */
+struct now {
+    struct persona_now persona;
+    struct persona_visit inner[KERNEL_LOGINS_MAX];
+    char address_z[NET_TEXT_BYTES];
+};
+
+/* The terminals of a login's programs. */
+static uint64_t open_ttys(const struct kernel *k, const struct login *l)
 {
     uint64_t bits = 0;
     for (int i = 0; i < KERNEL_PROGRAMS_MAX; i++) {
         const struct program *p = k->programs[i];
-        if (p != NULL && p->tty != NULL && tty_number(p->tty) < PERSONA_TTY_SPAN)
+        if (p != NULL && p->tty != NULL && login_at(k, p->login) == l &&
+            tty_number(p->tty) < PERSONA_TTY_SPAN)
             bits |= UINT64_C(1) << tty_number(p->tty);
     }
     return bits;
 }
 
-/* What the identity and the visit tell; the address stands in `address_z`. */
-static bool now_of(const struct vfs *vfs, char address_z[NET_TEXT_BYTES], struct persona_now *now)
+static struct persona_visit visit_of(const struct kernel *k, const struct login *l)
+{
+    return (struct persona_visit){
+        .user = span_z(l->user_z),
+        .address = span_z(l->from_z),
+        .uid = l->uid,
+        .number = l->number,
+        .port = l->port,
+        .sshd = l->monitor,
+        .manager = l->manager,
+        .at_ms = l->at_ns / NS_PER_MS,
+        .until_ms = l->until_ns / NS_PER_MS,
+        .ttys = l->until_ns != 0 ? l->ttys : open_ttys(k, l),
+    };
+}
+
+/* By the time at which they began. */
+static void add_inner(const struct kernel *k, struct now *now)
+{
+    for (int i = 0; i < KERNEL_LOGINS_MAX; i++) {
+        const struct login *l = login_at(k, i);
+        if (l == NULL)
+            continue;
+        const struct persona_visit v = visit_of(k, l);
+        size_t at = now->persona.inner_count++;
+        for (; at > 0 && now->inner[at - 1].at_ms > v.at_ms; at--)
+            now->inner[at] = now->inner[at - 1];
+        now->inner[at] = v;
+    }
+    now->persona.inner = now->inner;
+}
+
+/* What the identity and the visits tell. */
+static bool now_of(const struct vfs *vfs, struct now *now)
 {
     const struct kernel *k = vfs->kernel;
     if (k == NULL || k->identity == NULL)
         return false;
-    *now = (struct persona_now){.identity = k->identity, .time_ms = k->now_ns / NS_PER_MS};
-    now->cron_ms = k->cron_ns / NS_PER_MS;
-    now->lines = livelog_lines(k->livelog, &now->line_count);
+    struct persona_now *p = &now->persona;
+    *p = (struct persona_now){.identity = k->identity, .time_ms = k->now_ns / NS_PER_MS};
+    p->cron_ms = k->cron_ns / NS_PER_MS;
+    p->lines = livelog_lines(k->livelog, &p->line_count);
     if (k->login.monitor == 0)
         return true;
-    size_t n = net_ip_text(&vfs->net.peer, address_z);
-    now->visit = (struct persona_visit){.user = span_z(k->login.user_z),
-                                        .address = span_of(address_z, n),
-                                        .uid = k->login.uid,
-                                        .number = k->login.number,
-                                        .port = vfs->net.peer_port,
-                                        .sshd = k->login.monitor,
-                                        .manager = k->login.manager,
-                                        .at_ms = k->login.at_ns / NS_PER_MS,
-                                        .ttys = open_ttys(k)};
+    p->visit = visit_of(k, &k->login);
+    p->visit.address = span_of(now->address_z, net_ip_text(&vfs->net.peer, now->address_z));
+    p->visit.port = vfs->net.peer_port;
+    add_inner(k, now);
     return true;
 }
 
 bool records_are_there(const struct vfs *vfs, enum persona_record record, uint32_t age)
 {
-    char address_z[NET_TEXT_BYTES];
-    struct persona_now now;
-    return now_of(vfs, address_z, &now) ? persona_record_is_there(record, age, &now) : age == 0;
+    struct now now;
+    return now_of(vfs, &now) ? persona_record_is_there(record, age, &now.persona) : age == 0;
 }
 
 bool records_read(const struct vfs *vfs, enum persona_record record, uint32_t age,
                   struct buffer *out, int64_t *written_ns, int64_t *size)
 {
-    char address_z[NET_TEXT_BYTES];
-    struct persona_now now;
+    struct now now;
     int64_t written_ms = 0;
-    if (!now_of(vfs, address_z, &now))
+    if (!now_of(vfs, &now))
         return false;
-    int rc = persona_record_write(record, age, &now, out, &written_ms);
+    int rc = persona_record_write(record, age, &now.persona, out, &written_ms);
     bool is_growing = record == PERSONA_RECORD_JOURNAL && age == 0;
     uint64_t len = buffer_len(out);
     kernel_charge(vfs->kernel, READ_COST + len * (age > 1 ? PACKED_COST : BYTE_COST));

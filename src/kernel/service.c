@@ -1,6 +1,8 @@
 #include "kernel/service.h"
 
 #include "kernel/kind.h"
+#include "kernel/login.h"
+#include "kernel/program.h"
 #include "kernel/task.h"
 #include "kernel/unit.h"
 #include "persona/past.h"
@@ -94,22 +96,6 @@ void service_start(struct kernel *k, size_t index)
         (struct service_now){.pid = kernel_new_pid(k), .started_ns = kernel_realtime_ns(k)};
 }
 
-int32_t login_pid(const struct kernel *k, enum login_process which)
-{
-    const struct login *l = &k->login;
-    const int32_t pids[LOGIN_PROCESSES] = {l->monitor, l->manager, l->own_pam, l->worker};
-    bool is_there = which == LOGIN_WORKER || k->hardware.kind->login.has_systemd;
-    return l->monitor != 0 && is_there ? pids[which] : 0;
-}
-
-int login_find(const struct kernel *k, int32_t pid)
-{
-    for (int i = 0; i < LOGIN_PROCESSES; i++)
-        if (pid > 0 && login_pid(k, (enum login_process)i) == pid)
-            return i;
-    return -1;
-}
-
 /* ---- Signals ---- */
 
 static bool may_signal(const struct task *t, uint32_t uid)
@@ -148,15 +134,19 @@ static int signal_service(struct task *t, size_t index, int signo)
 }
 
 /* Whoever ends his own sshd is out. */
-static int signal_login(struct task *t, enum login_process which, int signo)
+static int signal_login(struct task *t, const struct login *l, enum login_process which, int signo)
 {
     struct kernel *k = t->kernel;
     bool is_users = which != LOGIN_MONITOR;
-    if (!may_signal(t, is_users ? k->login.uid : 0))
+    if (!may_signal(t, is_users ? l->uid : 0))
         return -EPERM;
-    if ((which == LOGIN_MONITOR || which == LOGIN_WORKER) && (ends(signo) || signo == SIGHUP))
-        for (int i = 0; i < KERNEL_PROGRAMS_MAX; i++)
+    if ((which != LOGIN_MONITOR && which != LOGIN_WORKER) || (!ends(signo) && signo != SIGHUP))
+        return 0;
+    for (int i = 0; i < KERNEL_PROGRAMS_MAX; i++)
+        if (k->programs[i] != NULL && login_at(k, k->programs[i]->login) == l)
             kernel_hangup(k, i);
+    if (l->connection >= 0)
+        kernel_hangup(k, l->connection);
     return 0;
 }
 
@@ -165,6 +155,7 @@ int service_signal(struct task *t, int32_t pid, int signo)
     int index = service_find(t->kernel, pid);
     if (index >= 0)
         return signal_service(t, (size_t)index, signo);
-    index = login_find(t->kernel, pid);
-    return index >= 0 ? signal_login(t, (enum login_process)index, signo) : -ESRCH;
+    enum login_process which;
+    const struct login *l = login_find(t->kernel, pid, &which);
+    return l != NULL ? signal_login(t, l, which, signo) : -ESRCH;
 }

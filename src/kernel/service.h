@@ -55,11 +55,6 @@ void service_stop(struct kernel *k, size_t index);
 /* It runs, with a new number. */
 void service_start(struct kernel *k, size_t index);
 
-/* The processes of struct login (machine.h), by their numbers. */
-enum login_process { LOGIN_MONITOR, LOGIN_MANAGER, LOGIN_PAM, LOGIN_WORKER, LOGIN_PROCESSES };
-int32_t login_pid(const struct kernel *k, enum login_process which); /* 0: nobody has logged in */
-int login_find(const struct kernel *k, int32_t pid);                 /* or -1 */
-
 /* kill(2) to one of them: 0, -EPERM, -ESRCH. */
 int service_signal(struct task *t, int32_t pid, int signo);
 

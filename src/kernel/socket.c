@@ -304,7 +304,7 @@ int64_t socket_receive(struct socket *s, void *out, size_t len, bool peek,
 {
     struct socket_message *m = arrived(s);
     *about = (struct socket_about){.full_len = 0};
-    if (s->error != 0) {
+    if (s->error != 0 && (m == NULL || has_messages(s))) { /* a stream is read to its end first */
         int error = s->error;
         s->error = 0;
         return -error;

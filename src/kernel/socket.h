@@ -71,6 +71,7 @@ struct socket {
     struct log_stream *stream; /* the same of journald's (log_stream.h) */
     enum livelog_socket log;   /* it is connected with journald */
     bool served; /* without a description: a service's end, which goes with its peer */
+    bool asks;   /* the same, of the SSH server: it waits for kernel_answer */
     bool read_shut, write_shut;
     struct socket_message *first, *last;
     size_t queued, messages; /* bytes with their cost, and how many */

@@ -243,16 +243,38 @@ static struct socket *find_own(const struct vfs *vfs, int type, const struct net
     return best;
 }
 
+/* The SSH server's connections are answered from outside, if anybody does. */
+static bool is_answered(const struct vfs *vfs, const struct socket_service *service)
+{
+    return vfs->kernel != NULL && vfs->kernel->answers &&
+           service->pid == vfs->hardware->kind->login.listener;
+}
+
+static uint32_t asking(const struct vfs *vfs)
+{
+    uint32_t count = 0;
+    for (const struct socket *s = vfs->sockets; s != NULL; s = s->next)
+        count += s->asks;
+    return count;
+}
+
 static int connect_service(struct socket *s, const struct socket_service *service)
 {
+    bool answered = is_answered(s->vfs, service);
+    if (s->vfs->kernel != NULL && !service_runs(s->vfs->kernel, service->pid))
+        return -ECONNREFUSED;
+    if (answered && asking(s->vfs) >= service->backlog)
+        return -EAGAIN;
     struct socket *other = socket_new(s->vfs, s->family, s->type, s->protocol);
     if (other == NULL)
         return -ENOMEM;
     const struct socket_about about = {.pid = service->pid};
-    other->served = true;
+    other->served = !answered;
+    other->asks = answered;
     other->pid = service->pid;
     socket_join(s, other);
-    (void)socket_put(s, span_z(service->greeting_z), &about);
+    if (!answered)
+        (void)socket_put(s, span_z(service->greeting_z), &about);
     return 0;
 }
 

@@ -132,6 +132,38 @@ static int put_visit(const struct persona_visit *v, struct buffer *out)
     return rc;
 }
 
+/* The lines of one who has gone are free. */
+static int put_end(const struct persona_visit *v, struct buffer *out)
+{
+    int rc = 0;
+    for (unsigned n = 0; n < PERSONA_TTY_SPAN && rc == 0; n++) {
+        char line_z[16];
+        (void)snprintf(line_z, sizeof(line_z), "pts/%u", n);
+        const struct entry e = {.type = DEAD_PROCESS,
+                                .pid = v->sshd,
+                                .line_z = line_z,
+                                .id_z = "",
+                                .at_ms = v->until_ms};
+        if ((v->ttys >> n & 1) != 0)
+            rc = put_entry(out, &e);
+    }
+    return rc;
+}
+
+/* The visitor, and his logins from the machine into itself; of those who have gone, if they count. */
+static int put_visits(const struct persona_now *now, bool with_past, struct buffer *out)
+{
+    int rc = put_visit(&now->visit, out);
+    for (size_t i = 0; i < now->inner_count && rc == 0; i++) {
+        const struct persona_visit *v = &now->inner[i];
+        if (v->until_ms == 0 || with_past)
+            rc = put_visit(v, out);
+        if (rc == 0 && v->until_ms != 0 && with_past)
+            rc = put_end(v, out);
+    }
+    return rc;
+}
+
 static struct span name_of(const struct persona_identity *p, const struct persona_login *l)
 {
     return l->is_root ? span_z("root") : span_z(p->user_z);
@@ -165,9 +197,7 @@ static int put_wtmp(const struct persona_now *now, struct buffer *out, int64_t *
         rc = put_login(now->identity, &logins[i], out);
         *written_ms = logins[i].until_ms;
     }
-    if (rc == 0)
-        rc = put_visit(&now->visit, out);
-    return rc;
+    return rc == 0 ? put_visits(now, true, out) : rc;
 }
 
 static int put_btmp(const struct persona_now *now, int64_t from_ms, int64_t until_ms,
@@ -216,17 +246,8 @@ static void set_last(struct buffer *out, uint32_t uid, int64_t at_ms, const char
         memcpy(bytes + end - LASTLOG_BYTES, b, sizeof(b));
 }
 
-static int put_lastlog(const struct persona_now *now, struct buffer *out, int64_t *written_ms)
+static void set_visit(const struct persona_visit *v, struct buffer *out, int64_t *written_ms)
 {
-    struct persona_login logins[PERSONA_LOGINS_MAX];
-    size_t count = persona_logins(now->identity, now->time_ms, logins);
-    const struct persona_visit *v = &now->visit;
-    *written_ms = now->identity->installed_ms;
-    for (size_t i = 0; i < count; i++) {
-        set_last(out, logins[i].is_root ? 0 : now->identity->user_uid, logins[i].from_ms, "pts/0",
-                 span_z(logins[i].address_z));
-        *written_ms = logins[i].from_ms;
-    }
     for (unsigned n = 0; n < PERSONA_TTY_SPAN && v->user.len > 0; n++) {
         char line_z[16];
         (void)snprintf(line_z, sizeof(line_z), "pts/%u", n);
@@ -235,6 +256,21 @@ static int put_lastlog(const struct persona_now *now, struct buffer *out, int64_
         set_last(out, v->uid, v->at_ms, line_z, v->address);
         *written_ms = v->at_ms;
     }
+}
+
+static int put_lastlog(const struct persona_now *now, struct buffer *out, int64_t *written_ms)
+{
+    struct persona_login logins[PERSONA_LOGINS_MAX];
+    size_t count = persona_logins(now->identity, now->time_ms, logins);
+    *written_ms = now->identity->installed_ms;
+    for (size_t i = 0; i < count; i++) {
+        set_last(out, logins[i].is_root ? 0 : now->identity->user_uid, logins[i].from_ms, "pts/0",
+                 span_z(logins[i].address_z));
+        *written_ms = logins[i].from_ms;
+    }
+    set_visit(&now->visit, out, written_ms);
+    for (size_t i = 0; i < now->inner_count; i++)
+        set_visit(&now->inner[i], out, written_ms);
     return 0;
 }
 
@@ -248,7 +284,7 @@ int persona_accounts_write(enum persona_record record, const struct persona_now 
         *written_ms = ended_ms(now->identity);
         rc = put_boot(now->identity, out);
         if (rc == 0)
-            rc = put_visit(&now->visit, out);
+            rc = put_visits(now, false, out);
         break;
     case PERSONA_RECORD_WTMP: rc = put_wtmp(now, out, written_ms); break;
     case PERSONA_RECORD_BTMP: rc = put_btmp(now, from_ms, until_ms, out, written_ms); break;

@@ -98,6 +98,14 @@ size_t persona_logins(const struct persona_identity *p, int64_t now_ms,
     return count;
 }
 
+void persona_say_login(int64_t at_ms, struct span from, char out_z[PERSONA_LAST_SIZE])
+{
+    struct persona_date d = persona_date_of(at_ms / SECOND_MS);
+    (void)snprintf(out_z, PERSONA_LAST_SIZE, "%s %s %2u %02u:%02u:%02u %lld from %.*s",
+                   persona_weekdays[d.weekday], persona_months[d.month - 1], d.day, d.hour,
+                   d.minute, d.second, (long long)d.year, (int)from.len, (const char *)from.data);
+}
+
 bool persona_last_login(const struct persona_identity *p, int64_t now_ms, struct span user,
                         char out_z[PERSONA_LAST_SIZE])
 {
@@ -105,12 +113,9 @@ bool persona_last_login(const struct persona_identity *p, int64_t now_ms, struct
     size_t count = persona_logins(p, now_ms, logins);
     while (count > 0) {
         const struct persona_login *l = &logins[--count];
-        struct persona_date d = persona_date_of(l->from_ms / SECOND_MS);
         if (!span_equal_z(user, l->is_root ? "root" : p->user_z))
             continue;
-        (void)snprintf(out_z, PERSONA_LAST_SIZE, "%s %s %2u %02u:%02u:%02u %lld from %s",
-                       persona_weekdays[d.weekday], persona_months[d.month - 1], d.day, d.hour,
-                       d.minute, d.second, (long long)d.year, l->address_z);
+        persona_say_login(l->from_ms, span_z(l->address_z), out_z);
         return true;
     }
     return false;

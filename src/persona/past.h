@@ -20,9 +20,10 @@ struct persona_visit {
     struct span user, address; /* empty: nobody has logged in */
     uint32_t uid, number;      /* of the account; of logind's session */
     uint16_t port;
-    int32_t sshd, manager; /* process numbers: of his sshd, of his service manager */
-    int64_t at_ms;
-    uint64_t ttys; /* a bit for each terminal that is open */
+    int32_t sshd,
+        manager; /* process numbers: of his sshd, of his service manager; 0: it runs already */
+    int64_t at_ms, until_ms; /* until: 0 when he is still there */
+    uint64_t ttys;           /* a bit for each terminal that is open, or was */
 };
 
 /* How the journal came to a line. */
@@ -48,6 +49,8 @@ struct persona_now {
     int64_t time_ms;
     struct persona_visit visit;
     int64_t cron_ms; /* since then a cron of its own says what it does; 0: there is none */
+    const struct persona_visit *inner; /* his logins from the machine into itself, by time */
+    size_t inner_count;
     const struct persona_line *lines; /* what was said since the visitor came, by time */
     size_t line_count;
 };
@@ -68,9 +71,11 @@ void persona_line_of_manager(struct persona_line *line);
 
 /* When and whence an account last logged in before the visitor, as sshd greets with it: "Wed Nov 18
  * 19:36:02 2026 from 192.0.2.7". False: never. */
-enum { PERSONA_LAST_SIZE = 64 };
+enum { PERSONA_LAST_SIZE = 80 };
 bool persona_last_login(const struct persona_identity *identity, int64_t now_ms, struct span user,
                         char out_z[PERSONA_LAST_SIZE]);
+/* The same of a login whose time and place are known. */
+void persona_say_login(int64_t at_ms, struct span from, char out_z[PERSONA_LAST_SIZE]);
 
 /* ---- For the files of this folder ---- */
 

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int64_t SECOND_MS = 1000, MINUTE_MS = 60000, HOUR_MS = 3600000, US_PER_MS = 1000;
+static const int64_t SECOND_MS = 1000, MINUTE_MS = 60000, HOUR_MS = 3600000, US_PER_MS = 1000,
+                     LOGIN_MS = 175; /* until all is said of one that began */
 
 enum { PENDING_MAX = 4096 }; /* lines that are kept until their turn */
 
@@ -174,6 +175,14 @@ static void say_logins(struct story *story, int64_t hour, const struct persona_l
     }
     if (visit->user.len > 0 && visit->at_ms / HOUR_MS == hour)
         story_say_login(story, visit);
+    for (size_t i = 0; i < story->now->inner_count; i++) {
+        const struct persona_visit *v = &story->now->inner[i];
+        if (v->at_ms / HOUR_MS == hour)
+            story_say_login(story, v);
+        int64_t until_ms = v->until_ms > v->at_ms + LOGIN_MS ? v->until_ms : v->at_ms + LOGIN_MS;
+        if (v->until_ms != 0 && until_ms / HOUR_MS == hour)
+            story_say_logout(story, v, until_ms);
+    }
 }
 
 /* What was said since the visitor came; `*next` is the first that is not yet told. */

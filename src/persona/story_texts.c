@@ -362,21 +362,13 @@ void story_say_try(struct story *story, const struct persona_try *t)
         t->is_valid ? "authenticating user " : "invalid user ", t->user_z, t->address_z, t->port);
 }
 
-/* The lines of a login, and of what systemd starts for it. */
-void story_say_login(struct story *story, const struct persona_visit *v)
+/* What systemd starts for the first login of a user. */
+static void say_manager(struct story *story, const struct persona_visit *v, int64_t at)
 {
     int n = (int)v->user.len;
     const char *user = (const char *)v->user.data;
-    int64_t at = v->at_ms;
-    struct voice sshd = {ACTOR_SSHD, v->sshd, STORY_INFO, v, false};
-    struct voice pam = {ACTOR_SSHD_PAM, v->sshd, STORY_INFO, v, false};
     const struct voice users = {ACTOR_USER_MANAGER, v->manager, STORY_INFO, v, false};
     const struct voice users_pam = {ACTOR_LOGIN_PAM, v->manager, STORY_INFO, v, false};
-    say(story, sshd, at, "Accepted password for %.*s from %.*s port %u ssh2", n, user,
-        (int)v->address.len, (const char *)v->address.data, v->port);
-    say(story, pam, at + 14,
-        "pam_unix(sshd:session): session opened for user %.*s(uid=%u) by (uid=0)", n, user, v->uid);
-    say(story, logind, at + 31, "New session %u of user %.*s.", v->number, n, user);
     say(story, manager, at + 33, "Created slice user-%u.slice - User Slice of UID %u.", v->uid,
         v->uid);
     say(story, manager, at + 36,
@@ -395,6 +387,23 @@ void story_say_login(struct story *story, const struct persona_visit *v)
     say(story, users, at + 164, "Startup finished in 97ms.");
     say(story, manager, at + 165, "Started user@%u.service - User Manager for UID %u.", v->uid,
         v->uid);
+}
+
+/* The lines of a login, and of what systemd starts for it. */
+void story_say_login(struct story *story, const struct persona_visit *v)
+{
+    int n = (int)v->user.len;
+    const char *user = (const char *)v->user.data;
+    int64_t at = v->at_ms;
+    struct voice sshd = {ACTOR_SSHD, v->sshd, STORY_INFO, v, false};
+    struct voice pam = {ACTOR_SSHD_PAM, v->sshd, STORY_INFO, v, false};
+    say(story, sshd, at, "Accepted password for %.*s from %.*s port %u ssh2", n, user,
+        (int)v->address.len, (const char *)v->address.data, v->port);
+    say(story, pam, at + 14,
+        "pam_unix(sshd:session): session opened for user %.*s(uid=%u) by (uid=0)", n, user, v->uid);
+    say(story, logind, at + 31, "New session %u of user %.*s.", v->number, n, user);
+    if (v->manager != 0)
+        say_manager(story, v, at);
     say(story, manager, at + 168, "Started session-%u.scope - Session %u of User %.*s.", v->number,
         v->number, n, user);
     sshd.is_in_session = true;
@@ -416,6 +425,8 @@ void story_say_logout(struct story *story, const struct persona_visit *v, int64_
     say(story, logind, at + 12, "Session %u logged out. Waiting for processes to exit.", v->number);
     say(story, manager, at + 14, "session-%u.scope: Deactivated successfully.", v->number);
     say(story, logind, at + 15, "Removed session %u.", v->number);
+    if (v->manager == 0)
+        return; /* others of his are there */
     say(story, manager, at + 10015, "Stopping user@%u.service - User Manager for UID %u...", v->uid,
         v->uid);
     say(story, manager, at + 10093, "Removed slice user-%u.slice - User Slice of UID %u.", v->uid,

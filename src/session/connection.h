@@ -6,6 +6,7 @@
  *     ssh_channel.c   channels: what is asked for on them, and bytes both ways
  *     visitor.c       who comes back, and what he left
  *     doors.c         ... and what of it lets him in
+ *     inner.c         the machine's own SSH server, spoken to by its programs
  *     forward.c       sockets of the machine that a client asks to be told of, or to be joined with
  *     seen.c          what the kernel saw, as records
  *     written.c       files that were written in the machine, as artefacts */
@@ -18,6 +19,7 @@
 #include "session/host.h"
 #include "session/journal.h"
 #include "session/service.h"
+#include "session/start.h"
 #include "session/transcript.h"
 #include "session/visitor.h"
 #include "ssh/ssh.h"
@@ -31,6 +33,7 @@ enum {
     SESSION_SOCKET_PATH = 107,   /* bytes: sun_path without its NUL */
     SESSION_HOST_MAX = 1024,     /* bytes of a forward's host: NI_MAXHOST without its NUL */
     SESSION_WRITE_BYTES = 32768, /* what is carried from a program to the client at a time */
+    SESSION_INNER_MAX = 8,       /* connections of the machine with itself: others are sent away */
 };
 
 /* What a client does on its way to a login, in this order. */
@@ -99,15 +102,25 @@ struct session_file {
     uint8_t shasum[CRYPTO_DIGEST_MAX_BYTES];
 };
 
+/* A connection with the machine's own SSH server, made by a program of the machine. */
+struct session_inner {
+    struct session_connection *c; /* of its own, on the same machine; NULL: free */
+    int line;                     /* the kernel's number of it */
+    bool input_ended;
+};
+
 struct session_connection {
     struct session_host *host;
+    struct session_connection *outer; /* whose machine this is, of one from within; else NULL */
+    struct session_inner *inner;      /* SESSION_INNER_MAX of them, NULL before the first */
+    int line, login;                  /* of one from within: the kernel's numbers; 0: no login */
     struct session_journal journal;
     struct arena arena;
     struct session_peer peer;
     char id_z[SESSION_ID_CHARS + 1];
     struct crypto_rng rng;
     struct ssh *ssh;
-    struct kernel *kernel; /* NULL until the first program */
+    struct kernel *kernel; /* NULL until the first program; the outer one's */
     bool kernel_busy;
 
     int64_t now_us, start_us, step_us, input_us; /* step: the last step of a login */
@@ -117,6 +130,7 @@ struct session_connection {
     bool starting; /* among those of the host that have not logged in */
     struct session_connection *starting_next, *starting_prev;
     struct session_account account;
+    struct session_last last; /* on this machine; not of one from within */
     uint32_t failed_tries, login_number, recordings;
     uint64_t output_bytes, recorded_bytes;
     bool recorded_full; /* told */
@@ -167,8 +181,8 @@ void session_channel_event(struct session_connection *c, const struct ssh_event 
 bool session_channel_pump(struct session_connection *c, uint32_t number);
 /* Gives back room that nothing stands in. */
 void session_channel_rest(struct session_connection *c, uint32_t number);
-/* The program of a kernel_spawn ended. */
-void session_channel_done(struct session_connection *c, int program, int status);
+/* The program of a kernel_spawn ended. False: it is of no channel here. */
+bool session_channel_done(struct session_connection *c, int program, int status);
 /* The connection is gone: recordings end, memory is given back. */
 void session_channel_drop(struct session_connection *c, uint32_t number);
 
@@ -193,6 +207,30 @@ void session_forward_dial(struct session_connection *c, const struct ssh_event_f
 /* Guests that have connected are told to the client. True when there was one. */
 bool session_forward_pump(struct session_connection *c);
 void session_forward_fini(struct session_connection *c);
+
+/* ssh_service.c: one from within the machine of `outer`; NULL: out of memory. And all that can be done with
+ * it now; whether there was any. */
+struct session_connection *session_new_within(struct session_connection *outer, int line,
+                                              const struct session_peer *peer);
+bool session_work(struct session_connection *c, int64_t now_us);
+void session_rest(struct session_connection *c);
+
+/* inner.c: programs of the machine that speak with its SSH server are answered. True when something moved. */
+bool session_inner_pump(struct session_connection *c);
+void session_inner_tick(struct session_connection *c);
+int64_t session_inner_deadline_us(const struct session_connection *c); /* INT64_MAX: none */
+void session_inner_rest(struct session_connection *c);
+/* A program has ended. False: it is not of any of them. */
+bool session_inner_done(struct session_connection *c, int program, int status);
+/* The outer connection is gone: so are they. */
+void session_inner_fini(struct session_connection *c);
+/* A password or a public key that one of them is given: what the machine's own files say of it. */
+enum session_visitor_check session_inner_check(struct session_connection *in, struct span name,
+                                               struct span user, struct span password);
+bool session_inner_check_key(struct session_connection *in, struct span name, struct span blob);
+/* Somebody has logged in, or was refused: the machine's logs tell. */
+void session_inner_log_in(struct session_connection *in);
+void session_inner_refuse(struct session_connection *in, struct span name);
 
 /* seen.c */
 void session_seen(struct session_connection *c, const struct kernel_event *event);

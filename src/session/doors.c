@@ -102,6 +102,41 @@ int session_doors_start_check(struct kernel *machine, struct span user, struct s
     return program;
 }
 
+/* ---- Keys ---- */
+
+/* The files that sshd looks into by itself (AuthorizedKeysFile). */
+static const char *const key_files[] = {"authorized_keys", "authorized_keys2"};
+
+static struct span key_file(const struct session_connection *c, struct kernel *machine,
+                            const struct session_account *account, const char *name_z,
+                            struct buffer *store)
+{
+    char path_z[PATH_SIZE];
+    int n = snprintf(path_z, sizeof(path_z), "%.*s/.ssh/%s", (int)account->home.len,
+                     (const char *)account->home.data, name_z);
+    if (n > 0 && (size_t)n < sizeof(path_z))
+        return file_of(c, machine, path_z, store);
+    buffer_init(store, SESSION_VISITOR_FILE_MAX);
+    return span_z("");
+}
+
+bool session_doors_has_key(struct session_connection *c, struct kernel *machine,
+                           const struct session_account *account, struct span blob)
+{
+    struct buffer store, key;
+    struct span type;
+    bool found = false;
+    buffer_init(&key, SESSION_AUTHORIZED_KEY_MAX);
+    for (size_t i = 0; i < ARRAY_LEN(key_files) && !found; i++) {
+        struct span text = key_file(c, machine, account, key_files[i], &store);
+        while (!found && session_authorized_next(&text, &type, &key))
+            found = span_equal(buffer_span(&key), blob);
+        buffer_fini(&store);
+    }
+    buffer_fini(&key);
+    return found;
+}
+
 /* ---- When he leaves ---- */
 
 static bool is_changed_file(struct session_connection *c, const char *path_z)
@@ -151,19 +186,16 @@ static size_t note_publics(struct session_connection *c, const struct session_ac
                            size_t max)
 {
     size_t count = 0;
-    char path_z[PATH_SIZE];
     struct buffer store, blob;
     struct span type;
-    int n = snprintf(path_z, sizeof(path_z), "%.*s/.ssh/authorized_keys", (int)account->home.len,
-                     (const char *)account->home.data);
-    if (n < 0 || (size_t)n >= sizeof(path_z))
-        return 0;
-    struct span text = file_of(c, c->kernel, path_z, &store);
     buffer_init(&blob, SESSION_AUTHORIZED_KEY_MAX);
-    for (; count < max && session_authorized_next(&text, &type, &blob); count++)
-        note_public(c, account->name, type, buffer_span(&blob));
+    for (size_t i = 0; i < ARRAY_LEN(key_files); i++) {
+        struct span text = key_file(c, c->kernel, account, key_files[i], &store);
+        for (; count < max && session_authorized_next(&text, &type, &blob); count++)
+            note_public(c, account->name, type, buffer_span(&blob));
+        buffer_fini(&store);
+    }
     buffer_fini(&blob);
-    buffer_fini(&store);
     return count;
 }
 

@@ -28,6 +28,10 @@ bool session_doors_has_old_password(const struct session_connection *c, struct k
  * the program, or a negative error. */
 int session_doors_start_check(struct kernel *machine, struct span user, struct span password);
 
+/* Whether an authorized_keys of his has the key, and is one that sshd reads. */
+bool session_doors_has_key(struct session_connection *c, struct kernel *machine,
+                           const struct session_account *account, struct span blob);
+
 /* What he leaves on his machine, into the keys that he will be known by; new public keys are told. Of thousands
  * of accounts or keys only the first are looked at. */
 void session_doors_note(struct session_connection *c);

@@ -215,7 +215,10 @@ void session_seen(struct session_connection *c, const struct kernel_event *event
     switch (event->type) {
     case KERNEL_EXEC: on_exec(c, event); break;
     case KERNEL_EXIT: on_exited(c, event); break;
-    case KERNEL_DONE: session_channel_done(c, event->program, event->status); break;
+    case KERNEL_DONE:
+        if (!session_channel_done(c, event->program, event->status))
+            (void)session_inner_done(c, event->program, event->status);
+        break;
     case KERNEL_LINE: on_line(c, event); break;
     case KERNEL_INPUT: on_input(c, event); break;
     case KERNEL_HEREDOC: on_heredoc(c, event); break;

@@ -251,6 +251,7 @@ struct kernel *session_new_kernel(struct session_connection *c)
         .peer_local = c->peer.dst_ip,
         .peer_port = c->peer.src_port,
         .peer_local_port = c->peer.dst_port,
+        .answers = true,
     };
     /* The machine has the address at which it was reached; over loopback it has its own. */
     if (!span_starts_with(c->peer.dst_ip, span_z("127.")))
@@ -268,25 +269,24 @@ bool session_have_kernel(struct session_connection *c)
     return c->kernel != NULL;
 }
 
-/* The lowest number that no terminal of this connection has: as the kernel will count. */
-static uint32_t free_terminal(const struct session_connection *c)
+static struct session_connection *outermost(struct session_connection *c)
 {
-    for (uint32_t n = 0;; n++) {
-        bool taken = false;
-        for (size_t i = 0; i < c->channels_used; i++) {
-            const struct session_channel *ch = &c->channels[i];
-            taken |= ch->open && ch->program >= 0 && ch->has_terminal && ch->terminal_number == n;
-        }
-        if (!taken)
-            return n;
-    }
+    return c->outer != NULL ? c->outer : c;
+}
+
+/* As lastlog(5) has it. */
+static void note_login(struct session_connection *c)
+{
+    struct session_last *last = &outermost(c)->last;
+    *last = (struct session_last){.uid = c->account.uid, .at_ms = session_now_ms(c)};
+    (void)span_copy_z(c->peer.src_ip, last->from_z, sizeof(last->from_z));
 }
 
 static int start_program(struct session_connection *c, struct session_channel *ch,
                          enum session_start_kind kind, struct span command)
 {
     if (ch->has_terminal)
-        ch->terminal_number = free_terminal(c);
+        ch->terminal_number = kernel_next_terminal(c->kernel);
     struct buffer store;
     struct span group = session_doors_group(c, &store);
     const struct session_start start = {
@@ -300,6 +300,8 @@ static int start_program(struct session_connection *c, struct session_channel *c
         .terminal = ch->has_terminal ? &ch->terminal : NULL,
         .terminal_number = ch->terminal_number,
         .login_number = c->login_number,
+        .login = c->login,
+        .last = &outermost(c)->last,
         .identity = c->host->config.identity,
         .display = ch->display,
         .screen = ch->screen,
@@ -311,6 +313,8 @@ static int start_program(struct session_connection *c, struct session_channel *c
     if (kind == SESSION_START_SHELL)
         (void)session_start_greeting(&start, c->host->config.hostname, &ch->greeting);
     int program = session_start(c->kernel, &start);
+    if (program >= 0 && ch->has_terminal)
+        note_login(c);
     buffer_fini(&store);
     return program;
 }
@@ -502,16 +506,17 @@ void session_channel_rest(struct session_connection *c, uint32_t number)
 
 /* ---- The end of a program ---- */
 
-void session_channel_done(struct session_connection *c, int program, int status)
+bool session_channel_done(struct session_connection *c, int program, int status)
 {
     for (size_t i = 0; i < c->channels_used; i++) {
         struct session_channel *ch = &c->channels[i];
         if (ch->open && ch->program == program && !ch->done) {
             ch->done = true;
             ch->status = status;
-            return;
+            return true;
         }
     }
+    return false;
 }
 
 /* wait(2): the low seven bits are the signal, 0x80 a core dump, the next byte the exit status. */

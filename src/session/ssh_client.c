@@ -166,7 +166,8 @@ static bool is_right(struct session_connection *c, struct span user, struct span
 {
     struct span name = name_of(user);
     return session_policy_allows(c->host->config.policy, name, password) &&
-           session_account_find(c->host->config.image, name, &c->account);
+           (c->outer != NULL || /* the machine's own file has told it */
+            session_account_find(c->host->config.image, name, &c->account));
 }
 
 /* What is remembered of him: the password that worked works at once, and it may be the only one. */
@@ -175,7 +176,8 @@ static bool opens(const struct session_connection *c)
     const struct session_visitor *v = &c->visitor;
     if (c->host->config.visitors.one_password && v->same_user && !v->same_login)
         return false;
-    return v->same_login || c->failed_tries >= c->host->config.limits.failed_tries;
+    return c->outer != NULL || v->same_login ||
+           c->failed_tries >= c->host->config.limits.failed_tries;
 }
 
 static void refuse(struct session_connection *c, struct span user, struct span password)
@@ -183,6 +185,8 @@ static void refuse(struct session_connection *c, struct span user, struct span p
     c->failed_tries++;
     c->host->counters.failed_logins++;
     note_password(c, EVENT_LOGIN_FAILED, user, password);
+    if (c->outer != NULL)
+        session_inner_refuse(c, name_of(user));
     ssh_auth_refuse(c->ssh);
 }
 
@@ -193,6 +197,8 @@ static void let_in(struct session_connection *c)
     session_started(c);
     c->input_us = c->now_us;
     c->login_number = (uint32_t)++c->host->counters.logins;
+    if (c->outer != NULL)
+        session_inner_log_in(c);
     ssh_auth_accept(c->ssh);
     struct event e = session_event(c, EVENT_SESSION_PARAMS);
     event_text_z(&e, FIELD_ARCH, "linux-x64-lsb");
@@ -212,7 +218,9 @@ void session_login_checked(struct session_connection *c, struct span user, struc
 
 void session_login_decide(struct session_connection *c, struct span user, struct span password)
 {
-    switch (session_visitor_check(c, name_of(user), password, &c->account)) {
+    struct span name = name_of(user);
+    switch (c->outer != NULL ? session_inner_check(c, name, user, password)
+                             : session_visitor_check(c, name, password, &c->account)) {
     case SESSION_CHECK_RUNNING: return;
     case SESSION_CHECK_WRONG: refuse(c, user, password); return;
     case SESSION_CHECK_POLICY: break;
@@ -224,8 +232,8 @@ static void on_password(struct session_connection *c, const struct ssh_event_aut
 {
     if (session_bait_is_login(c->host->config.bait, name_of(auth->user), auth->password))
         session_tell_bait(c, "login", name_of(auth->user));
-    if (!session_visitor_ask(c, auth->user, auth->password,
-                             is_right(c, auth->user, auth->password)))
+    if (c->outer != NULL || !session_visitor_ask(c, auth->user, auth->password,
+                                                 is_right(c, auth->user, auth->password)))
         session_login_decide(c, auth->user, auth->password);
 }
 
@@ -252,9 +260,8 @@ static void note_key(struct session_connection *c, enum event_type type, struct 
     buffer_fini(&key);
 }
 
-void session_login_key(struct session_connection *c, const struct session_offer *offer)
+static void decide_key(struct session_connection *c, const struct session_offer *offer, bool good)
 {
-    bool good = session_visitor_account(c, name_of(offer->user), &c->account);
     if (good && !offer->is_signed) {
         ssh_auth_accept(c->ssh);
         return;
@@ -268,14 +275,23 @@ void session_login_key(struct session_connection *c, const struct session_offer 
         ssh_auth_refuse(c->ssh);
 }
 
+void session_login_key(struct session_connection *c, const struct session_offer *offer)
+{
+    decide_key(c, offer, session_visitor_account(c, name_of(offer->user), &c->account));
+}
+
 /* A key opens the machine of the visitor who has left it there. */
 static void on_key(struct session_connection *c, const struct ssh_event_auth *auth)
 {
     const struct session_offer offer = {auth->user, auth->key_algorithm, auth->key_blob,
                                         auth->has_signature};
     note_key(c, EVENT_CLIENT_FINGERPRINT, auth->user, auth->key_algorithm, auth->key_blob);
-    if ((!auth->has_signature || auth->signature_good) &&
-        session_visitor_ask_key(c, name_of(auth->user), &offer))
+    bool may_open = !auth->has_signature || auth->signature_good;
+    if (may_open && c->outer != NULL) {
+        decide_key(c, &offer, session_inner_check_key(c, name_of(auth->user), auth->key_blob));
+        return;
+    }
+    if (may_open && session_visitor_ask_key(c, name_of(auth->user), &offer))
         return;
     if (auth->has_signature)
         note_key(c, EVENT_LOGIN_FAILED_KEY, auth->user, auth->key_algorithm, auth->key_blob);

@@ -95,8 +95,9 @@ static void connection_free(void *self)
     for (uint32_t i = 0; i < c->channels_used; i++)
         session_channel_drop(c, i);
     session_forward_fini(c);
+    session_inner_fini(c);
     (void)crypto_hash_end(c->file.hash, NULL);
-    kernel_free(c->kernel);
+    kernel_free(c->outer == NULL ? c->kernel : NULL);
     ssh_free(c->ssh);
     crypto_rng_wipe(&c->rng);
     session_visitor_fini(c);
@@ -131,8 +132,8 @@ static void set_origin(struct session_connection *c, const struct session_peer *
     };
 }
 
-static void *connection_new(struct session_host *host, const struct session_peer *peer,
-                            const uint8_t seed[32], int64_t now_us)
+static struct session_connection *make(struct session_host *host, const struct session_peer *peer,
+                                       const uint8_t seed[32], int64_t now_us)
 {
     struct session_connection *c = calloc(1, sizeof *c);
     if (c == NULL)
@@ -145,16 +146,32 @@ static void *connection_new(struct session_host *host, const struct session_peer
     crypto_rng_init(&c->rng, seed);
     draw_id(c);
     set_origin(c, peer);
+    return c;
+}
+
+/* Its machine; NULL: out of memory, and the connection is gone. */
+static struct session_connection *begin(struct session_connection *c, bool dropped)
+{
+    const struct ssh_server *server = c->host->config.ssh_server;
     uint8_t ssh_seed[SSH_SEED_BYTES];
     crypto_rng_bytes(&c->rng, ssh_seed, sizeof(ssh_seed));
-    bool dropped = is_dropped(c);
-    c->ssh = dropped ? ssh_new_dropped(host->config.ssh_server, ssh_seed, now_us)
-                     : ssh_new(host->config.ssh_server, ssh_seed, now_us);
+    c->ssh = dropped ? ssh_new_dropped(server, ssh_seed, c->now_us)
+                     : ssh_new(server, ssh_seed, c->now_us);
     crypto_wipe(ssh_seed, sizeof(ssh_seed));
-    if (c->ssh == NULL) {
-        connection_free(c);
+    if (c->ssh != NULL)
+        return c;
+    connection_free(c);
+    return NULL;
+}
+
+static void *connection_new(struct session_host *host, const struct session_peer *peer,
+                            const uint8_t seed[32], int64_t now_us)
+{
+    struct session_connection *c = make(host, peer, seed, now_us);
+    bool dropped = c != NULL && is_dropped(c);
+    c = c != NULL ? begin(c, dropped) : NULL;
+    if (c == NULL)
         return NULL;
-    }
     host->counters.connections++;
     struct event e = session_event(c, EVENT_SESSION_CONNECT);
     session_put(c, &e);
@@ -163,6 +180,29 @@ static void *connection_new(struct session_host *host, const struct session_peer
     } else {
         starting(c);
     }
+    return c;
+}
+
+struct session_connection *session_new_within(struct session_connection *outer, int line,
+                                              const struct session_peer *peer)
+{
+    uint8_t seed[CRYPTO_RNG_SEED_BYTES];
+    crypto_rng_bytes(&outer->rng, seed, sizeof(seed));
+    struct session_connection *c = make(outer->host, peer, seed, outer->now_us);
+    crypto_wipe(seed, sizeof(seed));
+    if (c == NULL)
+        return NULL;
+    c->outer = outer;
+    c->kernel = outer->kernel;
+    c->line = line;
+    c = begin(c, false);
+    if (c == NULL)
+        return NULL;
+    struct event e = session_event(c, EVENT_SESSION_CONNECT);
+    session_put(c, &e);
+    e = session_event(c, EVENT_SESSION_INNER);
+    event_text_z(&e, FIELD_OUTER, outer->id_z);
+    session_put(c, &e);
     return c;
 }
 
@@ -202,8 +242,8 @@ static bool take_kernel_events(struct session_connection *c)
 {
     bool moved = false;
     struct kernel_event event;
-    while (c->kernel != NULL && !c->file.busy && session_journal_has_room(&c->journal) &&
-           kernel_next(c->kernel, &event) == 1) {
+    while (c->kernel != NULL && c->outer == NULL && !c->file.busy &&
+           session_journal_has_room(&c->journal) && kernel_next(c->kernel, &event) == 1) {
         session_seen(c, &event);
         moved = true;
     }
@@ -238,7 +278,7 @@ static void check_limits(struct session_connection *c)
     const struct session_limits *limits = &c->host->config.limits;
     int64_t total_ms = (c->now_us - c->start_us) / MS_US;
     int64_t idle_ms = (c->now_us - c->input_us) / MS_US;
-    if (c->ended)
+    if (c->ended || c->outer != NULL)
         return;
     if (total_ms >= limits->total_ms)
         session_limit(c, "total_ms", total_ms);
@@ -250,7 +290,7 @@ static void check_limits(struct session_connection *c)
 
 /* Does all that can be done now; whether there was any. Everything that could be possible again
  * comes through here. */
-static bool work(struct session_connection *c, int64_t now_us)
+bool session_work(struct session_connection *c, int64_t now_us)
 {
     if (now_us > c->now_us)
         c->now_us = now_us;
@@ -263,6 +303,7 @@ static bool work(struct session_connection *c, int64_t now_us)
         moved |= c->forwards != NULL && session_forward_pump(c);
         for (uint32_t i = 0; !c->ended && i < c->channels_used; i++)
             moved |= session_channel_pump(c, i);
+        moved |= !c->ended && session_inner_pump(c);
         check_limits(c);
     }
     (void)take_kernel_events(c);
@@ -280,7 +321,7 @@ static size_t connection_feed(void *self, struct span bytes, int64_t now_us)
     size_t n = ssh_feed(c->ssh, bytes, now_us);
     if (n > 0)
         c->input_us = now_us;
-    work(c, now_us);
+    session_work(c, now_us);
     return n;
 }
 
@@ -288,7 +329,7 @@ static void connection_feed_end(void *self, int64_t now_us)
 {
     struct session_connection *c = self;
     ssh_feed_end(c->ssh, now_us);
-    work(c, now_us);
+    session_work(c, now_us);
 }
 
 static struct span connection_out(void *self)
@@ -301,7 +342,7 @@ static void connection_sent(void *self, size_t n)
 {
     struct session_connection *c = self;
     ssh_sent(c->ssh, n);
-    work(c, c->now_us);
+    session_work(c, c->now_us);
 }
 
 static int connection_traffic(const void *self)
@@ -332,6 +373,16 @@ static void finish_files(struct session_connection *c)
     session_file_give_up(c);
 }
 
+static void leave_machine(struct session_connection *c)
+{
+    session_visitor_farewell(c);
+    if (c->kernel != NULL)
+        kernel_end(c->kernel); /* what is open is closed, and told */
+    (void)take_kernel_events(c);
+    finish_files(c);
+    session_visitor_leave(c);
+}
+
 static void connection_lost(void *self, int64_t now_us)
 {
     struct session_connection *c = self;
@@ -342,12 +393,9 @@ static void connection_lost(void *self, int64_t now_us)
     for (uint32_t i = 0; i < c->channels_used; i++)
         session_channel_drop(c, i);
     session_forward_fini(c);
-    session_visitor_farewell(c);
-    if (c->kernel != NULL)
-        kernel_end(c->kernel); /* what is open is closed, and told */
-    (void)take_kernel_events(c);
-    finish_files(c);
-    session_visitor_leave(c);
+    session_inner_fini(c);
+    if (c->outer == NULL)
+        leave_machine(c);
     session_tell_steps(c);
     note_lost_records(c);
     struct event e = session_event(c, EVENT_SESSION_CLOSED);
@@ -366,6 +414,8 @@ static int64_t connection_deadline_us(const void *self)
     const struct session_limits *limits = &c->host->config.limits;
     if (c->ended)
         return INT64_MAX;
+    if (c->outer != NULL) /* whose limits hold for both */
+        return ssh_deadline(c->ssh);
     int64_t at = c->start_us + limits->total_ms * MS_US;
     at = earlier(at, session_visitor_deadline_us(c));
     if (c->logged_in)
@@ -374,6 +424,7 @@ static int64_t connection_deadline_us(const void *self)
     if (!session_journal_has_room(&c->journal))
         return at;
     at = earlier(at, ssh_deadline(c->ssh));
+    at = earlier(at, session_inner_deadline_us(c));
     int64_t kernel_ms = c->kernel != NULL ? kernel_deadline(c->kernel) : INT64_MAX;
     return kernel_ms < at / MS_US ? kernel_ms * MS_US : at;
 }
@@ -383,7 +434,8 @@ static void connection_tick(void *self, int64_t now_us)
     struct session_connection *c = self;
     if (!c->ended)
         ssh_tick(c->ssh, now_us);
-    work(c, now_us);
+    session_inner_tick(c);
+    session_work(c, now_us);
 }
 
 static bool connection_has_guests(const void *self)
@@ -393,8 +445,9 @@ static bool connection_has_guests(const void *self)
 }
 
 /* Nobody types: room that nothing stands in goes back with the machine's. */
-static void rest(struct session_connection *c)
+void session_rest(struct session_connection *c)
 {
+    session_inner_rest(c);
     ssh_rest(c->ssh);
     buffer_shrink(&c->journal.frames, 0);
     for (uint32_t i = 0; i < c->channels_used; i++)
@@ -408,7 +461,7 @@ static bool connection_run(void *self, uint64_t budget, int64_t now_us)
         if (now_us > c->now_us)
             c->now_us = now_us;
         bool more = session_visitor_run(c, budget);
-        return work(c, now_us) || more;
+        return session_work(c, now_us) || more;
     }
     if (c->kernel == NULL || c->ended || !session_journal_has_room(&c->journal))
         return false;
@@ -416,14 +469,14 @@ static bool connection_run(void *self, uint64_t budget, int64_t now_us)
         budget = SILENT_SLICE;
     if (c->file.busy) {
         session_file_go_on(c);
-        (void)work(c, now_us);
+        (void)session_work(c, now_us);
         return !c->ended && session_journal_has_room(&c->journal);
     }
     enum kernel_state state = kernel_run(c->kernel, budget, now_us / MS_US);
     /* What was moved may be what an idle guest waits for: input, or room for its output. */
-    bool moved = work(c, now_us);
+    bool moved = session_work(c, now_us);
     if (!moved && state == KERNEL_IDLE && kernel_is_at_rest(c->kernel))
-        rest(c);
+        session_rest(c);
     return (moved || state == KERNEL_BUSY) && !c->ended && session_journal_has_room(&c->journal);
 }
 
@@ -434,7 +487,7 @@ static bool connection_answered(void *self, const struct frame_visit *visit, int
         return span_equal(visit->session, c->journal.origin.session);
     if (!session_visitor_answer(c, visit))
         return false;
-    work(c, now_us);
+    session_work(c, now_us);
     return true;
 }
 
@@ -453,7 +506,7 @@ static void connection_recorded(void *self, size_t n)
     if (c->logged_in)
         buffer_shrink(&c->journal.frames, RECORDS_KEEP_BYTES);
     if (was_full && session_journal_has_room(&c->journal))
-        work(c, c->now_us);
+        session_work(c, c->now_us);
 }
 
 const struct service session_ssh_service = {

@@ -211,6 +211,7 @@ static int spawn(struct kernel *k, const struct session_start *start, struct env
         .groups = groups,
         .group_count = session_account_groups(start->group, account, groups, GROUPS_MAX),
         .terminal = start->terminal,
+        .login = start->login,
     };
     return kernel_spawn(k, &program);
 }
@@ -263,6 +264,11 @@ static int put_uname(struct span text, struct span hostname, bool cr, struct buf
 static int put_last_login(const struct session_start *start, struct buffer *out)
 {
     char last_z[PERSONA_LAST_SIZE];
+    const struct session_last *last = start->last;
+    if (last != NULL && last->at_ms != 0 && last->uid == start->account->uid) {
+        persona_say_login(last->at_ms, span_z(last->from_z), last_z);
+        return buffer_printf(out, "Last login: %s\r\r\n", last_z);
+    }
     if (start->identity == NULL ||
         !persona_last_login(start->identity, start->now_ms, start->account->name, last_z))
         return 0;

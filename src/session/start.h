@@ -19,6 +19,13 @@ enum {
     SESSION_START_ARENA_BYTES = 1 << 20, /* of all strings */
 };
 
+/* When and whence an account last logged in at a terminal, since the machine began. */
+struct session_last {
+    uint32_t uid;
+    int64_t at_ms; /* 0: nobody has */
+    char from_z[KERNEL_ADDRESS_CHARS];
+};
+
 struct session_start {
     enum session_start_kind kind;
     struct span command;
@@ -30,7 +37,9 @@ struct session_start {
     const struct kernel_terminal *terminal;  /* NULL: pipes */
     uint32_t terminal_number;                /* /dev/pts/N */
     uint32_t login_number;                   /* XDG_SESSION_ID */
+    int login;                               /* as in kernel_spawn */
     const struct persona_identity *identity; /* or NULL: no last login */
+    const struct session_last *last;         /* a later one than the identity's, or NULL */
     uint32_t display, screen;                /* of X11, forwarded; 0: none */
     struct span agent;                       /* path of the agent's socket; empty: none */
     int64_t now_ms;

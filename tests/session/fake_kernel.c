@@ -353,6 +353,39 @@ int kernel_dial(struct kernel *k, const struct kernel_spawn *user, const struct 
     return place->port == 7 && !place->is_path ? new_program(k, "cat") : -ECONNREFUSED;
 }
 
+/* Nothing speaks with the SSH server from within. */
+int kernel_answer(struct kernel *k, struct kernel_caller *peer, struct kernel_caller *local)
+{
+    (void)k;
+    (void)peer;
+    (void)local;
+    return -EAGAIN;
+}
+
+int kernel_log_in(struct kernel *k, int connection, const struct kernel_user *user)
+{
+    (void)k;
+    (void)connection;
+    (void)user;
+    return -EAGAIN;
+}
+
+void kernel_log_refusal(struct kernel *k, int connection, struct span name, bool is_valid)
+{
+    (void)k;
+    (void)connection;
+    (void)name;
+    (void)is_valid;
+}
+
+uint32_t kernel_next_terminal(const struct kernel *k)
+{
+    uint32_t number = 0;
+    for (int i = 0; i < PROGRAMS; i++)
+        number += k->programs[i].used && k->programs[i].terminal;
+    return number;
+}
+
 void kernel_close_out(struct kernel *k, int program)
 {
     buffer_clear(&program_of(k, program)->out);
