@@ -92,9 +92,9 @@ struct kernel {
     bool answers;        /* as in kernel_config */
     struct service_now services[SERVICES_MAX];
     uint64_t units_off[BUS_UNITS_MAX / 64]; /* bus/bus.h */
-    struct unit *units;   /* unit.h; owned */
-    int64_t cron_ns;      /* wall clock: since then cron is a program of the guests'; 0: it is not */
-    uint64_t cron_looked; /* vfs_changes when it was last looked for its work */
+    struct unit *units;                     /* unit.h; owned */
+    int64_t cron_ns; /* wall clock: since then cron is a program of the guests'; 0: it is not */
+    uint64_t cron_looked;  /* vfs_changes when it was last looked for its work */
     int64_t boot_ns;       /* wall clock at boot; CLOCK_MONOTONIC and BOOTTIME count from it */
     int64_t now_ns;        /* wall clock of the guests; never goes back */
     uint64_t instructions; /* executed so far, by all */

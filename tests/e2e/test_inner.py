@@ -79,7 +79,7 @@ def test_what_the_visitor_changes_opens_or_closes_the_door(own_honeypot):
                   + asked("admin") + f"{SSH} -o PubkeyAuthentication=no admin@localhost id -un; "
                   + asked("another") + f"{SSH} -o PubkeyAuthentication=no admin@localhost id -un; "
                   f"{SSH} -o PasswordAuthentication=no -i /root/k localhost 'id -un; cat /proc/self/loginuid; echo'; "
-                  "tail -3 /var/log/auth.log | grep -c 'session closed for user'")
+                  "sleep 1; grep -c 'Disconnected from user root ::1 port' /var/log/auth.log")
     assert out.stdout.decode().split() == ["admin", "root", "0", "1"], out
     assert out.stderr.count(b"Permission denied") == 1, out
 
