@@ -224,6 +224,7 @@ enum kernel_event_type {
     KERNEL_RESOLVE, /* a name server was asked: text = the name, number = the record's type */
     KERNEL_REFUSED, /* a system call that is not there: number, text = its name */
     KERNEL_WATCHED, /* a watched file was opened: text = path */
+    KERNEL_FILTER,  /* the packet filter was changed: text = what, a line each; number = how many */
     KERNEL_LIMIT,   /* a bound was hit: text = its name in kernel_limits */
     KERNEL_LOST,    /* there was no memory for so many events: number */
 };

@@ -1,6 +1,8 @@
 /* The model of the network: what is in it, and what follows from a change. */
 #include "kernel/net.h"
 
+#include "kernel/ruleset.h"
+
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
@@ -205,6 +207,9 @@ void net_fini(struct net *net)
     free(net->addresses);
     free(net->routes);
     free(net->neighbours);
+    if (net->rules != NULL)
+        ruleset_fini(net->rules);
+    free(net->rules);
     *net = (struct net){0};
 }
 

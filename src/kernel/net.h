@@ -11,6 +11,7 @@
 
 struct kernel;
 struct kernel_config;
+struct ruleset;
 
 enum {
     NET_LINKS_MAX = 8,
@@ -64,6 +65,7 @@ struct net_neighbour {
 };
 
 struct net {
+    struct ruleset *rules; /* ruleset.h: the packet filter; NULL: nobody has asked yet */
     struct net_link links[NET_LINKS_MAX];
     struct net_address *addresses;
     struct net_route *routes; /* as a dump shows them: by family, table, place */

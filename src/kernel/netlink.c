@@ -1,5 +1,7 @@
 #include "kernel/netlink.h"
 
+#include "kernel/nfnetlink.h"
+#include "kernel/syssocket.h"
 #include "kernel/task.h"
 
 #include <errno.h>
@@ -24,6 +26,7 @@ struct protocol {
 static const struct protocol protocols[] = {
     {NETLINK_ROUTE, {netlink_route_requests, netlink_change_requests}},
     {NETLINK_SOCK_DIAG, {netlink_diag_requests, NULL}},
+    {NETLINK_NETFILTER, {nfnetlink_requests, NULL}},
     {NETLINK_KOBJECT_UEVENT, {NULL, NULL}},
     {NETLINK_AUDIT, {NULL, NULL}},
     {NETLINK_GENERIC, {NULL, NULL}},
@@ -166,7 +169,7 @@ bool netlink_find_ip(const struct netlink_call *c, size_t skip, uint16_t type, u
 
 /* ---- Answers ---- */
 
-static int deliver(struct socket *s, struct span bytes)
+int netlink_deliver(struct socket *s, struct span bytes)
 {
     const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
     struct socket_about about = {.from = {.len = sizeof(kernel)}};
@@ -188,20 +191,38 @@ static int deliver_all(struct socket *s, struct span all)
                 break;
             n += aligned(len);
         }
-        error = deliver(s, span_slice(all, at, at + n));
+        error = netlink_deliver(s, span_slice(all, at, at + n));
     }
     return error;
 }
 
-/* NLMSG_ERROR: with the request when it failed, its header alone when it is only acknowledged. 0 or
- * -ENOBUFS. */
-static int put_error(struct netlink_call *c, int error)
+/* What is said beside an error: where in the request the attribute stands that it is about. */
+static void put_place(struct netlink_call *c, size_t message, struct nlmsghdr *header)
+{
+    const uint32_t at =
+        (uint32_t)(sizeof(*header) + (size_t)(c->bad.data - c->body.data) - sizeof(struct rtattr));
+    header->nlmsg_flags |= NLM_F_ACK_TLVS;
+    netlink_put_u32(c, NLMSGERR_ATTR_OFFS, at);
+    memcpy(c->out->data + c->out->start + message, header, sizeof(*header));
+}
+
+int netlink_put_error(struct netlink_call *c, int error)
 {
     struct nlmsgerr answer = {.error = error, .msg = *c->header};
-    size_t body = error != 0 ? c->body.len : 0;
+    bool whole = error != 0 && c->s->value[OPTION_CAP_ACK] == 0;
+    bool has_place = error != 0 && c->bad.data != NULL && c->s->value[OPTION_EXT_ACK] != 0;
     c->is_dump = false;
     netlink_begin(c, NLMSG_ERROR, &answer, sizeof(answer));
-    put_padded(c, c->body.data, body);
+    if (whole)
+        put_padded(c, c->body.data, c->body.len);
+    struct nlmsghdr header = {.nlmsg_type = NLMSG_ERROR,
+                              .nlmsg_flags = whole ? 0 : NLM_F_CAPPED,
+                              .nlmsg_seq = c->header->nlmsg_seq,
+                              .nlmsg_pid = c->s->netlink_port};
+    if (!c->is_short && !whole)
+        memcpy(c->out->data + c->out->start + c->message, &header, sizeof(header));
+    if (!c->is_short && has_place)
+        put_place(c, c->message, &header);
     return netlink_end(c);
 }
 
@@ -234,21 +255,34 @@ static bool is_change(int protocol, uint16_t type)
     return protocol == NETLINK_ROUTE && (type & 3) != 2;
 }
 
+/* What the answer is to a request that is not there. */
+static int unknown(int protocol)
+{
+    switch (protocol) {
+    case NETLINK_SOCK_DIAG:
+    case NETLINK_NETFILTER: return -EINVAL;
+    case NETLINK_AUDIT: return -ECONNREFUSED;
+    case NETLINK_GENERIC: return -ENOENT;
+    default: return -EOPNOTSUPP;
+    }
+}
+
 static int answer(struct netlink_call *c)
 {
     const struct nlmsghdr *h = c->header;
     const struct netlink_request *r = find_request(c->s->protocol, h->nlmsg_type);
-    bool changes = r != NULL ? r->changes : is_change(c->s->protocol, h->nlmsg_type);
+    bool changes = c->s->protocol == NETLINK_NETFILTER ||
+                   (r != NULL ? r->changes : is_change(c->s->protocol, h->nlmsg_type));
     if (changes && !creds_capable(&c->t->creds, CAP_NET_ADMIN))
         return -EPERM;
+    if (c->s->protocol == NETLINK_NETFILTER) {
+        c->rules = nfnetlink_rules(c->net);
+        if (c->rules == NULL)
+            return -ENOMEM;
+    }
     if (r == NULL && c->is_dump && c->s->protocol == NETLINK_ROUTE)
         return 0; /* there is nothing of that kind */
-    if (r == NULL)
-        return c->s->protocol == NETLINK_SOCK_DIAG ? -EINVAL
-               : c->s->protocol == NETLINK_AUDIT   ? -ECONNREFUSED
-               : c->s->protocol == NETLINK_GENERIC ? -ENOENT
-                                                   : -EOPNOTSUPP;
-    return r->fn(c);
+    return r != NULL ? r->fn(c) : unknown(c->s->protocol);
 }
 
 static int request(struct task *t, struct socket *s, const struct nlmsghdr *header,
@@ -275,7 +309,7 @@ static int request(struct task *t, struct socket *s, const struct nlmsghdr *head
     if (acknowledged && lost == 0) { /* a message of its own */
         buffer_clear(&out);
         out.max = SOCKET_BYTES; /* the request stands in it, however long that is */
-        lost = put_error(&c, error);
+        lost = netlink_put_error(&c, error);
         if (lost == 0)
             lost = deliver_all(s, buffer_span(&out));
     }
@@ -325,6 +359,8 @@ int64_t netlink_send(struct task *t, struct socket *s, struct span bytes)
         return -EADDRINUSE;
     if (s->protocol == NETLINK_KOBJECT_UEVENT)
         return -ECONNREFUSED;
+    if (s->protocol == NETLINK_NETFILTER && nfnetlink_is_batch(bytes))
+        return nfnetlink_batch(t, s, bytes);
     for (int taken = 0; rest.len >= sizeof(struct nlmsghdr) && taken < REQUESTS_MAX; taken++) {
         struct nlmsghdr h;
         memcpy(&h, rest.data, sizeof(h));

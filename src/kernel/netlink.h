@@ -22,6 +22,8 @@ struct netlink_call {
     const struct nlmsghdr *header;
     struct span body; /* behind the header */
     struct buffer *out;
+    struct ruleset *rules; /* of netfilter: as they are, or as a batch is making them */
+    struct span bad;       /* the request's attribute that an error is about; or empty */
     bool is_dump;
     size_t message; /* where in `out` the message begins that is being made */
     bool is_short;  /* something of it did not fit, or memory was short */
@@ -49,6 +51,11 @@ void netlink_put_u32(struct netlink_call *c, uint16_t type, uint32_t value);
 void netlink_put_z(struct netlink_call *c, uint16_t type, const char *text_z);
 void netlink_put_ip(struct netlink_call *c, uint16_t type, const struct net_ip *ip);
 int netlink_end(struct netlink_call *c);
+/* NLMSG_ERROR: with the request when it failed, its header alone when it is only acknowledged. 0 or
+ * -ENOBUFS. */
+int netlink_put_error(struct netlink_call *c, int error);
+/* Whole messages into the asker's queue, as one. 0 or -ENOBUFS. */
+int netlink_deliver(struct socket *s, struct span bytes);
 
 /* The request's fixed part; false when it is too short. */
 bool netlink_body(const struct netlink_call *c, void *out, size_t len);

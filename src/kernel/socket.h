@@ -21,7 +21,7 @@ enum {
     SOCKET_NAME_MAX = 128,     /* struct sockaddr_storage */
     SOCKET_BACKLOG_MAX = 4096, /* net.core.somaxconn */
     SOCKET_RIGHTS_MAX = 253,   /* SCM_MAX_FD */
-    SOCKET_VALUES = 24,        /* options that are kept (sys_sockopt.c) */
+    SOCKET_VALUES = 26,        /* options that are kept (sys_sockopt.c) */
     SOCKETS_BYTES_MAX = 32 << 20, /* what waits to be read in all sockets of a machine: -ENOBUFS */
 };
 

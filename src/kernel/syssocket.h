@@ -51,6 +51,8 @@ enum sys_option {
     OPTION_PASSCRED,
     OPTION_TIMESTAMP,
     OPTION_RECVTTL,
+    OPTION_EXT_ACK,
+    OPTION_CAP_ACK,
     OPTION_NO_CHECK,
 };
 

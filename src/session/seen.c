@@ -188,6 +188,14 @@ static void on_resolve(struct session_connection *c, const struct kernel_event *
     tell_host(c, k);
 }
 
+static void on_firewall(struct session_connection *c, const struct kernel_event *k)
+{
+    struct event e = session_event(c, EVENT_FIREWALL_CHANGED);
+    event_number(&e, FIELD_CHANGES, k->number);
+    event_text(&e, FIELD_DATA, k->text);
+    put_seen(c, &e, k);
+}
+
 /* ---- Refusals and bounds ---- */
 
 static void on_refused(struct session_connection *c, const struct kernel_event *k)
@@ -229,6 +237,7 @@ void session_seen(struct session_connection *c, const struct kernel_event *event
     case KERNEL_RESOLVE: on_resolve(c, event); break;
     case KERNEL_REFUSED: on_refused(c, event); break;
     case KERNEL_WATCHED: put_bait(c, event, "file", event->text); break;
+    case KERNEL_FILTER: on_firewall(c, event); break;
     case KERNEL_LIMIT: on_limit(c, event); break;
     case KERNEL_LOST: on_lost(c, event); break;
     }
