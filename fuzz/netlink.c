@@ -1,11 +1,14 @@
-/* Any bytes as what root sends into netlink sockets (the first one's lowest bit: rtnetlink or sock_diag; the
- * next two: how long the first send is, the rest is the second one), and then the model of the network
- * that they have changed. */
+/* Any bytes as what root sends into netlink sockets (the first one's lowest two bits: rtnetlink, sock_diag or
+ * nfnetlink; the next two: how long the first send is, the rest is the second one), and then the model of the
+ * network that they have changed. */
 #include "machine.h"
 
 #include "kernel/netlink.h"
+#include "kernel/ruleset.h"
 
 #include <elf.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -75,6 +78,50 @@ static void look(struct net *net)
     }
 }
 
+static unsigned users_of(const struct ruleset_table *table, uint64_t handle)
+{
+    unsigned users = 0;
+    for (const struct ruleset_node *n = table->nodes; n != NULL; n = n->next)
+        for (size_t i = 0; i < n->count; i++)
+            for (size_t k = 0; k < n->entries[i]->ref_count; k++)
+                users += n->entries[i]->refs[k] == handle;
+    return users;
+}
+
+/* What is counted is there, and what is named. */
+static void look_at_rules(const struct ruleset *r)
+{
+    size_t tables = 0, nodes = 0, entries = 0;
+    for (const struct ruleset_table *t = r->tables; t != NULL; t = t->next, tables++) {
+        unsigned use = 0;
+        for (const struct ruleset_node *n = t->nodes; n != NULL; n = n->next, nodes++, use++) {
+            size_t own = n->kind == RULESET_CHAIN ? n->count : 0;
+            assert(n->use == users_of(t, n->handle) + own);
+            entries += n->count;
+        }
+        assert(t->use == use);
+    }
+    assert(tables == r->table_count && nodes == r->node_count && entries == r->entry_count);
+    assert(tables > 0 || r->bytes == 0);
+}
+
+/* All that there is, asked for by itself. */
+static void dump_rules(struct task *t, struct socket *s)
+{
+    static const uint8_t asked[] = {NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETRULE,
+                                    NFT_MSG_GETSET,   NFT_MSG_GETOBJ,   NFT_MSG_GETFLOWTABLE};
+    for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+        struct {
+            struct nlmsghdr header;
+            struct nfgenmsg body;
+        } message = {.header = {.nlmsg_len = sizeof(message),
+                                .nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | asked[i]),
+                                .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
+        (void)netlink_send(t, s, span_of(&message, sizeof(message)));
+        hear(s);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -92,7 +139,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     net_fini(net);
     int error = net_init(net);
     assert(error == 0);
-    int protocol = (data[0] & 1) != 0 ? NETLINK_SOCK_DIAG : NETLINK_ROUTE;
+    static const int protocols[] = {NETLINK_ROUTE, NETLINK_SOCK_DIAG, NETLINK_NETFILTER,
+                                    NETLINK_NETFILTER};
+    int protocol = protocols[data[0] & 3];
     struct socket *s = socket_new(m.kernel->vfs, AF_NETLINK, SOCK_RAW, protocol);
     struct file *f = s != NULL ? socket_open(s, 0, &error) : NULL;
     assert(f != NULL);
@@ -103,6 +152,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void)netlink_send(t, s, sent[i]);
         hear(s);
         look(net);
+    }
+    if (net->rules != NULL) {
+        look_at_rules(net->rules);
+        dump_rules(t, s);
     }
     file_drop(f);
     return 0;
