@@ -1,5 +1,6 @@
 #include "record/cast.h"
 
+#include "base/error.h"
 #include "events/json.h"
 
 #include <errno.h>
@@ -14,7 +15,8 @@
 static const char START_US_Z[] = "\"start_us\": ";
 #define HEADER_MAX ((size_t)16 * 1024)
 /* Six characters a byte of JSON, base64 beside it, and the brackets. */
-#define TEXT_MAX (8 * FRAME_TTY_MAX + HEADER_MAX)
+enum { LINES_BYTES = 8, LINES_MORE = 256 };
+#define TEXT_MAX (LINES_BYTES * FRAME_TTY_MAX + HEADER_MAX)
 
 void record_casts_init(struct record_casts *c, int dir, uint64_t size_max)
 {
@@ -84,6 +86,13 @@ static int slot_for(struct record_casts *c, const char *name_z, struct record_ca
     return 0;
 }
 
+/* An empty text with room for what is to be put there: no put fails for want of memory after that. */
+static int clear(struct buffer *text, size_t room)
+{
+    buffer_clear(text);
+    return buffer_reserve(text, room) != NULL ? 0 : ERR_NOMEM;
+}
+
 static void put_header(struct buffer *text, const struct frame_tty_open *open)
 {
     /* In the form that players print themselves: a blank after each colon and comma. */
@@ -137,10 +146,12 @@ static int begin(struct record_casts *c, struct record_cast *cast, const char *n
         cast->may_repeat = is_of_another(c, &cast->file);
         cast->start_us = read_start(&cast->file);
     } else {
-        buffer_clear(&c->text);
-        put_header(&c->text, open);
+        error = clear(&c->text, HEADER_MAX);
+        if (error == 0)
+            put_header(&c->text, open);
         cast->start_us = open->time_us;
-        error = gather(c, cast, buffer_span(&c->text));
+        if (error == 0)
+            error = gather(c, cast, buffer_span(&c->text));
     }
     if (error < 0)
         drop(c, cast);
@@ -200,7 +211,9 @@ static int make_lines(struct buffer *text, const struct frame_tty_data *data, in
 {
     bool lossy = false;
     for (int round = 0; round == 0 || (round == 1 && lossy); round++) {
-        buffer_clear(text);
+        int error = clear(text, LINES_BYTES * data->bytes.len + LINES_MORE);
+        if (error < 0)
+            return error;
         if (lossy) {
             put_line_start(text, since_us, 'b');
             (void)buffer_put_z(text, "\"");
@@ -212,7 +225,7 @@ static int make_lines(struct buffer *text, const struct frame_tty_data *data, in
         json_quote_open(&j);
         lossy = json_part_lossy(&j, data->bytes);
         json_quote_close(&j);
-        int error = json_end(&j);
+        error = json_end(&j);
         if (error == 0)
             error = buffer_put_z(text, "]\n");
         if (error < 0)
