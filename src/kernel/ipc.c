@@ -23,16 +23,16 @@ struct ipc *ipc_new(struct kernel *k, uint32_t number)
 struct ipc *ipc_of(struct task *t)
 {
     struct kernel *k = t->kernel;
-    if (t->process->ipc != NULL)
-        return t->process->ipc;
+    if (t->ipc != NULL)
+        return t->ipc;
     if (k->ipc == NULL)
         k->ipc = ipc_new(k, 0);
     return k->ipc;
 }
 
-struct ipc *ipc_seen_by(const struct process *p)
+struct ipc *ipc_seen_by(const struct task *t)
 {
-    return p->ipc != NULL ? p->ipc : p->kernel->ipc;
+    return t->ipc != NULL ? t->ipc : t->kernel->ipc;
 }
 
 uint32_t ipc_number(const struct ipc *ipc)

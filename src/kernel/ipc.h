@@ -65,8 +65,8 @@ struct ipc {
 
 /* The task's; NULL: no memory. */
 struct ipc *ipc_of(struct task *t);
-/* The process's, if anybody has asked for it. */
-struct ipc *ipc_seen_by(const struct process *p);
+/* The same, if anybody has asked for it. */
+struct ipc *ipc_seen_by(const struct task *t);
 /* One with one holder; NULL: no memory. */
 struct ipc *ipc_new(struct kernel *k, uint32_t number);
 struct ipc *ipc_hold(struct ipc *ipc); /* takes NULL */

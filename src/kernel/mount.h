@@ -67,6 +67,11 @@ struct mount_space *mount_space_hold(struct mount_space *space);
 void mount_space_drop(struct vfs *vfs, struct mount_space *space); /* the last: its mounts go */
 /* A copy of all its mounts, each `twin` of the old until the next copy. NULL: no memory, or too many
  * mounts. */
-struct mount_space *mount_space_copy(struct vfs *vfs, const struct mount_space *of);
+struct mount_space *mount_space_copy(struct vfs *vfs, const struct mount_space *of,
+                                     uint32_t number);
+/* As /proc/PID/ns/mnt has it; 0: the machine's own. */
+uint32_t mount_space_number(const struct mount_space *space);
+/* The mount that is its "/"; NULL: there is none. */
+struct fs *mount_space_top(const struct vfs *vfs, const struct mount_space *space);
 
 #endif

@@ -11,7 +11,7 @@
 enum { ID_FIRST = 230 }; /* above those of the table */
 
 struct mount_space {
-    uint32_t refs;
+    uint32_t refs, number;
 };
 
 /* ---- One mount ---- */
@@ -236,10 +236,25 @@ static int copy_one(struct fs *fs, struct mount_space *space)
     return error;
 }
 
-struct mount_space *mount_space_copy(struct vfs *vfs, const struct mount_space *of)
+uint32_t mount_space_number(const struct mount_space *space)
+{
+    return space->number;
+}
+
+struct fs *mount_space_top(const struct vfs *vfs, const struct mount_space *space)
+{
+    struct fs *fs = vfs->mounts;
+    while (fs != NULL && (fs->space != space || fs->detached || fs->covered.fs != NULL))
+        fs = fs->next;
+    return fs;
+}
+
+struct mount_space *mount_space_copy(struct vfs *vfs, const struct mount_space *of, uint32_t number)
 {
     struct mount_space *space = mount_space_new(vfs);
     int error = space != NULL ? 0 : -ENOMEM;
+    if (space != NULL)
+        space->number = number;
     for (struct fs *fs = vfs->mounts; fs != NULL; fs = fs->next)
         fs->twin = NULL;
     for (struct fs *fs = vfs->mounts; fs != NULL && error == 0; fs = fs->next)

@@ -2,6 +2,7 @@
 
 #include "kernel/fs.h"
 #include "kernel/ipc.h"
+#include "kernel/mount.h"
 #include "kernel/sysfile.h"
 
 #include <errno.h>
@@ -40,6 +41,7 @@ struct entrance {
     uint32_t number;
     struct uts_names *uts; /* held; NULL: the machine's */
     struct ipc *ipc;
+    struct mount_space *mounts;
 };
 
 static const struct kind_row *kind_named(const char *name_z)
@@ -50,14 +52,14 @@ static const struct kind_row *kind_named(const char *name_z)
     return NULL;
 }
 
-char *namespace_hostname(struct kernel *k, struct process *p)
+char *namespace_hostname(struct kernel *k, struct task *t)
 {
-    return p != NULL && p->uts != NULL ? p->uts->hostname_z : k->hostname_z;
+    return t != NULL && t->uts != NULL ? t->uts->hostname_z : k->hostname_z;
 }
 
-char *namespace_domainname(struct kernel *k, struct process *p)
+char *namespace_domainname(struct kernel *k, struct task *t)
 {
-    return p != NULL && p->uts != NULL ? p->uts->domainname_z : k->domainname_z;
+    return t != NULL && t->uts != NULL ? t->uts->domainname_z : k->domainname_z;
 }
 
 /* ---- Holding ---- */
@@ -77,84 +79,94 @@ static void uts_drop(struct kernel *k, struct uts_names *uts)
     free(uts);
 }
 
-void namespace_inherit(struct process *p, const struct process *parent)
+void namespace_inherit(struct task *t, const struct task *parent)
 {
-    p->uts = uts_hold(parent->uts);
-    p->ipc = ipc_hold(parent->ipc);
+    t->uts = uts_hold(parent->uts);
+    t->ipc = ipc_hold(parent->ipc);
 }
 
-void namespace_leave(struct process *p)
+void namespace_leave(struct task *t)
 {
-    uts_drop(p->kernel, p->uts);
-    ipc_drop(p->kernel, p->ipc);
-    p->uts = NULL;
-    p->ipc = NULL;
+    uts_drop(t->kernel, t->uts);
+    ipc_drop(t->kernel, t->ipc);
+    t->uts = NULL;
+    t->ipc = NULL;
 }
 
 /* ---- Making ---- */
 
-static uint32_t new_number(struct kernel *k)
+uint32_t namespace_number(struct kernel *k)
 {
-    k->namespaces++;
     return first_made + k->namespace_numbers++;
 }
 
-static int unshare_uts(struct process *p)
+static int unshare_uts(struct task *t)
 {
-    struct kernel *k = p->kernel;
+    struct kernel *k = t->kernel;
     struct uts_names *own = malloc(sizeof(*own));
     if (own == NULL)
         return -ENOMEM;
-    *own = (struct uts_names){.refs = 1, .number = new_number(k)};
-    memcpy(own->hostname_z, namespace_hostname(k, p), sizeof(own->hostname_z));
-    memcpy(own->domainname_z, namespace_domainname(k, p), sizeof(own->domainname_z));
-    uts_drop(k, p->uts);
-    p->uts = own;
+    *own = (struct uts_names){.refs = 1, .number = namespace_number(k)};
+    memcpy(own->hostname_z, namespace_hostname(k, t), sizeof(own->hostname_z));
+    memcpy(own->domainname_z, namespace_domainname(k, t), sizeof(own->domainname_z));
+    k->namespaces++;
+    uts_drop(k, t->uts);
+    t->uts = own;
     return 0;
 }
 
-static int unshare_ipc(struct process *p)
+/* What a thread asked to be undone is its process's, which may have others. */
+static void set_ipc(struct task *t, struct ipc *ipc)
 {
-    struct kernel *k = p->kernel;
-    struct ipc *own = ipc_new(k, new_number(k));
-    if (own == NULL) {
-        k->namespaces--;
+    if (t->process->threads == 1)
+        sem_exit(t->process);
+    ipc_drop(t->kernel, t->ipc);
+    t->ipc = ipc;
+}
+
+static int unshare_ipc(struct task *t)
+{
+    struct ipc *own = ipc_new(t->kernel, namespace_number(t->kernel));
+    if (own == NULL)
         return -ENOMEM;
-    }
-    sem_exit(p);
-    ipc_drop(k, p->ipc);
-    p->ipc = own;
+    t->kernel->namespaces++;
+    set_ipc(t, own);
     return 0;
 }
 
-int namespace_unshare(struct process *p, uint64_t flags)
+int namespace_unshare(struct task *t, uint64_t flags)
 {
     unsigned wanted = ((flags & CLONE_NEWUTS) != 0) + ((flags & CLONE_NEWIPC) != 0);
     if (wanted == 0)
         return 0;
-    if (p->kernel->namespaces + wanted > NAMESPACES_MAX)
+    if (t->kernel->namespaces + wanted > NAMESPACES_MAX)
         return -ENOSPC;
-    int error = (flags & CLONE_NEWUTS) != 0 ? unshare_uts(p) : 0;
+    int error = (flags & CLONE_NEWUTS) != 0 ? unshare_uts(t) : 0;
     if (error == 0 && (flags & CLONE_NEWIPC) != 0)
-        error = unshare_ipc(p);
+        error = unshare_ipc(t);
     return error;
 }
 
 /* ---- Showing ---- */
 
-static uint32_t number_of(const struct process *p, const struct kind_row *kind)
+static uint32_t number_of(const struct task *t, const struct kind_row *kind)
 {
-    if (kind->flag == CLONE_NEWUTS && p != NULL && p->uts != NULL)
-        return p->uts->number;
-    if (kind->flag == CLONE_NEWIPC && p != NULL && p->ipc != NULL)
-        return ipc_number(p->ipc);
-    return kind->number;
+    uint32_t number = 0;
+    if (t == NULL)
+        return kind->number;
+    if (kind->flag == CLONE_NEWUTS && t->uts != NULL)
+        number = t->uts->number;
+    else if (kind->flag == CLONE_NEWIPC && t->ipc != NULL)
+        number = ipc_number(t->ipc);
+    else if (kind->flag == CLONE_NEWNS && t->fs != NULL)
+        number = mount_space_number(t->fs->space);
+    return number != 0 ? number : kind->number;
 }
 
-int64_t namespace_text(const struct process *p, const char *name_z, char *out, size_t size)
+int64_t namespace_text(const struct task *t, const char *name_z, char *out, size_t size)
 {
     const struct kind_row *kind = kind_named(name_z);
-    return kind != NULL ? snprintf(out, size, "%s:[%u]", kind->type_z, number_of(p, kind))
+    return kind != NULL ? snprintf(out, size, "%s:[%u]", kind->type_z, number_of(t, kind))
                         : -ENOENT;
 }
 
@@ -174,6 +186,7 @@ static void entrance_close(struct file *f)
     struct entrance *e = f->object;
     uts_drop(f->vfs->kernel, e->uts);
     ipc_drop(f->vfs->kernel, e->ipc);
+    mount_space_drop(f->vfs, e->mounts);
     free(e);
 }
 
@@ -192,7 +205,7 @@ static const struct file_ops entrance_ops = {.stat = entrance_stat,
                                              .ioctl = entrance_ioctl,
                                              .close = entrance_close};
 
-int namespace_open(struct vfs *vfs, const struct process *p, const char *name_z, struct file **out)
+int namespace_open(struct vfs *vfs, const struct task *t, const char *name_z, struct file **out)
 {
     const struct kind_row *kind = kind_named(name_z);
     int error = 0;
@@ -201,11 +214,13 @@ int namespace_open(struct vfs *vfs, const struct process *p, const char *name_z,
     struct entrance *e = calloc(1, sizeof(*e));
     if (e == NULL)
         return -ENOMEM;
-    *e = (struct entrance){.kind = kind, .number = number_of(p, kind)};
-    if (p != NULL && kind->flag == CLONE_NEWUTS)
-        e->uts = uts_hold(p->uts);
-    if (p != NULL && kind->flag == CLONE_NEWIPC)
-        e->ipc = ipc_hold(p->ipc);
+    *e = (struct entrance){.kind = kind, .number = number_of(t, kind)};
+    if (t != NULL && kind->flag == CLONE_NEWUTS)
+        e->uts = uts_hold(t->uts);
+    if (t != NULL && kind->flag == CLONE_NEWIPC)
+        e->ipc = ipc_hold(t->ipc);
+    if (kind->flag == CLONE_NEWNS)
+        e->mounts = mount_space_hold(t != NULL && t->fs != NULL ? t->fs->space : vfs->space);
     *out = file_new(vfs, &entrance_ops, e, O_RDONLY, &error);
     if (*out == NULL)
         return error;
@@ -237,7 +252,6 @@ static int64_t entrance_ioctl(struct file *f, struct task *t, uint32_t command, 
 
 int64_t namespace_enter(struct task *t, struct file *f, uint64_t type)
 {
-    struct process *p = t->process;
     const struct entrance *e = f->object;
     if (f->ops != &entrance_ops || (type != 0 && type != e->kind->flag))
         return -EINVAL;
@@ -247,13 +261,12 @@ int64_t namespace_enter(struct task *t, struct file *f, uint64_t type)
         return -EPERM;
     if (e->kind->flag == CLONE_NEWUTS) {
         struct uts_names *uts = uts_hold(e->uts);
-        uts_drop(t->kernel, p->uts);
-        p->uts = uts;
+        uts_drop(t->kernel, t->uts);
+        t->uts = uts;
     } else if (e->kind->flag == CLONE_NEWIPC) {
-        struct ipc *ipc = ipc_hold(e->ipc);
-        sem_exit(p);
-        ipc_drop(t->kernel, p->ipc);
-        p->ipc = ipc;
+        set_ipc(t, ipc_hold(e->ipc));
+    } else if (e->kind->flag == CLONE_NEWNS) {
+        return mounts_enter(t, e->mounts);
     }
     return 0;
 }

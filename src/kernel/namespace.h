@@ -1,5 +1,6 @@
-/* Namespaces beside those of mounts (mount.h): names of the machine (UTS) and System V IPC, which a process may have
- * for itself; of the other kinds there is the machine's own alone. /proc/PID/ns shows them, setns(2) enters them. */
+/* Namespaces: names of the machine (UTS) and System V IPC, which a thread may have for itself, and mounts
+ * (mount.h); of the other kinds there is the machine's own alone. /proc/PID/ns shows them, setns(2) enters
+ * them. */
 #ifndef KERNEL_NAMESPACE_H
 #define KERNEL_NAMESPACE_H
 
@@ -17,20 +18,22 @@ struct uts_names {
     char hostname_z[KERNEL_HOSTNAME_MAX + 1], domainname_z[KERNEL_HOSTNAME_MAX + 1];
 };
 
-/* The names that a process sees (NULL: the machine's own), to be read and written. */
-char *namespace_hostname(struct kernel *k, struct process *p);
-char *namespace_domainname(struct kernel *k, struct process *p);
+/* The names that a task sees (NULL: the machine's own), to be read and written. */
+char *namespace_hostname(struct kernel *k, struct task *t);
+char *namespace_domainname(struct kernel *k, struct task *t);
 
 /* New ones of the kinds in `flags` (CLONE_NEWUTS, CLONE_NEWIPC). 0, -ENOSPC, -ENOMEM. */
-int namespace_unshare(struct process *p, uint64_t flags);
-/* A child has its parent's; an ended process gives them back. */
-void namespace_inherit(struct process *p, const struct process *parent);
-void namespace_leave(struct process *p);
+int namespace_unshare(struct task *t, uint64_t flags);
+/* A number for a new one: none has it twice. */
+uint32_t namespace_number(struct kernel *k);
+/* A child or thread has its parent's; one that is over gives them back. */
+void namespace_inherit(struct task *t, const struct task *parent);
+void namespace_leave(struct task *t);
 
-/* The text of /proc/PID/ns/NAME: "uts:[4026531838]"; -ENOENT. `p` may be NULL: a service. */
-int64_t namespace_text(const struct process *p, const char *name_z, char *out, size_t size);
+/* The text of /proc/PID/ns/NAME: "uts:[4026531838]"; -ENOENT. `t` may be NULL: a service. */
+int64_t namespace_text(const struct task *t, const char *name_z, char *out, size_t size);
 /* What opening it gives: a description that keeps it. 0, -ENOENT, -ENFILE, -ENOMEM. */
-int namespace_open(struct vfs *vfs, const struct process *p, const char *name_z, struct file **out);
+int namespace_open(struct vfs *vfs, const struct task *t, const char *name_z, struct file **out);
 /* setns(2) with such a description; -EINVAL for another. */
 int64_t namespace_enter(struct task *t, struct file *f, uint64_t type);
 

@@ -204,9 +204,9 @@ int proc_stat(const struct proc_call *c)
 /* ---- sys ---- */
 
 static const char *own_name(const struct proc_call *c,
-                            char *(*name)(struct kernel *k, struct process *p))
+                            char *(*name)(struct kernel *k, struct task *t))
 {
-    return name(c->kernel, c->reader != NULL ? c->reader->process : NULL);
+    return name(c->kernel, c->reader);
 }
 
 int proc_hostname(const struct proc_call *c)

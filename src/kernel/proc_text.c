@@ -101,9 +101,9 @@ static int64_t text_write(struct file *f, struct task *t, const void *bytes, siz
     if (t == NULL || k == NULL)
         return (int64_t)len;
     if (proc_is_named(e, "sys/kernel/hostname")) {
-        span_copy_z(value, namespace_hostname(k, t->process), KERNEL_HOSTNAME_MAX + 1);
+        span_copy_z(value, namespace_hostname(k, t), KERNEL_HOSTNAME_MAX + 1);
     } else if (proc_is_named(e, "sys/kernel/domainname")) {
-        span_copy_z(value, namespace_domainname(k, t->process), KERNEL_HOSTNAME_MAX + 1);
+        span_copy_z(value, namespace_domainname(k, t), KERNEL_HOSTNAME_MAX + 1);
     } else if (proc_is_named(e, "comm") && proc_view_find(f->vfs, text->place.pid, &view) &&
                view.task != NULL && view.task->process == t->process) {
         task_set_comm(view.task, value);

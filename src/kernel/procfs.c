@@ -376,7 +376,7 @@ static int64_t read_process_link(struct fs *fs, const struct proc_entry *e,
                                  const struct proc_view *view, char *out, size_t size)
 {
     if (namespace_name(e) != NULL)
-        return namespace_text(view->process, namespace_name(e), out, size);
+        return namespace_text(view->task, namespace_name(e), out, size);
     if (view->task == NULL)
         return read_service_link(fs, e, view, out, size);
     if (proc_is_named(e, "exe"))
@@ -448,7 +448,7 @@ static int procfs_follow(struct fs *fs, struct task *t, uint64_t ino, struct fil
     if (!proc_may_see(t, &view))
         return -EACCES;
     if (namespace_name(e) != NULL)
-        return namespace_open(fs->vfs, view.process, namespace_name(e), out);
+        return namespace_open(fs->vfs, view.task, namespace_name(e), out);
     if (view.task == NULL && place.number != 0)
         return proc_service_open(fs->vfs, &view, (int32_t)place.number - 1, out);
     if (view.task == NULL)

@@ -37,6 +37,8 @@ static int check(const struct task *t, const struct clone *c)
         return -EINVAL;
     if ((c->flags & ~(uint64_t)CLONE_KNOWN) != 0)
         return -EINVAL;
+    if ((c->flags & CLONE_NEWIPC) != 0 && (c->flags & CLONE_SYSVSEM) != 0)
+        return -EINVAL;
     if ((c->flags & CLONE_THREAD) != 0 && (c->flags & CLONE_SIGHAND) == 0)
         return -EINVAL;
     if ((c->flags & CLONE_SIGHAND) != 0 && (c->flags & CLONE_VM) == 0)
@@ -59,7 +61,7 @@ static bool over_process_limit(const struct task *t)
     return count >= process_limit(t->process, RLIMIT_NPROC);
 }
 
-static struct mm *copy_mm(struct task *t, uint64_t flags)
+static struct mm *copy_mm(const struct task *t, uint64_t flags)
 {
     if ((flags & CLONE_VM) == 0)
         return mm_clone(t->mm);
@@ -80,17 +82,21 @@ static struct signal_table *copy_actions(struct process *p, uint64_t flags)
     return table;
 }
 
-static bool copy_parts(struct task *t, struct task *child, uint64_t flags)
+static int copy_parts(const struct task *t, struct task *child, uint64_t flags)
 {
     child->mm = copy_mm(t, flags);
     child->files = (flags & CLONE_FILES) != 0 ? fd_table_hold(t->files) : fd_table_clone(t->files);
     child->fs = (flags & CLONE_FS) != 0 ? fs_context_hold(t->fs) : fs_context_clone(t->fs);
     if (child->mm == NULL || child->files == NULL || child->fs == NULL)
-        return false;
-    if ((flags & CLONE_NEWNS) != 0 && mounts_unshare(child) != 0)
-        return false;
+        return -ENOMEM;
+    namespace_inherit(child, t);
+    int error = namespace_unshare(child, flags);
+    if (error == 0 && (flags & CLONE_NEWNS) != 0)
+        error = mounts_unshare(child);
+    if (error != 0)
+        return error;
     child->cpu = cpu_clone(t->cpu, t->kernel->code, child->mm->space);
-    return child->cpu != NULL;
+    return child->cpu != NULL ? 0 : -ENOMEM;
 }
 
 static void copy_state(const struct task *t, struct task *child, const struct clone *c)
@@ -125,7 +131,7 @@ static struct process *make_process(struct task *t, const struct clone *c)
     if (p == NULL)
         return NULL;
     p->actions = copy_actions(t->process, c->flags);
-    if (p->actions == NULL || namespace_unshare(p, c->flags) != 0) {
+    if (p->actions == NULL) {
         process_free(p);
         return NULL;
     }
@@ -144,12 +150,13 @@ static int make(struct task *t, const struct clone *c, struct task **out)
     if (p == NULL)
         return -ENOMEM;
     struct task *child = task_new(p, is_thread ? kernel_new_pid(t->kernel) : p->pid);
-    if (child == NULL || !copy_parts(t, child, c->flags)) {
+    int error = child != NULL ? copy_parts(t, child, c->flags) : -ENOMEM;
+    if (error != 0) {
         if (child != NULL)
             task_free(child);
         if (!is_thread)
             process_free(p);
-        return -ENOMEM;
+        return error;
     }
     copy_state(t, child, c);
     *out = child;

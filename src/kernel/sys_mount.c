@@ -508,7 +508,7 @@ int mounts_unshare(struct task *t)
     struct fs_context *own = fs_context_clone(t->fs);
     if (own == NULL)
         return -ENOMEM;
-    struct mount_space *space = mount_space_copy(vfs, own->space);
+    struct mount_space *space = mount_space_copy(vfs, own->space, namespace_number(t->kernel));
     int error = space != NULL ? 0 : vfs->mount_count >= VFS_MOUNTS_MAX ? -ENOSPC : -ENOMEM;
     struct vnode root = own->root, cwd = own->cwd;
     if (error == 0) {
@@ -529,6 +529,27 @@ int mounts_unshare(struct task *t)
     mount_space_drop(vfs, space);
     fs_context_drop(own);
     return error;
+}
+
+int64_t mounts_enter(struct task *t, struct mount_space *space)
+{
+    const struct vnode top = {.fs = mount_space_top(t->fs->vfs, space)};
+    if (!creds_capable(&t->creds, CAP_SYS_CHROOT))
+        return -EPERM;
+    if (t->fs->holders > 1)
+        return -EINVAL;
+    if (top.fs == NULL)
+        return -EINVAL;
+    const struct vnode root = {.fs = top.fs, .ino = top.fs->root};
+    int error = fs_context_set(&t->fs->root, root);
+    if (error == 0)
+        error = fs_context_set(&t->fs->cwd, root);
+    if (error != 0)
+        return error;
+    struct mount_space *old = t->fs->space;
+    t->fs->space = mount_space_hold(space);
+    mount_space_drop(t->fs->vfs, old);
+    return 0;
 }
 
 static int unshare_files(struct task *t)
@@ -586,7 +607,7 @@ int64_t sys_unshare(struct task *t, const uint64_t arg[6])
         error = unshare_context(t);
     if (error == 0 && (flags & CLONE_NEWNS) != 0)
         error = mounts_unshare(t);
-    return error != 0 ? error : namespace_unshare(t->process, flags);
+    return error != 0 ? error : namespace_unshare(t, flags);
 }
 
 int64_t sys_setns(struct task *t, const uint64_t arg[6])

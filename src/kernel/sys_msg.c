@@ -323,7 +323,7 @@ int proc_sysvipc_msg(const struct proc_call *c)
     int rc =
         buffer_printf(c->out, "       key      msqid perms      cbytes       qnum lspid lrpid  "
                               " uid   gid  cuid  cgid      stime      rtime      ctime\n");
-    const struct ipc *ipc = c->reader != NULL ? ipc_seen_by(c->reader->process) : NULL;
+    const struct ipc *ipc = c->reader != NULL ? ipc_seen_by(c->reader) : NULL;
     for (struct ipc_object *o = ipc != NULL ? ipc->queues.first : NULL; o != NULL && rc == 0;
          o = o->next) {
         const struct queue *q = queue_of(o);

@@ -232,10 +232,9 @@ int64_t sys_semtimedop(struct task *t, const uint64_t arg[6])
     return error != 0 ? error : operate(t, arg, timeout_ns);
 }
 
-void sem_exit(struct process *p)
+static void undo_all(struct ipc *ipc, struct process *p)
 {
-    struct ipc *ipc = ipc_seen_by(p);
-    for (struct ipc_object *o = ipc != NULL ? ipc->sets.first : NULL; o != NULL; o = o->next) {
+    for (struct ipc_object *o = ipc->sets.first; o != NULL; o = o->next) {
         struct set *s = set_of(o);
         struct undo **link = &s->undos;
         while (*link != NULL && (*link)->process != p)
@@ -256,6 +255,12 @@ void sem_exit(struct process *p)
         free(u);
         kernel_wake(p->kernel, s);
     }
+}
+
+void sem_exit(struct process *p)
+{
+    for (struct ipc *ipc = p->kernel->ipcs; ipc != NULL; ipc = ipc->next)
+        undo_all(ipc, p);
 }
 
 /* ---- semctl ---- */
@@ -424,7 +429,7 @@ int proc_sysvipc_sem(const struct proc_call *c)
     int rc =
         buffer_printf(c->out, "       key      semid perms      nsems   uid   gid  cuid  cgid  "
                               "    otime      ctime\n");
-    const struct ipc *ipc = c->reader != NULL ? ipc_seen_by(c->reader->process) : NULL;
+    const struct ipc *ipc = c->reader != NULL ? ipc_seen_by(c->reader) : NULL;
     for (struct ipc_object *o = ipc != NULL ? ipc->sets.first : NULL; o != NULL && rc == 0;
          o = o->next)
         rc = buffer_printf(c->out, "%10d %10d  %4o %10u %5u %5u %5u %5u %10lld %10lld\n",

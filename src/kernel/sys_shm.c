@@ -209,7 +209,7 @@ static struct segment *segment_at(const struct ipc *ipc, const struct mm_area *a
 int64_t sys_shmdt(struct task *t, const uint64_t arg[6])
 {
     const struct segment *s = NULL;
-    const struct ipc *ipc = ipc_seen_by(t->process);
+    const struct ipc *ipc = ipc_seen_by(t);
     if (arg[0] % CPU_PAGE_BYTES != 0 || ipc == NULL)
         return -EINVAL;
     /* The first part that is left of it may begin later. */
@@ -331,7 +331,7 @@ int proc_sysvipc_shm(const struct proc_call *c)
                            "       key      shmid perms                  size  cpid  lpid nattch   "
                            "uid   gid  cuid  cgid      atime      dtime      ctime               "
                            "    rss                  swap\n");
-    const struct ipc *ipc = c->reader != NULL ? ipc_seen_by(c->reader->process) : NULL;
+    const struct ipc *ipc = c->reader != NULL ? ipc_seen_by(c->reader) : NULL;
     for (struct ipc_object *o = ipc != NULL ? ipc->segments.first : NULL; o != NULL && rc == 0;
          o = o->next) {
         const struct segment *s = segment_of(o);

@@ -32,12 +32,11 @@ int64_t sys_uname(struct task *t, const uint64_t arg[6])
     struct utsname u;
     memset(&u, 0, sizeof(u));
     span_copy_z(span_z(h->sysname_z), u.sysname, sizeof(u.sysname));
-    span_copy_z(span_z(namespace_hostname(t->kernel, t->process)), u.nodename, sizeof(u.nodename));
+    span_copy_z(span_z(namespace_hostname(t->kernel, t)), u.nodename, sizeof(u.nodename));
     span_copy_z(span_z(h->release_z), u.release, sizeof(u.release));
     span_copy_z(span_z(h->version_z), u.version, sizeof(u.version));
     span_copy_z(span_z(h->arch_z), u.machine, sizeof(u.machine));
-    span_copy_z(span_z(namespace_domainname(t->kernel, t->process)), u.domainname,
-                sizeof(u.domainname));
+    span_copy_z(span_z(namespace_domainname(t->kernel, t)), u.domainname, sizeof(u.domainname));
     return task_write(t, arg[0], &u, sizeof(u));
 }
 
@@ -56,12 +55,12 @@ static int64_t set_name(struct task *t, const uint64_t arg[6], char *out_z)
 
 int64_t sys_sethostname(struct task *t, const uint64_t arg[6])
 {
-    return set_name(t, arg, namespace_hostname(t->kernel, t->process));
+    return set_name(t, arg, namespace_hostname(t->kernel, t));
 }
 
 int64_t sys_setdomainname(struct task *t, const uint64_t arg[6])
 {
-    return set_name(t, arg, namespace_domainname(t->kernel, t->process));
+    return set_name(t, arg, namespace_domainname(t->kernel, t));
 }
 
 int64_t sys_sysinfo(struct task *t, const uint64_t arg[6])

@@ -56,5 +56,7 @@ int64_t sys_seal_command(struct task *t, struct file *f, uint64_t command, uint6
  * and a mount namespace of the task's own. */
 int namespaces_check(const struct task *t, uint64_t flags);
 int mounts_unshare(struct task *t);
+/* setns(2): from its "/" on. 0, -EPERM, -EINVAL, -ENOMEM. */
+int64_t mounts_enter(struct task *t, struct mount_space *space);
 
 #endif

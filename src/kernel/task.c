@@ -130,7 +130,6 @@ static bool copy_args(struct process *p, const struct process *from)
 
 static bool inherit(struct process *p, struct process *parent)
 {
-    namespace_inherit(p, parent);
     p->parent = parent;
     p->pgid = parent->pgid;
     p->session = parent->session;
@@ -174,7 +173,6 @@ void process_free(struct process *p)
             break;
         }
     }
-    namespace_leave(p);
     session_drop(p->session);
     signal_table_drop(p->actions);
     signal_queue_fini(&p->pending);
@@ -240,6 +238,7 @@ void task_free(struct task *t)
             t->process->leader = NULL;
         k->process_count--;
     }
+    namespace_leave(t);
     signal_queue_fini(&t->signals.pending);
     free(t);
 }

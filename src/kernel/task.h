@@ -120,6 +120,8 @@ struct task {
     size_t line_len;
     struct line_keys *keys; /* the same of a shell that edits it; owned */
     struct lines_call line_calls[LINES_FUNCTIONS];
+    struct uts_names *uts; /* namespace.h; held; NULL: the machine's own, as the next */
+    struct ipc *ipc;
     uint64_t start_ns;           /* CLOCK_BOOTTIME at its start */
     struct process *vfork_child; /* TASK_VFORKED: who must go first */
 };
@@ -150,8 +152,6 @@ struct process {
     int status;      /* as wait(2) reports it, once zombie */
     bool group_exit; /* exit_group or a fatal signal is under way */
 
-    struct uts_names *uts; /* namespace.h; held; NULL: the machine's own, as the next */
-    struct ipc *ipc;
     struct rlimit64 limits[RLIM_NLIMITS];
     int64_t alarm_ns, alarm_interval_ns; /* ITIMER_REAL: CLOCK_MONOTONIC; 0: none */
     struct timers *timers;               /* timer.h; NULL: none; owned */

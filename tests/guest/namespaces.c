@@ -2,6 +2,7 @@
 #include "guest.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -115,6 +116,67 @@ static void own_ipc(void)
     shmctl(id, IPC_RMID, NULL);
 }
 
+/* A thread's own are not its process's. */
+static void *alone(void *arg)
+{
+    struct utsname name;
+    (void)arg;
+    unsigned long before = number("ipc");
+    TRY(unshare(CLONE_NEWUTS | CLONE_NEWIPC));
+    TRY(sethostname("thread", 6));
+    uname(&name);
+    printf("%s\n", name.nodename);
+    HOLDS(shmget(KEY, 0, 0) == -1);
+    HOLDS(number("ipc") == before); /* the first thread's */
+    return NULL;
+}
+
+static void thread(void)
+{
+    struct utsname before, after;
+    pthread_t other;
+    int id = shmget(KEY, 4096, IPC_CREAT | 0600);
+    uname(&before);
+    unsigned long uts = number("uts"), ipc = number("ipc");
+    pthread_create(&other, NULL, alone, NULL);
+    pthread_join(other, NULL);
+    uname(&after);
+    HOLDS(strcmp(before.nodename, after.nodename) == 0);
+    HOLDS(number("uts") == uts && number("ipc") == ipc && shmget(KEY, 0, 0) == id);
+    shmctl(id, IPC_RMID, NULL);
+    TRY(clone(in_own_ipc, stack + sizeof(stack), CLONE_NEWIPC | CLONE_SYSVSEM | SIGCHLD, NULL));
+}
+
+static int in_same_context(void *fd)
+{
+    TRY(setns(*(int *)fd, CLONE_NEWNS));
+    return 6;
+}
+
+static void mounts(void)
+{
+    char cwd[64];
+    unsigned long outside = number("mnt");
+    int old = open("/proc/self/ns/mnt", O_RDONLY);
+    if (fork() == 0) {
+        chdir("/tmp");
+        SHOW(unshare(CLONE_NEWNS));
+        HOLDS(number("mnt") != outside);
+        printf("%s\n", getcwd(cwd, sizeof(cwd)));
+        int own = open("/proc/self/ns/mnt", O_RDONLY);
+        SHOW(setns(old, CLONE_NEWNS));
+        HOLDS(number("mnt") == outside);
+        printf("%s\n", getcwd(cwd, sizeof(cwd)));
+        SHOW(setns(own, 0));
+        HOLDS(number("mnt") != outside);
+        clone(in_same_context, stack + sizeof(stack), CLONE_FS | SIGCHLD, &old);
+        join(-1);
+        _exit(7);
+    }
+    join(-1);
+    HOLDS(number("mnt") == outside);
+}
+
 static void refused(void)
 {
     TRY(unshare(0x10));
@@ -142,6 +204,8 @@ int main(void)
     names();
     own_names();
     own_ipc();
+    thread();
+    mounts();
     refused();
     if (fork() == 0) {
         traced();
