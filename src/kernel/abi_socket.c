@@ -372,19 +372,43 @@ enum { MMSG_BYTES = 32, MMSG_COUNT_AT = 28 };
 
 int64_t abi_sendmmsg(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
 {
-    static const struct sys_messages kind = {abi_sendmsg, MMSG_BYTES, MMSG_COUNT_AT};
+    static const struct sys_messages kind = {
+        .one = abi_sendmsg, .bytes = MMSG_BYTES, .count_at = MMSG_COUNT_AT};
     return sys_each_message(t, raw, &kind);
+}
+
+static int get_time(struct task *t, uint64_t addr, struct timespec *out)
+{
+    return abi_get(t, L_TIMESPEC, addr, out);
+}
+
+static int put_time(struct task *t, uint64_t addr, const struct timespec *time)
+{
+    return abi_put(t, L_TIMESPEC, addr, time);
+}
+
+static int get_time64(struct task *t, uint64_t addr, struct timespec *out)
+{
+    return abi_get(t, L_TIMESPEC64, addr, out);
+}
+
+static int put_time64(struct task *t, uint64_t addr, const struct timespec *time)
+{
+    return abi_put(t, L_TIMESPEC64, addr, time);
 }
 
 int64_t abi_recvmmsg(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
 {
-    static const struct sys_messages kind = {abi_recvmsg, MMSG_BYTES, MMSG_COUNT_AT};
+    static const struct sys_messages kind = {abi_recvmsg, MMSG_BYTES, MMSG_COUNT_AT, get_time,
+                                             put_time};
     return sys_each_message(t, raw, &kind);
 }
 
 int64_t abi_recvmmsg_time64(struct task *t, const uint64_t raw[ABI_RAW_ARGS])
 {
-    return abi_recvmmsg(t, raw);
+    static const struct sys_messages kind = {abi_recvmsg, MMSG_BYTES, MMSG_COUNT_AT, get_time64,
+                                             put_time64};
+    return sys_each_message(t, raw, &kind);
 }
 
 /* ---- Options ---- */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -85,7 +86,10 @@ struct ipc_use ipc_use(const struct kernel *k)
 
 /* ---- Finding ---- */
 
-int ipc_look(struct ipc_list *list, uint64_t key, uint64_t flags, struct ipc_object **found)
+/* What IPC_CREAT and its kin say to a key: 0 and *found, or NULL there when one is to be made;
+ * -ENOENT, -EEXIST. */
+static int look(const struct ipc_list *list, uint64_t key, uint64_t flags,
+                struct ipc_object **found)
 {
     *found = NULL;
     if ((int32_t)key == IPC_PRIVATE)
@@ -97,6 +101,24 @@ int ipc_look(struct ipc_list *list, uint64_t key, uint64_t flags, struct ipc_obj
     if (o == NULL)
         return (flags & IPC_CREAT) != 0 ? 0 : -ENOENT;
     return (flags & (IPC_CREAT | IPC_EXCL)) == (IPC_CREAT | IPC_EXCL) ? -EEXIST : 0;
+}
+
+int64_t ipc_get(struct task *t, const uint64_t arg[6], const struct ipc_kind *kind)
+{
+    struct ipc *ipc = ipc_of(t);
+    struct ipc_object *found = NULL;
+    const uint64_t flags = arg[kind->flags];
+    if (ipc == NULL)
+        return -ENOMEM;
+    int error =
+        look((const struct ipc_list *)((const uint8_t *)ipc + kind->list), arg[0], flags, &found);
+    if (error != 0)
+        return error;
+    if (found == NULL)
+        return kind->make(t, ipc, arg);
+    if (kind->size != NULL && kind->size(found) < arg[1])
+        return -EINVAL;
+    return ipc_may(t, found, (uint32_t)flags) ? found->id : -EACCES;
 }
 
 static int index_of(const struct ipc_object *o)

@@ -76,9 +76,17 @@ struct ipc_use ipc_use(const struct kernel *k);
 uint32_t ipc_number(const struct ipc *ipc);
 void ipc_free(struct kernel *k);
 
-/* What IPC_CREAT and its kin say to a key: 0 and *found, or NULL there when one is to be made;
- * -ENOENT, -EEXIST. */
-int ipc_look(struct ipc_list *list, uint64_t key, uint64_t flags, struct ipc_object **found);
+/* One of the three kinds, for ipc_get. */
+struct ipc_kind {
+    size_t list;    /* where in struct ipc its list is */
+    unsigned flags; /* which argument the flags are */
+    /* Makes one: its id or -errno. */
+    int64_t (*make)(struct task *t, struct ipc *ipc, const uint64_t arg[6]);
+    /* How large one is, and may be asked to be by arg[1]; NULL: it has no size. */
+    uint64_t (*size)(const struct ipc_object *o);
+};
+/* shmget(2), semget, msgget: the id of what has the key arg[0], or of a new one. */
+int64_t ipc_get(struct task *t, const uint64_t arg[6], const struct ipc_kind *kind);
 /* Gives a new object its id and its owner. 0, or -ENOSPC when there are `most`. */
 int ipc_add(struct task *t, struct ipc_list *list, struct ipc_object *o, uint64_t key,
             uint64_t flags, uint32_t most);

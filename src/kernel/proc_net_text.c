@@ -37,6 +37,9 @@ CONSTANT(ptype,
          "   ipv6_rcv\n")
 CONSTANT(rt_cache, "Iface\tDestination\tGateway \tFlags\t\tRefCnt\tUse\tMetric\tSource\t\tMTU\t"
                    "Window\tIRTT\tTOS\tHHRef\tHHUptod\tSpecDst                          \n")
+CONSTANT(wireless,
+         "Inter-| sta-|   Quality        |   Discarded packets               | Missed | WE\n"
+         " face | tus | link level noise |  nwid  crypt   frag  retry   misc | beacon | 22\n")
 CONSTANT(rt6_stats, "0007 0004 000c 0007 0000 0002 0000\n")
 
 /* What came and went over all links. */
@@ -282,5 +285,49 @@ int proc_net_igmp6(const struct proc_call *c)
                                   "%-4d %-15s ff010000000000000000000000000001     1 00000008 0\n",
                                   l->index, l->name_z, l->index, l->name_z);
     }
+    return error;
+}
+
+/* Of 256 realms of routes, four numbers each: none is in use. */
+int proc_net_rt_acct(const struct proc_call *c)
+{
+    static const uint8_t none[256 * 4 * sizeof(uint32_t)];
+    return buffer_put(c->out, span_of(none, sizeof(none)));
+}
+
+/* What came and went by IPsec. */
+int proc_net_xfrm_stat(const struct proc_call *c)
+{
+    static const char *const names[] = {"InError",
+                                        "InBufferError",
+                                        "InHdrError",
+                                        "InNoStates",
+                                        "InStateProtoError",
+                                        "InStateModeError",
+                                        "InStateSeqError",
+                                        "InStateExpired",
+                                        "InStateMismatch",
+                                        "InStateInvalid",
+                                        "InTmplMismatch",
+                                        "InNoPols",
+                                        "InPolBlock",
+                                        "InPolError",
+                                        "OutError",
+                                        "OutBundleGenError",
+                                        "OutBundleCheckError",
+                                        "OutNoStates",
+                                        "OutStateProtoError",
+                                        "OutStateModeError",
+                                        "OutStateSeqError",
+                                        "OutStateExpired",
+                                        "OutPolBlock",
+                                        "OutPolDead",
+                                        "OutPolError",
+                                        "FwdHdrError",
+                                        "OutStateInvalid",
+                                        "AcquireError"};
+    int error = 0;
+    for (size_t i = 0; i < ARRAY_LEN(names) && error == 0; i++)
+        error = buffer_printf(c->out, "Xfrm%-20s\t0\n", names[i]);
     return error;
 }

@@ -22,6 +22,8 @@
 enum {
     PERSONALITY_ASK = -1,
     MODULE_BYTES_MAX = 16 << 20,
+    MODULE_PIECE = 64 << 10,
+    MODULE_OVERLAP = 256, /* more than the text that is looked for */
 };
 
 /* The machine goes down, and all that runs on it. */
@@ -98,64 +100,102 @@ int64_t sys_restart_syscall(struct task *t, const uint64_t arg[6])
 
 /* ---- Refused to everybody, as on a machine that is locked down ---- */
 
-/* A module of another kernel is no module of this one; one of this kernel's own is not let in. */
-static int64_t judge_module(const struct task *t, struct span image)
+/* Where a module's bytes come from. */
+struct module {
+    uint64_t addr;  /* in the caller's memory ... */
+    struct file *f; /* ... or NULL: in this file */
+    uint64_t len;
+};
+
+static int64_t module_read(struct task *t, const struct module *m, uint64_t at, uint8_t *bytes,
+                           size_t n)
 {
-    static const uint8_t head[] = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB};
+    kernel_charge(t->kernel, n);
+    return m->f != NULL ? file_pread(m->f, t, bytes, n, (int64_t)at)
+                        : task_read(t, m->addr + at, bytes, n);
+}
+
+static bool is_object(struct span head)
+{
+    static const uint8_t magic[] = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB};
+    return head.len >= sizeof(Elf64_Ehdr) &&
+           span_starts_with(head, span_of(magic, sizeof(magic))) &&
+           head.data[offsetof(Elf64_Ehdr, e_type)] == ET_REL;
+}
+
+/* Whether a piece tells that it is of this machine's kernel. */
+static bool is_ours(const struct task *t, struct span piece)
+{
     static const char mark[] = "vermagic=";
     struct span release = span_z(t->kernel->hardware.release_z);
-    if (image.len < sizeof(Elf64_Ehdr) || !span_starts_with(image, span_of(head, sizeof(head))) ||
-        image.data[offsetof(Elf64_Ehdr, e_type)] != ET_REL)
-        return -ENOEXEC;
-    const uint8_t *found = memmem(image.data, image.len, mark, sizeof(mark) - 1);
-    size_t at = found != NULL ? (size_t)(found - image.data) + sizeof(mark) - 1 : image.len;
-    struct span magic = span_slice(image, at, image.len);
+    const uint8_t *found = memmem(piece.data, piece.len, mark, sizeof(mark) - 1);
+    if (found == NULL)
+        return false;
+    size_t at = (size_t)(found - piece.data) + sizeof(mark) - 1;
+    struct span magic = span_slice(piece, at, piece.len);
     return span_starts_with(magic, release) && magic.len > release.len &&
-                   magic.data[release.len] == ' '
-               ? -EPERM
-               : -ENOEXEC;
+           magic.data[release.len] == ' ';
+}
+
+/* A module of another kernel is no module of this one; one of this kernel's own is not let in. It is
+ * read a piece a turn. */
+static int64_t judge_module(struct task *t, const struct module *m)
+{
+    enum { UNKNOWN, OURS, NONE }; /* restart.mark */
+    uint64_t at = t->restart.done;
+    size_t n = m->len - at < MODULE_PIECE ? (size_t)(m->len - at) : MODULE_PIECE;
+    uint8_t *bytes = malloc(n + 1);
+    if (bytes == NULL)
+        return -ENOMEM;
+    int64_t result = module_read(t, m, at, bytes, n);
+    if (result >= 0 && at == 0 && !is_object(span_of(bytes, n)))
+        t->restart.mark = NONE;
+    if (result >= 0 && t->restart.mark == UNKNOWN && is_ours(t, span_of(bytes, n)))
+        t->restart.mark = OURS;
+    free(bytes);
+    if (result < 0)
+        return result;
+    if (at + n < m->len) /* the text may lie across two pieces */
+        return task_continue(t, at + n - MODULE_OVERLAP);
+    return t->restart.mark == OURS ? -EPERM : -ENOEXEC;
+}
+
+static void tell_module(struct task *t, int number, const char *name_z)
+{
+    if (!t->restart.begun)
+        syscall_tell_refused(t, (uint64_t)number, name_z);
+    t->restart.begun = true;
 }
 
 int64_t sys_init_module(struct task *t, const uint64_t arg[6])
 {
-    syscall_tell_refused(t, SYS_init_module, "init_module");
+    const struct module m = {.addr = arg[0], .len = arg[1]};
+    tell_module(t, SYS_init_module, "init_module");
     if (!creds_capable(&t->creds, CAP_SYS_MODULE))
         return -EPERM;
-    if (arg[1] < sizeof(Elf64_Ehdr))
+    if (m.len < sizeof(Elf64_Ehdr))
         return -ENOEXEC;
-    uint8_t *bytes = arg[1] <= MODULE_BYTES_MAX ? malloc((size_t)arg[1]) : NULL;
-    if (bytes == NULL)
-        return -ENOMEM;
-    int64_t result = task_read(t, arg[0], bytes, (size_t)arg[1]);
-    if (result == 0)
-        result = judge_module(t, span_of(bytes, (size_t)arg[1]));
-    free(bytes);
-    return result;
+    return m.len <= MODULE_BYTES_MAX ? judge_module(t, &m) : -ENOMEM;
 }
 
 int64_t sys_finit_module(struct task *t, const uint64_t arg[6])
 {
     struct file_stat st;
     struct file *f = fd_table_find(t->files, (int32_t)arg[0]);
-    syscall_tell_refused(t, SYS_finit_module, "finit_module");
+    tell_module(t, SYS_finit_module, "finit_module");
     if (!creds_capable(&t->creds, CAP_SYS_MODULE))
         return -EPERM;
     if ((arg[2] & ~UINT64_C(3)) != 0) /* MODULE_INIT_IGNORE_MODVERSIONS, _VERMAGIC */
         return -EINVAL;
     if (f == NULL || (f->flags & O_PATH) != 0 || (f->flags & O_ACCMODE) == O_WRONLY)
         return -EBADF;
-    int64_t result = file_stat(f, &st);
-    if (result != 0 || !S_ISREG(st.mode) || st.size == 0)
-        return result != 0 ? result : -EINVAL;
-    uint8_t *bytes = st.size <= MODULE_BYTES_MAX ? malloc((size_t)st.size) : NULL;
-    if (bytes == NULL)
-        return st.size > MODULE_BYTES_MAX ? -EFBIG : -ENOMEM;
-    result = file_pread(f, t, bytes, (size_t)st.size, 0);
-    kernel_charge(t->kernel, (uint64_t)st.size);
-    if (result >= 0)
-        result = judge_module(t, span_of(bytes, (size_t)result));
-    free(bytes);
-    return result;
+    int error = file_stat(f, &st);
+    if (error != 0 || !S_ISREG(st.mode) || st.size == 0)
+        return error != 0 ? error : -EINVAL;
+    if (st.size > MODULE_BYTES_MAX)
+        return -EFBIG;
+    const struct module m = {.f = f, .len = (uint64_t)st.size};
+    return m.len > t->restart.done ? judge_module(t, &m) : -ENOEXEC;
 }
 
 int64_t sys_delete_module(struct task *t, const uint64_t arg[6])

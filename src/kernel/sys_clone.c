@@ -10,6 +10,7 @@
 #include "kernel/vfs.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <string.h>
@@ -50,15 +51,12 @@ static int check(const struct task *t, const struct clone *c)
     return namespaces_check(t, c->flags & CLONE_NAMESPACES);
 }
 
-/* RLIMIT_NPROC counts the tasks of the real user; root is free of it. */
+/* RLIMIT_NPROC: root is free of it, and who may do as he likes with resources. */
 static bool over_process_limit(const struct task *t)
 {
-    uint64_t count = 0;
-    if (t->creds.uid == 0)
-        return false;
-    for (const struct task *each = t->kernel->tasks; each != NULL; each = each->next)
-        count += each->state != TASK_DEAD && each->creds.uid == t->creds.uid;
-    return count >= process_limit(t->process, RLIMIT_NPROC);
+    return t->creds.uid != 0 && !creds_capable(&t->creds, CAP_SYS_RESOURCE) &&
+           !creds_capable(&t->creds, CAP_SYS_ADMIN) &&
+           task_count_of(t->kernel, t->creds.uid) >= process_limit(t->process, RLIMIT_NPROC);
 }
 
 static struct mm *copy_mm(const struct task *t, uint64_t flags)
@@ -110,6 +108,7 @@ static void copy_state(const struct task *t, struct task *child, const struct cl
     memcpy(child->comm_z, t->comm_z, sizeof(child->comm_z));
     child->creds = t->creds;
     child->nice = t->nice;
+    child->too_many = t->too_many;
     child->signals.blocked =
         t->signals.restore_blocked ? t->signals.saved_blocked : t->signals.blocked;
     /* An alternate stack is kept by fork, not by a thread that shares the memory. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* ---- Reading ---- */
 
@@ -74,6 +75,16 @@ static bool is_one_of(uint32_t id, uint32_t a, uint32_t b, uint32_t c)
     return id == unchanged || id == a || id == b || id == c;
 }
 
+/* A user who has too many tasks already is not refused here, for programs forget to look: execve
+ * refuses, if he has still too many then. */
+static void note_user(struct task *t, const struct creds *old)
+{
+    const uint32_t uid = t->creds.uid;
+    if (uid != old->uid)
+        t->too_many =
+            uid != 0 && task_count_of(t->kernel, uid) - 1 > process_limit(t->process, RLIMIT_NPROC);
+}
+
 int64_t sys_setresuid(struct task *t, const uint64_t arg[6])
 {
     struct creds *c = &t->creds, old = *c;
@@ -87,6 +98,7 @@ int64_t sys_setresuid(struct task *t, const uint64_t arg[6])
     c->suid = suid != unchanged ? suid : c->suid;
     c->fsuid = c->euid;
     capability_on_uids(c, &old);
+    note_user(t, &old);
     return 0;
 }
 
@@ -117,6 +129,7 @@ int64_t sys_setuid(struct task *t, const uint64_t arg[6])
         return -EPERM;
     c->euid = c->fsuid = uid;
     capability_on_uids(c, &old);
+    note_user(t, &old);
     return 0;
 }
 
@@ -147,6 +160,7 @@ int64_t sys_setreuid(struct task *t, const uint64_t arg[6])
         c->suid = c->euid;
     c->fsuid = c->euid;
     capability_on_uids(c, &old);
+    note_user(t, &old);
     return 0;
 }
 

@@ -12,7 +12,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { MESSAGES_MAX = 1024, CONTROL_MAX = 20480 /* net.core.optmem_max */, HOPS = 64 };
+enum {
+    NS_PER_S = 1000000000,
+    MESSAGES_MAX = 1024,
+    CONTROL_MAX = 20480 /* net.core.optmem_max */,
+    HOPS = 64
+};
 
 /* struct msghdr of x86-64. */
 struct message {
@@ -528,15 +533,51 @@ int64_t sys_recvmsg(struct task *t, const uint64_t arg[6])
 
 /* ---- Many messages ---- */
 
+/* When a call with a timeout is to end, on its first pass. 0, -EFAULT, -EINVAL. */
+static int begin_time(struct task *t, uint64_t addr, const struct sys_messages *kind)
+{
+    struct timespec time;
+    if (t->restart.end_ns != 0)
+        return 0;
+    if (kind->get_time(t, addr, &time) != 0)
+        return -EFAULT;
+    if (time.tv_sec < 0 || time.tv_nsec < 0 || time.tv_nsec >= NS_PER_S)
+        return -EINVAL;
+    const int64_t now_ns = kernel_monotonic_ns(t->kernel), most_s = (INT64_MAX - now_ns) / NS_PER_S;
+    t->restart.end_ns =
+        time.tv_sec < most_s ? now_ns + time.tv_sec * NS_PER_S + time.tv_nsec : INT64_MAX;
+    return 0;
+}
+
+static int64_t time_left(const struct task *t)
+{
+    int64_t now_ns = kernel_monotonic_ns(t->kernel);
+    return t->restart.end_ns > now_ns ? t->restart.end_ns - now_ns : 0;
+}
+
+/* Tells what is left of the time. */
+static int64_t end_messages(struct task *t, uint64_t addr, const struct sys_messages *kind,
+                            uint64_t count)
+{
+    const int64_t left_ns = time_left(t);
+    const struct timespec left = {left_ns / NS_PER_S, left_ns % NS_PER_S};
+    return count > 0 && kind->put_time(t, addr, &left) != 0 ? -EFAULT : (int64_t)count;
+}
+
 int64_t sys_each_message(struct task *t, const uint64_t arg[6], const struct sys_messages *kind)
 {
     int error = 0;
     struct file *f = NULL;
     uint64_t count = (uint32_t)arg[2] < MESSAGES_MAX ? (uint32_t)arg[2] : MESSAGES_MAX;
     uint64_t flags = arg[3] & ~(uint64_t)MSG_WAITFORONE;
-    if (sys_socket_at(t, arg[0], &f, &error) == NULL)
+    const bool timed = kind->get_time != NULL && arg[4] != 0;
+    bool late = false;
+    if (timed)
+        error = begin_time(t, arg[4], kind);
+    if (error != 0 || sys_socket_at(t, arg[0], &f, &error) == NULL)
         return error;
-    for (uint64_t i = t->restart.mark; i < count; i++) {
+    uint64_t i = t->restart.mark;
+    while (i < count && !late) {
         uint64_t addr = arg[1] + i * kind->bytes;
         if (i > 0 && (arg[3] & MSG_WAITFORONE) != 0)
             flags |= MSG_DONTWAIT;
@@ -547,23 +588,40 @@ int64_t sys_each_message(struct task *t, const uint64_t arg[6], const struct sys
         }
         if (n >= 0 && task_write_u32(t, addr + kind->count_at, (uint32_t)n) != 0)
             n = -EFAULT;
+        if (n < 0 && i == 0)
+            return n;
         if (n < 0)
-            return i > 0 ? (int64_t)i : n;
-        t->restart = (struct restart){.mark = i}; /* the next one begins at its beginning */
+            break;
+        late = timed && time_left(t) == 0;
+        /* The next one begins at its beginning. */
+        t->restart = (struct restart){.mark = i, .end_ns = t->restart.end_ns};
+        i++;
     }
-    return (int64_t)count;
+    return timed ? end_messages(t, arg[4], kind, i) : (int64_t)i;
 }
 
 enum { MMSG_BYTES = 64, MMSG_COUNT_AT = 56 };
 
 int64_t sys_sendmmsg(struct task *t, const uint64_t arg[6])
 {
-    static const struct sys_messages kind = {sys_sendmsg, MMSG_BYTES, MMSG_COUNT_AT};
+    static const struct sys_messages kind = {
+        .one = sys_sendmsg, .bytes = MMSG_BYTES, .count_at = MMSG_COUNT_AT};
     return sys_each_message(t, arg, &kind);
+}
+
+static int get_timeout(struct task *t, uint64_t addr, struct timespec *out)
+{
+    return task_read(t, addr, out, sizeof(*out));
+}
+
+static int put_timeout(struct task *t, uint64_t addr, const struct timespec *time)
+{
+    return task_write(t, addr, time, sizeof(*time));
 }
 
 int64_t sys_recvmmsg(struct task *t, const uint64_t arg[6])
 {
-    static const struct sys_messages kind = {sys_recvmsg, MMSG_BYTES, MMSG_COUNT_AT};
+    static const struct sys_messages kind = {sys_recvmsg, MMSG_BYTES, MMSG_COUNT_AT, get_timeout,
+                                             put_timeout};
     return sys_each_message(t, arg, &kind);
 }

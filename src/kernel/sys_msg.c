@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/msg.h>
 
@@ -69,19 +70,11 @@ void msg_free(struct ipc *ipc, struct ipc_object *o)
     free(q);
 }
 
-int64_t sys_msgget(struct task *t, const uint64_t arg[6])
+static int64_t make(struct task *t, struct ipc *ipc, const uint64_t arg[6])
 {
-    struct ipc *ipc = ipc_of(t);
-    struct ipc_object *found = NULL;
-    if (ipc == NULL)
-        return -ENOMEM;
-    int error = ipc_look(&ipc->queues, arg[0], arg[1], &found);
-    if (error != 0)
-        return error;
-    if (found != NULL)
-        return ipc_may(t, found, (uint32_t)arg[1]) ? found->id : -EACCES;
     struct queue *q = calloc(1, sizeof(*q));
-    error = q != NULL ? ipc_add(t, &ipc->queues, &q->o, arg[0], arg[1], IPC_QUEUES_MAX) : -ENOMEM;
+    int error =
+        q != NULL ? ipc_add(t, &ipc->queues, &q->o, arg[0], arg[1], IPC_QUEUES_MAX) : -ENOMEM;
     if (error != 0) {
         free(q);
         return error;
@@ -89,6 +82,13 @@ int64_t sys_msgget(struct task *t, const uint64_t arg[6])
     q->bytes_max = IPC_MSGMNB;
     q->changed_s = ipc_now_s(t->kernel);
     return q->o.id;
+}
+
+int64_t sys_msgget(struct task *t, const uint64_t arg[6])
+{
+    static const struct ipc_kind kind = {
+        .list = offsetof(struct ipc, queues), .flags = 1, .make = make};
+    return ipc_get(t, arg, &kind);
 }
 
 /* The queue of a call that is made, or made again after a wait. */

@@ -50,6 +50,10 @@ static int64_t execute(struct task *t, struct file *dir, uint64_t path_addr, uin
         return len;
     if (len == 0 && !empty_ok)
         return -ENOENT;
+    if (t->too_many &&
+        task_count_of(t->kernel, t->creds.uid) > process_limit(t->process, RLIMIT_NPROC))
+        return -EAGAIN;
+    t->too_many = false;
     x.path = span_of(path_z, (size_t)len);
     char *text_z = malloc(EXEC_STRING_MAX);
     int error = text_z != NULL ? vfs_open_exec(&at, x.path, follow, &x.file) : -ENOMEM;

@@ -4,6 +4,7 @@
 #include "kernel/sysfile.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sem.h>
@@ -69,22 +70,18 @@ static int64_t make(struct task *t, struct ipc *ipc, const uint64_t arg[6])
     return s->o.id;
 }
 
+static uint64_t size_of(const struct ipc_object *o)
+{
+    return ((const struct set *)o)->count;
+}
+
 int64_t sys_semget(struct task *t, const uint64_t arg[6])
 {
-    struct ipc *ipc = ipc_of(t);
-    struct ipc_object *found = NULL;
-    if (ipc == NULL)
-        return -ENOMEM;
+    static const struct ipc_kind kind = {
+        .list = offsetof(struct ipc, sets), .flags = 2, .make = make, .size = size_of};
     if ((int32_t)arg[1] < 0 || (int32_t)arg[1] > IPC_SEMMSL)
         return -EINVAL;
-    int error = ipc_look(&ipc->sets, arg[0], arg[2], &found);
-    if (error != 0)
-        return error;
-    if (found == NULL)
-        return make(t, ipc, arg);
-    if (set_of(found)->count < (uint32_t)arg[1])
-        return -EINVAL;
-    return ipc_may(t, found, (uint32_t)arg[2]) ? found->id : -EACCES;
+    return ipc_get(t, (const uint64_t[6]){arg[0], (uint32_t)arg[1], arg[2]}, &kind);
 }
 
 /* ---- semop ---- */

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/shm.h>
@@ -114,20 +115,16 @@ static int64_t make(struct task *t, struct ipc *ipc, const uint64_t arg[6])
     return s->o.id;
 }
 
+static uint64_t size_of(const struct ipc_object *o)
+{
+    return ((const struct segment *)o)->bytes;
+}
+
 int64_t sys_shmget(struct task *t, const uint64_t arg[6])
 {
-    struct ipc *ipc = ipc_of(t);
-    struct ipc_object *found = NULL;
-    if (ipc == NULL)
-        return -ENOMEM;
-    int error = ipc_look(&ipc->segments, arg[0], arg[2], &found);
-    if (error != 0)
-        return error;
-    if (found == NULL)
-        return make(t, ipc, arg);
-    if (segment_of(found)->bytes < arg[1])
-        return -EINVAL;
-    return ipc_may(t, found, (uint32_t)arg[2]) ? found->id : -EACCES;
+    static const struct ipc_kind kind = {
+        .list = offsetof(struct ipc, segments), .flags = 2, .make = make, .size = size_of};
+    return ipc_get(t, arg, &kind);
 }
 
 /* ---- shmat, shmdt ---- */

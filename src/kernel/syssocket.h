@@ -36,11 +36,13 @@ int64_t sys_wait_socket(struct task *t, struct file *f, int64_t timeout_ns, uint
 
 /* sendmmsg and recvmmsg: `one` (sendmsg, recvmsg) for each of arg[2] structures at arg[1], which are
  * `bytes` long and have at `count_at` how many bytes it moved. Each waits; after the first none does
- * with MSG_WAITFORONE. How many there were; an error when the first had it. The timeout of recvmmsg is
- * not looked at. */
+ * with MSG_WAITFORONE. How many there were; an error when the first had it. The timeout of recvmmsg at arg[4]
+ * is looked at after each, as Linux does; what is left of it is told there. */
 struct sys_messages {
     int64_t (*one)(struct task *t, const uint64_t *arg);
     size_t bytes, count_at;
+    int (*get_time)(struct task *t, uint64_t addr, struct timespec *out); /* NULL: has no timeout */
+    int (*put_time)(struct task *t, uint64_t addr, const struct timespec *time);
 };
 int64_t sys_each_message(struct task *t, const uint64_t arg[6], const struct sys_messages *kind);
 

@@ -243,6 +243,14 @@ void task_free(struct task *t)
     free(t);
 }
 
+uint64_t task_count_of(const struct kernel *k, uint32_t uid)
+{
+    uint64_t count = 0;
+    for (const struct task *t = k->tasks; t != NULL; t = t->next)
+        count += t->state != TASK_DEAD && t->creds.uid == uid;
+    return count;
+}
+
 void task_set_comm(struct task *t, struct span name)
 {
     for (size_t i = name.len; i > 0; i--) {

@@ -77,6 +77,7 @@ enum task_state {
 struct restart {
     bool begun;          /* the handler set it on its first pass */
     int64_t deadline_ns; /* CLOCK_MONOTONIC */
+    int64_t end_ns;      /* the same, of a call that does many things: recvmmsg */
     uint64_t done;       /* bytes moved so far, or whatever the handler counts */
     uint64_t mark;       /* the handler's own */
     void *object;        /* the handler's own; nothing frees it */
@@ -124,6 +125,7 @@ struct task {
     struct ipc *ipc;
     uint64_t start_ns;           /* CLOCK_BOOTTIME at its start */
     struct process *vfork_child; /* TASK_VFORKED: who must go first */
+    bool too_many;               /* it became a user that has too many: execve asks once more */
 };
 
 struct process {
@@ -191,6 +193,9 @@ void session_hold(struct session *s);
 void session_drop(struct session *s);
 struct session *session_new(int32_t sid); /* one holder; NULL: out of memory */
 void task_set_comm(struct task *t, struct span name);
+
+/* Tasks of a real user, of all processes: what RLIMIT_NPROC counts. */
+uint64_t task_count_of(const struct kernel *k, uint32_t uid);
 
 /* ---- Waiting ---- */
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 
 static long send_right(int to, int fd, size_t len)
 {
@@ -90,9 +91,46 @@ static void one_behind_another(void)
     close(pair[1]);
 }
 
+/* The timeout of recvmmsg is looked at when a message has come. */
+static void timeouts(void)
+{
+    int pair[2];
+    char got[3];
+    struct iovec iov[3] = {{&got[0], 1}, {&got[1], 1}, {&got[2], 1}};
+    struct mmsghdr m[3] = {{{.msg_iov = &iov[0], .msg_iovlen = 1}, 0},
+                           {{.msg_iov = &iov[1], .msg_iovlen = 1}, 0},
+                           {{.msg_iov = &iov[2], .msg_iovlen = 1}, 0}};
+    struct timespec none = {0, 0}, some = {1000, 5}, wrong = {0, 1000000000}, before = {-1, 0};
+    TRY(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair));
+    for (int i = 0; i < 3; i++)
+        write(pair[0], &"abc"[i], 1);
+    SHOW(recvmmsg(pair[1], m, 3, 0, &wrong));
+    SHOW(recvmmsg(pair[1], m, 3, 0, &before));
+    SHOW(recvmmsg(77, m, 3, 0, &wrong));
+    SHOW(recvmmsg(77, m, 3, 0, &some));
+    SHOW(recvmmsg(pair[1], m, 3, 0, &none));
+    printf("%c, left %ld\n", got[0], (long)(none.tv_sec + none.tv_nsec));
+    SHOW(recvmmsg(pair[1], m, 2, 0, &some));
+    printf("%c%c, left %d\n", got[0], got[1], some.tv_sec <= 1000 && some.tv_sec > 800);
+    SHOW(recvmmsg(pair[1], m, 2, MSG_DONTWAIT, &some));
+    fflush(stdout);
+    if (fork() == 0) {
+        none = (struct timespec){0, 1000000}; /* over long before the first comes */
+        SHOW(recvmmsg(pair[1], m, 3, 0, &none));
+        printf("%c, left %ld\n", got[0], (long)(none.tv_sec + none.tv_nsec));
+        exit(0);
+    }
+    usleep(50000);
+    write(pair[0], "d", 1);
+    wait(NULL);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 int main(void)
 {
     lost_rights();
     one_behind_another();
+    timeouts();
     return 0;
 }

@@ -170,9 +170,60 @@ static void timeouts(void)
     TRY(recv(ends[0], &byte, 1, 0));
 }
 
+/* Who has too many processes forks no more; who becomes such a user executes nothing. */
+static void processes(void)
+{
+    enum { NOBODYS = 54321 };
+    int ends[2], ready[2];
+    char byte = 0, *none[] = {NULL};
+    pipe(ends);
+    pipe(ready);
+    pid_t other = fork();
+    if (other == 0) {
+        close(ends[1]);
+        setuid(NOBODYS);
+        write(ready[1], &byte, 1);
+        read(ends[0], &byte, 1);
+        _exit(0);
+    }
+    read(ready[0], &byte, 1);
+    pid_t pid = fork();
+    if (pid == 0) {
+        limit(RLIMIT_NPROC, 1, 1);
+        SHOW(setuid(NOBODYS)); /* one other: that is not more than one */
+        SHOW(execve("/nothing", none, none));
+        SHOW(fork());
+        _exit(1);
+    }
+    join(pid);
+    pid = fork();
+    if (pid == 0) {
+        limit(RLIMIT_NPROC, 0, 1);
+        SHOW(setuid(NOBODYS));
+        SHOW(execve("/nothing", none, none));
+        limit(RLIMIT_NPROC, 1, 1);
+        SHOW(execve("/nothing", none, none));
+        close(ends[1]);
+        _exit(2);
+    }
+    join(pid);
+    pid = fork();
+    if (pid == 0) {
+        limit(RLIMIT_NPROC, 0, 5);
+        SHOW(setresuid(NOBODYS, -1, -1));
+        limit(RLIMIT_NPROC, 5, 5);
+        SHOW(execve("/nothing", none, none)); /* not too many any more */
+        _exit(3);
+    }
+    join(pid);
+    close(ends[1]);
+    join(other);
+}
+
 int main(void)
 {
     setbuf(stdout, NULL);
+    processes();
     file_size();
     processor();
     others();
