@@ -7,6 +7,7 @@
 #include <linux/openat2.h>
 #include <linux/sched.h>
 #include <linux/stat.h>
+#include <mqueue.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <net/route.h>
@@ -40,6 +41,7 @@ enum field_type {
     T_SET, /* a set of signals */
     T_STATUS,
     T_SIGNO,
+    T_OPEN, /* flags of open */
     T_TYPES,
     T_CHECKED = 0x80, /* must not be cut */
     T_PACKED = 0x40,  /* 64 bits at a multiple of 4, whatever the processor */
@@ -47,8 +49,8 @@ enum field_type {
 };
 
 static const uint8_t type_bytes[T_TYPES] = {
-    [T_U8] = 1,  [T_S16] = 2, [T_U16] = 2, [T_S32] = 4,    [T_U32] = 4,
-    [T_S64] = 8, [T_U64] = 8, [T_LOW] = 8, [T_STATUS] = 4, [T_SIGNO] = 4,
+    [T_U8] = 1,  [T_S16] = 2, [T_U16] = 2,    [T_S32] = 4,   [T_U32] = 4,  [T_S64] = 8,
+    [T_U64] = 8, [T_LOW] = 8, [T_STATUS] = 4, [T_SIGNO] = 4, [T_OPEN] = 4,
 };
 
 struct field {
@@ -357,6 +359,12 @@ static const struct field f_sigevent[] = {FIELD(struct sigevent, sigev_value, T_
                                           FIELD(struct sigevent, _sigev_un._tid, T_S32),
                                           PAD(48),
                                           END};
+static const struct field f_mq_attr[] = {FIELD(struct mq_attr, mq_flags, T_OPEN),
+                                         FIELD(struct mq_attr, mq_maxmsg, T_S32),
+                                         FIELD(struct mq_attr, mq_msgsize, T_S32),
+                                         FIELD(struct mq_attr, mq_curmsgs, T_S32),
+                                         PAD(16),
+                                         END};
 #define CLONE(member) FIELD(struct clone_args, member, T_U64)
 static const struct field f_clone_args[] = {
     CLONE(flags),       CLONE(pidfd),        CLONE(child_tid),  CLONE(parent_tid),
@@ -443,6 +451,7 @@ static const struct layout layouts[L_COUNT] = {
     [L_EPOLL] = ALL(struct epoll_event, f_epoll),
     [L_STACK] = BUT_MIPS(stack_t, f_stack, f_stack_mips),
     [L_SIGEVENT] = ALL(struct sigevent, f_sigevent),
+    [L_MQ_ATTR] = ALL(struct mq_attr, f_mq_attr),
     [L_OPEN_HOW] = ALL(struct open_how, f_open_how),
     [L_CLONE_ARGS] = ALL(struct clone_args, f_clone_args),
     [L_MSGHDR] = ALL(struct msghdr, f_msghdr),
@@ -559,6 +568,7 @@ static void field_in(const struct abi *abi, const struct field *f, const uint8_t
     case T_BYTES: memcpy(out, guest, f->bytes); return;
     case T_SET: value = get_set(abi, guest); break;
     case T_SIGNO: value = (uint64_t)abi_signo_in(abi, (int)get(abi, guest, 4)); break;
+    case T_OPEN: value = abi_open_in(abi, get(abi, guest, 4)); break;
     default: value = widen(type, get(abi, guest, type_bytes[type])); break;
     }
     memcpy(out, &value, f->bytes);
@@ -591,6 +601,7 @@ static int field_out(const struct abi *abi, const struct field *f, const uint8_t
     case T_SET: put_set(abi, guest, value); return 0;
     case T_STATUS: put(abi, guest, 4, (uint64_t)status_out(abi, (int32_t)value)); return 0;
     case T_SIGNO: put(abi, guest, 4, (uint64_t)abi_signo_out(abi, (int)value)); return 0;
+    case T_OPEN: put(abi, guest, 4, abi_open_out(abi, value)); return 0;
     default: break;
     }
     uint64_t cut = n < 8 ? value & ((UINT64_C(1) << (8 * n)) - 1) : value;

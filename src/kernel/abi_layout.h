@@ -36,6 +36,7 @@ enum abi_layout {
     L_EPOLL,
     L_STACK,    /* stack_t */
     L_SIGEVENT, /* struct sigevent */
+    L_MQ_ATTR,  /* struct mq_attr */
     L_OPEN_HOW,
     L_CLONE_ARGS,
     L_MSGHDR,
