@@ -3,6 +3,7 @@
 #include "kernel/fs.h"
 #include "kernel/hardware.h"
 #include "kernel/machine.h"
+#include "kernel/program.h"
 #include "kernel/task.h"
 #include "kernel/vfs.h"
 
@@ -131,6 +132,40 @@ int kernel_read_file(struct kernel *k, const char *path_z, struct buffer *out)
     if (err < 0)
         buffer_truncate(out, before);
     file_drop(f);
+    if (at.fs != NULL)
+        fs_context_drop(at.fs);
+    return err;
+}
+
+int kernel_write_file(struct kernel *k, const struct kernel_spawn *user, const char *path_z,
+                      struct span bytes)
+{
+    enum { OWNER_ONLY = 0600 };
+    struct creds creds = {.uid = 0};
+    program_creds(user, &creds);
+    struct vfs_at at = {.fs = fs_context_new(k->vfs), .cred = &creds};
+    struct file *f = NULL;
+    int64_t n = at.fs != NULL ? 0 : -ENOMEM;
+    if (n == 0)
+        (void)vfs_unlink(&at, span_z(path_z)); /* what it was may wait, or lead elsewhere */
+    if (n == 0)
+        n = vfs_open(&at, span_z(path_z), O_WRONLY | O_CREAT | O_EXCL, OWNER_ONLY, &f);
+    if (n == 0)
+        n = file_pwrite(f, NULL, bytes.data, bytes.len, 0);
+    file_drop(f);
+    if (at.fs != NULL)
+        fs_context_drop(at.fs);
+    return n < 0 ? (int)n : 0;
+}
+
+int kernel_file_owner(struct kernel *k, const char *path_z, struct kernel_owner *out)
+{
+    enum { PERMISSIONS = 07777 };
+    const struct creds root = {.cap_effective = UINT64_MAX};
+    struct vfs_at at = {.fs = fs_context_new(k->vfs), .cred = &root};
+    struct file_stat st = {0};
+    int err = at.fs != NULL ? vfs_stat(&at, span_z(path_z), true, &st) : -ENOMEM;
+    *out = (struct kernel_owner){.uid = st.uid, .gid = st.gid, .mode = st.mode & PERMISSIONS};
     if (at.fs != NULL)
         fs_context_drop(at.fs);
     return err;

@@ -207,6 +207,16 @@ int kernel_restore(struct kernel *k, struct span saved);
  * (-EFBIG: more than `out` may hold), and then `out` is as before. */
 int kernel_read_file(struct kernel *k, const char *path_z, struct buffer *out);
 
+/* Makes a file anew, mode 0600, with the rights of `user` (of which uid, gid and groups count). It is not told.
+ * 0 or -errno. */
+int kernel_write_file(struct kernel *k, const struct kernel_spawn *user, const char *path_z,
+                      struct span bytes);
+/* Whose a file is, and its permission bits; links are followed. 0 or -errno. */
+struct kernel_owner {
+    uint32_t uid, gid, mode;
+};
+int kernel_file_owner(struct kernel *k, const char *path_z, struct kernel_owner *out);
+
 /* ---- What was seen ---- */
 
 enum kernel_event_type {

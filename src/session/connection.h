@@ -7,6 +7,7 @@
  *     visitor.c       who comes back, and what he left
  *     doors.c         ... and what of it lets him in
  *     inner.c         the machine's own SSH server, spoken to by its programs
+ *     display.c       what lets a program in to the client's display
  *     forward.c       sockets of the machine that a client asks to be told of, or to be joined with
  *     seen.c          what the kernel saw, as records
  *     written.c       files that were written in the machine, as artefacts */
@@ -60,18 +61,20 @@ struct session_channel {
     size_t variable_count;
     struct arena arena;
 
-    struct buffer input;    /* taken from the client, not yet from the program */
-    struct buffer greeting; /* comes before the program's output */
-    bool client_eof;        /* the client will send no more */
-    bool input_ended;       /* and the program knows */
-    bool output_ended;      /* the client knows that no more comes */
-    bool output_unwanted;   /* the client has said that it reads no more */
+    struct buffer input;     /* taken from the client, not yet from the program */
+    struct buffer greeting;  /* comes before the program's output ... */
+    struct buffer complaint; /* ... and this before its standard error */
+    bool client_eof;         /* the client will send no more */
+    bool input_ended;        /* and the program knows */
+    bool output_ended;       /* the client knows that no more comes */
+    bool output_unwanted;    /* the client has said that it reads no more */
     bool client_closed;
     bool hides_input; /* as the client's machine was told */
     bool done;        /* the program has ended, as `status` says */
     bool status_sent;
     int status;
-    uint32_t display, screen; /* of X11, forwarded; 0: none */
+    uint32_t display, screen;                     /* of X11, forwarded; 0: none */
+    struct span display_protocol, display_cookie; /* in the arena */
     struct session_transcript transcript;
 };
 
@@ -200,6 +203,8 @@ void session_forward_request(struct session_connection *c, const struct ssh_even
 void session_forward_agent(struct session_connection *c);
 void session_forward_display(struct session_connection *c, const struct ssh_event_request *request);
 void session_forward_end_display(struct session_connection *c, uint32_t channel);
+/* display.c: before a program is started. */
+void session_display_authorize(struct session_connection *c, struct session_channel *ch);
 struct span
 session_forward_agent_path(const struct session_connection *c); /* empty: there is none */
 /* direct-tcpip, direct-streamlocal: answered. */

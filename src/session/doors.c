@@ -46,7 +46,7 @@ static struct span file_of(const struct session_connection *c, struct kernel *ma
 
 struct span session_doors_group(struct session_connection *c, struct buffer *store)
 {
-    if (c->visitor.before.passwords || kernel_is_changed(c->kernel))
+    if (c->kernel != NULL && (c->visitor.before.passwords || kernel_is_changed(c->kernel)))
         return file_of(c, c->kernel, "/etc/group", store);
     buffer_init(store, SESSION_VISITOR_FILE_MAX);
     return session_account_file(c->host->config.image, "/etc/group");
@@ -107,14 +107,43 @@ int session_doors_start_check(struct kernel *machine, struct span user, struct s
 /* The files that sshd looks into by itself (AuthorizedKeysFile). */
 static const char *const key_files[] = {"authorized_keys", "authorized_keys2"};
 
+/* StrictModes, as Debian's sshd has them: nobody else may write there, but for the group that is the user's own. */
+static bool is_strict(struct kernel *machine, const struct session_account *account,
+                      const char *path_z)
+{
+    enum { OTHERS_WRITE = 02, GROUP_WRITES = 020 };
+    struct kernel_owner owner;
+    if (kernel_file_owner(machine, path_z, &owner) < 0)
+        return false;
+    return (owner.uid == 0 || owner.uid == account->uid) && (owner.mode & OTHERS_WRITE) == 0 &&
+           ((owner.mode & GROUP_WRITES) == 0 || owner.gid == account->gid);
+}
+
+/* The file, and the directories from it up to the home. */
+static bool is_strict_all(struct kernel *machine, const struct session_account *account,
+                          char path_z[PATH_SIZE])
+{
+    for (;;) {
+        if (!is_strict(machine, account, path_z))
+            return false;
+        char *slash = strrchr(path_z, '/');
+        if (slash == NULL || (size_t)(slash - path_z) < account->home.len)
+            return true;
+        *slash = '\0';
+    }
+}
+
 static struct span key_file(const struct session_connection *c, struct kernel *machine,
                             const struct session_account *account, const char *name_z,
                             struct buffer *store)
 {
-    char path_z[PATH_SIZE];
+    char path_z[PATH_SIZE] = "";
     int n = snprintf(path_z, sizeof(path_z), "%.*s/.ssh/%s", (int)account->home.len,
                      (const char *)account->home.data, name_z);
-    if (n > 0 && (size_t)n < sizeof(path_z))
+    char up_z[PATH_SIZE];
+    bool whole = n > 0 && (size_t)n < sizeof(path_z);
+    memcpy(up_z, path_z, sizeof(up_z));
+    if (whole && is_strict_all(machine, account, up_z))
         return file_of(c, machine, path_z, store);
     buffer_init(store, SESSION_VISITOR_FILE_MAX);
     return span_z("");

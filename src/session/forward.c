@@ -2,6 +2,7 @@
  * streamlocal-forward@openssh.com), and what it is joined with (direct-tcpip, direct-streamlocal). sshd
  * does both with the user's rights. What is not the machine's is refused: nothing ever leaves. */
 #include "session/connection.h"
+#include "session/doors.h"
 #include "ssh/profile.h"
 
 #include <errno.h>
@@ -21,16 +22,19 @@ static const struct ssh_profile *profile_of(const struct session_connection *c)
     return ssh_server_profile(c->host->config.ssh_server);
 }
 
-static struct kernel_spawn user_of(const struct session_connection *c, uint32_t groups[GROUPS_MAX])
+static struct kernel_spawn user_of(struct session_connection *c, uint32_t groups[GROUPS_MAX])
 {
     const struct session_account *account = &c->account;
-    return (struct kernel_spawn){
+    struct buffer store;
+    struct span group = session_doors_group(c, &store);
+    const struct kernel_spawn user = {
         .uid = account->uid,
         .gid = account->gid,
         .groups = groups,
-        .group_count = session_account_groups(
-            session_account_file(c->host->config.image, "/etc/group"), account, groups, GROUPS_MAX),
+        .group_count = session_account_groups(group, account, groups, GROUPS_MAX),
     };
+    buffer_fini(&store);
+    return user;
 }
 
 /* ---- Listening ---- */
@@ -210,6 +214,8 @@ void session_forward_display(struct session_connection *c, const struct ssh_even
             continue;
         ch->display = display;
         ch->screen = request->x11_screen;
+        ch->display_protocol = arena_copy(&ch->arena, request->text);
+        ch->display_cookie = arena_copy(&ch->arena, request->value);
     }
 }
 

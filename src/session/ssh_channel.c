@@ -22,6 +22,7 @@ static void channel_init(struct session_channel *ch)
     arena_init(&ch->arena, SESSION_CHANNEL_ARENA_BYTES);
     buffer_init(&ch->input, SESSION_CHANNEL_INPUT_MAX);
     buffer_init(&ch->greeting, SESSION_GREETING_MAX);
+    buffer_init(&ch->complaint, SESSION_GREETING_MAX);
 }
 
 void session_channel_drop(struct session_connection *c, uint32_t number)
@@ -38,6 +39,7 @@ void session_channel_drop(struct session_connection *c, uint32_t number)
     }
     buffer_fini(&ch->input);
     buffer_fini(&ch->greeting);
+    buffer_fini(&ch->complaint);
     arena_fini(&ch->arena);
 }
 
@@ -203,6 +205,7 @@ static void on_end_of_writes(struct session_connection *c, struct session_channe
         return;
     ch->output_unwanted = true;
     buffer_clear(&ch->greeting);
+    buffer_clear(&ch->complaint);
     kernel_close_out(c->kernel, ch->program);
 }
 
@@ -312,6 +315,7 @@ static int start_program(struct session_connection *c, struct session_channel *c
     };
     if (kind == SESSION_START_SHELL)
         (void)session_start_greeting(&start, c->host->config.hostname, &ch->greeting);
+    session_display_authorize(c, ch);
     int program = session_start(c->kernel, &start);
     if (program >= 0 && ch->has_terminal)
         note_login(c);
@@ -353,6 +357,7 @@ static void on_start(struct session_connection *c, struct session_channel *ch,
             start_program(c, ch, shell ? SESSION_START_SHELL : SESSION_START_COMMAND, command);
     if (program < 0) {
         buffer_clear(&ch->greeting);
+        buffer_clear(&ch->complaint);
         ssh_channel_request_refuse(c->ssh, request->channel);
         return;
     }
@@ -465,15 +470,25 @@ static bool pump_stream(struct session_connection *c, uint32_t number, enum kern
     }
 }
 
+/* False: the client has no room for all of it. */
+static bool pump_own(struct session_connection *c, uint32_t number, enum ssh_stream stream,
+                     struct buffer *text)
+{
+    while (buffer_len(text) > 0) {
+        size_t n = write_out(c, number, stream, buffer_span(text));
+        if (n == 0)
+            return false;
+        buffer_take(text, n);
+    }
+    return true;
+}
+
 static bool pump_output(struct session_connection *c, uint32_t number)
 {
     struct session_channel *ch = &c->channels[number];
-    while (buffer_len(&ch->greeting) > 0) {
-        size_t n = write_out(c, number, SSH_STDOUT, buffer_span(&ch->greeting));
-        if (n == 0)
-            return false;
-        buffer_take(&ch->greeting, n);
-    }
+    if (!pump_own(c, number, SSH_STDOUT, &ch->greeting) ||
+        !pump_own(c, number, SSH_STDERR, &ch->complaint))
+        return false;
     bool moved = !ch->output_unwanted && pump_stream(c, number, KERNEL_STDOUT);
     if (!ch->has_terminal)
         moved |= pump_stream(c, number, KERNEL_STDERR);
@@ -485,7 +500,7 @@ static bool pump_output(struct session_connection *c, uint32_t number)
 static bool output_is_over(const struct session_connection *c, const struct session_channel *ch)
 {
     bool ended = ch->output_unwanted || kernel_out_ended(c->kernel, ch->program, KERNEL_STDOUT);
-    if (buffer_len(&ch->greeting) > 0)
+    if (buffer_len(&ch->greeting) > 0 || buffer_len(&ch->complaint) > 0)
         return false;
     if (!ch->output_unwanted && kernel_out(c->kernel, ch->program, KERNEL_STDOUT).len > 0)
         return false;
@@ -502,6 +517,7 @@ void session_channel_rest(struct session_connection *c, uint32_t number)
         return;
     buffer_shrink(&ch->input, 0);
     buffer_shrink(&ch->greeting, 0);
+    buffer_shrink(&ch->complaint, 0);
 }
 
 /* ---- The end of a program ---- */

@@ -79,9 +79,11 @@ def test_what_the_visitor_changes_opens_or_closes_the_door(own_honeypot):
                   + asked("admin") + f"{SSH} -o PubkeyAuthentication=no admin@localhost id -un; "
                   + asked("another") + f"{SSH} -o PubkeyAuthentication=no admin@localhost id -un; "
                   f"{SSH} -o PasswordAuthentication=no -i /root/k localhost 'id -un; cat /proc/self/loginuid; echo'; "
+                  "chmod 777 /root/.ssh; "  # StrictModes
+                  f"{SSH} -o PasswordAuthentication=no -i /root/k localhost id; "
                   "sleep 1; grep -c 'Disconnected from user root ::1 port' /var/log/auth.log")
     assert out.stdout.decode().split() == ["admin", "root", "0", "1"], out
-    assert out.stderr.count(b"Permission denied") == 1, out
+    assert out.stderr.count(b"Permission denied") == 2, out
 
 
 def test_what_is_no_client_is_told_what_outsiders_are(own_honeypot):
