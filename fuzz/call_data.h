@@ -145,6 +145,7 @@ static const struct {
 } data_control = {24, SOL_SOCKET, SCM_RIGHTS, {3, 4}};
 
 #define DATA(type, ...) &(const type){__VA_ARGS__}, sizeof(type)
+#define TEXT(text)      text, sizeof(text) - 1, L_COUNT
 /* `layout` is how the guest has it; L_COUNT: as it is. */
 static const struct {
     const void *bytes;
@@ -181,6 +182,15 @@ static const struct {
     [STRUCT_address_unix] = {DATA(struct sockaddr_un, AF_UNIX, "/tmp/s"), L_COUNT},
     [STRUCT_address_abstract] = {DATA(struct sockaddr_un, AF_UNIX, "\0abc"), L_COUNT},
     [STRUCT_address_netlink] = {DATA(struct sockaddr_nl, AF_NETLINK, 0, 0, 1), L_COUNT},
+    [STRUCT_address_syslog] = {DATA(struct sockaddr_un, AF_UNIX, "/run/systemd/journal/dev-log"),
+                               L_COUNT},
+    [STRUCT_address_journal] = {DATA(struct sockaddr_un, AF_UNIX, "/run/systemd/journal/socket"),
+                                L_COUNT},
+    [STRUCT_address_bus] = {DATA(struct sockaddr_un, AF_UNIX, "/run/dbus/system_bus_socket"),
+                            L_COUNT},
+    [STRUCT_address_names] = {DATA(struct sockaddr_in, AF_INET, 0x3500, {0x09090909}, {0}),
+                              L_COUNT},
+    [STRUCT_address_far] = {DATA(struct sockaddr_in, AF_INET, 0x5000, {0x08080808}, {0}), L_COUNT},
     [STRUCT_ifreq] = {DATA(struct ifreq, {.ifrn_name = "lo"}, {.ifru_flags = 1}), L_COUNT},
     [STRUCT_rtentry] = {DATA(struct rtentry, .rt_dst = {AF_INET, "\0\0\12\0\0\0"},
                              .rt_gateway = {AF_INET, "\0\0\177\0\0\1"},
@@ -193,13 +203,22 @@ static const struct {
     [STRUCT_control] = {&data_control, sizeof(data_control), L_COUNT},
     [STRUCT_fd_set] = {DATA(uint64_t, 0x3f), L_COUNT},
     [STRUCT_siginfo] = {DATA(siginfo_t, .si_signo = SIGUSR1, .si_code = SI_QUEUE), L_COUNT},
-    [STRUCT_fstype] = {"tmpfs", 6, L_COUNT},
-    [STRUCT_xattr] = {"user.a", 7, L_COUNT},
-    [STRUCT_queue] = {"/queue", 7, L_COUNT},
+    [STRUCT_fstype] = {TEXT("tmpfs")},
+    [STRUCT_mount_options] = {TEXT("size=64k,nr_inodes=9,mode=0700,uid=1,gid=2")},
+    [STRUCT_xattr] = {TEXT("user.a")},
+    [STRUCT_xattr_caps] = {TEXT("security.capability")},
+    [STRUCT_xattr_list] = {TEXT("system.posix_acl_access")},
+    [STRUCT_file_caps] = {TEXT("\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0")},
+    [STRUCT_queue] = {TEXT("queue")},
     [STRUCT_mq_attr] = {DATA(struct mq_attr, .mq_maxmsg = 4, .mq_msgsize = 64), L_COUNT},
     [STRUCT_sembuf] = {DATA(struct sembuf, 0, -1, IPC_NOWAIT), L_COUNT},
     [STRUCT_thread_area] = {DATA(uint32_t[4], UINT32_MAX, GUEST_ZERO, 0xfffff, 0x51), L_COUNT},
-    [STRUCT_icmp] = {"\10\0\367\375\0\1\0\1", 8, L_COUNT},
+    [STRUCT_icmp] = {TEXT("\10\0\367\375\0\1\0\1")},
+    [STRUCT_syslog_line] = {TEXT("<13>Nov 17 09:12:41 x[12]: a line")},
+    [STRUCT_journal_fields] = {TEXT("MESSAGE=a line\nPRIORITY=5\nX\n\3\0\0\0\0\0\0\0abc\n")},
+    [STRUCT_bus_greeting] = {TEXT("\0AUTH EXTERNAL 30\r\nBEGIN\r\n\1\1\0\1\0\0\0\0\1\0\0\0")},
+    [STRUCT_names_query] = {TEXT("\1\2\1\0\0\1\0\0\0\0\0\0\3www\3abc\3org\0\0\1\0\1")},
+    [STRUCT_number] = {DATA(uint32_t, 1), L_INT32},
 };
 
 static inline void put_words(struct guest_code *g, enum call_struct which, const uint64_t *words,
@@ -207,6 +226,40 @@ static inline void put_words(struct guest_code *g, enum call_struct which, const
 {
     for (size_t i = 0; i < n; i++)
         guest_put_word(g, STRUCTS_AT + which * STRUCT_BYTES + i * g->abi->word_bytes, words[i]);
+}
+
+/* What the third argument of an ioctl points at, for those that are not content with anything. */
+static const struct {
+    uint32_t command;
+    enum call_struct which;
+} ioctl_data[] = {
+    {TCSETS, STRUCT_termios},       {TCSETSW, STRUCT_termios},
+    {TCSETSF, STRUCT_termios},      {0x402c542b, STRUCT_termios},
+    {0x5406, STRUCT_termios},       {0x540e, STRUCT_termios},     /* of MIPS */
+    {TIOCSWINSZ, STRUCT_winsize},   {0x80087467, STRUCT_winsize}, /* of MIPS */
+    {TIOCPKT, STRUCT_number},       {TIOCSPTLCK, STRUCT_zero},
+    {TIOCSTI, STRUCT_fstype},       {TIOCSPGRP, STRUCT_number},
+    {FIONBIO, STRUCT_number},       {FIOASYNC, STRUCT_number},
+    {SIOCGIFCONF, STRUCT_ifconf},   {SIOCGIFFLAGS, STRUCT_ifreq},
+    {SIOCSIFFLAGS, STRUCT_ifreq},   {SIOCGIFADDR, STRUCT_ifreq},
+    {SIOCSIFADDR, STRUCT_ifreq},    {SIOCGIFNETMASK, STRUCT_ifreq},
+    {SIOCSIFNETMASK, STRUCT_ifreq}, {SIOCGIFBRDADDR, STRUCT_ifreq},
+    {SIOCGIFHWADDR, STRUCT_ifreq},  {SIOCGIFINDEX, STRUCT_ifreq},
+    {SIOCGIFNAME, STRUCT_ifreq},    {SIOCGIFMTU, STRUCT_ifreq},
+    {SIOCSIFMTU, STRUCT_ifreq},     {SIOCGIFTXQLEN, STRUCT_ifreq},
+    {SIOCGIFMAP, STRUCT_ifreq},     {SIOCGIFMETRIC, STRUCT_ifreq},
+    {SIOCADDRT, STRUCT_rtentry},    {SIOCDELRT, STRUCT_rtentry},
+    {SIOCGARP, STRUCT_arpreq},      {SIOCSARP, STRUCT_arpreq},
+    {SIOCDARP, STRUCT_arpreq},
+};
+
+/* STRUCT_COUNT: any. */
+static inline enum call_struct ioctl_struct(uint64_t command)
+{
+    for (size_t i = 0; i < ARRAY_LEN(ioctl_data); i++)
+        if (ioctl_data[i].command == command)
+            return ioctl_data[i].which;
+    return STRUCT_COUNT;
 }
 
 #define WORDS_OF(g, which, ...)                          \
@@ -232,6 +285,7 @@ static inline void put_structs(struct guest_code *g, uint64_t handler, uint64_t 
     WORDS_OF(g, STRUCT_argv, path_address(0), path_address(5), path_address(6), 0);
     WORDS_OF(g, STRUCT_set_and_size, struct_address(STRUCT_sigset), g->abi->set_bytes);
     WORDS_OF(g, STRUCT_robust, struct_address(STRUCT_robust), 0, 0);
+    WORDS_OF(g, STRUCT_ifconf, 4096, GUEST_ZERO);
     if (g->abi->family == ABI_MIPS)
         WORDS_OF(g, STRUCT_sigaction, SA_RESTART, handler, 0, 0, 0);
     else

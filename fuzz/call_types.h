@@ -76,6 +76,11 @@ enum call_struct {
     STRUCT_address_unix,
     STRUCT_address_abstract,
     STRUCT_address_netlink,
+    STRUCT_address_syslog,
+    STRUCT_address_journal,
+    STRUCT_address_bus,
+    STRUCT_address_names,
+    STRUCT_address_far,
     STRUCT_ifreq,
     STRUCT_rtentry,
     STRUCT_arpreq,
@@ -85,18 +90,28 @@ enum call_struct {
     STRUCT_fd_set,
     STRUCT_siginfo,
     STRUCT_fstype,
-    STRUCT_xattr,
+    STRUCT_mount_options,
+    STRUCT_xattr, /* a name; the others follow */
+    STRUCT_xattr_caps,
+    STRUCT_xattr_list,
+    STRUCT_file_caps,
     STRUCT_queue,
     STRUCT_mq_attr,
     STRUCT_sembuf,
     STRUCT_thread_area,
     STRUCT_icmp,
+    STRUCT_syslog_line,
+    STRUCT_journal_fields,
+    STRUCT_bus_greeting,
+    STRUCT_names_query,
+    STRUCT_number,
     STRUCT_iovec, /* from here on: words, with addresses */
     STRUCT_msghdr,
     STRUCT_argv,
     STRUCT_sigaction,
     STRUCT_set_and_size,
     STRUCT_robust,
+    STRUCT_ifconf,
     STRUCT_COUNT,
     STRUCT_WORDS = STRUCT_iovec,
 };
@@ -129,7 +144,12 @@ enum call_struct {
            SIOCGIFADDR, SIOCSIFADDR, SIOCGIFNETMASK, SIOCSIFNETMASK, SIOCGIFBRDADDR,               \
            SIOCGIFHWADDR, SIOCGIFINDEX, SIOCGIFNAME, SIOCGIFMTU, SIOCSIFMTU, SIOCGIFTXQLEN,        \
            SIOCGIFMAP, SIOCGIFMETRIC, SIOCADDRT, SIOCDELRT, SIOCGARP, SIOCSARP, SIOCDARP, 0x540f,  \
-           0x5410, 0x8904, 0x8905, 0x1272, 0x1260, 0x80086601, 0x40086602, 0x5409, 0x5425)         \
+           0x5410, 0x8904, 0x8905, 0x1272, 0x1260, 0x80086601, 0x40086602, 0x5409, 0x5425, 0x5405, \
+           0x5406, 0x5407, 0x5408, 0x541c, 0x541d, 0x5427, 0x5428, 0x5437, 0x802c542a, 0x402c542b, \
+           0x402c542c, 0x402c542d, 0x80045432, 0x40045436, 0x80045438, 0x80045439, 0x80045440,     \
+           0x8906, 0x8907, 0xb701, 0xb702, 0xb703, 0xb704, 0x80081272, 0x301, 2, 1, 0x40049409,    \
+           0x540d, 0x540e, 0x40087468, 0x80087467, 0x467f, 0x667e, 0x80047476, 0x40047477, 0x6601, \
+           0x6602, 0x7400, 0x7401, 0x740d, 0x740e, 0x7416, 0x7472, 0x5471, 0x5472, 0x5480, 0x5486) \
     SET_OF(family, AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, 0, 99)                       \
     SET_OF(socket, SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM | SOCK_NONBLOCK, \
            SOCK_DGRAM | SOCK_NONBLOCK, SOCK_RAW | SOCK_CLOEXEC, SOCK_SEQPACKET | SOCK_NONBLOCK, 0) \

@@ -5,18 +5,11 @@
 #include "machine.h"
 
 #include "call_data.h"
+#include "call_mutator.h"
+#include "call_numbers.h"
 
-enum {
-    SLICE = 20000,
-    SLICES = 20,
-    CALLS_MAX = 64,
-    HEAD_BYTES = 6, /* processor, whether it goes on from its start, and four for the visitor */
-    RECORD_BYTES = 26,
-    NUMBERS = 512,      /* of calls */
-    DATA_RECORD = 0xfe, /* its first byte: no call, but changes of what pointers point at */
-};
+enum { SLICE = 20000, SLICES = 20, CALLS_MAX = 64 };
 
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size) __attribute__((weak));
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
 
@@ -39,75 +32,6 @@ static uint32_t take32(struct input *in)
     for (int i = 0; i < 4; i++)
         value = value << 8 | take(in);
     return value;
-}
-
-/* ---- The calls of a processor ---- */
-
-struct call {
-    uint16_t number;
-    const char *name_z;
-};
-
-#define SYSCALL(number, name, text) {number, #name},
-static const struct call calls_x86_64[] = {
-#include "kernel/syscalls.def"
-};
-#undef SYSCALL
-#define NUMBER(number, name) {number, #name},
-#define NAME(number, name)   {number, #name},
-static const struct call calls_i386[] = {
-#include "kernel/abi_i386.def"
-};
-static const struct call calls_arm[] = {
-#include "kernel/abi_arm.def"
-};
-static const struct call calls_mips[] = {
-#include "kernel/abi_mips.def"
-};
-#undef NUMBER
-#undef NAME
-
-static const struct processor {
-    const struct abi *abi;
-    const struct call *calls;
-    size_t count;
-    uint16_t base; /* of the numbers */
-} processors[] = {
-    {&abi_x86_64, calls_x86_64, ARRAY_LEN(calls_x86_64), 0},
-    {&abi_i386, calls_i386, ARRAY_LEN(calls_i386), 0},
-    {&abi_arm, calls_arm, ARRAY_LEN(calls_arm), 0},
-    {&abi_mips, calls_mips, ARRAY_LEN(calls_mips), 4000},
-    {&abi_mipsel, calls_mips, ARRAY_LEN(calls_mips), 4000},
-};
-
-/* Calls of 32-bit programs that x86-64 knows by another name. */
-static const struct {
-    const char *name_z, *handler_z;
-} same_calls[] = {
-#define CALL(name, handler, ...) {#name, #handler},
-#define SPECIAL(name)
-#include "kernel/abi_calls.def"
-#undef CALL
-#undef SPECIAL
-};
-
-static const struct call_types *types_named(const char *name_z)
-{
-    for (size_t i = 0; i < ARRAY_LEN(call_types); i++)
-        if (strcmp(call_types[i].name_z, name_z) == 0)
-            return &call_types[i];
-    return NULL;
-}
-
-/* Anything, for a call that is not in the table. */
-static const struct call_types *types_of(const char *name_z)
-{
-    static const struct call_types anything = {"", {{ARG_ANY, 0}}};
-    const struct call_types *types = types_named(name_z);
-    for (size_t i = 0; i < ARRAY_LEN(same_calls) && types == NULL; i++)
-        if (strcmp(same_calls[i].name_z, name_z) == 0)
-            types = types_named(same_calls[i].handler_z);
-    return types != NULL ? types : &anything;
 }
 
 /* ---- Arguments ---- */
@@ -179,8 +103,10 @@ static uint64_t struct_of(unsigned which, uint8_t how)
 {
     if (how >= 232)
         return place(how << 3 & 0xff);
+    if (which == STRUCT_xattr)
+        which += how % (STRUCT_xattr_list - STRUCT_xattr + 1);
     if (which == STRUCT_address)
-        which += how % (STRUCT_address_netlink - STRUCT_address + 1);
+        which += how % (STRUCT_address_far - STRUCT_address + 1);
     return struct_address(which);
 }
 
@@ -258,8 +184,9 @@ static struct guest_arg argument(struct arg_type type, const struct made *made, 
     uint8_t kind = type.kind == ARG_DIR ? ARG_FD : type.kind == ARG_STACK ? ARG_ADDR : type.kind;
     if (control >= 244)
         return (struct guest_arg){wild(in), false};
-    if (control < 160 && made->count[kind] > 0)
-        return (struct guest_arg){made->slots[kind][how % made->count[kind]], true};
+    unsigned count = made->count[kind];
+    if (control < 160 && count > 0) /* 0: the last one */
+        return (struct guest_arg){made->slots[kind][count - 1 - how % count], true};
     return (struct guest_arg){plain(type, how, in), false};
 }
 
@@ -286,6 +213,9 @@ static const char *add_call(struct guest_code *g, const struct processor *p,
     uint64_t number = (uint64_t)p->base + (pick >= 0xff00 ? pick & 0xff : call->number);
     for (size_t i = 0; i < ARRAY_LEN(arg); i++)
         arg[i] = argument(types->arg[i], made, &in);
+    enum call_struct fit = ioctl_struct(arg[1].value);
+    if (strcmp(call->name_z, "ioctl") == 0 && fit != STRUCT_COUNT && take(&in) < 192)
+        arg[2] = (struct guest_arg){struct_address(fit), false};
     guest_call(g, number, arg, slot);
     return call->name_z;
 }
@@ -343,6 +273,32 @@ static void build(struct guest_code *g, const uint8_t head[HEAD_BYTES], struct i
 
 /* ---- The visitor ---- */
 
+/* What sshd does for a client's forwards: it connects within the machine, or listens there. */
+static void forward(struct kernel *k, uint8_t how)
+{
+    static const struct kernel_spawn user = {.uid = 0};
+    const struct kernel_place place = {.is_path = how & 32,
+                                       .is_private = how & 64,
+                                       .path = span_z("/tmp/s"),
+                                       .address = span_z("127.0.0.1"),
+                                       .port = 22};
+    struct kernel_caller caller;
+    uint16_t port;
+    int connection = kernel_dial(k, &user, &place);
+    if (how & 16)
+        connection = kernel_accept(k, kernel_listen(k, &user, &place, &port), &caller);
+    if (connection >= 0)
+        kernel_put(k, connection, span_of("hello", 5));
+}
+
+static void look_at_file(struct kernel *k)
+{
+    struct buffer bytes;
+    buffer_init(&bytes, 4096);
+    (void)kernel_read_file(k, "/tmp/a", &bytes);
+    buffer_fini(&bytes);
+}
+
 /* What comes from outside between two slices. */
 static void touch(struct machine *m, int program, uint8_t how)
 {
@@ -357,8 +313,57 @@ static void touch(struct machine *m, int program, uint8_t how)
         if (how > 240)
             kernel_hangup(k, program);
         break;
+    case 6: forward(k, how); break;
+    case 7: look_at_file(k); break;
     default: kernel_put(k, program, span_of("in\x03\x1a\nput", 8)); break;
     }
+}
+
+/* A machine with a network, and sockets at which services listen. */
+static void open_machine(struct machine *m)
+{
+#define LINK "/sys/class/net/ens3"
+    static const struct machine_file files[] = {
+        {"/etc", NULL},
+        {"/etc/network", NULL},
+        {"/etc/network/interfaces", "iface ens3 inet static\naddress 203.0.113.87/24\n"
+                                    "gateway 203.0.113.1\n"},
+        {"/etc/resolv.conf", "nameserver 9.9.9.9\n"},
+        {"/run", NULL},
+        {"/run/dbus", NULL},
+        {"/run/systemd", NULL},
+        {"/run/systemd/journal", NULL},
+        {"/sys", NULL},
+        {"/sys/class", NULL},
+        {"/sys/class/net", NULL},
+        {LINK, NULL},
+        {LINK "/ifindex", "2\n"},
+        {LINK "/type", "1\n"},
+        {LINK "/flags", "0x1003\n"},
+        {LINK "/mtu", "1500\n"},
+        {LINK "/address", "52:54:00:12:34:56\n"},
+    };
+    machine_open_image(m);
+    machine_furnish(m, files, ARRAY_LEN(files));
+    machine_boot(m);
+    machine_make(m, span_z("/run/dbus/system_bus_socket"), S_IFSOCK | 0666);
+    machine_make(m, span_z("/run/systemd/journal/dev-log"), S_IFSOCK | 0666);
+    machine_make(m, span_z("/run/systemd/journal/socket"), S_IFSOCK | 0666);
+}
+
+/* What he leaves is what a later machine begins with. */
+static void save_and_restore(const struct machine *m)
+{
+    struct machine later;
+    struct buffer saved;
+    buffer_init(&saved, 8 << 20);
+    open_machine(&later);
+    if (kernel_save(m->kernel, &saved) == 0) {
+        int error = kernel_restore(later.kernel, buffer_span(&saved));
+        assert(error == 0);
+    }
+    machine_close(&later);
+    buffer_fini(&saved);
 }
 
 static void run(struct machine *m, struct span doors)
@@ -377,9 +382,10 @@ static void run(struct machine *m, struct span doors)
     int64_t clock_ms = now_ms;
     for (int i = 0; i < SLICES && program >= 0; i++) {
         machine_run(m, program, SLICE, clock_ms);
-        touch(m, program, doors.data[(size_t)i % doors.len]);
+        uint8_t how = doors.data[(size_t)i % doors.len];
+        touch(m, program, how);
         int64_t deadline = kernel_deadline(m->kernel);
-        clock_ms += 7;
+        clock_ms += how == 255 ? 2000 : 7;
         if (deadline > clock_ms && deadline < clock_ms + 100000)
             clock_ms = deadline;
     }
@@ -392,63 +398,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < HEAD_BYTES)
         return 0;
     build(&g, data, (struct input){data + HEAD_BYTES, size - HEAD_BYTES});
-    machine_open(&m);
+    open_machine(&m);
     machine_make_folder(&m, span_z("/tmp"));
     machine_put_program(&m, span_of(g.bytes, sizeof(g.bytes)));
     run(&m, span_of(data + 2, HEAD_BYTES - 2));
+    kernel_end(m.kernel);
+    if (data[1] & 2)
+        save_and_restore(&m);
     machine_close(&m);
     return 0;
-}
-
-/* ---- Mutation by records ---- */
-
-struct dice {
-    uint64_t state;
-};
-
-static uint32_t roll(struct dice *d, uint32_t limit)
-{
-    d->state = d->state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)(d->state >> 33) % limit;
-}
-
-static void fill(uint8_t *record, struct dice *d)
-{
-    for (size_t i = 0; i < RECORD_BYTES; i++)
-        record[i] = (uint8_t)roll(d, 256);
-    if (roll(d, 16) == 0)
-        record[0] = DATA_RECORD;
-}
-
-/* A record more, new or as another one is. The size after that. */
-static size_t insert(uint8_t *data, size_t size, size_t max_size, struct dice *d)
-{
-    uint8_t record[RECORD_BYTES];
-    size_t count = (size - HEAD_BYTES) / RECORD_BYTES;
-    size_t at = HEAD_BYTES + roll(d, (uint32_t)count + 1) * RECORD_BYTES;
-    if (size + RECORD_BYTES > max_size)
-        return size;
-    fill(record, d);
-    if (count > 0 && roll(d, 3) == 0)
-        memcpy(record, data + HEAD_BYTES + roll(d, (uint32_t)count) * RECORD_BYTES, RECORD_BYTES);
-    memmove(data + at + RECORD_BYTES, data + at, size - at);
-    memcpy(data + at, record, RECORD_BYTES);
-    return size + RECORD_BYTES;
-}
-
-static size_t change(uint8_t *data, size_t size, struct dice *d)
-{
-    size_t count = (size - HEAD_BYTES) / RECORD_BYTES;
-    uint8_t *record = data + HEAD_BYTES + roll(d, (uint32_t)count) * RECORD_BYTES;
-    size_t rest = size - (size_t)(record - data) - RECORD_BYTES;
-    switch (roll(d, 6)) {
-    case 0: memmove(record, record + RECORD_BYTES, rest); return size - RECORD_BYTES;
-    case 1: fill(record, d); break;
-    case 2: LLVMFuzzerMutate(record, RECORD_BYTES, RECORD_BYTES); break;
-    case 3: data[roll(d, HEAD_BYTES)] = (uint8_t)roll(d, 256); break;
-    default: record[roll(d, RECORD_BYTES)] = (uint8_t)roll(d, 256); break;
-    }
-    return size;
 }
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
@@ -459,6 +417,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
     for (; size < HEAD_BYTES; size++)
         data[size] = 0;
     size -= (size - HEAD_BYTES) % RECORD_BYTES;
+    if (roll(&d, 3) == 0)
+        return insert_sequence(data, size, max_size, &d);
     for (uint32_t times = 1 + roll(&d, 4); times > 0; times--)
         size = size == HEAD_BYTES || roll(&d, 3) == 0 ? insert(data, size, max_size, &d)
                                                       : change(data, size, &d);
