@@ -82,14 +82,23 @@ static bool parse_mac(struct span text, uint8_t mac[NET_MAC_BYTES])
 
 /* ---- Links: /sys/class/net ---- */
 
-static struct span link_text(const struct vfs_at *at, const char *name_z, const char *what_z,
-                             struct buffer *store)
+struct reading {
+    const struct vfs_at *at;
+    struct net *net;
+    struct buffer *store;
+};
+
+/* What a file of the link says whose directory is the working one: the way there is long. */
+static struct span link_text(const struct reading *r, const char *path_z)
 {
-    char path_z[CONFIG_PATH_MAX];
-    (void)snprintf(path_z, sizeof(path_z), "/sys/class/net/%s/%s", name_z, what_z);
-    buffer_clear(store);
-    (void)identity_read(at, path_z, store);
-    return buffer_span(store);
+    buffer_clear(r->store);
+    (void)identity_read(r->at, path_z, r->store);
+    return buffer_span(r->store);
+}
+
+static uint64_t link_number(const struct reading *r, const char *path_z)
+{
+    return number(link_text(r, path_z));
 }
 
 /* The name that udev makes from the device's place on the bus, when the link leads through one:
@@ -119,33 +128,31 @@ static void name_by_place(const struct vfs_at *at, struct net_link *link)
     }
 }
 
-struct reading {
-    const struct vfs_at *at;
-    struct net *net;
-    struct buffer *store;
-};
-
 static bool read_link(void *ctx, struct span name, uint64_t ino, unsigned type, int64_t next)
 {
     struct reading *r = ctx;
     struct net *net = r->net;
     struct net_link link = {.index = 0};
+    char path_z[CONFIG_PATH_MAX];
     (void)ino, (void)type, (void)next;
     if (name.len >= NET_NAME_BYTES || name.data[0] == '.' || net->link_count == NET_LINKS_MAX)
         return true;
     span_copy_z(name, link.name_z, sizeof(link.name_z));
-    link.index = (int32_t)number(link_text(r->at, link.name_z, "ifindex", r->store));
-    link.type = (uint16_t)number(link_text(r->at, link.name_z, "type", r->store));
-    link.flags = (uint32_t)number(link_text(r->at, link.name_z, "flags", r->store));
-    link.mtu = (uint32_t)number(link_text(r->at, link.name_z, "mtu", r->store));
-    link.queue_len = (uint32_t)number(link_text(r->at, link.name_z, "tx_queue_len", r->store));
-    link.rx_bytes = number(link_text(r->at, link.name_z, "statistics/rx_bytes", r->store));
-    link.rx_packets = number(link_text(r->at, link.name_z, "statistics/rx_packets", r->store));
-    link.tx_bytes = number(link_text(r->at, link.name_z, "statistics/tx_bytes", r->store));
-    link.tx_packets = number(link_text(r->at, link.name_z, "statistics/tx_packets", r->store));
-    (void)parse_mac(link_text(r->at, link.name_z, "address", r->store), link.mac);
+    (void)snprintf(path_z, sizeof(path_z), "/sys/class/net/%s", link.name_z);
+    if (fs_context_chdir(r->at->fs, r->at->cred, span_z(path_z)) != 0)
+        return true;
+    link.index = (int32_t)link_number(r, "ifindex");
     if (link.index < 2) /* loopback is there already */
         return true;
+    link.type = (uint16_t)link_number(r, "type");
+    link.flags = (uint32_t)link_number(r, "flags");
+    link.mtu = (uint32_t)link_number(r, "mtu");
+    link.queue_len = (uint32_t)link_number(r, "tx_queue_len");
+    link.rx_bytes = link_number(r, "statistics/rx_bytes");
+    link.rx_packets = link_number(r, "statistics/rx_packets");
+    link.tx_bytes = link_number(r, "statistics/tx_bytes");
+    link.tx_packets = link_number(r, "statistics/tx_packets");
+    (void)parse_mac(link_text(r, "address"), link.mac);
     size_t place = net->link_count++;
     for (; place > 0 && net->links[place - 1].index > link.index; place--)
         net->links[place] = net->links[place - 1];
