@@ -98,8 +98,11 @@ static uint32_t dir_place(const struct persona_image *image, uint32_t ino)
     return low;
 }
 
+/* Asked for each inode that is looked at, of which few are such directories. */
 const struct own_dir *own_dir_find(const struct persona_image *image, uint32_t ino)
 {
+    if (image->own_dir_marks[ino % OWN_DIR_MARKS] == 0)
+        return NULL;
     uint32_t at = dir_place(image, ino);
     return at < image->own_dir_count && image->own_dirs[at].ino == ino ? &image->own_dirs[at]
                                                                        : NULL;
@@ -179,6 +182,7 @@ static int dir_ready(struct persona_image *image, uint32_t ino, struct own_dir *
             (image->own_dir_count - at) * sizeof(dir));
     image->own_dirs[at] = dir;
     image->own_dir_count++;
+    image->own_dir_marks[ino % OWN_DIR_MARKS] = 1;
     *out = &image->own_dirs[at];
     return 0;
 }

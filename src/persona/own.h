@@ -16,6 +16,8 @@ enum {
     TYPE_FILE = 0100000,
     TYPE_LINK = 0120000,
     TYPE_SOCKET = 0140000,
+
+    OWN_DIR_MARKS = 4096, /* inodes share them by what is left of a division by it */
 };
 
 struct own_entry {
@@ -43,6 +45,7 @@ struct persona_image {
     uint32_t own_count, own_room;
     struct own_dir *own_dirs; /* by inode; owned */
     uint32_t own_dir_count, own_dir_room;
+    uint8_t own_dir_marks[OWN_DIR_MARKS]; /* those not 0 have a directory of own_dirs */
 };
 
 void own_init(struct persona_image *image);
