@@ -117,13 +117,14 @@ struct fs {
     struct mount_space *space;
     struct fs *twin; /* its copy, while a namespace is copied */
     uint32_t order, id, peers;
-    uint32_t users;  /* inodes held through it (vnode_hold) */
-    uint32_t covers; /* mounts that are on it */
-    uint32_t views;  /* of a super: mounts that show it, itself counted */
-    bool owns_mount; /* `mount` is its own block */
-    bool remounted;  /* its flags are no longer those of `mount` */
-    bool detached;   /* in no tree; goes when nobody uses it */
-    bool expired;    /* MNT_EXPIRE was asked for once */
+    uint32_t users;        /* inodes held through it (vnode_hold) */
+    uint32_t covers;       /* mounts that are on it */
+    uint64_t covers_marks; /* a bit for each remainder of an inode's number that one may be on */
+    uint32_t views;        /* of a super: mounts that show it, itself counted */
+    bool owns_mount;       /* `mount` is its own block */
+    bool remounted;        /* its flags are no longer those of `mount` */
+    bool detached;         /* in no tree; goes when nobody uses it */
+    bool expired;          /* MNT_EXPIRE was asked for once */
 };
 
 enum { VFS_MOUNTS_MAX = 250 }; /* of all namespaces of a machine: -ENOSPC */

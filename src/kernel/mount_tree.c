@@ -25,6 +25,17 @@ static void put_in_order(struct vfs *vfs, struct fs *fs)
     *place = fs;
 }
 
+static uint64_t mark_of(uint64_t ino)
+{
+    return UINT64_C(1) << ino % 64;
+}
+
+static void put_on(struct vnode on)
+{
+    on.fs->covers++;
+    on.fs->covers_marks |= mark_of(on.ino);
+}
+
 int mount_attach(struct fs *fs, struct vnode on, struct mount_space *space, uint32_t order)
 {
     struct vfs *vfs = fs->vfs;
@@ -38,7 +49,7 @@ int mount_attach(struct fs *fs, struct vnode on, struct mount_space *space, uint
     fs->covered = on;
     fs->order = order;
     if (on.fs != NULL)
-        on.fs->covers++;
+        put_on(on);
     fs->id = ID_FIRST + vfs->mount_ids++;
     put_in_order(vfs, fs);
     vfs->mount_count++;
@@ -83,9 +94,10 @@ void mount_free(struct fs *fs)
         free(fs);
 }
 
+/* Asked for each directory of a path, and on few is anything. */
 struct fs *mount_on(struct vnode node)
 {
-    if (node.fs == NULL || node.fs->covers == 0)
+    if (node.fs == NULL || (node.fs->covers_marks & mark_of(node.ino)) == 0)
         return NULL;
     struct fs *fs = node.fs->vfs->mounts;
     while (fs != NULL && (fs->covered.ino != node.ino || !vnode_is_same(fs->covered, node)))
@@ -104,7 +116,8 @@ static void take_off(struct fs *fs)
 {
     if (fs->covered.fs == NULL)
         return;
-    fs->covered.fs->covers--;
+    if (--fs->covered.fs->covers == 0)
+        fs->covered.fs->covers_marks = 0;
     vnode_drop(fs->covered);
     fs->covered = (struct vnode){0};
 }
@@ -140,7 +153,7 @@ int mount_move(struct fs *fs, struct vnode on)
         return -ENOMEM;
     take_off(fs);
     fs->covered = on;
-    on.fs->covers++;
+    put_on(on);
     fs->vfs->mounts_changed = true;
     return 0;
 }
