@@ -42,7 +42,7 @@ struct kernel_snapshots *kernel_snapshots_new(size_t max_bytes)
 void snapshot_program_fini(struct snapshot_program *p)
 {
     for (size_t i = 0; i < p->file_count; i++)
-        free(p->files[i]);
+        free(p->files[i].path_z);
     free(p->files);
     for (size_t i = 0; i < p->check_count; i++)
         free(p->checks[i].path_z);
@@ -443,7 +443,8 @@ static size_t hint_for(const struct kernel_snapshots *store, const struct snapsh
 {
     const struct snapshot *best = NULL;
     for (const struct snapshot *s = store->all; s != NULL; s = s->next)
-        if (s->state == SNAPSHOT_READY && strcmp(s->program.files[0], pupil->start->path_z) == 0 &&
+        if (s->state == SNAPSHOT_READY &&
+            strcmp(s->program.files[0].path_z, pupil->start->path_z) == 0 &&
             (best == NULL || s->used > best->used))
             best = s;
     return best != NULL ? best->program.calls : 0;

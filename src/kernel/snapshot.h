@@ -161,6 +161,12 @@ struct snapshot_check {
     struct file_stat stat;
 };
 
+/* A file that is mapped. */
+struct snapshot_file {
+    char *path_z;      /* owned */
+    uint64_t dir, ino; /* of the image's: it is there until something changes. 0: only its path */
+};
+
 /* What the kernel keeps of a program, as words that can be explained. */
 enum snapshot_fact {
     SNAPSHOT_CLEAR_TID,
@@ -172,7 +178,7 @@ enum snapshot_fact {
 
 struct snapshot_program {
     struct snapshot_patches patches; /* of all pieces, one after another */
-    char **files;                    /* paths of what is mapped; [0] is the program itself */
+    struct snapshot_file *files;     /* [0] is the program itself */
     size_t file_count;
     struct snapshot_area *areas;
     size_t area_count;
@@ -327,12 +333,16 @@ int snapshot_lesson_run(struct snapshot_lesson *lesson, uint64_t budget,
 enum {
     SNAPSHOT_NUMBER_BYTES = 12,
     SNAPSHOT_REACH = 16 << 20, /* all that counts from an address lies so near to it */
+    SNAPSHOT_AROUND = 1 << 20, /* what was mapped and is gone lay so near to what is mapped */
 };
 /* The number in decimal, in the caller's memory. */
 struct span snapshot_number_text(int32_t number, char out_z[SNAPSHOT_NUMBER_BYTES]);
-/* Sets the addresses and secrets from the new program's memory, before its first instruction. 0, -EFAULT,
- * or -EDOM: they lie so that a carry may come (SNAPSHOT_HIGH). */
+/* Sets the addresses and secrets from the new program's memory, before its first instruction. 0 or
+ * -EFAULT. */
 int snapshot_inputs_read(struct snapshot_inputs *inputs, const struct mm *mm, uint64_t sp);
+/* True when a multiple of 4 GiB may lie between one of the addresses and something that counts from
+ * it: then a carry comes into its upper half (SNAPSHOT_HIGH). */
+bool snapshot_inputs_carry(const struct snapshot_inputs *inputs);
 /* The texts in the environment: SNAPSHOT_CLIENT to SNAPSHOT_SESSION. */
 void snapshot_texts_find(struct span text[SNAPSHOT_TEXTS], const struct exec_strings *env);
 /* What `path_z` names now, as a check keeps it. */

@@ -29,10 +29,41 @@ struct maker {
 
 /* ---- Inputs ---- */
 
-static bool has_carry(uint64_t addr)
+/* True when an address between the two has another upper half than `base`. Addresses of 32 bits have
+ * none. */
+static bool carries(uint64_t base, uint64_t from, uint64_t to)
 {
-    uint32_t low = (uint32_t)addr;
-    return addr > UINT32_MAX && (low < SNAPSHOT_REACH || low > UINT32_MAX - SNAPSHOT_REACH);
+    return base > UINT32_MAX && (((from ^ base) | (to ^ base)) >> 32) != 0;
+}
+
+bool snapshot_inputs_carry(const struct snapshot_inputs *in)
+{
+    bool any = false;
+    for (int i = SNAPSHOT_PROGRAM; i < SNAPSHOT_ADDRESSES; i++)
+        any |= carries(in->value[i], in->value[i] - SNAPSHOT_REACH, in->value[i] + SNAPSHOT_REACH);
+    return any;
+}
+
+/* The same for what this program has there. */
+static bool program_carries(const struct snapshot_program *p, const struct snapshot_inputs *in)
+{
+    bool any = carries(in->value[SNAPSHOT_FRAME],
+                       in->value[SNAPSHOT_FRAME] - p->stack_bytes - SNAPSHOT_AROUND,
+                       in->value[SNAPSHOT_STACK] + SNAPSHOT_AROUND);
+    for (size_t i = 0; i < p->area_count && !any; i++) {
+        const struct snapshot_area *a = &p->areas[i];
+        uint64_t base = in->value[a->symbol], from = base + a->offset;
+        any = carries(base, from - SNAPSHOT_AROUND, from + a->len + SNAPSHOT_AROUND);
+    }
+    return any;
+}
+
+static bool snapshot_carries(const struct snapshot *s, const struct snapshot_inputs *in)
+{
+    bool any = program_carries(&s->program, in);
+    for (size_t i = 0; i < s->leg_count && !any; i++)
+        any = program_carries(&s->legs[i].to, in);
+    return any;
 }
 
 int snapshot_inputs_read(struct snapshot_inputs *in, const struct mm *mm, uint64_t sp)
@@ -50,9 +81,6 @@ int snapshot_inputs_read(struct snapshot_inputs *in, const struct mm *mm, uint64
     in->value[SNAPSHOT_STACK] = mm->stack_top;
     in->value[SNAPSHOT_CANARY] = random[0] & ~UINT64_C(0xff);
     in->value[SNAPSHOT_GUARD] = random[1];
-    for (int i = SNAPSHOT_PROGRAM; i < SNAPSHOT_ADDRESSES; i++)
-        if (has_carry(in->value[i]))
-            return -EDOM;
     return 0;
 }
 
@@ -152,14 +180,24 @@ struct work {
     struct file *files[SNAPSHOT_FILES_MAX];
 };
 
+static int open_one(struct task *t, const struct snapshot_file *f, struct file **out)
+{
+    const struct vfs_at at = {.fs = t->fs, .cred = &t->creds, .task = t};
+    struct vfs *vfs = t->kernel->vfs;
+    if (f->ino == 0 || vfs_changes(vfs) != t->kernel->changes_at_boot)
+        return vfs_open(&at, span_z(f->path_z), O_RDONLY | O_CLOEXEC, 0, out);
+    return vfs_open_node(&at, (struct vnode){.fs = vfs->top, .ino = f->ino},
+                         (struct vnode){.fs = vfs->top, .ino = f->dir},
+                         span_z(strrchr(f->path_z, '/') + 1), O_RDONLY | O_CLOEXEC, out);
+}
+
 static int open_files(struct work *w)
 {
     const struct snapshot_program *p = w->program;
-    const struct vfs_at at = {.fs = w->task->fs, .cred = &w->task->creds, .task = w->task};
     int error = 0;
     w->files[0] = file_hold(w->exe);
     for (size_t i = 1; i < p->file_count && error == 0; i++)
-        error = vfs_open(&at, span_z(p->files[i]), O_RDONLY | O_CLOEXEC, 0, &w->files[i]);
+        error = open_one(w->task, &p->files[i], &w->files[i]);
     return error;
 }
 
@@ -292,6 +330,8 @@ int snapshot_clone(struct snapshot *s, const struct exec *x)
     char pid_z[SNAPSHOT_NUMBER_BYTES], ppid_z[SNAPSHOT_NUMBER_BYTES];
     snapshot_texts_find(inputs.text, &x->env);
     int error = snapshot_inputs_read(&inputs, t->mm, t->cpu->ops->sp(t->cpu));
+    if (error == 0 && snapshot_carries(s, &inputs))
+        error = -EDOM;
     if (error != 0)
         return error;
     inputs_of_task(&inputs, &s->program, &nothing, t);

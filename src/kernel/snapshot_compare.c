@@ -5,6 +5,8 @@
 #include "kernel/fdtable.h"
 #include "kernel/fs.h"
 
+#include "persona/image.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -76,6 +78,19 @@ static const struct mm *mm_of(const struct lesson_comparison *c, unsigned run)
     return c->runs[run].task->mm;
 }
 
+/* A clone need not look for what cannot be elsewhere. One that is watched is to be told of. */
+static void note_inode(const struct lesson_comparison *c, const struct file *f,
+                       struct snapshot_file *to)
+{
+    const struct kernel *k = c->runs[0].kernel;
+    uint64_t last = persona_image_nodes(k->image);
+    if (f->node.fs != k->vfs->top || f->dir.fs != k->vfs->top || f->node.ino > last ||
+        f->dir.ino > last || vfs_is_watched(f))
+        return;
+    to->dir = f->dir.ino;
+    to->ino = f->node.ino;
+}
+
 /* The index of the file among those to be opened; its path is the same in all runs. */
 static int file_index(struct lesson_comparison *c, size_t area)
 {
@@ -100,7 +115,8 @@ static int file_index(struct lesson_comparison *c, size_t area)
     char *copy = kernel_copy_z(span_z(path_z));
     if (copy == NULL)
         return -ENOMEM;
-    p->files[p->file_count] = copy;
+    p->files[p->file_count].path_z = copy;
+    note_inode(c, f, &p->files[p->file_count]);
     return (int)p->file_count++;
 }
 
@@ -152,8 +168,8 @@ static int compare_areas(struct lesson_comparison *c)
     if (c->out->areas == NULL || c->out->files == NULL)
         return -ENOMEM;
     c->out->file_count = 1;
-    c->out->files[0] = kernel_copy_z(c->runs[0].path);
-    if (c->out->files[0] == NULL)
+    c->out->files[0].path_z = kernel_copy_z(c->runs[0].path);
+    if (c->out->files[0].path_z == NULL)
         return -ENOMEM;
     for (size_t n = 0; n + 1 < count && error == 0; n++)
         error = compare_area(c, n);
@@ -475,7 +491,7 @@ static int keep_checks(struct lesson_comparison *c)
         }
     }
     for (size_t i = 0; i < p->file_count && error == 0; i++) {
-        error = keep_check(c, p->files[i], true);
+        error = keep_check(c, p->files[i].path_z, true);
         if (error == 0)
             snapshot_look(c->runs[0].task, &p->checks[p->check_count - 1]);
     }

@@ -278,7 +278,7 @@ static bool find_rest(const struct question *q, size_t at, struct snapshot_patch
 }
 
 /* What is left of a number between bytes that were written over: the cell's bytes that differ. To the
- * upper half of an address no carry comes (snapshot_inputs_read); in the lower one all below must be
+ * upper half of an address no carry comes (snapshot_inputs_carry); in the lower one all below must be
  * there, but for the first byte, which parts have none of. */
 static bool find_piece(const struct question *q, size_t at, struct snapshot_patch *p)
 {
@@ -343,7 +343,7 @@ static bool find_half(const struct question *q, size_t at, struct snapshot_patch
         if (is_right(q, p))
             return true;
     }
-    /* Pieces are never so near to 4 GiB that a carry could come (snapshot_inputs_read). */
+    /* Pieces are never so near to 4 GiB that a carry could come (snapshot_inputs_carry). */
     p->form = SNAPSHOT_HIGH;
     p->addend = 0;
     for (p->symbol = 1; p->symbol < SNAPSHOT_ADDRESSES; p->symbol++)

@@ -161,7 +161,7 @@ static bool has_file(const struct place *at, const struct mm_area *area, int fil
         return area->file == NULL;
     return area->file == at->task->mm->exe ||
            (area->file != NULL && file_path(area->file, path_z, sizeof(path_z)) > 0 &&
-            strcmp(path_z, at->program->files[file]) == 0);
+            strcmp(path_z, at->program->files[file].path_z) == 0);
 }
 
 static bool has_areas(const struct place *at)

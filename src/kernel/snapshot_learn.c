@@ -276,6 +276,8 @@ static int begin_run(struct snapshot_lesson *lesson, unsigned number)
         snapshot_number_text(process_ppid(t->process), run->ppid_z);
     place_heap(t->mm, place_of(number));
     error = snapshot_inputs_read(&run->inputs, t->mm, t->cpu->ops->sp(t->cpu));
+    if (error == 0 && snapshot_inputs_carry(&run->inputs))
+        error = -EDOM;
     if (error != 0)
         return error;
     /* Another user's start must not be learned as this one's. */
