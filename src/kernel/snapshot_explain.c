@@ -56,6 +56,11 @@ static uint64_t value_of(const struct snapshot_patch *p, const struct snapshot_i
 static void patch_one(const struct snapshot_patch *p, const struct snapshot_inputs *in,
                       uint64_t addr, uint8_t *to)
 {
+    if (p->form == SNAPSHOT_ADD && p->len == WORD) { /* most are */
+        uint64_t sum = in->value[p->symbol] + p->addend;
+        memcpy(to, &sum, sizeof(sum));
+        return;
+    }
     if (p->form == SNAPSHOT_TEXT) {
         memcpy(to, in->text[p->symbol].data + p->addend, p->len);
         return;
