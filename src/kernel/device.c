@@ -62,7 +62,7 @@ static const struct {
 } memory_devices[] = {
     {3, &null_ops}, {5, &zero_ops}, {7, &full_ops}, {8, &random_ops}, {9, &random_ops}};
 
-enum { MAJOR_MEMORY = 1, MAJOR_TTY_AUX = 5, MAJOR_CDROM = 11, MAJOR_PTS = 136 };
+enum { MAJOR_MEMORY = 1, MAJOR_TTY_AUX = 5, MAJOR_PTS = 136 };
 
 int device_open(struct task *t, uint64_t rdev, struct file *f)
 {
@@ -79,7 +79,6 @@ int device_open(struct task *t, uint64_t rdev, struct file *f)
         return -EPERM; /* mem, kmem, port: locked down */
     case MAJOR_TTY_AUX: return tty_open_device(t, number, f);
     case MAJOR_PTS: return tty_open_number(t, number, f);
-    case MAJOR_CDROM: return -ENOMEDIUM;
     default: return -ENXIO;
     }
 }

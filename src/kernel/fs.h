@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+struct disk;
 struct lock;
 struct mount;
 struct socket;
@@ -155,6 +156,7 @@ struct vfs {
     size_t socket_bytes;          /* that wait in them, with what messages cost */
     struct socket_message *waste; /* messages whose files are to be dropped (socket.c) */
     bool wasting;
+    struct disk *disk;  /* what was written to it as a device (disk.h); or NULL */
     struct lock *locks; /* of all files, by start */
     uint32_t lock_count;
     const uint32_t *watched; /* inodes of the image, rising; borrowed */
@@ -253,7 +255,7 @@ struct fs *overlay_new(struct vfs *vfs, const struct persona_image *image, uint3
 struct fs *procfs_new(struct vfs *vfs, const struct persona_image *image, uint32_t image_root);
 struct fs *devpts_new(struct vfs *vfs);
 enum { DEVPTS_FIRST = 3 }; /* inode number of terminal 0 */
-/* A character or block device by its number. -ENXIO when there is none. */
+/* A character device by its number (block.h has the others). -ENXIO when there is none. */
 int device_open(struct task *t, uint64_t rdev, struct file *f);
 /* Terminals by device number (tty_file.c): 5:0 the caller's own, 5:1 console, 5:2 a new master;
  * 136:N. */

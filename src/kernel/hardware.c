@@ -3,11 +3,11 @@
 #include "kernel/hash.h"
 #include "kernel/kind.h"
 #include "kernel/machine.h"
+#include "kernel/service.h"
 
-#include "persona/dress.h"
 #include "persona/identity.h"
 
-enum { HOUR_MS = 3600000 };
+enum { HOUR_MS = 3600000, USED_INODES = 27640 };
 
 const struct hardware hardware_default = {
     .kind = &kind_server,
@@ -59,6 +59,14 @@ const struct hardware hardware_default = {
     .disk_available = 9238940,
     .disk_inodes = 2555904,
     .disk_inodes_free = 2528269,
+    .volume = {.gib = 40,
+               .disk_id = 0x5e1f2a91,
+               .uuid_z = "6f3b0a52-1c77-4c9e-9d0b-5a4c8f2e71d3",
+               .hash_seed_z = "c2a5e1d4-8b3f-4f60-9a7c-1e2d3b4a5f60",
+               .made_s = 1793290000,
+               .mounted_s = 1793294722,
+               .used_blocks = 231136,
+               .used_inodes = 27635},
     .max_locked = 257806336,
     .max_processes = 7719,
     .threads_max = 15439,
@@ -118,6 +126,8 @@ void hardware_of(const struct kind *kind, const struct persona_identity *p, int6
         return;
     }
     h->root_uuid_z = p->root_uuid_z;
+    h->cpus = p->cpus;
+    h->threads += (uint32_t)service_table_of(h)->count - (uint32_t)services_of_server.count;
     h->cpu_vendor_z = p->cpu->vendor_z;
     h->cpu_name_z = p->cpu->name_z;
     h->cpu_mhz_z = p->cpu_mhz_z;
@@ -138,7 +148,15 @@ void hardware_of(const struct kind *kind, const struct persona_identity *p, int6
     h->disk_free = disk.blocks - p->disk_used_kib / 4 - (uint64_t)(hours > 0 ? hours * 3 : 0);
     h->disk_available = h->disk_free - disk.reserved;
     h->disk_inodes = disk.inodes;
-    h->disk_inodes_free = disk.inodes - 27640;
+    h->disk_inodes_free = disk.inodes - USED_INODES;
+    h->volume = (struct persona_volume){.gib = p->disk_gib,
+                                        .disk_id = p->disk_id,
+                                        .uuid_z = p->root_uuid_z,
+                                        .hash_seed_z = p->hash_seed_z,
+                                        .made_s = p->installed_ms / 1000,
+                                        .mounted_s = p->boot_ms / 1000 + 1,
+                                        .used_blocks = p->disk_used_kib / 4,
+                                        .used_inodes = USED_INODES};
     /* An eighth of memory may be locked, and a thread takes 128 KiB of it (fork.c). */
     h->max_locked = (h->mem_total - 28) / 8 * 1024;
     h->threads_max = (h->mem_total - HARDWARE_BOOT_KIB) / 128;

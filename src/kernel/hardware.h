@@ -5,6 +5,7 @@
 #define KERNEL_HARDWARE_H
 
 #include "base/span.h"
+#include "persona/disk.h"
 
 struct kind; /* kind.h */
 struct persona_identity;
@@ -29,6 +30,7 @@ struct hardware {
     uint32_t idle_percent;       /* of all CPUs since boot */
     /* The root disk, in blocks of 4096 bytes and in inodes. */
     uint64_t disk_blocks, disk_free, disk_available, disk_inodes, disk_inodes_free;
+    struct persona_volume volume; /* what its device shows; a small machine has none */
     uint64_t max_locked, max_processes,
         threads_max;  /* RLIMIT_MEMLOCK; RLIMIT_NPROC and SIGPENDING */
     int32_t pid_max;  /* kernel.pid_max */

@@ -1,6 +1,7 @@
 #include "kernel/keep.h"
 
 #include "base/error.h"
+#include "kernel/disk.h"
 #include "kernel/kernel.h"
 #include "kernel/machine.h"
 #include "kernel/mount.h"
@@ -79,6 +80,8 @@ int kernel_save(const struct kernel *k, struct buffer *out)
         if (rc == 0)
             rc = overlay_save(o, out);
     }
+    if (rc == 0)
+        rc = disk_save(k->vfs, out);
     if (rc < 0)
         buffer_truncate(out, before);
     return rc;
@@ -116,14 +119,14 @@ static int load_one(const struct kernel *k, struct cursor *c, struct loaded *l)
     return rc;
 }
 
-/* All of them, each beside the one that is there. */
-static int load_all(const struct kernel *k, struct cursor *c, struct loaded *l)
+/* All of them, each beside the one that is there, and the disk. */
+static int load_all(struct kernel *k, struct cursor *c, struct loaded *l)
 {
     uint32_t count = 0;
     int rc = get_head(k, c, &count);
     while (rc == 0 && l->count < count)
         rc = load_one(k, c, l);
-    return rc == 0 && cursor_end(c) != 0 ? ERR_MALFORMED : rc;
+    return rc == 0 ? disk_load(k->vfs, c) : rc;
 }
 
 int kernel_restore(struct kernel *k, struct span saved)
@@ -143,6 +146,8 @@ int kernel_restore(struct kernel *k, struct span saved)
         else
             l.saved[i]->fs.ops->free(&l.saved[i]->fs);
     }
+    if (rc != 0)
+        disk_free(k->vfs);
     k->changes_at_start = vfs_changes(k->vfs);
     k->cron_looked = UINT64_MAX; /* he may have left it something to do */
     return rc;

@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 
+#include "kernel/disk.h"
 #include "kernel/fs.h"
 #include "kernel/hardware.h"
 #include "kernel/kind.h"
@@ -268,6 +269,7 @@ void vfs_free(struct vfs *vfs)
         mount_free(vfs->devpts);
     hash_fini(&vfs->watches);
     net_fini(&vfs->net);
+    disk_free(vfs);
     free(vfs);
 }
 

@@ -211,6 +211,15 @@ static int put_capabilities(const struct proc_call *c)
                          c->p->process != NULL && c->p->process->no_new_privs ? 1 : 0);
 }
 
+static int put_cpus(const struct proc_call *c)
+{
+    const uint32_t cpus = c->vfs->hardware->cpus;
+    int error = buffer_printf(c->out, "Cpus_allowed:\t%x\nCpus_allowed_list:\t0", (1U << cpus) - 1);
+    if (error == 0 && cpus > 1)
+        error = buffer_printf(c->out, "-%u", cpus - 1);
+    return error == 0 ? buffer_put_z(c->out, "\nMems_allowed:\t") : error;
+}
+
 int proc_pid_status(const struct proc_call *c)
 {
     const struct proc_view *p = c->p;
@@ -230,8 +239,9 @@ int proc_pid_status(const struct proc_call *c)
         error = put_capabilities(c);
     if (error == 0)
         error = buffer_put_z(c->out, "Speculation_Store_Bypass:\tthread vulnerable\n"
-                                     "SpeculationIndirectBranch:\talways enabled\n"
-                                     "Cpus_allowed:\t3\nCpus_allowed_list:\t0-1\nMems_allowed:\t");
+                                     "SpeculationIndirectBranch:\talways enabled\n");
+    if (error == 0)
+        error = put_cpus(c);
     for (int i = 0; i < 31 && error == 0; i++)
         error = buffer_put_z(c->out, "00000000,");
     if (error != 0)

@@ -51,7 +51,7 @@ static uint64_t start_of(const struct vfs *vfs, const struct service *s,
 
 static void view_service(const struct vfs *vfs, size_t index, struct proc_view *v)
 {
-    const struct service *s = &vfs->hardware->kind->services->row[index];
+    const struct service *s = &service_table_of(vfs->hardware)->row[index];
     const struct service_now *now = vfs->kernel != NULL ? &vfs->kernel->services[index] : NULL;
     bool anew = now != NULL && now->pid != 0;
     *v = (struct proc_view){.pid = anew ? now->pid : s->pid,
@@ -211,7 +211,7 @@ struct span proc_view_program(const struct vfs *vfs, const struct proc_view *vie
     struct span args = view->args;
     if (view->process != NULL || view->is_kernel)
         return (struct span){0};
-    const struct service_table *services = vfs->hardware->kind->services;
+    const struct service_table *services = service_table_of(vfs->hardware);
     for (size_t i = 0; i < services->count && span_find(args, '/', 0) < 0; i++)
         if (strcmp(services->row[i].name_z, view->comm_z[0] == '(' ? "systemd" : view->comm_z) == 0)
             args = span_z(services->row[i].args_z);
@@ -227,7 +227,7 @@ struct span proc_view_program(const struct vfs *vfs, const struct proc_view *vie
 static int32_t pid_of(const struct vfs *vfs, size_t index)
 {
     return vfs->kernel != NULL ? service_pid(vfs->kernel, index)
-                               : vfs->hardware->kind->services->row[index].pid;
+                               : service_table_of(vfs->hardware)->row[index].pid;
 }
 
 bool proc_view_find(const struct vfs *vfs, int32_t pid, struct proc_view *out)
@@ -249,7 +249,7 @@ bool proc_view_find(const struct vfs *vfs, int32_t pid, struct proc_view *out)
         view_login(vfs->kernel, l, which, out);
         return true;
     }
-    for (size_t i = 0; i < vfs->hardware->kind->services->count && pid != 0; i++) {
+    for (size_t i = 0; i < service_table_of(vfs->hardware)->count && pid != 0; i++) {
         if (pid_of(vfs, i) == pid) {
             view_service(vfs, i, out);
             return true;
@@ -274,7 +274,7 @@ static void take_lowest(int32_t pid, int32_t after, int32_t *next)
 bool proc_view_next(const struct vfs *vfs, int32_t after, struct proc_view *out)
 {
     int32_t next = INT32_MAX;
-    for (size_t i = 0; i < vfs->hardware->kind->services->count; i++)
+    for (size_t i = 0; i < service_table_of(vfs->hardware)->count; i++)
         take_lowest(pid_of(vfs, i), after, &next);
     const struct process *p = vfs->kernel != NULL ? vfs->kernel->processes : NULL;
     for (; p != NULL; p = p->next)
@@ -287,7 +287,7 @@ bool proc_view_next(const struct vfs *vfs, int32_t after, struct proc_view *out)
 unsigned proc_view_count(const struct vfs *vfs, unsigned *running, int32_t *last)
 {
     unsigned count = 0;
-    for (size_t i = 0; i < vfs->hardware->kind->services->count; i++)
+    for (size_t i = 0; i < service_table_of(vfs->hardware)->count; i++)
         count +=
             pid_of(vfs, i) != 0 && (vfs->kernel == NULL || vfs->kernel->services[i].unit == NULL)
                 ? 1

@@ -5,12 +5,13 @@
 
 #include "base/span.h"
 
+struct hardware;
 struct kernel;
 struct task;
 struct unit;
 
 enum {
-    SERVICES_MAX = 96,
+    SERVICES_MAX = 112,
     SERVICE_LISTENER = 393,        /* the number of sshd in services.def */
     SERVICE_LISTENER_SMALL = 1042, /* of dropbear in services_router.def */
 };
@@ -31,7 +32,9 @@ struct service_table {
     size_t count; /* at most SERVICES_MAX */
 };
 extern const struct service_table services_of_server, services_of_router;
-const struct service_table *service_table(const struct kernel *k); /* of its kind */
+/* Of its kind, and with the threads of so many processors. */
+const struct service_table *service_table_of(const struct hardware *hardware);
+const struct service_table *service_table(const struct kernel *k);
 
 /* How it is on one machine; all zeros: as the table says. */
 struct service_now {

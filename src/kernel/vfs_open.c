@@ -1,4 +1,5 @@
 /* open(2). */
+#include "kernel/block.h"
 #include "kernel/fs.h"
 #include "kernel/inotify.h"
 #include "kernel/task.h"
@@ -48,8 +49,8 @@ static int attach_ops(const struct vfs_at *at, const struct file_stat *st, struc
     }
     switch (st->mode & S_IFMT) {
     case S_IFDIR: f->ops = &dir_ops; return 0;
-    case S_IFCHR:
-    case S_IFBLK: return device_open(at->task, st->rdev, f);
+    case S_IFCHR: return device_open(at->task, st->rdev, f);
+    case S_IFBLK: return block_open(at->task, st->rdev, f);
     case S_IFIFO:
         return pipe_open_fifo(f, at->task, f->node.fs->ops->object(f->node.fs, f->node.ino));
     case S_IFREG: return f->node.fs->ops->open(f->node.fs, at->task, f->node.ino, f);
@@ -251,7 +252,9 @@ static int open_found(const struct vfs_at *at, struct walk_found *found, uint32_
         return via->ops->reopen != NULL ? via->ops->reopen(via, flags, out) : -ENXIO;
     struct vnode dir = via != NULL ? via->dir : found->dir;
     struct span name = via != NULL ? span_z(via->name_z) : walk_name(found);
-    error = vfs_open_node(at, found->node, dir, name, flags & ~(uint32_t)(O_CREAT | O_EXCL), out);
+    /* O_EXCL alone is for block devices. */
+    uint32_t done = (flags & O_CREAT) != 0 ? O_CREAT | O_EXCL : 0;
+    error = vfs_open_node(at, found->node, dir, name, flags & ~done, out);
     if (error != 0)
         return error;
     if (made || (flags & O_TRUNC) != 0)

@@ -11,13 +11,14 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-/* The file: the seed, and when it was drawn. */
+/* The file: the seed, when it was drawn, and its edition; the first had none. */
 #define SEED_NAME     "seed"
 #define KEY_NAME_SIZE 64
-#define SEED_BYTES    (PERSONA_SEED_BYTES + 8)
+#define SEED_BYTES    (PERSONA_SEED_BYTES + 8 + 4)
 #define KEYS_STREAM   2 /* of the seed: another than the machine's own */
 
-static int read_seed(int dir, uint8_t seed[PERSONA_SEED_BYTES], int64_t *born_ms)
+static int read_seed(int dir, uint8_t seed[PERSONA_SEED_BYTES], int64_t *born_ms,
+                     enum persona_edition *edition)
 {
     struct buffer text;
     buffer_init(&text, SEED_BYTES);
@@ -26,7 +27,8 @@ static int read_seed(int dir, uint8_t seed[PERSONA_SEED_BYTES], int64_t *born_ms
         struct cursor c = cursor_of(buffer_span(&text));
         struct span bytes = cursor_bytes(&c, PERSONA_SEED_BYTES);
         *born_ms = (int64_t)cursor_u64(&c);
-        error = cursor_end(&c);
+        *edition = buffer_len(&text) == SEED_BYTES ? cursor_u32(&c) : PERSONA_TWO_CPUS;
+        error = *edition > PERSONA_EDITION ? ERR_MALFORMED : cursor_end(&c);
         for (size_t i = 0; i < bytes.len; i++)
             seed[i] = bytes.data[i];
     }
@@ -43,6 +45,8 @@ static int draw_seed(int dir, uint8_t seed[PERSONA_SEED_BYTES], int64_t born_ms)
     int error = buffer_put(&text, span_of(seed, PERSONA_SEED_BYTES));
     if (error == 0)
         error = buffer_put_u64(&text, (uint64_t)born_ms);
+    if (error == 0)
+        error = buffer_put_u32(&text, PERSONA_EDITION);
     if (error == 0)
         error = record_file_replace(dir, SEED_NAME, buffer_span(&text), true);
     buffer_wipe(&text);
@@ -75,6 +79,7 @@ int identity_open(struct identity *identity, int data, const struct ssh_profile 
                   int64_t now_ms, int64_t made_ms, const char **step_z)
 {
     uint8_t seed[PERSONA_SEED_BYTES] = {0};
+    enum persona_edition edition = PERSONA_EDITION;
     int64_t born_ms = now_ms;
     *identity = (struct identity){0};
     for (int i = 0; i < IDENTITY_KEYS; i++)
@@ -84,11 +89,11 @@ int identity_open(struct identity *identity, int data, const struct ssh_profile 
     if (dir < 0)
         return dir;
     *step_z = "identity: seed";
-    int error = read_seed(dir, seed, &born_ms);
+    int error = read_seed(dir, seed, &born_ms, &edition);
     if (error == -ENOENT)
         error = draw_seed(dir, seed, born_ms);
     if (error == 0)
-        persona_identity_draw(&identity->machine, seed, born_ms, made_ms);
+        persona_identity_draw(&identity->machine, seed, edition, born_ms, made_ms);
     for (int i = 0; i < IDENTITY_KEYS && error == 0; i++) {
         *step_z = "identity: host keys";
         error = open_key(identity, dir, profile, (enum ssh_hostkey_type)i);

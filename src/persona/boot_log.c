@@ -142,6 +142,12 @@ static int put_cpu_list(const struct persona_boot *b, struct buffer *out)
     return rc;
 }
 
+/* All processors' parts fill 2 MiB. */
+static int put_percpu_unit(const struct persona_boot *b, struct buffer *out)
+{
+    return buffer_printf(out, "%u", (2U << 20) / b->cpus);
+}
+
 static int put_plural(const struct persona_boot *b, struct buffer *out)
 {
     return b->cpus != 1 ? buffer_put_u8(out, 's') : 0;
@@ -185,6 +191,7 @@ static const struct value values[] = {
     {"node_first", put_node_first},
     {"node_last", put_node_last},
     {"pages", put_pages},
+    {"percpu_unit", put_percpu_unit},
     {"policy_zone", put_policy_zone},
     {"present", put_present},
     {"ram_last", put_ram_last},

@@ -3,7 +3,6 @@
 #include <string.h>
 
 enum {
-    CPUS = 2,
     HEAD = 4,               /* type, length, handle */
     FEATURES = 0x078bfbfd,  /* CPUID 1, EDX */
     TABLE_END = 0x000f5b68, /* SeaBIOS puts the tables below this */
@@ -185,7 +184,7 @@ int persona_dmi_tables(const struct persona_identity *identity, struct buffer *o
     put_bios(&d);
     put_system(&d, identity);
     put_chassis(&d);
-    for (unsigned i = 0; i < CPUS; i++)
+    for (unsigned i = 0; i < identity->cpus; i++)
         put_processor(&d, identity->cpu, i);
     put_memory(&d, memory_mib);
     put_range(&d, 0x1300, 0, split ? LOW_MIB : memory_mib);

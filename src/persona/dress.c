@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "crypto/rng.h"
 #include "persona/date.h"
+#include "persona/disk.h"
 #include "persona/dmi.h"
 #include "persona/history.h"
 #include "persona/packed.h"
@@ -194,19 +195,6 @@ static void dress_network(struct dress *d)
 
 /* ---- The disk ---- */
 
-struct persona_disk persona_disk_of(uint32_t gib)
-{
-    enum { GIB_KIB = 1 << 20, GROUP_BLOCKS = 32768, GROUP_INODES = 8192, INODE_BLOCKS = 512 };
-    struct persona_disk disk = {.disk_kib = (uint64_t)gib * GIB_KIB};
-    disk.partition_kib = disk.disk_kib - GIB_KIB;
-    uint64_t all = disk.partition_kib / 4, groups = (all + GROUP_BLOCKS - 1) / GROUP_BLOCKS;
-    /* Of each group the inodes and two bitmaps; the journal; the groups' own descriptors. */
-    disk.blocks = all - groups * (INODE_BLOCKS + 2) - 65536 - 12360;
-    disk.reserved = all / 20 + 4096;
-    disk.inodes = groups * GROUP_INODES;
-    return disk;
-}
-
 static void dress_disk(struct dress *d)
 {
     struct persona_disk disk = persona_disk_of(d->identity->disk_gib);
@@ -284,8 +272,9 @@ static void dress_counters(struct dress *d, const char *path_z)
         while (i + n < text.len && n < 18 && text.data[i + n] >= '0' && text.data[i + n] <= '9')
             value = value * 10 + (uint64_t)(text.data[i + n++] - '0');
         uint32_t range = (uint32_t)(value / 4 + 1);
-        if (value > 1000 && (i == 0 || text.data[i - 1] == ' ' || text.data[i - 1] == '\n') &&
-            value < 900000000)
+        bool is_name = i + n < text.len && text.data[i + n] == '-'; /* 65537-edge */
+        if (value > 1000 && !is_name &&
+            (i == 0 || text.data[i - 1] == ' ' || text.data[i - 1] == '\n') && value < 900000000)
             addf(d, "%*llu", (int)n,
                  (unsigned long long)value - value / 8 + crypto_rng_u32(&d->rng) % range);
         else
@@ -652,6 +641,7 @@ int persona_dress(struct persona_image *image, struct persona_identity *identity
         dress_users(&d);
         dress_firmware(&d);
         dress_run(&d);
+        note(&d, persona_dress_machine(image, identity));
         note(&d, persona_dress_records(image, identity));
     }
     dress_counters(&d, "/proc/vmstat");

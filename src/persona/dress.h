@@ -19,18 +19,14 @@ int persona_dress(struct persona_image *image, struct persona_identity *identity
 /* Its part for logs and accounting files (dress_records.c). */
 int persona_dress_records(struct persona_image *image, const struct persona_identity *identity);
 
+/* Its part for the hardware: processors, the disk, what udev says of them (dress_machine.c). */
+int persona_dress_machine(struct persona_image *image, const struct persona_identity *identity);
+
 /* A device has the name that its vendor gave it, the image's; a server keeps the one it has drawn. */
 void persona_keep_name(const struct persona_image *image, struct persona_identity *identity);
 
 /* A whole file of the image, unpacked, appended to `out`. 0, or ERR_MALFORMED (it is not there),
  * ERR_FULL, ERR_NOMEM. */
 int persona_read_file(const struct persona_image *image, struct span path, struct buffer *out);
-
-/* Sizes that follow from a disk's. */
-struct persona_disk {
-    uint64_t disk_kib, partition_kib;  /* the whole, and the one that / is on */
-    uint64_t blocks, reserved, inodes; /* statfs of ext4: of 4 KiB, for root, in all */
-};
-struct persona_disk persona_disk_of(uint32_t gib);
 
 #endif

@@ -126,8 +126,30 @@ static void draw_sizes(struct crypto_rng *rng, struct persona_identity *p)
     p->load_hundredths[2] = draw(rng, 0, 2);
 }
 
+/* As providers sell them with so much memory. */
+static void draw_cpus(struct crypto_rng *rng, struct persona_identity *p,
+                      enum persona_edition edition)
+{
+    static const struct {
+        uint32_t memory_mib;
+        uint8_t cpus[4];
+    } sold[] = {{1024, {1, 1, 1, 1}}, {2048, {1, 2, 1, 2}}, {3072, {2, 2, 2, 2}},
+                {4096, {2, 2, 2, 4}}, {6144, {2, 4, 4, 4}}, {8192, {2, 4, 4, 4}}};
+    uint32_t which = crypto_rng_u32(rng);
+    p->cpus = 2;
+    for (size_t i = 0; i < ARRAY_LEN(sold) && edition != PERSONA_TWO_CPUS; i++)
+        if (sold[i].memory_mib == p->memory_mib)
+            p->cpus = sold[i].cpus[which % ARRAY_LEN(sold[i].cpus)];
+}
+
+static void draw_disk(struct crypto_rng *rng, struct persona_identity *p)
+{
+    p->disk_id = crypto_rng_u32(rng) | 1;
+    draw_uuid(rng, p->hash_seed_z, true);
+}
+
 void persona_identity_draw(struct persona_identity *p, const uint8_t seed[PERSONA_SEED_BYTES],
-                           int64_t born_ms, int64_t made_ms)
+                           enum persona_edition edition, int64_t born_ms, int64_t made_ms)
 {
     struct crypto_rng rng;
     memset(p, 0, sizeof(*p));
@@ -143,5 +165,8 @@ void persona_identity_draw(struct persona_identity *p, const uint8_t seed[PERSON
     draw_uuid(&rng, p->product_uuid_z, true);
     draw_cpu(&rng, p);
     draw_sizes(&rng, p);
+    draw_cpus(&rng, p,
+              edition); /* what is drawn later stands below, so that old seeds tell the same */
+    draw_disk(&rng, p);
     crypto_rng_wipe(&rng);
 }

@@ -48,17 +48,25 @@ struct persona_identity {
     const struct persona_cpu *cpu;
     uint32_t cpu_khz;
     char cpu_mhz_z[PERSONA_MHZ_SIZE], bogomips_z[PERSONA_MHZ_SIZE];
-    uint32_t memory_mib, disk_gib; /* as sold */
-    uint64_t memory_reserved_kib;  /* of it, by the kernel */
+    uint32_t cpus, memory_mib, disk_gib; /* as sold */
+    uint32_t disk_id;                    /* of its partition table */
+    char hash_seed_z[PERSONA_UUID_SIZE]; /* of the file system's directories */
+    uint64_t memory_reserved_kib;        /* of it, by the kernel */
     uint64_t memory_used_kib, memory_cached_kib, memory_buffers_kib;
     uint64_t disk_used_kib;
     uint32_t load_hundredths[PERSONA_LOADS];
 };
 
+/* What is drawn has grown: a seed tells the same machine for ever, so it keeps its edition. */
+enum persona_edition {
+    PERSONA_TWO_CPUS, /* every machine has two processors */
+    PERSONA_EDITION   /* of new seeds */
+};
+
 /* `born_ms` is when the seed was drawn, `made_ms` what the image's own files are as old as: the
  * machine was installed after that and has been running before it was first seen. */
 void persona_identity_draw(struct persona_identity *identity,
-                           const uint8_t seed[PERSONA_SEED_BYTES], int64_t born_ms,
-                           int64_t made_ms);
+                           const uint8_t seed[PERSONA_SEED_BYTES], enum persona_edition edition,
+                           int64_t born_ms, int64_t made_ms);
 
 #endif

@@ -217,7 +217,7 @@ static struct persona_boot boot_of(const struct persona_identity *p, const char 
         "Linux version 6.1.0-56-amd64 (debian-kernel@lists.debian.org) (gcc-12 (Debian "
         "12.2.0-14+deb12u1) 12.2.0, GNU ld (GNU Binutils for Debian) 2.40) #1 SMP "
         "PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)";
-    enum { CPUS = 2, BOOT_KIB = 37940 }; /* kernel/hardware.h */
+    enum { BOOT_KIB = 37940 }; /* kernel/hardware.h */
     uint64_t memory_kib = (uint64_t)p->memory_mib * 1024;
     return (struct persona_boot){.version = span_z(version),
                                  .cmdline = span_z(cmdline_z),
@@ -226,7 +226,7 @@ static struct persona_boot boot_of(const struct persona_identity *p, const char 
                                  .cpu_mhz = span_z(p->cpu_mhz_z),
                                  .bogomips = span_z(p->bogomips_z),
                                  .cpu_bugs_z = p->cpu->bugs_z,
-                                 .cpus = CPUS,
+                                 .cpus = p->cpus,
                                  .family = p->cpu->family,
                                  .model = p->cpu->model,
                                  .stepping = p->cpu->stepping,

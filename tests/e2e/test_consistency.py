@@ -2,6 +2,8 @@
 installations share nothing of what should be one's own; one is the same after a restart."""
 import asyncio
 import re
+import struct
+import time
 
 import asyncssh
 import pytest
@@ -63,20 +65,45 @@ def test_memory_is_one_everywhere(machine):
     assert number(r"^MemAvailable: +(\d+)", meminfo) < total
 
 
-def test_processors_are_one_everywhere(machine):
-    nproc, cpuinfo, stat, lscpu, sys, threads, getconf = ask(
-        machine, "nproc", "cat /proc/cpuinfo", "grep -c '^cpu[0-9]' /proc/stat", "lscpu",
+def processors(pot):
+    """How many there are, by all who say so."""
+    cpuinfo, lscpu, *told = ask(
+        pot, "cat /proc/cpuinfo", "lscpu", "nproc", "grep -c '^cpu[0-9]' /proc/stat",
         "ls -d /sys/devices/system/cpu/cpu[0-9]* | wc -l", "ps -e | grep -c migration/",
-        "getconf _NPROCESSORS_ONLN")
+        "ps -e | grep -c ksoftirqd/", "ps -e | grep -c cpuhp/", "getconf _NPROCESSORS_ONLN",
+        "python3 -c 'import os; print(len(os.sched_getaffinity(0)))'", "head -1 /proc/interrupts | wc -w",
+        "grep -c virtio1-req /proc/interrupts", "dmidecode -t processor | grep -c 'Status: Populated'",
+        "dmesg | grep -o 'Brought up 1 node, [0-9]*' | cut -d' ' -f5",
+        "awk -F'[-,\\t]' '/^Cpus_allowed_list/ { print $NF + 1 }' /proc/self/status",
+        *(f"awk -F- '{{ print $NF + 1 }}' /sys/devices/system/{name}" for name in
+          ("cpu/online", "cpu/possible", "cpu/present", "node/node0/cpulist")))
     count = cpuinfo.count("processor\t")
-    assert {int(nproc), int(stat), int(sys), int(threads), int(getconf),
-            number(r"^CPU\(s\): +(\d+)", lscpu)} == {count}
+    assert {int(number) for number in told} == {count, number(r"^CPU\(s\): +(\d+)", lscpu)}, told
+    unbound = ask(pot, "ps -e | grep -o 'kworker/u[0-9]*' | sort -u").split()
+    assert unbound == [f"kworker/u{2 * count}", f"kworker/u{2 * count + 1}"]
+    return count, cpuinfo, lscpu
+
+
+def test_processors_are_one_everywhere(machine):
+    _, cpuinfo, lscpu = processors(machine)
     for key, field in (("model name", "Model name"), ("cpu family", "CPU family"), ("model\t", "Model"),
                        ("stepping", "Stepping"), ("bogomips", "BogoMIPS"), ("vendor_id", "Vendor ID")):
         one = re.search(rf"^{key}\s*: (.*)$", cpuinfo, re.M).group(1)
         assert re.search(rf"^ *{field}: +(.*)$", lscpu, re.M).group(1) == one
     assert re.search(r"Hypervisor vendor: +KVM", lscpu)
     assert "hypervisor" in cpuinfo
+
+
+# Bytes of which a seed is made, its edition (the first had none) and how many processors its machine has.
+@pytest.mark.parametrize("byte, edition, count", ((4, 1, 1), (1, 1, 4), (1, None, 2)))
+def test_processors_are_as_many_as_the_seed_says(tmp_path, byte, edition, count):
+    (tmp_path / "data/identity").mkdir(parents=True, mode=0o700)
+    born = struct.pack(">Q", int(time.time() * 1000))
+    (tmp_path / "data/identity/seed").write_bytes(
+        bytes([byte]) * 32 + born + (b"" if edition is None else struct.pack(">I", edition)))
+    pot = Honeypot(tmp_path)
+    assert processors(pot)[0] == count
+    pot.stop()
 
 
 def test_the_disk_is_one_everywhere(machine):
@@ -92,6 +119,64 @@ def test_the_disk_is_one_everywhere(machine):
     assert available < total - used
     root, fstab = ask(machine, "cat /proc/cmdline", "cat /etc/fstab")
     assert re.search(r"root=UUID=(\S+)", root).group(1) == re.search(r"^UUID=(\S+)", fstab, re.M).group(1)
+
+
+def test_the_disks_bytes_are_the_machines(machine):
+    root, fstab, blkid, by_uuid, by_part, udev, fdisk, sfdisk, lsblk, others = ask(
+        machine, "cat /proc/cmdline", "cat /etc/fstab", "blkid /dev/vda1", "ls /dev/disk/by-uuid", "ls /dev/disk/by-partuuid",
+        "udevadm info -q property /dev/vda1", "fdisk -l /dev/vda", "sfdisk -d /dev/vda",
+        "lsblk -bnro UUID,PARTUUID,FSTYPE,SIZE /dev/vda1", "su -s /bin/sh nobody -c 'lsblk -nro UUID,PARTUUID /dev/vda1'")
+    uuid, part = re.search(r' UUID="(\S+)" .* TYPE="ext4" PARTUUID="(\S+)"', blkid).groups()
+    label = part.removesuffix("-01")
+    assert f"root=UUID={uuid} " in root and f"UUID={uuid} " in fstab
+    assert by_uuid.split() == [uuid] and by_part.split() == [part]
+    assert f"ID_FS_UUID={uuid}\n" in udev and f"ID_PART_ENTRY_UUID={part}\n" in udev
+    assert f"identifier: 0x{label}\n" in fdisk and f"label-id: 0x{label}\n" in sfdisk
+    assert others.split() == [uuid, part]
+    sectors = number(r"ID_PART_ENTRY_SIZE=(\d+)", udev)
+    assert lsblk.split() == [uuid, part, "ext4", str(sectors * 512)]
+    assert re.search(r"^/dev/vda1 +\* +2048 +(\d+) +(\d+)", fdisk, re.M).groups() == (str(sectors + 2047), str(sectors))
+    size, log = ask(machine, "cat /sys/block/vda/size", "dmesg | grep 'vda] '")
+    assert f" {int(size)} sectors\n" in fdisk and f"[vda] {int(size)} 512-byte" in log
+    assert int(ask(machine, "blockdev --getsz /dev/vda")) == int(size)
+
+
+def test_the_file_systems_own_figures_are_those_of_df(machine):
+    super_block, inodes, statfs, whole, size, backup = ask(
+        machine, "dumpe2fs -h /dev/vda1 2>/dev/null", "df --output=itotal,iused / | tail -1", "stat -f -c '%b %f %a' /",
+        "dumpe2fs /dev/vda1 2>&1", "cat /sys/class/block/vda1/size",
+        "dumpe2fs -h -o superblock=32768 -o blocksize=4096 /dev/vda1 2>/dev/null")
+    def told(name, text=super_block):
+        return number(rf"^{name}: +(\d+)", text)
+    blocks, free, available = map(int, statfs.split())
+    assert told("Block count") == int(size) // 8 == told("Overhead clusters") + blocks
+    assert told("Inode count") == int(inodes.split()[0])
+    # Files were made and logs have grown since it was mounted.
+    assert 0 <= int(inodes.split()[1]) - (told("Inode count") - told("Free inodes")) < 500
+    assert free <= told("Free blocks") < free + 10000
+    assert free - available == told("Reserved block count") + 4096
+    groups = re.findall(r"^  (\d+) free blocks, (\d+) free inodes", whole, re.M)
+    assert len(groups) == -(-told("Block count") // 32768)
+    assert [sum(int(n) for n in column) for column in zip(*groups)] == [told("Free blocks"), told("Free inodes")]
+    assert re.search(r"error|invalid|bad|checksum (does|mismatch)", whole.replace("Errors behavior", ""), re.I) is None
+    assert told("Block count", backup) == told("Block count") and told("Mount count", backup) == 0
+    assert "clean" in ask(machine, "e2fsck -n /dev/vda1 2>&1")
+    created, booted = ask(machine, "date -d \"$(dumpe2fs -h /dev/vda1 2>/dev/null | sed -n 's/^Last mount time: *//p')\" +%s",
+                          "awk '/btime/{print $2}' /proc/stat")
+    assert 0 <= int(created) - int(booted) <= 3
+
+
+def test_what_is_written_to_the_disk_is_taken(machine):
+    wiped, table, names, used, kept = ask(
+        machine, "dd if=/dev/zero of=/dev/vda bs=1M count=64 2>&1", "fdisk -l /dev/vda; blkid /dev/vda1",
+        "dd if=/dev/zero of=/dev/vda bs=1M seek=$(($(blockdev --getsize64 /dev/vda) >> 20)) count=1 2>&1",
+        "df --output=pcent / | tail -1", "printf 'one two' | dd of=/dev/vda1 bs=1 seek=4096 2>/dev/null; "
+        "dd if=/dev/vda bs=1 skip=$((1048576 + 4096)) count=7 2>/dev/null")
+    assert "67108864 bytes" in wiped and "No space" not in wiped
+    assert "Disk identifier" not in table and "ext4" not in table
+    assert "Disk identifier" in ask(machine, "fdisk -l /dev/vda")  # each session is a machine of its own
+    assert "No space left on device" in names and int(used.split("%")[0]) < 90
+    assert kept == "one two"
 
 
 def test_the_boot_is_one_everywhere(machine):
@@ -342,7 +427,8 @@ OWN = ("hostname", "cat /etc/machine-id", "cat /proc/sys/kernel/random/boot_id",
        "head -5 /var/log/dpkg.log", "cat /sys/class/dmi/id/product_uuid", "cat /proc/vmstat | head -1",
        "head -3 /var/log/auth.log", "last | head -3",
        "journalctl --header | grep -E '^(File|Machine|Boot|Sequential number) ID' | sort -u", "ls /var/log/journal",
-       "journalctl -o cat -u ssh | grep -m 3 Failed", "systemd-analyze time")
+       "journalctl -o cat -u ssh | grep -m 3 Failed", "systemd-analyze time", "blkid -s PARTUUID -o value /dev/vda1",
+       "dumpe2fs -h /dev/vda1 2>/dev/null | grep -E 'Seed|created'")
 
 
 def test_two_installations_share_nothing_and_one_stays_itself(tmp_path):

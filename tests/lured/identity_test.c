@@ -55,6 +55,15 @@ static void it_is_drawn_once(void **state)
     assert_int_equal(fstatat(data, "identity/ssh_host_rsa_key", &st, 0), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
     identity_fini(&first);
+    /* The first seeds were 40 bytes long, and their machines have two processors. */
+    int old = openat(data, "identity/seed", O_WRONLY | O_CLOEXEC);
+    assert_int_equal(ftruncate(old, 40), 0);
+    (void)close(old);
+    assert_int_equal(
+        identity_open(&first, data, &ssh_profile_openssh_9_2p1, NOW_MS, MADE_MS, &step_z), 0);
+    assert_int_equal(first.machine.cpus, 2);
+    assert_string_equal(first.machine.sensor_z, second.machine.sensor_z);
+    identity_fini(&first);
     identity_fini(&second);
     /* A seed that was damaged is not drawn anew in silence: it would be another machine. */
     int seed = openat(data, "identity/seed", O_WRONLY | O_TRUNC | O_CLOEXEC);

@@ -13,7 +13,7 @@ static uint8_t entry[PERSONA_DMI_ENTRY];
 
 static void make(uint32_t memory_mib)
 {
-    struct persona_identity identity = {.memory_mib = memory_mib, .cpu = persona_cpu(0)};
+    struct persona_identity identity = {.cpus = 2, .memory_mib = memory_mib, .cpu = persona_cpu(0)};
     memcpy(identity.product_uuid_z, "00112233-4455-6677-8899-aabbccddeeff", 37);
     buffer_fini(&tables);
     buffer_init(&tables, PERSONA_DMI_MAX);

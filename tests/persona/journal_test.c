@@ -20,7 +20,7 @@ static struct persona_identity machine(uint8_t number)
 {
     struct persona_identity p;
     const uint8_t seed[PERSONA_SEED_BYTES] = {number, 9};
-    persona_identity_draw(&p, seed, BORN_MS, BORN_MS - 300 * DAY_MS);
+    persona_identity_draw(&p, seed, PERSONA_EDITION, BORN_MS, BORN_MS - 300 * DAY_MS);
     p.user_uid = 1003;
     return p;
 }
