@@ -28,6 +28,15 @@ def wait_for(condition, what):
     raise AssertionError(f"never came: {what}")
 
 
+def plant_seed(data, seed=None, edition=None):
+    """The seed of a machine that is to be drawn in `data`, a random one if none is given. Of the first
+    edition, which has no number, every machine has two processors, as the recorded one."""
+    (data / "identity").mkdir(parents=True, mode=0o700)
+    born = struct.pack(">Q", int(time.time() * 1000))
+    (data / "identity/seed").write_bytes(
+        (seed or os.urandom(32)) + born + (b"" if edition is None else struct.pack(">I", edition)))
+
+
 class Honeypot:
     """`lured run` in a folder of its own, on a free port of 127.0.0.1."""
 

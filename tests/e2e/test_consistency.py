@@ -2,13 +2,11 @@
 installations share nothing of what should be one's own; one is the same after a restart."""
 import asyncio
 import re
-import struct
-import time
 
 import asyncssh
 import pytest
 
-from conftest import Honeypot
+from conftest import Honeypot, plant_seed
 
 OPTIONS = dict(username="root", password="123456", known_hosts=None, client_keys=None, config=None,
                agent_path=None)
@@ -97,10 +95,7 @@ def test_processors_are_one_everywhere(machine):
 # Bytes of which a seed is made, its edition (the first had none) and how many processors its machine has.
 @pytest.mark.parametrize("byte, edition, count", ((4, 1, 1), (1, 1, 4), (1, None, 2)))
 def test_processors_are_as_many_as_the_seed_says(tmp_path, byte, edition, count):
-    (tmp_path / "data/identity").mkdir(parents=True, mode=0o700)
-    born = struct.pack(">Q", int(time.time() * 1000))
-    (tmp_path / "data/identity/seed").write_bytes(
-        bytes([byte]) * 32 + born + (b"" if edition is None else struct.pack(">I", edition)))
+    plant_seed(tmp_path / "data", bytes([byte]) * 32, edition)
     pot = Honeypot(tmp_path)
     assert processors(pot)[0] == count
     pot.stop()

@@ -31,7 +31,7 @@ def test_it_is_a_debian_of_fewer_packages(small):
     out = lines(small, "cat /etc/debian_version; uname -srm; dpkg -l | grep -c ^ii; dpkg --audit; id -un; nproc")
     assert out[:2] == ["12.15", "Linux 6.1.0-56-amd64 x86_64"]
     assert 150 < int(out[2]) < 220
-    assert out[3:] == ["root", "2"]
+    assert out[3] == "root" and out[4] in ("1", "2", "4")
 
 
 def test_what_an_attacker_types_first(small):

@@ -9,13 +9,13 @@ import re
 import asyncssh
 import pytest
 
-from conftest import Honeypot
+from conftest import Honeypot, plant_seed
 from test_consistency import OPTIONS
 
 CASES = [json.loads(line) for line in
          (pathlib.Path(__file__).parents[1] / "golden/recon.jsonl").read_text().splitlines()]
 MASKS = ((r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
-         (r"\b[0-9a-f]{32}\b", "ID"), (r"(?<=\.service-)\w{6}$", "RANDOM"), (r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", "MAC"),
+         (r"\b[0-9a-f]{32}\b", "ID"), (r'(?<=PARTUUID=")[0-9a-f]{8}|(?<=identifier: 0x)[0-9a-f]{8}', "DISK"), (r"(?<=\.service-)\w{6}$", "RANDOM"), (r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", "MAC"),
          (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(?:\+00:00)?", "TIME"),
          (r"\b(?=\d*[A-F])[0-9A-F]{8}\b", "N"), (r"\b(?=\d*[a-f])[0-9a-f]{16}\b", "N"),
          (r"\b\d+\.\d+\.\d+\.\d+\b", "ADDRESS"), (r"fe80::[0-9a-f:]+", "ADDRESS"),
@@ -44,7 +44,9 @@ async def ask_all(port):
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    pot = Honeypot(tmp_path_factory.mktemp("recon"))
+    folder = tmp_path_factory.mktemp("recon")
+    plant_seed(folder / "data")
+    pot = Honeypot(folder)
     yield asyncio.run(ask_all(pot.port))
     pot.stop()
 

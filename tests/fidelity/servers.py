@@ -7,6 +7,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -76,6 +77,7 @@ class RealServer(Server):
             command += ["-h", str(key)]
         for option in ("ListenAddress=127.0.0.1", f"PidFile={self.folder}/pid", *options):
             command += ["-o", option]
+        self.plant_seed()
         self.errors = open(self.folder / "stderr", "wb")
         self.process = subprocess.Popen(command, stderr=self.errors, cwd="/")
         wait_for_port(self.port, self.process)
@@ -139,6 +141,13 @@ class OurServer(Server):
 
     def write_config(self, text):
         (self.folder / "lured.yaml").write_text(text)
+
+    def plant_seed(self):
+        """A seed of the first edition: the machine has two processors, as the recorded one."""
+        seed = self.folder / "data/identity/seed"
+        if not seed.exists():
+            seed.parent.mkdir(parents=True, mode=0o700)
+            seed.write_bytes(os.urandom(32) + struct.pack(">Q", int(time.time() * 1000)))
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
