@@ -2,9 +2,11 @@
 #include "lured/command.h"
 #include "lured/supervisor.h"
 #include "lured/world.h"
+#include "session/account.h"
 #include "ssh/profile.h"
 
 #include <errno.h>
+#include <string.h>
 
 enum { RUN_CONFIG, RUN_DATA, RUN_SSH, RUN_TELNET, RUN_CONSOLE };
 
@@ -79,6 +81,36 @@ static void print_profile(const struct ssh_profile *profile)
                                              : "NOT compared with its real server");
 }
 
+/* The value of a line NAME=value of os-release(5), without its quotes. */
+static struct span release_value(struct span text, const char *name_z)
+{
+    struct span line, name = span_z(name_z);
+    while (session_account_line(&text, &line)) {
+        if (!span_starts_with(line, name) || line.len == name.len || line.data[name.len] != '=')
+            continue;
+        struct span value = span_slice(line, name.len + 1, line.len);
+        bool quoted = value.len >= 2 && value.data[0] == '"';
+        return quoted ? span_slice(value, 1, value.len - 1) : value;
+    }
+    return span_z("");
+}
+
+/* The server is of one system, and the machine behind it says that it is another: a shell tells, and so does
+ * its sftp-server. */
+static void print_contradiction(const struct ssh_profile *profile,
+                                const struct persona_image *image)
+{
+    struct span text = session_account_file(image, "/usr/lib/os-release");
+    struct span id = release_value(text, "ID"), version = release_value(text, "VERSION_ID");
+    char system_z[64];
+    int n = snprintf(system_z, sizeof(system_z), "%.*s %.*s", (int)id.len, (const char *)id.data,
+                     (int)version.len, (const char *)version.data);
+    bool known = profile->system_z != NULL && id.len > 0 && n > 0 && (size_t)n < sizeof(system_z);
+    if (known && strcmp(system_z, profile->system_z) != 0)
+        (void)printf("# WARNING: ssh.profile is of %s, and the machine says that it is %s\n",
+                     profile->system_z, system_z);
+}
+
 static int check(const struct command_line *line)
 {
     struct config config;
@@ -88,8 +120,11 @@ static int check(const struct command_line *line)
     if (status != 0)
         return status;
     config_print(&config, stdout);
-    print_profile(ssh_profile_find(span_z(config.ssh_profile)));
+    const struct ssh_profile *profile = ssh_profile_find(span_z(config.ssh_profile));
+    print_profile(profile);
     int error = world_check(&world, &config, why_z);
+    if (error == 0)
+        print_contradiction(profile, world.image);
     if (error == 0 && (error = world_check_image(&world, why_z)) == 0)
         (void)printf("# image: %s: its checksum is right\n", world.image_z);
     if (error < 0) {

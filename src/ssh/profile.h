@@ -45,7 +45,8 @@ struct ssh_profile_wait {
 
 struct ssh_profile {
     const char *name_z;
-    const char *title_z; /* which server of which system, for people */
+    const char *title_z;  /* which server of which system, for people */
+    const char *system_z; /* ID and VERSION_ID of its os-release(5); NULL: it is on many systems */
     const char
         *compared_z;       /* what it was held against; NULL: never compared with its real server */
     const char *version_z; /* the identification line without CR LF */

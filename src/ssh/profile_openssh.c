@@ -121,6 +121,7 @@ const struct ssh_profile ssh_profile_openssh_9_2p1 = {
     COMMON,
     .name_z = "openssh-9.2p1",
     .title_z = "OpenSSH 9.2p1 of Debian 12",
+    .system_z = "debian 12",
     .compared_z = "the package's own server, by records and side by side",
     .version_z = "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u10",
     .kex_z =
@@ -146,6 +147,7 @@ const struct ssh_profile ssh_profile_openssh_9_6p1 = {
     COMMON,
     .name_z = "openssh-9.6p1",
     .title_z = "OpenSSH 9.6p1 of Ubuntu 24.04",
+    .system_z = "ubuntu 24.04",
     .version_z = "SSH-2.0-OpenSSH_9.6p1 Ubuntu-3ubuntu13.14",
     .kex_z = "sntrup761x25519-sha512@openssh.com," KEX_CLASSIC ",ext-info-s," KEX_STRICT,
     .hostkey_z = "rsa-sha2-512,rsa-sha2-256,ecdsa-sha2-nistp256,ssh-ed25519",
@@ -169,6 +171,7 @@ const struct ssh_profile ssh_profile_openssh_8_4p1 = {
     COMMON,
     .name_z = "openssh-8.4p1",
     .title_z = "OpenSSH 8.4p1 of Debian 11",
+    .system_z = "debian 11",
     .version_z = "SSH-2.0-OpenSSH_8.4p1 Debian-5+deb11u3",
     .kex_z = KEX_CLASSIC "," KEX_STRICT,
     .hostkey_z = "rsa-sha2-512,rsa-sha2-256,ssh-rsa,ecdsa-sha2-nistp256,ssh-ed25519",
@@ -194,6 +197,7 @@ const struct ssh_profile ssh_profile_openssh_8_2p1 = {
     COMMON_8_2P1,
     .name_z = "openssh-8.2p1",
     .title_z = "OpenSSH 8.2p1 as released, with the defaults of Ubuntu 20.04",
+    .system_z = "ubuntu 20.04",
     .compared_z = "that release, by records",
     .kex_z = KEX_CLASSIC,
 };
@@ -202,5 +206,6 @@ const struct ssh_profile ssh_profile_openssh_8_2p1_ubuntu = {
     COMMON_8_2P1,
     .name_z = "openssh-8.2p1-ubuntu",
     .title_z = "OpenSSH 8.2p1 of Ubuntu 20.04, with strict key exchange",
+    .system_z = "ubuntu 20.04",
     .kex_z = KEX_CLASSIC "," KEX_STRICT,
 };

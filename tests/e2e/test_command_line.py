@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from conftest import LURED, WAIT_S
+from conftest import IMAGE, LURED, WAIT_S
 
 
 def lured(*arguments, **kwargs):
@@ -42,6 +42,19 @@ def test_a_good_configuration_is_shown(tmp_path):
     done = lured("check", "--config", path)
     assert done.returncode == 0, done.stderr
     assert "lobby" in done.stdout and "33" in done.stdout
+
+
+@pytest.mark.parametrize("profile, warning", [
+    ("openssh-9.2p1", ""),
+    ("dropbear-2022.83", ""),
+    ("openssh-8.2p1", "# WARNING: ssh.profile is of ubuntu 20.04, and the machine says that it is debian 12\n"),
+])
+def test_a_server_of_another_system_than_the_machine_is_warned_of(tmp_path, profile, warning):
+    path = tmp_path / "lured.yaml"
+    path.write_text(f"image: {IMAGE}\nssh:\n  profile: {profile}\n")
+    done = lured("check", "--config", path)
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines(True) if "WARNING" in line] == ([warning] if warning else [])
 
 
 def test_a_taken_port_is_said_in_a_line(honeypot, tmp_path):
