@@ -7,6 +7,7 @@
 #include "kernel/tty_line.h"
 #include "kernel/vfs.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ enum {
 
 struct login *login_at(const struct kernel *k, int number)
 {
+    assert(k != NULL);
     if (number == LOGIN_OWN)
         return (struct login *)&k->login;
     bool is_there = number >= 0 && number < KERNEL_LOGINS_MAX && k->inner != NULL;

@@ -6,6 +6,7 @@
  *   cat         copies its input until it ends   big      prints without end
  *   write       a file is written     spin     runs without end        stay    waits without end
  *   connect     connects with what listens
+ *   call        nine times with the machine's own SSH server, and says who it is
  *   keys        a hundred accounts come to be, each with a hundred public keys
  *   (a shell)   a prompt; each line is told and answered; "exit" ends it */
 #include "kernel/hardware.h"
@@ -21,7 +22,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROGRAMS = 64, EVENTS = 32, TEXT_MAX = 1 << 20, SIGHUP_NUMBER = 1, STREAM_BYTES = 1 << 16 };
+enum {
+    PROGRAMS = 64,
+    EVENTS = 32,
+    TEXT_MAX = 1 << 20,
+    SIGHUP_NUMBER = 1,
+    STREAM_BYTES = 1 << 16,
+    CALLS = 9
+};
 
 const struct kernel_limits kernel_limits_default = {.instructions = 1,
                                                     .stream_bytes = STREAM_BYTES};
@@ -48,6 +56,7 @@ struct kernel {
     int32_t pid;
     bool changed, has_keys;
     unsigned connecting; /* guests, with whatever listens */
+    unsigned calling;    /* ... with port 22 */
     char files[64];      /* as they were restored */
 };
 
@@ -218,7 +227,7 @@ static void begin(struct fake_program *p, const struct kernel_spawn *spawn)
         end(p, 15);
     } else if (is(p, "write")) {
         end(p, 0);
-    } else if (is(p, "change") || is(p, "connect") || is(p, "keys")) {
+    } else if (is(p, "change") || is(p, "connect") || is(p, "call") || is(p, "keys")) {
         end(p, 0);
     } else if (is(p, "env")) {
         print_env(p, spawn);
@@ -281,6 +290,7 @@ int kernel_spawn(struct kernel *k, const struct kernel_spawn *spawn)
     k->has_keys |= is(p, "keys");
     k->changed |= is(p, "change") || is(p, "keys");
     k->connecting += is(p, "connect");
+    k->calling += is(p, "call") ? CALLS : 0;
     begin(p, spawn);
     return number;
 }
@@ -288,6 +298,8 @@ int kernel_spawn(struct kernel *k, const struct kernel_spawn *spawn)
 size_t kernel_put(struct kernel *k, int program, struct span bytes)
 {
     struct fake_program *p = program_of(k, program);
+    if (is(p, "caller"))
+        return bytes.len;
     /* A narrow pipe: the session must keep the rest. */
     size_t n = bytes.len < 5 ? bytes.len : 5;
     if (is(p, "stay") || buffer_len(&p->in) > 20)
@@ -371,13 +383,16 @@ int kernel_dial(struct kernel *k, const struct kernel_spawn *user, const struct 
     return place->port == 7 && !place->is_path ? new_program(k, "cat") : -ECONNREFUSED;
 }
 
-/* Nothing speaks with the SSH server from within. */
 int kernel_answer(struct kernel *k, struct kernel_caller *peer, struct kernel_caller *local)
 {
-    (void)k;
-    (void)peer;
-    (void)local;
-    return -EAGAIN;
+    if (k->calling == 0)
+        return -EAGAIN;
+    *peer =
+        (struct kernel_caller){.address_z = "127.0.0.1", .port = (uint16_t)(50000 + k->calling--)};
+    *local = (struct kernel_caller){.address_z = "127.0.0.1", .port = 22};
+    int number = new_program(k, "caller");
+    assert(buffer_put_z(&k->programs[number].out, "SSH-2.0-Caller_1\r\n") == 0);
+    return number;
 }
 
 int kernel_log_in(struct kernel *k, int connection, const struct kernel_user *user)

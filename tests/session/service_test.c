@@ -509,6 +509,22 @@ static void a_guest_that_connects_is_forwarded_to_the_client(void **state)
     finish(&h, &v);
 }
 
+/* Each is a session of its own among the records of this one; there is a bound, and nothing of them is left. */
+static void guests_that_call_their_own_server_are_answered(void **state)
+{
+    struct visit_host h;
+    struct visit v;
+    start_root(&h, &v, state);
+    visit_exec(&v, "call");
+    check_has(&v.records, "cowrie.session.connect | New connection: 127.0.0.1:5000", 8);
+    check_has(&v.records, "lured.session.inner | A program of session 1518dfe8a406 ", 8);
+    check_has(&v.records, "cowrie.client.version | Remote SSH version: SSH-2.0-Caller_1", 8);
+    check_has(&v.records, "lured.session.limit | Limit reached: inner_sessions 8", 1);
+    visit_lose(&v);
+    check_has(&v.records, "cowrie.session.closed", 9);
+    finish(&h, &v);
+}
+
 static void a_guest_that_the_client_does_not_want_is_sent_away(void **state)
 {
     struct visit_host h;
@@ -734,6 +750,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_prestate(a_written_file_is_kept, image),
         cmocka_unit_test_prestate(a_forward_is_recorded_and_refused, image),
         cmocka_unit_test_prestate(a_guest_that_connects_is_forwarded_to_the_client, image),
+        cmocka_unit_test_prestate(guests_that_call_their_own_server_are_answered, image),
         cmocka_unit_test_prestate(a_guest_that_the_client_does_not_want_is_sent_away, image),
         cmocka_unit_test_prestate(a_client_is_joined_with_what_listens_in_the_machine, image),
         cmocka_unit_test_prestate(a_unix_socket_is_made_and_told_of_once, image),
