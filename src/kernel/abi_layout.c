@@ -365,6 +365,7 @@ static const struct field f_mq_attr[] = {FIELD(struct mq_attr, mq_flags, T_OPEN)
                                          FIELD(struct mq_attr, mq_curmsgs, T_S32),
                                          PAD(16),
                                          END};
+#include "kernel/abi_fields_ipc.h"
 #define CLONE(member) FIELD(struct clone_args, member, T_U64)
 static const struct field f_clone_args[] = {
     CLONE(flags),       CLONE(pidfd),        CLONE(child_tid),  CLONE(parent_tid),
@@ -452,6 +453,14 @@ static const struct layout layouts[L_COUNT] = {
     [L_STACK] = BUT_MIPS(stack_t, f_stack, f_stack_mips),
     [L_SIGEVENT] = ALL(struct sigevent, f_sigevent),
     [L_MQ_ATTR] = ALL(struct mq_attr, f_mq_attr),
+    [L_SHMID_DS] = BUT_MIPS(struct shmid_ds, f_shmid_ds, f_shmid_ds_mips),
+    [L_SHMINFO] = ALL(struct shminfo, f_shminfo),
+    [L_SHM_INFO] = ALL(struct shm_info, f_shm_info),
+    [L_SEMID_DS] = BUT_MIPS(struct semid_ds, f_semid_ds, f_semid_ds_mips),
+    [L_SEMINFO] = ALL(struct seminfo, f_seminfo),
+    [L_SEMBUF] = ALL(struct sembuf, f_sembuf),
+    [L_MSQID_DS] = ALL(struct msqid_ds, f_msqid_ds),
+    [L_MSGINFO] = ALL(struct msginfo, f_msginfo),
     [L_OPEN_HOW] = ALL(struct open_how, f_open_how),
     [L_CLONE_ARGS] = ALL(struct clone_args, f_clone_args),
     [L_MSGHDR] = ALL(struct msghdr, f_msghdr),
@@ -676,10 +685,11 @@ int abi_layout_out(const struct abi *abi, enum abi_layout layout, const void *in
         struct rlimit rlimit;
         struct sysinfo sysinfo;
         struct stat stat;
+        struct shminfo shminfo;
     } copy;
     size_t at = 0, align = 1;
     int error = 0;
-    if (layout == L_RLIMIT || layout == L_SYSINFO || layout == L_STAT) {
+    if (layout == L_RLIMIT || layout == L_SYSINFO || layout == L_STAT || layout == L_SHMINFO) {
         memcpy(&copy, in, layouts[layout].bytes);
         in = &copy;
     }
@@ -689,6 +699,8 @@ int abi_layout_out(const struct abi *abi, enum abi_layout layout, const void *in
         sysinfo_out(&copy.sysinfo);
     else if (layout == L_STAT && abi->family != ABI_MIPS)
         stat16_out(&copy.stat);
+    else if (layout == L_SHMINFO && abi->family == ABI_I386 && copy.shminfo.shmmax > INT32_MAX)
+        copy.shminfo.shmmax = INT32_MAX; /* as a 64-bit kernel tells it */
     memset(guest, 0, abi_layout_bytes(abi, layout));
     for (const struct field *f = fields_of(abi, layout); f->type != T_END && error == 0; f++) {
         at = place(abi, f, at, &align);

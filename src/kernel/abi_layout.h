@@ -37,6 +37,14 @@ enum abi_layout {
     L_STACK,    /* stack_t */
     L_SIGEVENT, /* struct sigevent */
     L_MQ_ATTR,  /* struct mq_attr */
+    L_SHMID_DS,
+    L_SHMINFO,
+    L_SHM_INFO,
+    L_SEMID_DS,
+    L_SEMINFO,
+    L_SEMBUF,
+    L_MSQID_DS,
+    L_MSGINFO,
     L_OPEN_HOW,
     L_CLONE_ARGS,
     L_MSGHDR,

@@ -109,6 +109,8 @@ int64_t ipc_wait(struct task *t, const void *key);
 
 /* Mappings of a memory went: segments that are to go with their last one do (sys_shm.c). */
 void shm_reap(struct kernel *k, const struct mm *mm);
+/* Of a set; 0: there is none (sys_sem.c). */
+uint32_t sem_count(struct task *t, uint64_t id);
 /* The process ends: what it asked to be undone is (sys_sem.c). */
 void sem_exit(struct process *p);
 void shm_free(struct ipc *ipc, struct ipc_object *o);

@@ -291,7 +291,7 @@ int proc_net_igmp6(const struct proc_call *c)
 /* Of 256 realms of routes, four numbers each: none is in use. */
 int proc_net_rt_acct(const struct proc_call *c)
 {
-    static const uint8_t none[256 * 4 * sizeof(uint32_t)];
+    static const uint8_t none[sizeof(uint32_t[256][4])];
     return buffer_put(c->out, span_of(none, sizeof(none)));
 }
 

@@ -390,6 +390,13 @@ static int64_t tell_limits(struct task *t, const struct ipc *ipc, bool use, uint
     return error != 0 ? error : ipc_highest(&ipc->sets);
 }
 
+uint32_t sem_count(struct task *t, uint64_t id)
+{
+    const struct ipc *ipc = ipc_seen_by(t);
+    struct ipc_object *o = ipc != NULL ? ipc_find(&ipc->sets, id) : NULL;
+    return o != NULL ? set_of(o)->count : 0;
+}
+
 int64_t sys_semctl(struct task *t, const uint64_t arg[6])
 {
     struct ipc *ipc = ipc_of(t);
