@@ -36,7 +36,7 @@ static struct part part_of(const struct file *f)
         return (struct part){0, 0};
     if (minor == 0)
         return (struct part){0, disk.disk_kib * 1024};
-    return (struct part){PERSONA_PART_SECTOR * PERSONA_SECTOR, disk.partition_kib * 1024};
+    return (struct part){(uint64_t)PERSONA_PART_SECTOR * PERSONA_SECTOR, disk.partition_kib * 1024};
 }
 
 static int64_t block_read(struct file *f, struct task *t, void *out, size_t len, int64_t at)
@@ -98,8 +98,8 @@ static int64_t give(const struct request *r, uint64_t value, size_t width)
 /* struct hd_geometry, as QEMU guesses it. */
 static int64_t give_geometry(const struct request *r)
 {
-    enum { HEADS = 16, SECTORS = 63, CYLINDERS = 16383 };
-    uint64_t cylinders = disk_bytes(r->f->vfs) / PERSONA_SECTOR / (HEADS * SECTORS);
+    enum { HEADS = 16, SECTORS = 63, CYLINDER = HEADS * SECTORS, CYLINDERS = 16383 };
+    uint64_t cylinders = disk_bytes(r->f->vfs) / PERSONA_SECTOR / CYLINDER;
     struct hd_geometry geometry = {
         .heads = HEADS,
         .sectors = SECTORS,

@@ -172,8 +172,8 @@ static void place_journal(struct ext4 *e)
     uint64_t group = middle - middle % FLEX + 1;
     e->journal = group * EXT4_GROUP_BLOCKS + head_of(e, group);
     e->journal_end = e->journal + e->disk.journal;
-    if (e->disk.journal > EXTENT_MAX * EXTENTS_INLINE) {
-        e->leaf = e->journal + EXTENT_MAX * (EXTENTS_INLINE + 1);
+    if (e->disk.journal > (uint64_t)EXTENT_MAX * EXTENTS_INLINE) {
+        e->leaf = e->journal + (uint64_t)EXTENT_MAX * (EXTENTS_INLINE + 1);
         e->journal_end++;
     }
 }
@@ -468,7 +468,7 @@ static void put_tables(const struct ext4 *e, uint64_t first, uint64_t index, uin
         if (index == at[1])
             inode_bitmap(e, group, out);
         if (index == at[2] && group == 0)
-            put_journal_inode(e, out + (INODE_JOURNAL - 1) * INODE_BYTES);
+            put_journal_inode(e, out + (size_t)(INODE_JOURNAL - 1) * INODE_BYTES);
     }
 }
 
