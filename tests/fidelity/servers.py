@@ -77,7 +77,6 @@ class RealServer(Server):
             command += ["-h", str(key)]
         for option in ("ListenAddress=127.0.0.1", f"PidFile={self.folder}/pid", *options):
             command += ["-o", option]
-        self.plant_seed()
         self.errors = open(self.folder / "stderr", "wb")
         self.process = subprocess.Popen(command, stderr=self.errors, cwd="/")
         wait_for_port(self.port, self.process)
@@ -129,6 +128,7 @@ class OurServer(Server):
         self.gate = threading.Semaphore(BEFORE_LOGIN if self.announces else BEFORE_LOGIN_DROPBEAR)
         self.port = free_port()
         config = config or f"ssh:\n  profile: {profile}\n"
+        self.plant_seed()
         self.write_config(f"image: {IMAGE}\nvisitors:\n  remember: 0\n{config}")
         self.errors = open(self.folder / "stderr", "wb")
         self.process = subprocess.Popen(

@@ -14,7 +14,14 @@
 
 #include <cmocka.h>
 
-enum { BLOCK = PERSONA_DISK_BLOCK, QUOTA_BYTES = 64 * BLOCK, NODES = 40, ROOM = 4 << 20 };
+enum {
+    BLOCK = PERSONA_DISK_BLOCK,
+    QUOTA_BYTES = 64 * BLOCK,
+    PLACE = 10 * BLOCK,
+    THREE = 3 * BLOCK,
+    NODES = 40,
+    ROOM = 4 << 20
+};
 
 static const char *image_path_z;
 static uint8_t bytes[8 * BLOCK], back[8 * BLOCK];
@@ -158,7 +165,7 @@ static void it_comes_back(void **state)
     assert_int_equal(buffer_len(&saved), 0); /* nothing was written */
     fill_mixed(9);
     disk_write(fake->vfs, 0, zeros, sizeof(zeros));
-    disk_write(fake->vfs, 10 * BLOCK, bytes, 3 * BLOCK);
+    disk_write(fake->vfs, PLACE, bytes, THREE);
     assert_int_equal(disk_save(fake->vfs, &saved), 0);
     disk_free(fake->vfs);
     disk_read(fake->vfs, 0, back, BLOCK);
@@ -167,8 +174,8 @@ static void it_comes_back(void **state)
     assert_int_equal(disk_load(fake->vfs, &c), 0);
     disk_read(fake->vfs, 0, back, sizeof(zeros));
     assert_memory_equal(back, zeros, sizeof(zeros));
-    disk_read(fake->vfs, 10 * BLOCK, back, 3 * BLOCK);
-    assert_memory_equal(back, bytes, 3 * BLOCK);
+    disk_read(fake->vfs, PLACE, back, THREE);
+    assert_memory_equal(back, bytes, THREE);
     for (size_t len = 1; len < buffer_len(&saved); len += 31) {
         c = cursor_of(span_slice(buffer_span(&saved), 0, len));
         assert_true(disk_load(fake->vfs, &c) < 0);

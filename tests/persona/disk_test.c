@@ -9,7 +9,13 @@
 
 #include <cmocka.h>
 
-enum { BLOCK = PERSONA_DISK_BLOCK, FIRST = 256, GROUP = 32768, MADE_S = 0x6b0325af };
+enum {
+    BLOCK = PERSONA_DISK_BLOCK,
+    FIRST = 256,
+    GROUP = 32768,
+    MADE_S = 0x6b0325af,
+    JOURNAL = 7 * 256 /* its inode */
+};
 
 static const struct persona_volume volume = {.gib = 40,
                                              .disk_id = 0x5e1f2a90,
@@ -83,7 +89,7 @@ static void what_is_new_is_mke2fss_to_the_byte(void **state)
     read_fs(GROUP + 1);
     assert_memory_equal(block, group_0, sizeof(group_0));
     assert_memory_equal(block + 64, group_1, sizeof(group_1));
-    const uint8_t *inode = read_fs(1062) + 7 * 256;
+    const uint8_t *inode = read_fs(1062) + JOURNAL;
     assert_int_equal(le(inode + 124, 2) | le(inode + 130, 2) << 16, 0xb895bef9);
 }
 
