@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 
 enum {
-    ANSWER_MAX = 131072, /* bytes of one answer */
+    ANSWER_MAX = SOCKET_NETLINK_BYTES, /* bytes of one answer */
     REQUESTS_MAX = 64,   /* taken of one send; those behind are lost, as in a full socket */
     REQUEST_COST = 5000, /* instructions: a request walks whole tables */
     PART_BYTES = 16384,  /* of a dump that come with one read */

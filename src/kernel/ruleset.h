@@ -13,7 +13,7 @@ enum {
     RULESET_TABLES_MAX = 64,
     RULESET_NODES_MAX = 1024,   /* chains, sets, objects and flowtables of all tables */
     RULESET_ENTRIES_MAX = 8192, /* rules and elements of all */
-    RULESET_BYTES_MAX = 768 << 10,
+    RULESET_BYTES_MAX = 1536 << 10,
     RULESET_REFS_MAX = 32,         /* of a rule */
     RULESET_MADE_MAX = 32768,      /* bytes of a rule or an element: -EFBIG */
     RULESET_NAME_MAX = 255,        /* NFT_NAME_MAXLEN, without the NUL */

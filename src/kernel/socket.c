@@ -122,7 +122,8 @@ void socket_forget_all(struct vfs *vfs)
 
 static size_t room_of(const struct socket *s)
 {
-    return s->queued < SOCKET_BYTES ? SOCKET_BYTES - s->queued : 0;
+    size_t most = s->family == AF_NETLINK ? SOCKET_NETLINK_BYTES : SOCKET_BYTES;
+    return s->queued < most ? most - s->queued : 0;
 }
 
 static struct socket_message *message_new(struct span bytes, const struct socket_about *about)

@@ -15,7 +15,9 @@ struct bus;
 struct log_stream;
 
 enum {
-    SOCKET_BYTES = 212992,     /* what waits to be read; SO_RCVBUF's default */
+    SOCKET_BYTES = 212992, /* what waits to be read; SO_RCVBUF's default */
+    SOCKET_NETLINK_BYTES =
+        2 << 20, /* the same of AF_NETLINK, where a dump waits whole; and of one send there */
     SOCKET_MESSAGE_COST = 768, /* that a message counts for beside its bytes, as an sk_buff does */
     SOCKET_DATAGRAMS_MAX = 10, /* net.unix.max_dgram_qlen */
     SOCKET_NAME_MAX = 128,     /* struct sockaddr_storage */

@@ -149,7 +149,7 @@ static int64_t send_message(struct task *t, struct file *f, const struct pieces 
 {
     struct socket *s = socket_of(f);
     size_t len = (size_t)p->total;
-    if (len > SOCKET_BYTES)
+    if (len > (s->family == AF_NETLINK ? SOCKET_NETLINK_BYTES : SOCKET_BYTES))
         return -EMSGSIZE;
     uint8_t *bytes = malloc(len + 1);
     if (bytes == NULL)
