@@ -1,14 +1,17 @@
-/* Any bytes as what root sends into netlink sockets (the first one's lowest two bits: rtnetlink, sock_diag or
- * nfnetlink; the next two: how long the first send is, the rest is the second one), and then the model of the
+/* Any bytes as what root sends into netlink sockets (the first one's lowest two bits: rtnetlink, sock_diag,
+ * nfnetlink, or a table of iptables-legacy instead; the next two: how long the first send is, the rest is the second one), and then the model of the
  * network that they have changed. */
 #include "machine.h"
 
 #include "kernel/netlink.h"
 #include "kernel/ruleset.h"
+#include "kernel/xtables_legacy.h"
 
 #include <elf.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter_ipv4/ip_tables.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -122,6 +125,33 @@ static void dump_rules(struct task *t, struct socket *s)
     }
 }
 
+/* What an option of iptables-legacy brings: entries that are called whole can be walked. */
+static void read_table(struct span bytes)
+{
+    struct ipt_replace r;
+    if (bytes.len < sizeof(r))
+        return;
+    memcpy(&r, bytes.data, sizeof(r));
+    struct span rest = span_slice(bytes, sizeof(r), bytes.len);
+    if (r.size > rest.len)
+        return;
+    uint8_t *entries = malloc(r.size + 1); /* of their own, so that a step too far is noticed */
+    assert(entries != NULL);
+    if (r.size > 0)
+        memcpy(entries, rest.data, r.size);
+    uint32_t count = 0;
+    if (xtables_legacy_is_whole(AF_INET, &r, entries))
+        for (size_t at = 0; at < r.size; count++) {
+            struct ipt_entry e;
+            memcpy(&e, entries + at, sizeof(e));
+            assert(e.next_offset > sizeof(e) && e.next_offset <= r.size - at);
+            at += e.next_offset;
+        }
+    assert(count == 0 || count == r.num_entries);
+    (void)xtables_legacy_is_whole(AF_INET6, &r, entries);
+    free(entries);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -139,8 +169,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     net_fini(net);
     int error = net_init(net);
     assert(error == 0);
-    static const int protocols[] = {NETLINK_ROUTE, NETLINK_SOCK_DIAG, NETLINK_NETFILTER,
-                                    NETLINK_NETFILTER};
+    static const int protocols[] = {NETLINK_ROUTE, NETLINK_SOCK_DIAG, NETLINK_NETFILTER};
+    if ((data[0] & 3) == 3) {
+        read_table(span_of(data + 3, size - 3));
+        return 0;
+    }
     int protocol = protocols[data[0] & 3];
     struct socket *s = socket_new(m.kernel->vfs, AF_NETLINK, SOCK_RAW, protocol);
     struct file *f = s != NULL ? socket_open(s, 0, &error) : NULL;

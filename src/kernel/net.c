@@ -2,6 +2,7 @@
 #include "kernel/net.h"
 
 #include "kernel/ruleset.h"
+#include "kernel/xtables_legacy.h"
 
 #include <errno.h>
 #include <linux/if_addr.h>
@@ -210,6 +211,7 @@ void net_fini(struct net *net)
     if (net->rules != NULL)
         ruleset_fini(net->rules);
     free(net->rules);
+    xtables_legacy_free(net->legacy);
     *net = (struct net){0};
 }
 

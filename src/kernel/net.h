@@ -12,6 +12,7 @@
 struct kernel;
 struct kernel_config;
 struct ruleset;
+struct xtables_legacy;
 
 enum {
     NET_LINKS_MAX = 8,
@@ -65,7 +66,8 @@ struct net_neighbour {
 };
 
 struct net {
-    struct ruleset *rules; /* ruleset.h: the packet filter; NULL: nobody has asked yet */
+    struct ruleset *rules;         /* ruleset.h: the packet filter; NULL: nobody has asked yet */
+    struct xtables_legacy *legacy; /* xtables_legacy.h; NULL: the same */
     struct net_link links[NET_LINKS_MAX];
     struct net_address *addresses;
     struct net_route *routes; /* as a dump shows them: by family, table, place */

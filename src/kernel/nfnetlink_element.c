@@ -58,7 +58,7 @@ static int find_set(struct netlink_call *c, bool by_id, struct ruleset_table **t
 {
     struct span name = nfnetlink_text(c, NFTA_SET_ELEM_LIST_SET);
     uint32_t id = 0;
-    int error = 0;
+    int error = -ENOENT;
     *table = nfnetlink_table(c, NFTA_SET_ELEM_LIST_TABLE, &error);
     if (*table == NULL)
         return error;

@@ -119,7 +119,7 @@ static int new_object(struct netlink_call *c)
     struct span name, data = nfnetlink_find(c, NFTA_OBJ_DATA);
     struct span userdata = nfnetlink_find(c, NFTA_OBJ_USERDATA);
     uint32_t type = 0;
-    int error = 0;
+    int error = -ENOENT;
     if (!nfnetlink_be32(c, NFTA_OBJ_TYPE, &type) || data.data == NULL)
         return -EINVAL;
     struct ruleset_table *table = nfnetlink_table(c, NFTA_OBJ_TABLE, &error);
@@ -215,7 +215,7 @@ static int new_flowtable(struct netlink_call *c)
     struct ruleset_making m;
     struct ruleset_node *node = NULL;
     struct span name, hook = nfnetlink_find(c, NFTA_FLOWTABLE_HOOK);
-    int error = 0;
+    int error = -ENOENT;
     struct ruleset_table *table = nfnetlink_table(c, NFTA_FLOWTABLE_TABLE, &error);
     if (table != NULL)
         error = hook.data != NULL ? nfnetlink_name(c, NFTA_FLOWTABLE_NAME, &name) : -EINVAL;

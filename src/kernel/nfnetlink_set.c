@@ -199,8 +199,9 @@ static int new_set(struct netlink_call *c)
     if (error != 0)
         return error;
     struct ruleset_table *table = nfnetlink_table(c, NFTA_SET_TABLE, &error);
-    if (table != NULL)
-        error = nfnetlink_name(c, NFTA_SET_NAME, &name);
+    if (table == NULL)
+        return error;
+    error = nfnetlink_name(c, NFTA_SET_NAME, &name);
     if (error != 0)
         return error;
     struct ruleset_node *set = ruleset_node_find(table, RULESET_SET, name);

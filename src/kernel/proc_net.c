@@ -2,6 +2,7 @@
 #include "kernel/kind.h"
 #include "kernel/net_sockets.h"
 #include "kernel/procfs.h"
+#include "kernel/xtables_legacy.h"
 
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
@@ -54,6 +55,11 @@ int proc_net_dev(const struct proc_call *c)
                               (unsigned long long)l->tx_packets);
     }
     return error;
+}
+
+int proc_net_tables(const struct proc_call *c)
+{
+    return xtables_legacy_names(&c->vfs->net, c->out);
 }
 
 int proc_net_arp(const struct proc_call *c)

@@ -174,7 +174,7 @@ static int make_room(struct ruleset_node *node)
     size_t room = node->room > 0 ? 2 * node->room : ROOM_FIRST;
     if (node->count < node->room)
         return 0;
-    struct ruleset_entry **entries = realloc(node->entries, room * sizeof(struct ruleset_entry *));
+    struct ruleset_entry **entries = realloc(node->entries, room * sizeof(node->entries[0]));
     if (entries == NULL)
         return -ENOMEM;
     node->entries = entries;
@@ -291,7 +291,7 @@ static void hold(struct ruleset *r, struct ruleset_entry *e)
 static int copy_entries(const struct ruleset_node *from, struct ruleset *r,
                         struct ruleset_node *node, int64_t now_ns)
 {
-    struct ruleset_entry **entries = malloc((from->count + 1) * sizeof(struct ruleset_entry *));
+    struct ruleset_entry **entries = malloc((from->count + 1) * sizeof(node->entries[0]));
     if (entries == NULL)
         return -ENOMEM;
     node->entries = entries;

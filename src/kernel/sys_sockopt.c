@@ -1,6 +1,7 @@
 /* Options of sockets: getsockopt(2) and setsockopt(2), by table. What an option changes elsewhere is
  * said by its place in socket.value; all others are only kept for the asking. */
 #include "kernel/syssocket.h"
+#include "kernel/xtables_legacy.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -204,6 +205,8 @@ int64_t sys_setsockopt(struct task *t, const uint64_t arg[6])
         return (uint32_t)arg[4] < 2 * sizeof(value)               ? -EINVAL
                : task_read(t, arg[3], &value, sizeof(value)) != 0 ? -EFAULT
                                                                   : 0;
+    if (xtables_legacy_has(s, level, name))
+        return xtables_legacy_set(t, s, name, arg[3], (uint32_t)arg[4]);
     const struct option *o = find_option(s, level, name);
     if (o == NULL)
         return unknown(s, level, false);
@@ -285,6 +288,8 @@ int64_t sys_getsockopt(struct task *t, const uint64_t arg[6])
     struct socket *s = sys_socket_at(t, arg[0], &f, &error);
     if (s == NULL)
         return error;
+    if (xtables_legacy_has(s, (int)arg[1], (int)arg[2]))
+        return xtables_legacy_get(t, s, (int)arg[2], arg[3], arg[4]);
     if (task_read(t, arg[4], &room, sizeof(room)) != 0)
         return -EFAULT;
     if (room < 0)
