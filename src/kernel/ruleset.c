@@ -174,7 +174,7 @@ static int make_room(struct ruleset_node *node)
     size_t room = node->room > 0 ? 2 * node->room : ROOM_FIRST;
     if (node->count < node->room)
         return 0;
-    struct ruleset_entry **entries = realloc(node->entries, room * sizeof(node->entries[0]));
+    struct ruleset_entry **entries = realloc(node->entries, room * sizeof(struct ruleset_entry *));
     if (entries == NULL)
         return -ENOMEM;
     node->entries = entries;
@@ -189,7 +189,7 @@ int ruleset_entry_add(struct ruleset *r, struct ruleset_table *table, struct rul
         make_room(node) != 0)
         return -ENOMEM;
     memmove(node->entries + at + 1, node->entries + at,
-            (node->count - at) * sizeof(node->entries[0]));
+            (node->count - at) * sizeof(struct ruleset_entry *));
     node->entries[at] = e;
     node->count++;
     r->entry_count++;
@@ -209,7 +209,7 @@ void ruleset_entry_remove(struct ruleset *r, struct ruleset_table *table, struct
 {
     struct ruleset_entry *e = node->entries[at];
     memmove(node->entries + at, node->entries + at + 1,
-            (node->count - at - 1) * sizeof(node->entries[0]));
+            (node->count - at - 1) * sizeof(struct ruleset_entry *));
     node->count--;
     r->entry_count--;
     r->bytes -= cost(e);
@@ -291,7 +291,7 @@ static void hold(struct ruleset *r, struct ruleset_entry *e)
 static int copy_entries(const struct ruleset_node *from, struct ruleset *r,
                         struct ruleset_node *node, int64_t now_ns)
 {
-    struct ruleset_entry **entries = malloc((from->count + 1) * sizeof(node->entries[0]));
+    struct ruleset_entry **entries = malloc((from->count + 1) * sizeof(struct ruleset_entry *));
     if (entries == NULL)
         return -ENOMEM;
     node->entries = entries;
