@@ -196,6 +196,7 @@ static struct guest_arg argument(struct arg_type type, const struct made *made, 
  * one of them all the same. */
 static const struct call *find_call(const struct processor *p, uint32_t number)
 {
+    assert(p->count > 0);
     for (size_t i = 0; i < p->count; i++)
         if (p->calls[i].number == number % NUMBERS)
             return &p->calls[i];

@@ -121,7 +121,7 @@ static void play(const char *name_z)
         check_bounds(&m, name_z);
     }
     /* It ran: not one of these ends by itself. */
-    assert_true(m.kernel->instructions > SLICE * 5);
+    assert_true(m.kernel->instructions > SLICE * UINT64_C(5));
     printf("%s: %d instructions and %d decoded at most in a turn\n", name_z, (int)m.most,
            (int)m.most_decoded);
     kernel_end(m.kernel);
