@@ -58,7 +58,7 @@ static int find_set(struct netlink_call *c, bool by_id, struct ruleset_table **t
 {
     struct span name = nfnetlink_text(c, NFTA_SET_ELEM_LIST_SET);
     uint32_t id = 0;
-    int error = -ENOENT;
+    int error = 0;
     *table = nfnetlink_table(c, NFTA_SET_ELEM_LIST_TABLE, &error);
     if (*table == NULL)
         return error;
@@ -151,8 +151,8 @@ int nfnetlink_get_element(struct netlink_call *c)
     struct nlattr_item item;
     int64_t now_ns = nfnetlink_now_ns(c);
     int error = find_set(c, false, &table, &set);
-    if (error != 0 || c->is_dump)
-        return error != 0 ? error : dump_elements(c, table, set);
+    if (set == NULL || c->is_dump)
+        return set == NULL ? error : dump_elements(c, table, set);
     struct span list = nfnetlink_find(c, NFTA_SET_ELEM_LIST_ELEMENTS);
     if (list.data == NULL)
         return -EINVAL;
@@ -340,7 +340,9 @@ int nfnetlink_new_element(struct netlink_call *c)
     struct nlattr_item item;
     struct span list = nfnetlink_find(c, NFTA_SET_ELEM_LIST_ELEMENTS);
     int error = list.data != NULL ? find_set(c, true, &table, &set) : -EINVAL;
-    if (error == 0 && set->use > 0 && (set->flags & (NFT_SET_CONSTANT | NFT_SET_ANONYMOUS)) != 0)
+    if (set == NULL)
+        return error;
+    if (set->use > 0 && (set->flags & (NFT_SET_CONSTANT | NFT_SET_ANONYMOUS)) != 0)
         error = -EBUSY;
     while (error == 0 && nlattr_next(&list, &item)) {
         error = add_element(c, table, set, item.value);
@@ -357,7 +359,9 @@ int nfnetlink_delete_element(struct netlink_call *c)
     struct nlattr_item item;
     struct span list = nfnetlink_find(c, NFTA_SET_ELEM_LIST_ELEMENTS);
     int error = find_set(c, false, &table, &set);
-    if (error == 0 && (set->flags & NFT_SET_ANONYMOUS) != 0)
+    if (set == NULL)
+        return error;
+    if ((set->flags & NFT_SET_ANONYMOUS) != 0)
         error = -EOPNOTSUPP;
     if (error == 0 && set->use > 0 && (set->flags & NFT_SET_CONSTANT) != 0)
         error = -EBUSY;

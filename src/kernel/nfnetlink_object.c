@@ -119,12 +119,13 @@ static int new_object(struct netlink_call *c)
     struct span name, data = nfnetlink_find(c, NFTA_OBJ_DATA);
     struct span userdata = nfnetlink_find(c, NFTA_OBJ_USERDATA);
     uint32_t type = 0;
-    int error = -ENOENT;
+    int error = 0;
     if (!nfnetlink_be32(c, NFTA_OBJ_TYPE, &type) || data.data == NULL)
         return -EINVAL;
     struct ruleset_table *table = nfnetlink_table(c, NFTA_OBJ_TABLE, &error);
-    if (table != NULL)
-        error = nfnetlink_name(c, NFTA_OBJ_NAME, &name);
+    if (table == NULL)
+        return error;
+    error = nfnetlink_name(c, NFTA_OBJ_NAME, &name);
     if (error != 0)
         return error;
     if (ruleset_object_find(table, name, type) != NULL)
@@ -215,10 +216,11 @@ static int new_flowtable(struct netlink_call *c)
     struct ruleset_making m;
     struct ruleset_node *node = NULL;
     struct span name, hook = nfnetlink_find(c, NFTA_FLOWTABLE_HOOK);
-    int error = -ENOENT;
+    int error = 0;
     struct ruleset_table *table = nfnetlink_table(c, NFTA_FLOWTABLE_TABLE, &error);
-    if (table != NULL)
-        error = hook.data != NULL ? nfnetlink_name(c, NFTA_FLOWTABLE_NAME, &name) : -EINVAL;
+    if (table == NULL)
+        return error;
+    error = hook.data != NULL ? nfnetlink_name(c, NFTA_FLOWTABLE_NAME, &name) : -EINVAL;
     if (error == 0)
         error = check_devices(c, nlattr_find(hook, NFTA_FLOWTABLE_HOOK_DEVS));
     if (error != 0)
