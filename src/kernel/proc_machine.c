@@ -177,8 +177,44 @@ static int cpu_line(const struct proc_call *c, const char *name_z, uint64_t tick
                          (unsigned long long)(busy * 8 / 100));
 }
 
+/* Soft interrupts since boot, of all processors, in the order of /proc/softirqs. */
+enum { SOFTIRQS = 10 };
+
+static uint64_t softirqs_of(const struct proc_call *c, uint64_t counts[SOFTIRQS])
+{
+    uint64_t ticks = (uint64_t)(uptime_ns(c) / (SECOND_NS / 100)), sum = 0;
+    const uint64_t all[SOFTIRQS] = {0, ticks / 20, 1, ticks / 2000 + 226, ticks / 900 + 125, 0,
+                                    1, ticks / 30, 0, ticks / 10};
+    for (size_t i = 0; i < SOFTIRQS; i++) {
+        counts[i] = all[i];
+        sum += all[i];
+    }
+    return sum;
+}
+
+int proc_softirqs(const struct proc_call *c)
+{
+    static const char *const names[SOFTIRQS] = {"HI",       "TIMER",   "NET_TX", "NET_RX",  "BLOCK",
+                                                "IRQ_POLL", "TASKLET", "SCHED",  "HRTIMER", "RCU"};
+    const uint32_t cpus = hw(c)->cpus;
+    uint64_t counts[SOFTIRQS];
+    (void)softirqs_of(c, counts);
+    int error = buffer_put_z(c->out, "                    ");
+    for (uint32_t cpu = 0; cpu < cpus && error == 0; cpu++)
+        error = buffer_printf(c->out, "CPU%-8u", cpu);
+    for (size_t i = 0; i < SOFTIRQS && error == 0; i++) {
+        error = buffer_printf(c->out, "\n%12s:", names[i]);
+        for (uint32_t cpu = 0; cpu < cpus && error == 0; cpu++) {
+            uint64_t share = counts[i] / cpus + (cpu < counts[i] % cpus ? 1 : 0);
+            error = buffer_printf(c->out, " %10llu", (unsigned long long)share);
+        }
+    }
+    return error == 0 ? buffer_put_z(c->out, "\n") : error;
+}
+
 int proc_stat(const struct proc_call *c)
 {
+    uint64_t soft[SOFTIRQS], soft_sum = softirqs_of(c, soft);
     uint64_t ticks = (uint64_t)(uptime_ns(c) / (SECOND_NS / 100));
     unsigned running = 0;
     int32_t last = 0;
@@ -191,14 +227,16 @@ int proc_stat(const struct proc_call *c)
     }
     if (error != 0)
         return error;
-    return buffer_printf(
+    error = buffer_printf(
         c->out,
         "intr %llu 211 9 0 0 0 0 2 0 1 0 0 0 144 0 0 302\nctxt %llu\nbtime %lld\nprocesses %d\n"
-        "procs_running %u\nprocs_blocked 0\nsoftirq %llu 0 %llu 1 226 125 0 1 17056 0 %llu\n",
+        "procs_running %u\nprocs_blocked 0\nsoftirq %llu",
         (unsigned long long)(ticks / 3), (unsigned long long)(ticks / 2),
         (long long)(c->vfs->boot_ns / SECOND_NS), last, running > 0 ? running : 1,
-        (unsigned long long)(ticks / 4), (unsigned long long)(ticks / 20),
-        (unsigned long long)(ticks / 10));
+        (unsigned long long)soft_sum);
+    for (size_t i = 0; i < SOFTIRQS && error == 0; i++)
+        error = buffer_printf(c->out, " %llu", (unsigned long long)soft[i]);
+    return error == 0 ? buffer_put_z(c->out, "\n") : error;
 }
 
 /* ---- sys ---- */

@@ -70,7 +70,7 @@ def processors(pot):
         "ls -d /sys/devices/system/cpu/cpu[0-9]* | wc -l", "ps -e | grep -c migration/",
         "ps -e | grep -c ksoftirqd/", "ps -e | grep -c cpuhp/", "getconf _NPROCESSORS_ONLN",
         "python3 -c 'import os; print(len(os.sched_getaffinity(0)))'", "head -1 /proc/interrupts | wc -w",
-        "grep -c virtio1-req /proc/interrupts", "dmidecode -t processor | grep -c 'Status: Populated'",
+        "grep -c virtio1-req /proc/interrupts", "head -1 /proc/softirqs | wc -w", "dmidecode -t processor | grep -c 'Status: Populated'",
         "dmesg | grep -o 'Brought up 1 node, [0-9]*' | cut -d' ' -f5",
         "awk -F'[-,\\t]' '/^Cpus_allowed_list/ { print $NF + 1 }' /proc/self/status",
         *(f"awk -F- '{{ print $NF + 1 }}' /sys/devices/system/{name}" for name in
