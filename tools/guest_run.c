@@ -115,9 +115,13 @@ static struct span map_file(const char *path)
 
 static void print_event(const struct kernel_event *e)
 {
-    static const char *const names[] = {"exec",    "exit",  "done",   "line",    "input",
-                                        "heredoc", "file",  "delete", "connect", "resolve",
-                                        "refused", "limit", "lost"};
+    static const char *const names[] = {
+        [KERNEL_EXEC] = "exec",       [KERNEL_EXIT] = "exit",       [KERNEL_DONE] = "done",
+        [KERNEL_LINE] = "line",       [KERNEL_INPUT] = "input",     [KERNEL_HEREDOC] = "heredoc",
+        [KERNEL_FILE] = "file",       [KERNEL_DELETE] = "delete",   [KERNEL_CHMOD] = "chmod",
+        [KERNEL_CONNECT] = "connect", [KERNEL_RESOLVE] = "resolve", [KERNEL_REFUSED] = "refused",
+        [KERNEL_WATCHED] = "watched", [KERNEL_FILTER] = "filter",   [KERNEL_LIMIT] = "limit",
+        [KERNEL_LOST] = "lost"};
     fprintf(stderr, "[%s program=%d pid=%d ppid=%d uid=%u status=%#x number=%" PRId64 " \"%.*s\"",
             names[e->type], e->program, e->pid, e->ppid, e->uid, (unsigned)e->status, e->number,
             (int)e->text.len, (const char *)e->text.data);
