@@ -10,6 +10,7 @@
 #include "kernel/net.h"
 #include "kernel/procfs.h"
 #include "kernel/program.h"
+#include "kernel/secret.h"
 #include "kernel/socket.h"
 #include "kernel/unit.h"
 #include "kernel/vfs.h"
@@ -87,6 +88,7 @@ struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms)
     k->login.uid = config->user_uid;
     k->login.connection = -1;
     k->login.number = config->login_number;
+    k->secret = secret_new(config->password);
     k->pool = cpu_pool_new(config->limits.memory_pages);
     k->events = events_new();
     if (k->pool == NULL || k->events == NULL || vfs_boot(k) != 0 || identity_apply(k) != 0 ||
@@ -125,6 +127,7 @@ void kernel_free(struct kernel *k)
         vfs_free(k->vfs);
     livelog_free(k->livelog);
     units_free(k);
+    secret_free(k->secret);
     events_free(k->events);
     if (k->pool != NULL)
         cpu_pool_free(k->pool);

@@ -57,7 +57,8 @@ struct kernel_config {
     /* Who has logged in: the account, and logind's number of the session. Empty: root. */
     struct span user;
     uint32_t user_uid, login_number;
-    uint64_t earlier; /* visitors before this one: each has used up some process numbers */
+    struct span password; /* that let him in (copied): /etc/shadow has its hash; empty: none did */
+    uint64_t earlier;     /* visitors before this one: each has used up some process numbers */
     /* The network. Text of IPv4 addresses; empty: as the image's files have it. */
     struct span address;                  /* of the machine: the visitor reached it there */
     struct span peer_address, peer_local; /* the visitor's own connection, as netstat shows it */

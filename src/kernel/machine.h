@@ -26,6 +26,7 @@ struct mm;      /* mm.h */
 struct ipc;     /* ipc.h */
 struct kmsg;    /* kmsg.h */
 struct unit;    /* unit.h */
+struct secret;  /* secret.h */
 
 enum {
     KERNEL_PROGRAMS_MAX = 64,       /* program numbers at once */
@@ -90,6 +91,7 @@ struct kernel {
     struct login login;
     struct login *inner; /* KERNEL_LOGINS_MAX of them, NULL before the first */
     bool answers;        /* as in kernel_config */
+    struct secret *secret; /* secret.h; NULL: there is none, or it stands in /etc/shadow; owned */
     struct service_now services[SERVICES_MAX];
     uint64_t units_off[BUS_UNITS_MAX / 64]; /* bus/bus.h */
     struct unit *units;                     /* unit.h; owned */

@@ -1,6 +1,7 @@
 /* Descriptors: open, close, dup, fcntl, pipe. */
 #include "kernel/machine.h"
 #include "kernel/pipe.h"
+#include "kernel/secret.h"
 #include "kernel/sysfile.h"
 
 #include <errno.h>
@@ -76,6 +77,10 @@ static int64_t open_at(struct task *t, uint64_t dirfd, uint64_t addr, uint32_t f
         return task_wait_any(t); /* a fifo whose other side is not there */
     if (error != 0)
         return error;
+    if ((flags & (O_PATH | O_TRUNC | O_EXCL)) == 0 && secret_is_awaited(t->kernel, f, p.path)) {
+        file_drop(f);
+        return secret_work(t);
+    }
     if ((flags & O_PATH) == 0)
         f->flags = status_flags(f->flags) | 0100000; /* O_LARGEFILE */
     return sys_install(t, f, (flags & O_CLOEXEC) != 0);

@@ -369,12 +369,12 @@ static void random_word(struct dress *d, size_t len)
         addf(d, "%c", letters[crypto_rng_u32(&d->rng) % 64]);
 }
 
-/* A yescrypt hash of nothing that anybody knows; its last sign holds four bits. */
+/* A yescrypt hash of nothing that anybody knows; the last sign of its salt holds two bits, its own four. */
 static void random_hash(struct dress *d)
 {
     addf(d, "$y$j9T$");
-    random_word(d, 22);
-    addf(d, "$");
+    random_word(d, 21);
+    addf(d, "%c$", "./01"[crypto_rng_u32(&d->rng) % 4]);
     random_word(d, 42);
     addf(d, "%c", "./0123456789ABCD"[crypto_rng_u32(&d->rng) % 16]);
 }

@@ -73,6 +73,41 @@ bool session_doors_account(struct session_connection *c, struct kernel *machine,
     return there;
 }
 
+/* A line of shadow(5) up to its hash and behind it: with the salt of the image it is no password of the visitor's
+ * own, but the hash of the one that let him in (kernel/secret.h). */
+static bool is_same_secret(struct span a, struct span b)
+{
+    enum { SALT_END = 3 };
+    size_t at[2] = {0, 0};
+    const struct span both[] = {a, b};
+    if (span_equal(a, b))
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+        ptrdiff_t place = both[i].len > 0 ? span_find(both[i], '$', 0) : -1;
+        for (int n = 0; n < SALT_END && place >= 0; n++)
+            place = span_find(both[i], '$', (size_t)place + 1);
+        if (place < 0)
+            return false;
+        at[i] = (size_t)place;
+    }
+    ptrdiff_t end_a = span_find(a, ':', at[0]), end_b = span_find(b, ':', at[1]);
+    return end_a >= 0 && end_b >= 0 &&
+           span_equal(span_slice(a, 0, at[0]), span_slice(b, 0, at[1])) &&
+           span_equal(span_slice(a, (size_t)end_a, a.len), span_slice(b, (size_t)end_b, b.len));
+}
+
+static bool are_same_secrets(struct span a, struct span b)
+{
+    struct span line_a, line_b;
+    bool same = true;
+    while (same && a.len > 0 && b.len > 0) {
+        (void)session_account_line(&a, &line_a);
+        (void)session_account_line(&b, &line_b);
+        same = is_same_secret(line_a, line_b);
+    }
+    return same && a.len == b.len;
+}
+
 bool session_doors_has_old_password(const struct session_connection *c, struct kernel *machine,
                                     struct span user)
 {
@@ -80,7 +115,7 @@ bool session_doors_has_old_password(const struct session_connection *c, struct k
     struct span now = file_of(c, machine, "/etc/shadow", &store);
     struct span before = session_account_file(c->host->config.image, "/etc/shadow");
     bool same =
-        span_equal(session_account_line_of(now, user), session_account_line_of(before, user));
+        is_same_secret(session_account_line_of(now, user), session_account_line_of(before, user));
     buffer_fini(&store);
     return same;
 }
@@ -172,7 +207,7 @@ static bool is_changed_file(struct session_connection *c, const char *path_z)
 {
     struct buffer store;
     struct span now = file_of(c, c->kernel, path_z, &store);
-    bool changed = !span_equal(now, session_account_file(c->host->config.image, path_z));
+    bool changed = !are_same_secrets(now, session_account_file(c->host->config.image, path_z));
     buffer_fini(&store);
     return changed;
 }

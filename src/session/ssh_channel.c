@@ -247,6 +247,7 @@ struct kernel *session_new_kernel(struct session_connection *c)
         .boot_ms = host->boot_ms,
         .user = c->account.name,
         .user_uid = c->account.uid,
+        .password = c->password,
         .login_number = c->login_number,
         .earlier = c->host->counters.connections,
         .address = host->address,

@@ -213,6 +213,7 @@ void session_login_checked(struct session_connection *c, struct span user, struc
         return;
     }
     note_password(c, EVENT_LOGIN_SUCCESS, user, password);
+    c->password = arena_copy(&c->arena, password);
     let_in(c);
 }
 
