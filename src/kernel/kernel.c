@@ -71,7 +71,7 @@ struct kernel *kernel_new(const struct kernel_config *config, int64_t now_ms)
     k->identity = config->identity;
     k->boot_ns = boot_ms_of(config) * NS_PER_MS;
     k->now_ns = now_ms * NS_PER_MS;
-    k->rest_ns = INT64_MAX;
+    k->rest_ns = k->records_due_ns = INT64_MAX;
     if (k->now_ns < k->boot_ns)
         k->now_ns = k->boot_ns;
     crypto_rng_init(&k->rng, config->seed);

@@ -154,6 +154,7 @@ static void say(struct kernel *k, struct persona_line *line)
     line->at_us = k->now_ns / NS_PER_US;
     line->is_unlogged = !is_running(k, "rsyslogd");
     const struct persona_line *kept = keep(k, line);
+    k->log_said = true;
     if (kept != NULL)
         tell_files(k, kept);
 }

@@ -101,6 +101,8 @@ struct kernel {
     int64_t now_ns;        /* wall clock of the guests; never goes back */
     uint64_t instructions; /* executed so far, by all */
     uint64_t clock_rest;   /* part of a nanosecond that instructions have made */
+    int64_t records_due_ns; /* wall clock: open logs are looked at again (records.h); INT64_MAX: never */
+    bool log_said;          /* something new stands in them */
     int64_t rest_ns;       /* when to rest (rest.h) if no guest runs before; INT64_MAX: never */
 
     struct process *processes; /* by start, oldest first; zombies too */

@@ -118,6 +118,29 @@ bool overlay_is_changed_record(const struct vnode *node)
            persona_image_record(o->image, (uint32_t)node->ino, &record, &age);
 }
 
+bool overlay_refresh_record(const struct vnode *vnode, bool *has_grown)
+{
+    struct persona_node node;
+    struct overlay *o = overlay_of(vnode->fs);
+    struct inode *i = overlay_inode_find(o, vnode->ino);
+    *has_grown = false;
+    if (i == NULL || i->kept || i->holds == 0 || !image_node(o, i->ino, &node) ||
+        node.record == PERSONA_RECORD_NONE)
+        return false;
+    const struct inode before = *i;
+    i->target = NULL;
+    if (fill_record(o, i, &node) != 0) {
+        i->target = before.target;
+        i->base = before.base;
+        i->size = i->base_bytes = before.size;
+        return true;
+    }
+    *has_grown = i->size != before.size || i->base.len != before.base.len;
+    free(before.target);
+    overlay_reread(o, i);
+    return true;
+}
+
 static void inode_free(struct overlay *o, struct inode *i)
 {
     overlay_drop_pages(o, i, 0);

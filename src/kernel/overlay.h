@@ -136,7 +136,8 @@ void overlay_replace(struct overlay *live, struct overlay *saved);
 /* ---- Contents (overlay_data.c) ---- */
 int overlay_resize(struct overlay *o, struct inode *i, int64_t size);
 void overlay_drop_pages(struct overlay *o, struct inode *i, uint64_t from);
-int overlay_charge(struct overlay *o); /* a page more: 0 or -ENOSPC */
+void overlay_reread(struct overlay *o, struct inode *i); /* its pages are what is below again */
+int overlay_charge(struct overlay *o);                   /* a page more: 0 or -ENOSPC */
 void overlay_uncharge(struct overlay *o);
 uint64_t overlay_written(const struct overlay *o); /* bytes, since it had booted */
 uint64_t overlay_blocks(const struct inode *i);    /* of 512 bytes */
@@ -146,6 +147,9 @@ extern const struct file_ops overlay_file_ops;
 struct name *overlay_name_find(const struct overlay *o, uint64_t dir, struct span text);
 /* A file of records that keeps what it has: somebody has written to it. */
 bool overlay_is_changed_record(const struct vnode *node);
+
+/* An open file of records gets what has happened since. False: nobody has it open, or somebody has changed it. */
+bool overlay_refresh_record(const struct vnode *node, bool *has_grown);
 
 /* A record of its own, behind the others of the directory; counted. NULL: out of memory. */
 struct name *overlay_name_add(struct overlay *o, struct inode *dir, struct span text, uint64_t ino);

@@ -135,6 +135,12 @@ static struct page *page_add(struct overlay *o, struct inode *i, uint64_t index)
     return &i->pages[place];
 }
 
+void overlay_reread(struct overlay *o, struct inode *i)
+{
+    for (size_t n = 0; n < i->page_count; n++)
+        (void)read_base(o, i, i->pages[n].index * OVERLAY_PAGE, i->pages[n].bytes, OVERLAY_PAGE);
+}
+
 uint64_t overlay_written(const struct overlay *o)
 {
     return o->bytes > o->boot_bytes ? o->bytes - o->boot_bytes : 0;
@@ -422,7 +428,7 @@ static int file_op_truncate(struct file *f, int64_t size)
 static enum file_map file_op_map(struct file *f, struct span *bytes)
 {
     const struct inode *i = f->object;
-    if (i->page_count > 0 || (int64_t)i->base.len != i->size || i->size == 0 ||
+    if (i->target != NULL || i->page_count > 0 || (int64_t)i->base.len != i->size || i->size == 0 ||
         i->base_bytes != i->size || (uintptr_t)i->base.data % OVERLAY_PAGE != 0)
         return FILE_MAP_COPY;
     *bytes = i->base;

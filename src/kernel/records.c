@@ -1,16 +1,21 @@
 #include "kernel/records.h"
 
 #include "kernel/fs.h"
+#include "kernel/inotify.h"
 #include "kernel/livelog.h"
 #include "kernel/login.h"
 #include "kernel/machine.h"
+#include "kernel/overlay.h"
 #include "kernel/program.h"
 #include "kernel/tty.h"
 
 #include "persona/journal.h"
 #include "persona/past.h"
 
-enum { NS_PER_MS = 1000000 };
+#include <stdio.h>
+
+enum { NS_PER_MS = 1000000, PATH_SIZE = 128 };
+static const int64_t EVERY_NS = INT64_C(3000000000);
 enum { READ_COST = 200000, BYTE_COST = 2, PACKED_COST = 40 }; /* in instructions: measured */
 
 /* What the records are made of, with what it borrows. */
@@ -97,6 +102,8 @@ bool records_read(const struct vfs *vfs, enum persona_record record, uint32_t ag
     int64_t written_ms = 0;
     if (!now_of(vfs, &now))
         return false;
+    if (vfs->kernel->records_due_ns == INT64_MAX)
+        vfs->kernel->records_due_ns = vfs->kernel->now_ns + EVERY_NS;
     int rc = persona_record_write(record, age, &now.persona, out, &written_ms);
     bool is_growing = record == PERSONA_RECORD_JOURNAL && age == 0;
     uint64_t len = buffer_len(out);
@@ -104,4 +111,39 @@ bool records_read(const struct vfs *vfs, enum persona_record record, uint32_t ag
     *written_ns = written_ms * NS_PER_MS;
     *size = is_growing ? JOURNAL_FILE_BYTES : (int64_t)len;
     return rc == 0;
+}
+
+/* What is written all the time. False: nobody has it open. */
+static bool refresh(const struct vfs_at *at, const char *path_z)
+{
+    struct walk_found found;
+    bool is_open = false, has_grown = false;
+    if (walk(at, span_z(path_z), WALK_FOLLOW, &found) != 0)
+        return false;
+    if (found.node.fs != NULL && (found.node.fs->flags & FS_IMAGE) != 0)
+        is_open = overlay_refresh_record(&found.node, &has_grown);
+    if (has_grown)
+        inotify_tell(found.node, found.dir, walk_name(&found), IN_MODIFY);
+    walk_done(&found);
+    return is_open;
+}
+
+void records_tick(struct kernel *k, bool is_said)
+{
+    static const char *const paths[] = {"/var/log/auth.log", "/var/log/syslog", "/var/log/cron.log",
+                                        "/var/log/user.log"};
+    struct creds root = {.cap_effective = UINT64_MAX};
+    struct vfs_at at = {.cred = &root};
+    char journal_z[PATH_SIZE];
+    bool any = false;
+    if (k->identity == NULL || k->records_due_ns == INT64_MAX ||
+        (!is_said && k->now_ns < k->records_due_ns) || (at.fs = fs_context_new(k->vfs)) == NULL)
+        return;
+    (void)snprintf(journal_z, sizeof(journal_z), "/var/log/journal/%s/system.journal",
+                   k->identity->machine_id_z);
+    any = refresh(&at, journal_z);
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+        any |= refresh(&at, paths[i]);
+    k->records_due_ns = any ? k->now_ns + EVERY_NS : INT64_MAX;
+    fs_context_drop(at.fs);
 }

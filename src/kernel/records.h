@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "persona/image.h"
 
+struct kernel;
 struct vfs;
 
 enum { RECORDS_BYTES_MAX = 8 << 20 };
@@ -16,5 +17,9 @@ bool records_read(const struct vfs *vfs, enum persona_record record, uint32_t ag
                   struct buffer *out, int64_t *written_ns, int64_t *size);
 /* False: it is not there yet, or no longer. */
 bool records_are_there(const struct vfs *vfs, enum persona_record record, uint32_t age);
+
+/* Those that a program has open, a tail -f or journalctl -f, show what has happened since: when a line of the log
+ * is said (`is_said`), and every few seconds. Nothing is done as long as nobody has opened one. */
+void records_tick(struct kernel *k, bool is_said);
 
 #endif

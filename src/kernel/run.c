@@ -5,6 +5,7 @@
 #include "kernel/exit.h"
 #include "kernel/lines.h"
 #include "kernel/mm.h"
+#include "kernel/records.h"
 #include "kernel/rest.h"
 #include "kernel/snapshot.h"
 #include "kernel/sys_time.h"
@@ -269,6 +270,8 @@ int64_t kernel_deadline(const struct kernel *k)
     if (unit_ns < first)
         first = unit_ns;
     first = first >= INT64_MAX - k->boot_ns ? INT64_MAX : first + k->boot_ns;
+    if (k->records_due_ns < first)
+        first = k->records_due_ns;
     if (k->rest_ns < first)
         first = k->rest_ns;
     return first >= INT64_MAX - NS_PER_MS ? INT64_MAX : (first + NS_PER_MS - 1) / NS_PER_MS;
@@ -424,8 +427,13 @@ enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms)
         if (k->instructions >= k->limits.instructions)
             give_up(k);
     }
-    if (!k->over)
+    if (!k->over) {
         cron_look(k);
+    if (!k->over) {
+        cron_look(k);
+        records_tick(k, k->log_said);
+        k->log_said = false;
+    }
     if (!k->over && (pick(k) != NULL || has_work(k)))
         return KERNEL_BUSY;
     kernel_rest(k);
