@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "kernel/disk.h"
+#include "kernel/facts.h"
 #include "kernel/kernel.h"
 #include "kernel/machine.h"
 #include "kernel/mount.h"
@@ -10,7 +11,7 @@
 
 #include <string.h>
 
-enum { VERSION = 1, KEPT_MAX = 16 };
+enum { VERSION = 2, KEPT_MAX = 16 };
 
 static const struct span MAGIC = SPAN_LIT("LUREDVIS");
 
@@ -81,6 +82,8 @@ int kernel_save(const struct kernel *k, struct buffer *out)
             rc = overlay_save(o, out);
     }
     if (rc == 0)
+        rc = facts_save(k, out);
+    if (rc == 0)
         rc = disk_save(k->vfs, out);
     if (rc < 0)
         buffer_truncate(out, before);
@@ -119,13 +122,15 @@ static int load_one(const struct kernel *k, struct cursor *c, struct loaded *l)
     return rc;
 }
 
-/* All of them, each beside the one that is there, and the disk. */
+/* All of them, each beside the one that is there, the disk, and what else is told of him. */
 static int load_all(struct kernel *k, struct cursor *c, struct loaded *l)
 {
     uint32_t count = 0;
     int rc = get_head(k, c, &count);
     while (rc == 0 && l->count < count)
         rc = load_one(k, c, l);
+    if (rc == 0)
+        rc = facts_load(k, c);
     return rc == 0 ? disk_load(k->vfs, c) : rc;
 }
 
@@ -146,8 +151,10 @@ int kernel_restore(struct kernel *k, struct span saved)
         else
             l.saved[i]->fs.ops->free(&l.saved[i]->fs);
     }
-    if (rc != 0)
+    if (rc != 0) {
         disk_free(k->vfs);
+        facts_forget(k);
+    }
     k->changes_at_start = vfs_changes(k->vfs);
     k->cron_looked = UINT64_MAX; /* he may have left it something to do */
     return rc;

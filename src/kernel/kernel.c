@@ -1,5 +1,6 @@
 #include "kernel/events.h"
 #include "kernel/exit.h"
+#include "kernel/facts.h"
 #include "kernel/identity.h"
 #include "kernel/ipc.h"
 #include "kernel/keep.h"
@@ -117,7 +118,6 @@ void kernel_free(struct kernel *k)
     while (!mm_bury(k))
         ;
     ipc_free(k);
-    proc_forget_settings(k);
     kmsg_free(k);
     program_free_all(k);
     kernel_forget_told(k);
@@ -128,6 +128,7 @@ void kernel_free(struct kernel *k)
     livelog_free(k->livelog);
     units_free(k);
     secret_free(k->secret);
+    facts_forget(k);
     events_free(k->events);
     if (k->pool != NULL)
         cpu_pool_free(k->pool);
@@ -182,4 +183,17 @@ void kernel_emit_limit(struct kernel *k, struct task *t, const char *name_z)
     if (t != NULL)
         t->process->limit_told = name_z;
     kernel_emit(k, t, &event);
+}
+
+bool kernel_last_login(const struct kernel *k, uint32_t uid, int64_t *at_ms,
+                       char from_z[KERNEL_ADDRESS_CHARS])
+{
+    struct persona_visit visits[FACTS_VISITS_MAX];
+    for (size_t n = facts_visits(k, visits); n > 0; n--)
+        if (visits[n - 1].ttys != 0 && visits[n - 1].uid == uid) {
+            *at_ms = visits[n - 1].at_ms;
+            (void)span_copy_z(visits[n - 1].address, from_z, KERNEL_ADDRESS_CHARS);
+            return true;
+        }
+    return false;
 }

@@ -195,7 +195,11 @@ int64_t kernel_deadline(const struct kernel *k);
 
 /* ---- Files that outlast the machine (kernel/keep.h) ---- */
 
-/* Whether any file was changed since it booted or was restored. */
+/* When and whence an account was last logged in at a terminal, in the visits before this one. False: never. */
+bool kernel_last_login(const struct kernel *k, uint32_t uid, int64_t *at_ms,
+                       char from_z[KERNEL_ADDRESS_CHARS]);
+
+/* Whether any file, or setting of /proc/sys, was changed since it booted or was restored. */
 bool kernel_is_changed(const struct kernel *k);
 /* Appends its files as bytes. 0, ERR_FULL or ERR_NOMEM, and then `out` is as before. */
 int kernel_save(const struct kernel *k, struct buffer *out);

@@ -21,9 +21,11 @@ enum {
     INFO = 6,
 };
 
-#define PATH "/run/systemd/journal/stdout"
+#define PATH    "/run/systemd/journal/stdout"
+#define VARLINK "/run/systemd/journal/io.systemd.journal"
 
 struct log_stream {
+    bool is_varlink; /* questions of journalctl (varlink.org): each ends with a NUL */
     char identifier_z[IDENTIFIER_MAX];
     uint8_t priority;
     bool has_prefixes;
@@ -40,7 +42,7 @@ void log_stream_free(struct log_stream *stream)
 bool log_stream_listens(const struct task *t, struct span path)
 {
     int journald = service_named(t->kernel, span_z("systemd-journal"));
-    return span_equal_z(path, PATH) && journald >= 0 &&
+    return (span_equal_z(path, PATH) || span_equal_z(path, VARLINK)) && journald >= 0 &&
            service_pid(t->kernel, (size_t)journald) != 0;
 }
 
@@ -60,9 +62,12 @@ static struct log_stream *join(struct socket *s)
     return stream;
 }
 
-int log_stream_connect(struct socket *s)
+int log_stream_connect(struct socket *s, struct span path)
 {
-    return join(s) != NULL ? 0 : -ENOMEM;
+    struct log_stream *stream = join(s);
+    if (stream != NULL)
+        stream->is_varlink = span_equal_z(path, VARLINK);
+    return stream != NULL ? 0 : -ENOMEM;
 }
 
 struct file *log_stream_open(struct kernel *k, struct span identifier, int *error)
@@ -112,14 +117,44 @@ static void take_line(struct kernel *k, struct log_stream *stream, const struct 
     livelog_stdout(k, about, span_z(stream->identifier_z), priority, line);
 }
 
+/* Whether a text has another in it. */
+static bool has_text(struct span text, const char *part_z)
+{
+    struct span part = span_z(part_z);
+    for (size_t i = 0; i + part.len <= text.len; i++)
+        if (span_equal(span_slice(text, i, i + part.len), part))
+            return true;
+    return false;
+}
+
+/* All is written and where it belongs already. */
+static void answer(struct socket *end, struct log_stream *stream)
+{
+    static const char done[] = "{\"parameters\":{}}",
+                      unknown[] = "{\"error\":\"org.varlink.service.MethodNotFound\"}";
+    static const char *const methods[] = {"Synchronize", "Rotate", "FlushToVar", "RelinquishVar"};
+    struct span question = span_of(stream->line, stream->len);
+    const struct socket_about about = {.pid = end->pid};
+    bool is_known = false;
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+        is_known |= has_text(question, methods[i]);
+    stream->len = 0;
+    (void)socket_put(end->peer,
+                     is_known ? span_of(done, sizeof(done)) : span_of(unknown, sizeof(unknown)),
+                     &about);
+}
+
 void log_stream_feed(struct socket *end, struct span bytes, const struct socket_about *about)
 {
     struct log_stream *stream = end->stream;
     for (size_t i = 0; i < bytes.len; i++) {
-        bool is_end = bytes.data[i] == '\n';
+        bool is_end = bytes.data[i] == (stream->is_varlink ? '\0' : '\n');
         if (!is_end)
             stream->line[stream->len++] = bytes.data[i];
-        if (is_end || stream->len == sizeof(stream->line))
+        bool is_full = stream->len == sizeof(stream->line);
+        if ((is_end || is_full) && stream->is_varlink)
+            answer(end, stream);
+        else if (is_end || is_full)
             take_line(end->vfs->kernel, stream, about);
     }
     kernel_charge(end->vfs->kernel, bytes.len);

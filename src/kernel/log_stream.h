@@ -15,8 +15,9 @@ struct log_stream;
 
 /* Whether journald listens at the path. */
 bool log_stream_listens(const struct task *t, struct span path);
-/* connect(2) there: the far end says first who it is, in seven lines. 0 or -ENOMEM. */
-int log_stream_connect(struct socket *s);
+/* connect(2) there: who connects says first who it is, in seven lines; or, at io.systemd.journal, asks what journalctl
+ * asks. 0 or -ENOMEM. */
+int log_stream_connect(struct socket *s, struct span path);
 /* The same of a service, which systemd has named already. NULL and *error. */
 struct file *log_stream_open(struct kernel *k, struct span identifier, int *error);
 /* What was written to a journald's end. */

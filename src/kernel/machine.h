@@ -27,6 +27,7 @@ struct ipc;     /* ipc.h */
 struct kmsg;    /* kmsg.h */
 struct unit;    /* unit.h */
 struct secret;  /* secret.h */
+struct facts;   /* facts.h */
 
 enum {
     KERNEL_PROGRAMS_MAX = 64,       /* program numbers at once */
@@ -101,9 +102,10 @@ struct kernel {
     int64_t now_ns;        /* wall clock of the guests; never goes back */
     uint64_t instructions; /* executed so far, by all */
     uint64_t clock_rest;   /* part of a nanosecond that instructions have made */
-    int64_t records_due_ns; /* wall clock: open logs are looked at again (records.h); INT64_MAX: never */
-    bool log_said;          /* something new stands in them */
-    int64_t rest_ns;       /* when to rest (rest.h) if no guest runs before; INT64_MAX: never */
+    int64_t
+        records_due_ns; /* wall clock: open logs are looked at again (records.h); INT64_MAX: never */
+    bool log_said;      /* something new stands in them */
+    int64_t rest_ns;    /* when to rest (rest.h) if no guest runs before; INT64_MAX: never */
 
     struct process *processes; /* by start, oldest first; zombies too */
     struct task *tasks;        /* every thread of every process, round robin order */
@@ -139,6 +141,7 @@ struct kernel {
     bool ending;    /* kernel_end: ends are not told */
     uint32_t areas; /* mappings, against KERNEL_AREAS_MAX */
     struct setting *settings; /* proc_sys.c */
+    struct facts *facts;      /* facts.h; NULL: he was never here; owned */
     struct ipc *ipc;          /* ipc.h: the machine's own; NULL: nobody has asked yet */
     struct kmsg *kmsg;        /* kmsg.h; NULL: nobody has asked yet */
     struct ipc *ipcs;         /* that and those of namespaces */

@@ -1,4 +1,5 @@
 /* /proc/sys: values that the visitor has set. Nothing but what shows them knows of them. */
+#include "kernel/fs.h"
 #include "kernel/machine.h"
 #include "kernel/procfs.h"
 
@@ -20,6 +21,18 @@ const char *proc_setting(const struct kernel *k, uint64_t ino)
     while (s != NULL && s->ino != ino)
         s = s->next;
     return s != NULL ? s->value_z : NULL;
+}
+
+bool proc_setting_at(const struct kernel *k, size_t index, uint64_t *ino, const char **value_z)
+{
+    const struct setting *s = k->settings;
+    while (s != NULL && index-- > 0)
+        s = s->next;
+    if (s == NULL)
+        return false;
+    *ino = s->ino;
+    *value_z = s->value_z;
+    return true;
 }
 
 /* Numbers, with blanks between them. */
@@ -53,6 +66,7 @@ int proc_set(struct kernel *k, uint64_t ino, struct span before, struct span val
         k->settings = s;
     }
     (void)span_copy_z(value, s->value_z, sizeof(s->value_z));
+    k->vfs->changes++; /* kept as files are (facts.h) */
     return 0;
 }
 

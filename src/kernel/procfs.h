@@ -123,6 +123,8 @@ enum { PROC_SETTING_MAX = 256 };
 const char *proc_setting(const struct kernel *k, uint64_t ino);
 /* `before` is what the file says now. 0, -EINVAL (too long, or no number where one is), -ENOMEM. */
 int proc_set(struct kernel *k, uint64_t ino, struct span before, struct span value);
+/* The n-th of them, the newest first. False: there are not so many. */
+bool proc_setting_at(const struct kernel *k, size_t index, uint64_t *ino, const char **value_z);
 void proc_forget_settings(struct kernel *k);
 
 /* ---- The texts ---- */

@@ -1,5 +1,6 @@
 #include "kernel/records.h"
 
+#include "kernel/facts.h"
 #include "kernel/fs.h"
 #include "kernel/inotify.h"
 #include "kernel/livelog.h"
@@ -15,13 +16,14 @@
 #include <stdio.h>
 
 enum { NS_PER_MS = 1000000, PATH_SIZE = 128 };
-static const int64_t EVERY_NS = INT64_C(3000000000);
+static const int64_t EVERY_NS = INT64_C(3000000000), SOON_NS = 50000000;
 enum { READ_COST = 200000, BYTE_COST = 2, PACKED_COST = 40 }; /* in instructions: measured */
 
 /* What the records are made of, with what it borrows. */
 struct now {
     struct persona_now persona;
-    struct persona_visit inner[KERNEL_LOGINS_MAX];
+    struct persona_visit
+        inner[FACTS_VISITS_MAX + KERNEL_LOGINS_MAX]; /* earlier ones, and from within */
     char address_z[NET_TEXT_BYTES];
 };
 
@@ -57,6 +59,7 @@ static struct persona_visit visit_of(const struct kernel *k, const struct login 
 /* By the time at which they began. */
 static void add_inner(const struct kernel *k, struct now *now)
 {
+    now->persona.inner_count = facts_visits(k, now->inner);
     for (int i = 0; i < KERNEL_LOGINS_MAX; i++) {
         const struct login *l = login_at(k, i);
         if (l == NULL)
@@ -80,12 +83,12 @@ static bool now_of(const struct vfs *vfs, struct now *now)
     *p = (struct persona_now){.identity = k->identity, .time_ms = k->now_ns / NS_PER_MS};
     p->cron_ms = k->cron_ns / NS_PER_MS;
     p->lines = livelog_lines(k->livelog, &p->line_count);
+    add_inner(k, now);
     if (k->login.monitor == 0)
         return true;
     p->visit = visit_of(k, &k->login);
     p->visit.address = span_of(now->address_z, net_ip_text(&vfs->net.peer, now->address_z));
     p->visit.port = vfs->net.peer_port;
-    add_inner(k, now);
     return true;
 }
 
@@ -136,8 +139,11 @@ void records_tick(struct kernel *k, bool is_said)
     struct vfs_at at = {.cred = &root};
     char journal_z[PATH_SIZE];
     bool any = false;
-    if (k->identity == NULL || k->records_due_ns == INT64_MAX ||
-        (!is_said && k->now_ns < k->records_due_ns) || (at.fs = fs_context_new(k->vfs)) == NULL)
+    if (k->identity == NULL || k->records_due_ns == INT64_MAX)
+        return;
+    if (is_said && k->records_due_ns > k->now_ns + SOON_NS)
+        k->records_due_ns = k->now_ns + SOON_NS;
+    if (k->now_ns < k->records_due_ns || (at.fs = fs_context_new(k->vfs)) == NULL)
         return;
     (void)snprintf(journal_z, sizeof(journal_z), "/var/log/journal/%s/system.journal",
                    k->identity->machine_id_z);

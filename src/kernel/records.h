@@ -18,8 +18,8 @@ bool records_read(const struct vfs *vfs, enum persona_record record, uint32_t ag
 /* False: it is not there yet, or no longer. */
 bool records_are_there(const struct vfs *vfs, enum persona_record record, uint32_t age);
 
-/* Those that a program has open, a tail -f or journalctl -f, show what has happened since: when a line of the log
- * is said (`is_said`), and every few seconds. Nothing is done as long as nobody has opened one. */
+/* Those that a program has open, a tail -f or journalctl -f, show what has happened since: soon after a line of the
+ * log is said (`is_said`), and every few seconds. Nothing is done as long as nobody has opened one. */
 void records_tick(struct kernel *k, bool is_said);
 
 #endif

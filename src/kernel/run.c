@@ -429,8 +429,6 @@ enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms)
     }
     if (!k->over) {
         cron_look(k);
-    if (!k->over) {
-        cron_look(k);
         records_tick(k, k->log_said);
         k->log_said = false;
     }

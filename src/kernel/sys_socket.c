@@ -371,7 +371,7 @@ static int connect_unix(struct task *t, struct socket *s, const struct socket_na
     if (error == -ECONNREFUSED && s->type == SOCK_STREAM && name->bytes[2] != 0 &&
         log_stream_listens(t, path_of(name))) {
         s->peer_name = *name;
-        return log_stream_connect(s);
+        return log_stream_connect(s, path_of(name));
     }
     s->log = error == -ECONNREFUSED ? sys_name_log(t, name) : LIVELOG_NONE;
     if (s->log != LIVELOG_NONE && s->type != SOCK_DGRAM) {

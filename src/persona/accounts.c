@@ -151,16 +151,23 @@ static int put_end(const struct persona_visit *v, struct buffer *out)
 }
 
 /* The visitor, and his logins from the machine into itself; of those who have gone, if they count. */
+static int put_other(const struct persona_visit *v, bool with_past, struct buffer *out)
+{
+    int rc = v->until_ms == 0 || with_past ? put_visit(v, out) : 0;
+    return rc == 0 && v->until_ms != 0 && with_past ? put_end(v, out) : rc;
+}
+
+/* In the order in which they began. */
 static int put_visits(const struct persona_now *now, bool with_past, struct buffer *out)
 {
-    int rc = put_visit(&now->visit, out);
-    for (size_t i = 0; i < now->inner_count && rc == 0; i++) {
-        const struct persona_visit *v = &now->inner[i];
-        if (v->until_ms == 0 || with_past)
-            rc = put_visit(v, out);
-        if (rc == 0 && v->until_ms != 0 && with_past)
-            rc = put_end(v, out);
-    }
+    int rc = 0;
+    size_t i = 0;
+    for (; i < now->inner_count && now->inner[i].at_ms < now->visit.at_ms && rc == 0; i++)
+        rc = put_other(&now->inner[i], with_past, out);
+    if (rc == 0)
+        rc = put_visit(&now->visit, out);
+    for (; i < now->inner_count && rc == 0; i++)
+        rc = put_other(&now->inner[i], with_past, out);
     return rc;
 }
 
@@ -268,8 +275,11 @@ static int put_lastlog(const struct persona_now *now, struct buffer *out, int64_
                  span_z(logins[i].address_z));
         *written_ms = logins[i].from_ms;
     }
+    size_t i = 0;
+    for (; i < now->inner_count && now->inner[i].at_ms < now->visit.at_ms; i++)
+        set_visit(&now->inner[i], out, written_ms);
     set_visit(&now->visit, out, written_ms);
-    for (size_t i = 0; i < now->inner_count; i++)
+    for (; i < now->inner_count; i++)
         set_visit(&now->inner[i], out, written_ms);
     return 0;
 }

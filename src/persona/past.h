@@ -49,7 +49,8 @@ struct persona_now {
     int64_t time_ms;
     struct persona_visit visit;
     int64_t cron_ms; /* since then a cron of its own says what it does; 0: there is none */
-    const struct persona_visit *inner; /* his logins from the machine into itself, by time */
+    const struct persona_visit
+        *inner; /* his visits before, and his logins from the machine into itself, by time */
     size_t inner_count;
     const struct persona_line *lines; /* what was said since the visitor came, by time */
     size_t line_count;

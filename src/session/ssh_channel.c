@@ -270,6 +270,9 @@ bool session_have_kernel(struct session_connection *c)
         return true;
     c->kernel = session_new_kernel(c);
     session_visitor_restore(c);
+    if (c->kernel != NULL &&
+        kernel_last_login(c->kernel, c->account.uid, &c->last.at_ms, c->last.from_z))
+        c->last.uid = c->account.uid;
     return c->kernel != NULL;
 }
 

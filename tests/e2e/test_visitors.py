@@ -122,3 +122,21 @@ def test_old_records_are_deleted_by_the_recorder(own_honeypot):
         assert young.exists()
     finally:
         again.stop()
+
+
+def test_his_earlier_visits_and_settings_are_known(own_honeypot):
+    """last, lastlog, the greeting and the logs tell of them; /proc/sys says what he has set."""
+    pot = own_honeypot("visitors:\n  known_by: address\n")
+    with pot.recorded():
+        pot.ssh(tty=True, input=b"sysctl -w net.ipv4.ip_forward=1 vm.swappiness=7; touch /root/mine; exit\n", stdin=None)
+    with pot.recorded() as sessions:
+        out = text(pot.ssh(tty=True, input=b"last -n 3 -F | cat; lastlog -u root | tail -n 1; sysctl -n vm.swappiness net.ipv4.ip_forward; exit\n",
+                           stdin=None))
+    assert any(e["eventid"] == "lured.visitor.return" for e in sessions[0])
+    now, before = [line for line in out.splitlines() if line.startswith("root     pts/0 ")][:2]
+    assert "still logged in" in now and " - " in before and "127.0.0.1" in before
+    assert "from 127.0.0.1" in out.split("Last login: ")[1].splitlines()[0]
+    assert out.split("Last login: ")[1].split(" from")[0] in before
+    assert "\r\n7\r\n1\r\n" in out
+    auth = text(pot.ssh("grep -c 'Accepted password for root from 127.0.0.1' /var/log/auth.log; journalctl -q _COMM=sshd --grep 'disconnected by user' | grep -c 127.0.0.1"))
+    assert [int(word) for word in auth.split()] == [3, 2] or [int(word) for word in auth.split()] == [2, 1]

@@ -239,6 +239,16 @@ static void begin(struct fake_program *p, const struct kernel_spawn *spawn)
 
 /* ---- Files that outlast it: a text, and `change` adds a letter to it ---- */
 
+bool kernel_last_login(const struct kernel *k, uint32_t uid, int64_t *at_ms,
+                       char from_z[KERNEL_ADDRESS_CHARS])
+{
+    (void)k;
+    (void)uid;
+    (void)at_ms;
+    (void)from_z;
+    return false;
+}
+
 bool kernel_is_changed(const struct kernel *k)
 {
     return k->changed;
