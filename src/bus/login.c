@@ -277,6 +277,11 @@ static void manager_properties(struct bus_call *c)
     bus_text(c, MANAGER, "HandleLidSwitch", "suspend");
     bus_text(c, MANAGER, "IdleAction", "ignore");
     bus_bool(c, MANAGER, "PreparingForShutdown", false);
+    if (bus_wants(c, MANAGER, "ScheduledShutdown", "(st)")) {
+        wire_align(&c->w, 8);
+        wire_text(&c->w, c->host->end_us != 0 ? "reboot" : "");
+        wire_u64(&c->w, c->host->end_us != 0 ? (uint64_t)c->host->end_us : UINT64_MAX);
+    }
     bus_bool(c, MANAGER, "Docked", false);
     bus_u64(c, MANAGER, "SessionsMax", 8192);
     bus_u64(c, MANAGER, "NCurrentSessions", on ? 1 : 0);
@@ -301,6 +306,57 @@ static void end_of_machine(struct bus_call *c)
 static void nothing(struct bus_call *c)
 {
     c->signature_z = "";
+}
+
+static uint64_t u64_of(struct wire_in *in)
+{
+    uint64_t low = wire_in_u32(in);
+    return low | (uint64_t)wire_in_u32(in) << 32;
+}
+
+/* ScheduleShutdown(type, usec): "reboot", "poweroff" ..., and when by the wall clock. */
+static void schedule(struct bus_call *c)
+{
+    (void)wire_in_text(&c->in);
+    c->in.at = (c->in.at + 7) / 8 * 8;
+    uint64_t at_us = u64_of(&c->in);
+    c->signature_z = "";
+    if (c->host->schedule_end != NULL && !c->in.failed && at_us < INT64_MAX / 1000)
+        c->host->schedule_end(c->host->ctx, (int64_t)at_us);
+}
+
+/* CancelScheduledShutdown() -> whether there was one */
+static void cancel_schedule(struct bus_call *c)
+{
+    c->signature_z = "b";
+    wire_u32(&c->w, c->host->end_us != 0);
+    if (c->host->schedule_end != NULL)
+        c->host->schedule_end(c->host->ctx, 0);
+}
+
+static void can(struct bus_call *c)
+{
+    bool is_sleep = span_equal_z(c->message->member, "CanSuspend") ||
+                    span_equal_z(c->message->member, "CanHibernate");
+    c->signature_z = "s";
+    wire_text(&c->w, is_sleep ? "na" : "yes");
+}
+
+/* SetUserLinger(uid, on, interactive): -1 is the caller. */
+static void set_linger(struct bus_call *c)
+{
+    const struct bus_login *l = login_of(c);
+    char path_z[BUS_PATH_MAX];
+    uint32_t uid = wire_in_u32(&c->in);
+    bool on = wire_in_u32(&c->in) != 0;
+    c->signature_z = "";
+    if (l == NULL || (uid != l->uid && uid != UINT32_MAX))
+        return;
+    (void)snprintf(path_z, sizeof(path_z), "/var/lib/systemd/linger/%s", l->user_z);
+    if (on)
+        (void)c->host->write(c->host->ctx, path_z, span_of(NULL, 0));
+    else
+        (void)c->host->unlink(c->host->ctx, path_z);
 }
 
 static void children(const struct bus_call *c, struct buffer *xml)
@@ -339,6 +395,20 @@ const struct bus_method bus_login_methods[] = {
     {MANAGER, "KillSession", true, end_of_machine},
     {MANAGER, "TerminateUser", true, end_of_machine},
     {MANAGER, "KillUser", true, end_of_machine},
+    {MANAGER, "SetWallMessage", true, nothing},
+    {MANAGER, "ScheduleShutdown", true, schedule},
+    {MANAGER, "CancelScheduledShutdown", true, cancel_schedule},
+    {MANAGER, "CanReboot", false, can},
+    {MANAGER, "CanPowerOff", false, can},
+    {MANAGER, "CanHalt", false, can},
+    {MANAGER, "CanSuspend", false, can},
+    {MANAGER, "CanHibernate", false, can},
+    {MANAGER, "SetUserLinger", true, set_linger},
+    {MANAGER, "LockSession", true, nothing},
+    {MANAGER, "UnlockSession", true, nothing},
+    {MANAGER, "LockSessions", true, nothing},
+    {MANAGER, "UnlockSessions", true, nothing},
+    {MANAGER, "FlushDevices", true, nothing},
     {MANAGER, "Reboot", true, end_of_machine},
     {MANAGER, "RebootWithFlags", true, end_of_machine},
     {MANAGER, "PowerOff", true, end_of_machine},

@@ -360,6 +360,13 @@ static void ask_end(void *ctx)
         kernel_hangup(a->kernel, i);
 }
 
+/* shutdown(8) with a time. */
+static void ask_schedule_end(void *ctx, int64_t at_us)
+{
+    const struct asking *a = ctx;
+    a->kernel->end_ns = at_us * NS_PER_US;
+}
+
 /* What stands in no text of the kernel's own. */
 static void set_texts(struct asking *a, struct bus_host *host)
 {
@@ -412,6 +419,8 @@ static struct bus_host host_of(struct asking *a)
         .signal = ask_signal,
         .entry = ask_entry,
         .next_program = ask_next_program,
+        .end_us = k->end_ns / NS_PER_US,
+        .schedule_end = ask_schedule_end,
         .end_of_machine = ask_end,
         .client_pid = a->client_pid,
         .bus_id_z = a->bus_id_z,

@@ -104,6 +104,7 @@ struct kernel {
     uint64_t clock_rest;   /* part of a nanosecond that instructions have made */
     int64_t
         records_due_ns; /* wall clock: open logs are looked at again (records.h); INT64_MAX: never */
+    int64_t end_ns;         /* wall clock: the machine goes down, as somebody wished; 0: it stays */
     bool log_said;      /* something new stands in them */
     int64_t rest_ns;    /* when to rest (rest.h) if no guest runs before; INT64_MAX: never */
 

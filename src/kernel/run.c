@@ -270,6 +270,8 @@ int64_t kernel_deadline(const struct kernel *k)
     if (unit_ns < first)
         first = unit_ns;
     first = first >= INT64_MAX - k->boot_ns ? INT64_MAX : first + k->boot_ns;
+    if (k->end_ns != 0 && k->end_ns < first)
+        first = k->end_ns;
     if (k->records_due_ns < first)
         first = k->records_due_ns;
     if (k->rest_ns < first)
@@ -394,6 +396,16 @@ static void give_up(struct kernel *k)
     kill_all(k);
 }
 
+/* The time of a shutdown has come: everybody is out. */
+static void go_down(struct kernel *k)
+{
+    if (k->end_ns == 0 || k->now_ns < k->end_ns)
+        return;
+    k->end_ns = 0;
+    for (int i = 0; i < KERNEL_PROGRAMS_MAX; i++)
+        kernel_hangup(k, i);
+}
+
 /* Something that comes before guests run, or makes them. */
 static bool has_work(const struct kernel *k)
 {
@@ -427,6 +439,7 @@ enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms)
         if (k->instructions >= k->limits.instructions)
             give_up(k);
     }
+    go_down(k);
     if (!k->over) {
         cron_look(k);
         records_tick(k, k->log_said);
