@@ -76,8 +76,9 @@ struct bus_host {
     bool (*entry)(void *ctx, const char *folder_z, size_t n, char *out_z, size_t size);
     int32_t (*next_program)(void *ctx, int32_t after_pid); /* of the visitor's; 0: no more */
     int64_t end_us; /* when it goes down by itself, as somebody wished; 0: never */
-    void (*schedule_end)(void *ctx, int64_t at_us); /* 0: it stays; may be NULL */
-    void (*end_of_machine)(void *ctx);              /* reboot, poweroff: everybody is out */
+    bool end_is_reboot;
+    void (*schedule_end)(void *ctx, int64_t at_us, bool is_reboot); /* 0: it stays; may be NULL */
+    void (*end_of_machine)(void *ctx); /* reboot, poweroff: everybody is out */
 };
 
 /* ---- Units ---- */

@@ -279,7 +279,9 @@ static void manager_properties(struct bus_call *c)
     bus_bool(c, MANAGER, "PreparingForShutdown", false);
     if (bus_wants(c, MANAGER, "ScheduledShutdown", "(st)")) {
         wire_align(&c->w, 8);
-        wire_text(&c->w, c->host->end_us != 0 ? "reboot" : "");
+        wire_text(&c->w, c->host->end_us == 0     ? ""
+                         : c->host->end_is_reboot ? "reboot"
+                                                  : "poweroff");
         wire_u64(&c->w, c->host->end_us != 0 ? (uint64_t)c->host->end_us : UINT64_MAX);
     }
     bus_bool(c, MANAGER, "Docked", false);
@@ -317,12 +319,12 @@ static uint64_t u64_of(struct wire_in *in)
 /* ScheduleShutdown(type, usec): "reboot", "poweroff" ..., and when by the wall clock. */
 static void schedule(struct bus_call *c)
 {
-    (void)wire_in_text(&c->in);
+    bool is_reboot = span_equal_z(wire_in_text(&c->in), "reboot");
     c->in.at = (c->in.at + 7) / 8 * 8;
     uint64_t at_us = u64_of(&c->in);
     c->signature_z = "";
     if (c->host->schedule_end != NULL && !c->in.failed && at_us < INT64_MAX / 1000)
-        c->host->schedule_end(c->host->ctx, (int64_t)at_us);
+        c->host->schedule_end(c->host->ctx, (int64_t)at_us, is_reboot);
 }
 
 /* CancelScheduledShutdown() -> whether there was one */
@@ -331,7 +333,7 @@ static void cancel_schedule(struct bus_call *c)
     c->signature_z = "b";
     wire_u32(&c->w, c->host->end_us != 0);
     if (c->host->schedule_end != NULL)
-        c->host->schedule_end(c->host->ctx, 0);
+        c->host->schedule_end(c->host->ctx, 0, false);
 }
 
 static void can(struct bus_call *c)

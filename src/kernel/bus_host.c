@@ -361,10 +361,11 @@ static void ask_end(void *ctx)
 }
 
 /* shutdown(8) with a time. */
-static void ask_schedule_end(void *ctx, int64_t at_us)
+static void ask_schedule_end(void *ctx, int64_t at_us, bool is_reboot)
 {
     const struct asking *a = ctx;
     a->kernel->end_ns = at_us * NS_PER_US;
+    a->kernel->end_is_reboot = is_reboot;
 }
 
 /* What stands in no text of the kernel's own. */
@@ -420,6 +421,7 @@ static struct bus_host host_of(struct asking *a)
         .entry = ask_entry,
         .next_program = ask_next_program,
         .end_us = k->end_ns / NS_PER_US,
+        .end_is_reboot = k->end_is_reboot,
         .schedule_end = ask_schedule_end,
         .end_of_machine = ask_end,
         .client_pid = a->client_pid,

@@ -139,7 +139,7 @@ static void became_zombie(struct process *p)
         group_lost(k, p->pgid);
     program_process_ended(k, p);
     if (p->unit != NULL)
-        unit_process_ended(k, p);
+        unit_process_ended(p);
     process_tell_parent(p, killed ? CLD_KILLED : CLD_EXITED, status);
     if (reaps_itself(p))
         process_free(p);

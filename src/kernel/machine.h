@@ -90,8 +90,8 @@ struct kernel {
     char domainname_z[KERNEL_HOSTNAME_MAX + 1];
 
     struct login login;
-    struct login *inner; /* KERNEL_LOGINS_MAX of them, NULL before the first */
-    bool answers;        /* as in kernel_config */
+    struct login *inner;   /* KERNEL_LOGINS_MAX of them, NULL before the first */
+    bool answers;          /* as in kernel_config */
     struct secret *secret; /* secret.h; NULL: there is none, or it stands in /etc/shadow; owned */
     struct service_now services[SERVICES_MAX];
     uint64_t units_off[BUS_UNITS_MAX / 64]; /* bus/bus.h */
@@ -104,9 +104,10 @@ struct kernel {
     uint64_t clock_rest;   /* part of a nanosecond that instructions have made */
     int64_t
         records_due_ns; /* wall clock: open logs are looked at again (records.h); INT64_MAX: never */
-    int64_t end_ns;         /* wall clock: the machine goes down, as somebody wished; 0: it stays */
-    bool log_said;      /* something new stands in them */
-    int64_t rest_ns;    /* when to rest (rest.h) if no guest runs before; INT64_MAX: never */
+    int64_t end_ns;     /* wall clock: the machine goes down, as somebody wished; 0: it stays */
+    bool end_is_reboot;
+    bool log_said;   /* something new stands in them */
+    int64_t rest_ns; /* when to rest (rest.h) if no guest runs before; INT64_MAX: never */
 
     struct process *processes; /* by start, oldest first; zombies too */
     struct task *tasks;        /* every thread of every process, round robin order */

@@ -127,13 +127,10 @@ static bool is_forking(const struct unit *u)
 
 /* ---- The log ---- */
 
-__attribute__((format(printf, 3, 4))) static void say(struct kernel *k, const struct unit *u,
-                                                      const char *format_z, ...)
+__attribute__((format(printf, 2, 3))) static void say(struct kernel *k, const char *format_z, ...)
 {
     char text_z[TEXT_SIZE];
     va_list args;
-    if (u->quiet)
-        return;
     va_start(args, format_z);
     (void)vsnprintf(text_z, sizeof(text_z), format_z, args);
     va_end(args);
@@ -142,7 +139,7 @@ __attribute__((format(printf, 3, 4))) static void say(struct kernel *k, const st
 
 static void say_about(struct kernel *k, const struct unit *u, const char *what_z, const char *end_z)
 {
-    say(k, u, "%s %s - %s%s", what_z, u->name_z, u->description_z, end_z);
+    say(k, "%s %s - %s%s", what_z, u->name_z, u->description_z, end_z);
 }
 
 /* As systemd names a status: those of the C library, of the init scripts, and its own. */
@@ -172,11 +169,11 @@ static const char *signal_name(int signo)
 static void say_end(struct kernel *k, const struct unit *u, const char *which_z, int status)
 {
     if (WIFSIGNALED(status))
-        say(k, u, "%s: %s process exited, code=%s, status=%d/%s", u->name_z, which_z,
+        say(k, "%s: %s process exited, code=%s, status=%d/%s", u->name_z, which_z,
             WCOREDUMP(status) ? "dumped" : "killed", WTERMSIG(status),
             signal_name(WTERMSIG(status)));
     else
-        say(k, u, "%s: %s process exited, code=exited, status=%d/%s", u->name_z, which_z,
+        say(k, "%s: %s process exited, code=exited, status=%d/%s", u->name_z, which_z,
             WEXITSTATUS(status), status_name(WEXITSTATUS(status)));
 }
 
@@ -196,10 +193,9 @@ void unit_signal(struct kernel *k, struct unit *u, bool only_main, int signo)
             signal_raise_process(p, signo);
 }
 
-void unit_process_ended(struct kernel *k, const struct process *p)
+void unit_process_ended(const struct process *p)
 {
     struct unit *u = p->unit;
-    (void)k;
     u->touched = true;
     u->ended_instructions += p->user_instructions + p->child_instructions;
     if (p->pid == u->main)
@@ -210,13 +206,12 @@ void unit_process_ended(struct kernel *k, const struct process *p)
 
 /* ---- States ---- */
 
-static void enter(struct kernel *k, struct unit *u, enum unit_state state)
+static void enter(struct unit *u, enum unit_state state)
 {
     u->state = state;
     u->step = 0;
     u->due_ns = INT64_MAX;
     u->touched = true;
-    (void)k;
 }
 
 static void finish_job(struct kernel *k, struct unit *u, const char *result_z)
@@ -272,9 +267,9 @@ static void enter_dead(struct kernel *k, struct unit *u)
     u->main = u->control = 0;
     u->inactive_ns = k->now_ns;
     if (good)
-        say(k, u, "%s: Deactivated successfully.", u->name_z);
+        say(k, "%s: Deactivated successfully.", u->name_z);
     else
-        say(k, u, "%s: Failed with result '%s'.", u->name_z, u->result_z);
+        say(k, "%s: Failed with result '%s'.", u->name_z, u->result_z);
     if (was_starting && !good)
         say_about(k, u, "Failed to start", ".");
     else if (was_starting)
@@ -282,10 +277,10 @@ static void enter_dead(struct kernel *k, struct unit *u)
     if (u->stopping)
         say_about(k, u, "Stopped", ".");
     bool again = u->again;
-    enter(k, u, good ? UNIT_DEAD : UNIT_FAILED);
+    enter(u, good ? UNIT_DEAD : UNIT_FAILED);
     if (restarts(u)) {
         finish_job(k, u, good ? "done" : "failed");
-        enter(k, u, UNIT_RESTART);
+        enter(u, UNIT_RESTART);
         u->due_ns =
             kernel_monotonic_ns(k) + time_ns(u, "RestartSec", RESTART_MS * (NS_PER_S / 1000));
         return;
@@ -303,7 +298,7 @@ static void enter_dead(struct kernel *k, struct unit *u)
 static void enter_sigterm(struct kernel *k, struct unit *u)
 {
     leave(k, u);
-    enter(k, u, UNIT_SIGTERM);
+    enter(u, UNIT_SIGTERM);
     u->due_ns = kernel_monotonic_ns(k) + time_ns(u, "TimeoutStopSec", STOP_S * NS_PER_S);
     if (!value_is(u, "KillMode", "none"))
         unit_signal(k, u, value_is(u, "KillMode", "process") || value_is(u, "KillMode", "mixed"),
@@ -312,7 +307,7 @@ static void enter_sigterm(struct kernel *k, struct unit *u)
 
 static void enter_running(struct kernel *k, struct unit *u)
 {
-    enter(k, u, u->main != 0 ? UNIT_RUNNING : UNIT_EXITED);
+    enter(u, u->main != 0 ? UNIT_RUNNING : UNIT_EXITED);
     u->active_ns = k->now_ns;
     say_about(k, u, is_oneshot(u) ? "Finished" : "Started", ".");
     finish_job(k, u, "done");
@@ -356,12 +351,12 @@ static bool is_too_often(struct kernel *k, struct unit *u)
 static void refuse_start(struct kernel *k, struct unit *u)
 {
     const char *why_z = strcmp(u->result_z, "success") != 0 ? u->result_z : "start-limit-hit";
-    say(k, u, "%s: Start request repeated too quickly.", u->name_z);
-    say(k, u, "%s: Failed with result '%s'.", u->name_z, why_z);
+    say(k, "%s: Start request repeated too quickly.", u->name_z);
+    say(k, "%s: Failed with result '%s'.", u->name_z, why_z);
     say_about(k, u, "Failed to start", ".");
     u->result_z = why_z;
     u->inactive_ns = k->now_ns;
-    enter(k, u, UNIT_FAILED);
+    enter(u, UNIT_FAILED);
     finish_job(k, u, "failed");
 }
 
@@ -378,23 +373,23 @@ static void begin(struct kernel *k, struct unit *u)
     u->main_end.there = u->control_end.there = false;
     if (is_oneshot(u) || is_forking(u) || has(u, "ExecStartPre"))
         say_about(k, u, "Starting", "...");
-    enter(k, u, UNIT_START_PRE);
+    enter(u, UNIT_START_PRE);
 }
 
 /* The next command of the state, or what follows when there are no more. */
 static void go_on_start(struct kernel *k, struct unit *u)
 {
     if (u->state == UNIT_START_PRE && unit_run(k, u, "ExecStartPre", u->step, UNIT_CONTROL) == 0)
-        enter(k, u, UNIT_START);
+        enter(u, UNIT_START);
     if (u->state == UNIT_START && is_forking(u)) {
         if (u->step > 0 || unit_run(k, u, "ExecStart", 0, UNIT_CONTROL) == 0)
-            enter(k, u, UNIT_START_POST);
+            enter(u, UNIT_START_POST);
     } else if (u->state == UNIT_START && (u->step == 0 || is_oneshot(u))) {
         int rc = unit_run(k, u, "ExecStart", u->step, UNIT_MAIN);
         if (rc != 0)
             main_started(k, u);
         if (rc == 0 || !is_oneshot(u))
-            enter(k, u, UNIT_START_POST);
+            enter(u, UNIT_START_POST);
     }
     if (u->state == UNIT_START_POST &&
         unit_run(k, u, "ExecStartPost", u->step, UNIT_CONTROL) == 0) {
@@ -434,7 +429,7 @@ static void control_ended(struct kernel *k, struct unit *u)
     }
     u->step++;
     if (u->state == UNIT_RELOAD && !good) {
-        enter(k, u, UNIT_RUNNING);
+        enter(u, UNIT_RUNNING);
         finish_job(k, u, "failed");
     } else if (!good && is_starting(u)) {
         stop_now(k, u);
@@ -464,7 +459,7 @@ static void main_ended(struct kernel *k, struct unit *u)
         u->step++;
         go_on_start(k, u);
     } else if (u->state == UNIT_RUNNING && good && is_true(u, "RemainAfterExit")) {
-        enter(k, u, UNIT_EXITED);
+        enter(u, UNIT_EXITED);
     } else if (u->state == UNIT_RUNNING || u->state == UNIT_START || u->state == UNIT_RELOAD ||
                u->state == UNIT_START_POST) {
         stop_now(k, u);
@@ -478,11 +473,11 @@ static void time_is_over(struct kernel *k, struct unit *u)
     u->due_ns = INT64_MAX;
     if (u->state == UNIT_RESTART) {
         u->restarts++;
-        say(k, u, "%s: Scheduled restart job, restart counter is at %u.", u->name_z, u->restarts);
+        say(k, "%s: Scheduled restart job, restart counter is at %u.", u->name_z, u->restarts);
         say_about(k, u, "Stopped", ".");
         begin(k, u);
     } else if (u->state == UNIT_SIGTERM) {
-        say(k, u, "%s: State 'stop-sigterm' timed out. Killing.", u->name_z);
+        say(k, "%s: State 'stop-sigterm' timed out. Killing.", u->name_z);
         u->result_z = "timeout";
         unit_signal(k, u, false, SIGKILL);
     }
@@ -504,7 +499,7 @@ static void step(struct kernel *k, struct unit *u)
         stop_now(k, u);
     if (u->state == UNIT_RELOAD && u->control == 0 &&
         unit_run(k, u, "ExecReload", u->step, UNIT_CONTROL) == 0) {
-        enter(k, u, UNIT_RUNNING);
+        enter(u, UNIT_RUNNING);
         say_about(k, u, "Reloaded", ".");
         finish_job(k, u, "done");
     }
@@ -548,7 +543,7 @@ static void begin_stop(struct kernel *k, struct unit *u)
     say_about(k, u, "Stopping", "...");
     leave(k, u);
     if (was_active)
-        enter(k, u, UNIT_STOP);
+        enter(u, UNIT_STOP);
     else
         stop_now(k, u);
 }
@@ -582,7 +577,7 @@ int unit_wish(struct kernel *k, struct unit *u, enum unit_wish wish, uint32_t jo
     if (wish == UNIT_WISH_RESTART && !is_down)
         return wish_stop(k, u, true);
     if (wish == UNIT_WISH_RELOAD) {
-        enter(k, u, UNIT_RELOAD);
+        enter(u, UNIT_RELOAD);
         say_about(k, u, "Reloading", "...");
         return 1;
     }

@@ -55,9 +55,9 @@ struct unit {
     bool touched;         /* units_tick has something to do */
     bool stopping;        /* it was asked for: Restart= does not count */
     bool again;           /* and that it be started then */
-    bool quiet;           /* what it does is in no log: it seems to have been there before */
     uint32_t job;         /* that is told of when it is over; 0: none */
-    unsigned hushed;      /* so many of its own first lines are in no log either */
+    unsigned
+        hushed; /* so many of its own first lines are in no log: it seems to have said them before */
     unsigned restarts;
     int64_t due_ns; /* CLOCK_MONOTONIC: something is to be done; INT64_MAX: never */
     int64_t starts_ns[UNIT_START_LIMIT];
@@ -85,7 +85,7 @@ int unit_wish(struct kernel *k, struct unit *u, enum unit_wish wish, uint32_t jo
 void unit_signal(struct kernel *k, struct unit *u, bool only_main, int signo);
 
 /* A child of the first process has ended. */
-void unit_process_ended(struct kernel *k, const struct process *p);
+void unit_process_ended(const struct process *p);
 /* Does what is due. */
 void units_tick(struct kernel *k);
 bool units_are_touched(const struct kernel *k);

@@ -217,8 +217,8 @@ static struct file *open_out(struct kernel *k, const struct unit *u, const char 
 {
     char value_z[UNIT_VALUE_MAX];
     int error;
-    if (u->quiet || (unit_text_last(buffer_span(&u->text), "Service", "StandardOutput", value_z) &&
-                     strcmp(value_z, "null") == 0))
+    if (unit_text_last(buffer_span(&u->text), "Service", "StandardOutput", value_z) &&
+        strcmp(value_z, "null") == 0)
         return NULL;
     return log_stream_open(k, base_of(span_z(path_z)), &error);
 }

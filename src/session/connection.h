@@ -134,7 +134,7 @@ struct session_connection {
     struct session_connection *starting_next, *starting_prev;
     struct session_account account;
     struct session_last last; /* on this machine; not of one from within */
-    struct span password; /* that let him in; in the arena; empty: a key did */
+    struct span password;     /* that let him in; in the arena; empty: a key did */
     uint32_t failed_tries, login_number, recordings;
     uint64_t output_bytes, recorded_bytes;
     bool recorded_full; /* told */
