@@ -155,9 +155,11 @@ bool audit_is_somebody_else(const struct audit_seen *seen)
     return user.len > 0 && !span_equal_z(user, seen->facts->user_z);
 }
 
-/* Between us and the machine addresses may be translated: only what was not is compared. */
+/* Between us and the machine addresses may be translated: only what was not is compared. A port may be sent
+ * on within it too, to where its sshd listens. */
 bool audit_mistakes_connection(const struct audit_seen *seen)
 {
+    enum { SSH_PORT = 22 };
     char words_z[4][64], text_z[256];
     struct span text = audit_answer(seen->facts, AUDIT_CONNECTION);
     const struct audit_facts *f = seen->facts;
@@ -171,7 +173,7 @@ bool audit_mistakes_connection(const struct audit_seen *seen)
         sscanf(words_z[1], "%5u", &from) != 1 || sscanf(words_z[3], "%5u", &to) != 1)
         return true;
     return (strcmp(words_z[0], f->local_ip_z) == 0 && from != f->local_port) ||
-           (strcmp(words_z[2], f->peer_ip_z) == 0 && to != f->peer_port);
+           (strcmp(words_z[2], f->peer_ip_z) == 0 && to != f->peer_port && to != SSH_PORT);
 }
 
 bool audit_has_other_host_key(const struct audit_seen *seen)
