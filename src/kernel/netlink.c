@@ -361,6 +361,7 @@ int64_t netlink_send(struct task *t, struct socket *s, struct span bytes)
         return -ECONNREFUSED;
     if (s->protocol == NETLINK_NETFILTER && nfnetlink_is_batch(bytes))
         return nfnetlink_batch(t, s, bytes);
+    nfnetlink_start(&s->vfs->net);
     for (int taken = 0; rest.len >= sizeof(struct nlmsghdr) && taken < REQUESTS_MAX; taken++) {
         struct nlmsghdr h;
         memcpy(&h, rest.data, sizeof(h));
@@ -374,5 +375,6 @@ int64_t netlink_send(struct task *t, struct socket *s, struct span bytes)
             s->error = ENOBUFS;
         rest = span_slice(rest, aligned(h.nlmsg_len), rest.len);
     }
+    nfnetlink_stop(t->kernel, &s->vfs->net);
     return (int64_t)bytes.len;
 }

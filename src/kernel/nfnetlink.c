@@ -24,6 +24,18 @@ struct ruleset *nfnetlink_rules(struct net *net)
     return net->rules;
 }
 
+void nfnetlink_start(struct net *net)
+{
+    if (net->rules != NULL)
+        net->rules->steps = 0;
+}
+
+void nfnetlink_stop(struct kernel *k, const struct net *net)
+{
+    if (net->rules != NULL)
+        kernel_charge(k, net->rules->steps);
+}
+
 /* ---- The request ---- */
 
 static struct nfgenmsg head(const struct netlink_call *c)

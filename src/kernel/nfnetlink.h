@@ -11,6 +11,10 @@
 /* The machine's rules; NULL: out of memory. */
 struct ruleset *nfnetlink_rules(struct net *net);
 
+/* What a send asks has RULESET_STEPS_MAX steps, which its machine pays for. */
+void nfnetlink_start(struct net *net);
+void nfnetlink_stop(struct kernel *k, const struct net *net);
+
 /* Questions, which are asked one by one. */
 const struct netlink_request *nfnetlink_requests(size_t *count);
 

@@ -15,6 +15,7 @@ enum {
     ERRORS_BYTES_MAX = SOCKET_BYTES, /* of answers that wait for the end of the batch */
     MESSAGE_COST = 5000,             /* instructions: a change walks tables */
     ENTRY_COST = 20,                 /* instructions, of a rule that is copied */
+    NODE_COST = 100,                 /* of a chain, a set ... */
     CHECKS_MAX = 64,                 /* of one batch, for which of its changes it was */
     ASKED_MAX = 4096,                /* bytes of what the visitor's keeper is told */
 };
@@ -143,7 +144,10 @@ static int do_change(struct batch *b, struct netlink_call *c)
     const struct nfnetlink_change *change = find_change(NFNL_MSG_TYPE(type));
     if (change == NULL)
         return -EINVAL;
-    int error = change->fn(c);
+    /* It looks for what it names. */
+    int error = ruleset_may_step(&b->coming, b->coming.table_count + b->coming.node_count)
+                    ? change->fn(c)
+                    : -ENOMEM;
     if (error == 0 && b->checks > 0) {
         b->checks--;
         error = ruleset_check(&b->coming);
@@ -222,7 +226,7 @@ static int take_all(struct batch *b, struct span bytes)
     int error = ruleset_copy(b->now, &b->coming, kernel_monotonic_ns(b->t->kernel));
     if (error != 0)
         return error;
-    kernel_charge(b->t->kernel, b->now->entry_count * ENTRY_COST);
+    kernel_charge(b->t->kernel, b->now->entry_count * ENTRY_COST + b->now->node_count * NODE_COST);
     buffer_clear(&b->answers);
     buffer_clear(&b->asked);
     b->changes = 0;
@@ -239,7 +243,9 @@ static int take_all(struct batch *b, struct span bytes)
             break;
         rest = span_slice(rest, NLMSG_ALIGN((size_t)h.nlmsg_len), rest.len);
     }
-    return finish(b, &h) ? 0 : -EMLINK;
+    error = finish(b, &h) ? 0 : -EMLINK;
+    kernel_charge(b->t->kernel, b->coming.steps);
+    return error;
 }
 
 /* What keeps the batch from being looked at: 0 or -errno. */

@@ -9,6 +9,7 @@
 
 enum {
     USERDATA_MAX = 256,    /* NFT_USERDATA_MAXLEN */
+    NEAREST_COST = 16,     /* steps: all of an element is read */
     MESSAGE_BYTES = 16384, /* of elements that go into one message */
     NS_IN_MS = 1000000,
     TIMEOUT_MAX_MS = INT32_MAX,
@@ -50,6 +51,12 @@ static size_t place_of(const struct ruleset_node *set, struct span attributes, i
             !is_same(ruleset_entry_span(set->entries[at]), attributes)))
         at++;
     return at;
+}
+
+/* Whether there is time for searching the set once more, `cost` steps an element: else -ENOMEM. */
+static int may_search(const struct netlink_call *c, const struct ruleset_node *set, uint64_t cost)
+{
+    return ruleset_may_step(c->rules, 1 + set->count * cost) ? 0 : -ENOMEM;
 }
 
 /* The table and the set that the request names. 0 or -errno. */
@@ -157,6 +164,9 @@ int nfnetlink_get_element(struct netlink_call *c)
     if (list.data == NULL)
         return -EINVAL;
     while (error == 0 && nlattr_next(&list, &item)) {
+        error = may_search(c, set, NEAREST_COST);
+        if (error != 0)
+            break;
         size_t at = find_element(set, item.value, now_ns);
         if (at == set->count) {
             c->bad = item.value;
@@ -288,6 +298,8 @@ static int put_in_place(struct netlink_call *c, struct ruleset_table *table,
 {
     int64_t now_ns = nfnetlink_now_ns(c);
     int error = e != NULL ? read_times(set, attributes, now_ns, e) : -ENOMEM;
+    if (error == 0)
+        error = may_search(c, set, 1);
     size_t at = error == 0 ? place_of(set, attributes, now_ns) : 0;
     bool is_there = error == 0 && at < set->count;
     if (e != NULL)
@@ -324,6 +336,8 @@ static int delete_element(struct netlink_call *c, struct ruleset_table *table,
                           struct ruleset_node *set, struct span attributes)
 {
     int error = check_element(set, attributes);
+    if (error == 0)
+        error = may_search(c, set, 1);
     size_t at = error == 0 ? place_of(set, attributes, nfnetlink_now_ns(c)) : 0;
     if (error != 0)
         return error;

@@ -106,9 +106,17 @@ struct place {
     bool replaces;
 };
 
+/* Whether there is time for looking through a chain: else -ENOMEM. */
+static int may_search(const struct netlink_call *c, const struct ruleset_node *chain)
+{
+    return ruleset_may_step(c->rules, chain->count) ? 0 : -ENOMEM;
+}
+
 /* In the place of the one that the request names. */
 static int find_replaced(struct netlink_call *c, struct place *p)
 {
+    if (may_search(c, p->chain) != 0)
+        return -ENOMEM;
     p->at = place_of(p->chain, p->handle);
     if (p->at == p->chain->count)
         return nfnetlink_bad(c, NFTA_RULE_HANDLE, -ENOENT);
@@ -133,6 +141,8 @@ static int find_new(struct netlink_call *c, struct place *p)
                                                                   : 0;
     if (by == 0)
         return 0;
+    if (may_search(c, p->chain) != 0)
+        return -ENOMEM;
     p->at = by == NFTA_RULE_POSITION ? place_of(p->chain, handle) : place_of_id(p->chain, id);
     if (p->at == p->chain->count)
         return nfnetlink_bad(c, by, -ENOENT);
@@ -235,6 +245,8 @@ static int delete_rule(struct netlink_call *c)
         delete_all(c, table, chain);
         return 0;
     }
+    if (may_search(c, chain) != 0)
+        return -ENOMEM;
     size_t at = by == NFTA_RULE_HANDLE ? place_of(chain, handle) : place_of_id(chain, id);
     if (at == chain->count)
         return nfnetlink_bad(c, by, -ENOENT);

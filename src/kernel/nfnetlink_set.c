@@ -149,21 +149,38 @@ static int make_about(struct netlink_call *c, struct ruleset_making *m)
     return error == 0 && m->ref_count > 0 ? -EOPNOTSUPP : error;
 }
 
-/* "__set%d": the lowest number that is free. */
-static int name_it(struct ruleset_table *table, struct span name, char out_z[RULESET_NAME_MAX + 1])
+/* The number that a name has in place of "%d"; NUMBERS_MAX: it is not such a name. */
+static size_t number_in(const char *name_z, struct span before)
 {
+    size_t number = 0, digits = 0;
+    if (!span_starts_with(span_z(name_z), before))
+        return NUMBERS_MAX;
+    const char *at = name_z + before.len;
+    for (; at[digits] >= '0' && at[digits] <= '9' && number < NUMBERS_MAX; digits++)
+        number = 10 * number + (size_t)(at[digits] - '0');
+    bool is_plain = digits > 0 && at[digits] == '\0' && (digits == 1 || at[0] != '0');
+    return is_plain && number < NUMBERS_MAX ? number : NUMBERS_MAX;
+}
+
+/* "__set%d": the lowest number that is free. */
+static int name_it(const struct ruleset_table *table, struct span name,
+                   char out_z[RULESET_NAME_MAX + 1])
+{
+    bool is_taken[NUMBERS_MAX + 1] = {false};
     ptrdiff_t at = span_find(name, '%', 0);
+    size_t number = 0;
     span_copy_z(name, out_z, RULESET_NAME_MAX + 1);
     if (at < 0)
         return 0;
     if ((size_t)at + 2 != name.len || name.data[at + 1] != 'd' || (size_t)at + 8 > RULESET_NAME_MAX)
         return -EINVAL;
-    for (int number = 0; number < NUMBERS_MAX; number++) {
-        (void)snprintf(out_z + at, (size_t)(RULESET_NAME_MAX - at), "%d", number);
-        if (ruleset_node_find(table, RULESET_SET, span_z(out_z)) == NULL)
-            return 0;
-    }
-    return -ENOMEM;
+    for (const struct ruleset_node *n = table->nodes; n != NULL; n = n->next)
+        if (n->kind == RULESET_SET)
+            is_taken[number_in(n->name_z, span_slice(name, 0, (size_t)at))] = true;
+    while (number < NUMBERS_MAX && is_taken[number])
+        number++;
+    (void)snprintf(out_z + at, (size_t)(RULESET_NAME_MAX - at), "%zu", number);
+    return number < NUMBERS_MAX ? 0 : -ENOMEM;
 }
 
 static int add_set(struct netlink_call *c, struct ruleset_table *table, struct span name,

@@ -9,6 +9,12 @@
 
 enum { ROOM_FIRST = 8 };
 
+bool ruleset_may_step(struct ruleset *r, uint64_t steps)
+{
+    r->steps += steps;
+    return r->steps <= RULESET_STEPS_MAX;
+}
+
 /* ---- Entries ---- */
 
 struct ruleset_entry *ruleset_entry_new(struct span bytes, const uint64_t *refs, size_t ref_count)
@@ -366,6 +372,7 @@ void ruleset_keep_numbers(struct ruleset *r, const struct ruleset *failed)
 /* ---- What may stand where ---- */
 
 struct check {
+    struct ruleset *r;
     struct ruleset_table *table;
     unsigned level;
 };
@@ -376,6 +383,8 @@ static int check_entry(struct check *c, struct ruleset_node *node, const struct 
 {
     node->hooks &= e->hooks;
     node->needs_nat = node->needs_nat || e->needs_nat;
+    if (!ruleset_may_step(c->r, 1 + e->ref_count * c->table->use))
+        return -ENOMEM;
     for (size_t i = 0; i < e->ref_count; i++) {
         struct ruleset_node *to = ruleset_node_by_handle(c->table, e->refs[i]);
         if (to == NULL || (to->kind != RULESET_CHAIN && to->kind != RULESET_SET))
@@ -410,7 +419,7 @@ static int check_node(struct check *c, struct ruleset_node *node)
 
 int ruleset_check(struct ruleset *r)
 {
-    struct check c = {.level = 0};
+    struct check c = {.r = r};
     for (c.table = r->tables; c.table != NULL; c.table = c.table->next)
         for (struct ruleset_node *n = c.table->nodes; n != NULL; n = n->next)
             n->is_checked = false;

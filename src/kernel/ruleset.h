@@ -14,6 +14,9 @@ enum {
     RULESET_NODES_MAX = 1024,   /* chains, sets, objects and flowtables of all tables */
     RULESET_ENTRIES_MAX = 8192, /* rules and elements of all */
     RULESET_BYTES_MAX = 1536 << 10,
+    /* Steps of one batch, or of what one send asks: entries that were passed in searches, mostly. To fill a set
+     * with RULESET_ENTRIES_MAX elements takes 34 million. */
+    RULESET_STEPS_MAX = 64 << 20,
     RULESET_REFS_MAX = 32,         /* of a rule */
     RULESET_MADE_MAX = 32768,      /* bytes of a rule or an element: -EFBIG */
     RULESET_NAME_MAX = 255,        /* NFT_NAME_MAXLEN, without the NUL */
@@ -86,6 +89,7 @@ struct ruleset {
     uint64_t last_handle, last_chain;
     uint32_t generation;
     size_t table_count, node_count, entry_count, bytes;
+    uint64_t steps; /* done since the copy was made, or the question asked */
 };
 
 void ruleset_init(struct ruleset *r);
@@ -94,6 +98,9 @@ void ruleset_fini(struct ruleset *r);
 int ruleset_copy(const struct ruleset *from, struct ruleset *out, int64_t now_ns);
 /* A batch failed: numbers that it drew are not drawn again. */
 void ruleset_keep_numbers(struct ruleset *r, const struct ruleset *failed);
+
+/* Whether so many steps more are within RULESET_STEPS_MAX: else it is -ENOMEM. */
+bool ruleset_may_step(struct ruleset *r, uint64_t steps);
 
 /* The entry with one holder; NULL: out of memory. */
 struct ruleset_entry *ruleset_entry_new(struct span bytes, const uint64_t *refs, size_t ref_count);
@@ -128,7 +135,8 @@ int ruleset_entry_add(struct ruleset *r, struct ruleset_table *table, struct rul
 void ruleset_entry_remove(struct ruleset *r, struct ruleset_table *table, struct ruleset_node *node,
                           size_t at);
 
-/* Whether what base chains lead to may stand there: 0, -EMLINK (chains too deep, or in a circle), -EOPNOTSUPP. */
+/* Whether what base chains lead to may stand there: 0, -EMLINK (chains too deep, or in a circle), -EOPNOTSUPP; -ENOMEM:
+ * too many steps. */
 int ruleset_check(struct ruleset *r);
 
 #endif

@@ -467,6 +467,20 @@ static int rename_in(struct ruleset *r, struct ruleset_making *m, struct ruleset
     return ruleset_keep(r, place, e);
 }
 
+static int rename_all_in(struct ruleset *r, struct ruleset_making *m, struct ruleset_node *node)
+{
+    int error = ruleset_may_step(r, node->count) ? 0 : -ENOMEM;
+    for (size_t i = 0; i < node->count && error == 0; i++) {
+        const struct ruleset_entry *e = node->entries[i];
+        if (!has_ref(e, m->renamed->handle))
+            continue;
+        if (!ruleset_may_step(r, e->len + e->ref_count * m->table->use))
+            return -ENOMEM;
+        error = rename_in(r, m, node, &node->entries[i]);
+    }
+    return error;
+}
+
 int ruleset_renamed(struct ruleset *r, struct ruleset_table *table, struct ruleset_node *chain,
                     struct span old_name)
 {
@@ -475,10 +489,8 @@ int ruleset_renamed(struct ruleset *r, struct ruleset_table *table, struct rules
     ruleset_making_init(&m, table, NULL);
     m.renamed = chain;
     m.old_name = old_name;
-    for (struct ruleset_node *n = table->nodes; n != NULL; n = n->next)
-        for (size_t i = 0; i < n->count && error == 0; i++)
-            if (has_ref(n->entries[i], chain->handle))
-                error = rename_in(r, &m, n, &n->entries[i]);
+    for (struct ruleset_node *n = table->nodes; n != NULL && error == 0; n = n->next)
+        error = rename_all_in(r, &m, n);
     ruleset_making_fini(&m);
     return error;
 }

@@ -232,6 +232,33 @@ static void there_are_only_so_many(void **state)
     ruleset_fini(&s.r);
 }
 
+static void a_batch_has_only_so_many_steps(void **state)
+{
+    (void)state;
+    struct rules s;
+    struct ruleset copy;
+    char old_z[16] = "b", name_z[16];
+    int error = 0, renamed = 0;
+    open_rules(&s);
+    struct ruleset_node *a = add_chain(&s, "a"), *b = add_chain(&s, "b");
+    for (int i = 0; i < 4000; i++)
+        assert_int_equal(add_jump(&s, a, "b"), 0);
+    while (error == 0 && renamed < 100000) {
+        (void)snprintf(name_z, sizeof(name_z), "b%d", renamed++);
+        assert_int_equal(ruleset_node_rename(b, span_z(name_z)), 0);
+        error = ruleset_renamed(&s.r, s.table, b, span_z(old_z));
+        memcpy(old_z, name_z, sizeof(old_z));
+    }
+    assert_int_equal(error, -ENOMEM);
+    assert_in_range(renamed, 64, 1024);
+    make_base(a, "filter", NF_INET_LOCAL_IN);
+    assert_int_equal(ruleset_check(&s.r), -ENOMEM);
+    assert_int_equal(ruleset_copy(&s.r, &copy, 0), 0);
+    assert_int_equal(ruleset_check(&copy), 0);
+    ruleset_fini(&copy);
+    ruleset_fini(&s.r);
+}
+
 static void matches_are_known_by_family_and_revision(void **state)
 {
     (void)state;
@@ -255,6 +282,7 @@ int main(void)
         cmocka_unit_test(a_copy_without_memory_is_none),
         cmocka_unit_test(circles_and_deep_ways_are_refused_below_base_chains),
         cmocka_unit_test(there_are_only_so_many),
+        cmocka_unit_test(a_batch_has_only_so_many_steps),
         cmocka_unit_test(matches_are_known_by_family_and_revision),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
