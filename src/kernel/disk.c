@@ -3,12 +3,18 @@
 #include "base/error.h"
 #include "kernel/fs.h"
 #include "kernel/hardware.h"
+#include "kernel/machine.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = PERSONA_DISK_BLOCK, NOISE = 256, NOT_ALIKE = -1 };
+enum {
+    BLOCK = PERSONA_DISK_BLOCK,
+    NOISE = 256,
+    NOT_ALIKE = -1,
+    BLOCK_COST = 2000, /* instructions, of a block however little of it is asked for */
+};
 
 struct kept {
     uint64_t index;
@@ -87,11 +93,18 @@ static void read_block(const struct vfs *vfs, uint64_t index, uint8_t *out)
         persona_disk_block(&vfs->hardware->volume, index, out);
 }
 
+static void charge(const struct vfs *vfs)
+{
+    if (vfs->kernel != NULL)
+        kernel_charge(vfs->kernel, BLOCK_COST);
+}
+
 void disk_read(const struct vfs *vfs, uint64_t at, uint8_t *out, size_t len)
 {
     uint8_t block[BLOCK];
     while (len > 0) {
         size_t from = (size_t)(at % BLOCK), n = BLOCK - from < len ? BLOCK - from : len;
+        charge(vfs);
         read_block(vfs, at / BLOCK, block);
         memcpy(out, block + from, n);
         out += n;
@@ -176,6 +189,7 @@ int disk_write(struct vfs *vfs, uint64_t at, const uint8_t *bytes, size_t len)
     vfs->changes++;
     while (len > 0) {
         size_t from = (size_t)(at % BLOCK), n = BLOCK - from < len ? BLOCK - from : len;
+        charge(vfs);
         if (n < BLOCK)
             read_block(vfs, at / BLOCK, block);
         memcpy(block + from, bytes, n);
@@ -228,7 +242,9 @@ static int load_runs(struct disk *d, struct cursor *c)
 {
     uint32_t count = cursor_u32(c);
     for (uint32_t i = 0; i < count && !c->failed; i++) {
-        struct run run = {.from = cursor_u64(c), .to = cursor_u64(c), .fill = cursor_u32(c)};
+        struct run run = {.from = cursor_u64(c)};
+        run.to = cursor_u64(c);
+        run.fill = cursor_u32(c);
         if (i == DISK_RUNS_MAX || run.fill > NOISE || run.from >= run.to)
             return ERR_MALFORMED;
         d->runs[d->run_count++] = run;

@@ -195,7 +195,11 @@ static struct ext4 ext4_of(const struct persona_volume *volume, bool as_new)
 
 static void set_bits(uint8_t *map, uint64_t from, uint64_t count)
 {
-    for (uint64_t i = from; i < from + count; i++)
+    uint64_t i = from, end = from + count;
+    for (; i < end && i % 8 != 0; i++)
+        map[i / 8] = (uint8_t)(map[i / 8] | 1U << i % 8);
+    memset(map + i / 8, 0xff, (end - i) / 8);
+    for (i += (end - i) / 8 * 8; i < end; i++)
         map[i / 8] = (uint8_t)(map[i / 8] | 1U << i % 8);
 }
 
@@ -231,26 +235,48 @@ static void put_split(uint8_t *at, uint64_t value, unsigned width)
     put_le(at + DESCRIPTOR_BYTES / 2, value >> 8 * width, width);
 }
 
-static void put_bitmap_sums(const struct ext4 *e, uint64_t group, uint8_t *out)
+/* A bitmap and its sum: most groups have the same, of full ones. */
+struct summed {
+    uint8_t map[PERSONA_DISK_BLOCK];
+    uint32_t sum;
+    bool is_there;
+};
+
+static uint32_t sum_of(const struct ext4 *e, struct summed *last, const uint8_t *map, size_t len)
+{
+    if (last->is_there && memcmp(last->map, map, len) == 0)
+        return last->sum;
+    memcpy(last->map, map, len);
+    last->sum = crc32c(e->seed, map, len);
+    last->is_there = true;
+    return last->sum;
+}
+
+/* Of the bitmaps of the groups before. */
+struct sums {
+    struct summed blocks, inodes;
+};
+
+static void put_bitmap_sums(const struct ext4 *e, struct sums *last, uint64_t group, uint8_t *out)
 {
     uint8_t map[PERSONA_DISK_BLOCK] = {0};
     uint32_t sum = 0;
     if (has_blocks(e, group)) {
         block_bitmap(e, group, map);
-        sum = crc32c(e->seed, map, sizeof(map));
+        sum = sum_of(e, &last->blocks, map, sizeof(map));
         put_le(out + 24, sum, 2);
         put_le(out + 56, sum >> 16, 2);
     }
     if (file_inodes(e, group) > 0) {
         memset(map, 0, sizeof(map));
         inode_bitmap(e, group, map);
-        sum = crc32c(e->seed, map, EXT4_GROUP_INODES / 8);
+        sum = sum_of(e, &last->inodes, map, EXT4_GROUP_INODES / 8);
         put_le(out + 26, sum, 2);
         put_le(out + 58, sum >> 16, 2);
     }
 }
 
-static void put_descriptor(const struct ext4 *e, uint64_t group, uint8_t *out)
+static void put_descriptor(const struct ext4 *e, struct sums *last, uint64_t group, uint8_t *out)
 {
     uint64_t tables[3], from, inodes = file_inodes(e, group);
     uint64_t free = EXT4_GROUP_BLOCKS - own_blocks(e, group) - file_blocks(e, group) -
@@ -267,7 +293,7 @@ static void put_descriptor(const struct ext4 *e, uint64_t group, uint8_t *out)
     put_split(out + 14, EXT4_GROUP_INODES - inodes, 2);
     put_split(out + 16, (inodes + DIRECTORIES - 1) / DIRECTORIES, 2);
     put_le(out + 18, flags, 2);
-    put_bitmap_sums(e, group, out);
+    put_bitmap_sums(e, last, group, out);
     put_split(out + 28, EXT4_GROUP_INODES - inodes, 2); /* never used */
     uint32_t sum = crc32c(crc32c_number(e->seed, (uint32_t)group), out, DESCRIPTOR_BYTES);
     put_le(out + 30, sum, 2);
@@ -275,10 +301,11 @@ static void put_descriptor(const struct ext4 *e, uint64_t group, uint8_t *out)
 
 static void put_descriptors(const struct ext4 *e, uint64_t block, uint8_t *out)
 {
+    struct sums last = {0};
     for (uint64_t i = 0; i < EXT4_DESCRIPTORS; i++) {
         uint64_t group = block * EXT4_DESCRIPTORS + i;
         if (group < e->disk.groups)
-            put_descriptor(e, group, out + i * DESCRIPTOR_BYTES);
+            put_descriptor(e, &last, group, out + i * DESCRIPTOR_BYTES);
     }
 }
 
