@@ -107,12 +107,15 @@ struct module {
     uint64_t len;
 };
 
+/* How many bytes; a file may be shorter by now. Or -errno. */
 static int64_t module_read(struct task *t, const struct module *m, uint64_t at, uint8_t *bytes,
                            size_t n)
 {
     kernel_charge(t->kernel, n);
-    return m->f != NULL ? file_pread(m->f, t, bytes, n, (int64_t)at)
-                        : task_read(t, m->addr + at, bytes, n);
+    if (m->f != NULL)
+        return file_pread(m->f, t, bytes, n, (int64_t)at);
+    int error = task_read(t, m->addr + at, bytes, n);
+    return error == 0 ? (int64_t)n : error;
 }
 
 static bool is_object(struct span head)
@@ -143,14 +146,16 @@ static int64_t judge_module(struct task *t, const struct module *m)
 {
     enum { UNKNOWN, OURS, NONE }; /* restart.mark */
     uint64_t at = t->restart.done;
-    size_t n = m->len - at < MODULE_PIECE ? (size_t)(m->len - at) : MODULE_PIECE;
+    uint64_t left = at < m->len ? m->len - at : 0;
+    size_t n = left < MODULE_PIECE ? (size_t)left : MODULE_PIECE;
     uint8_t *bytes = malloc(n + 1);
     if (bytes == NULL)
         return -ENOMEM;
     int64_t result = module_read(t, m, at, bytes, n);
-    if (result >= 0 && at == 0 && !is_object(span_of(bytes, n)))
+    struct span piece = span_of(bytes, result > 0 ? (size_t)result : 0);
+    if (at == 0 && !is_object(piece))
         t->restart.mark = NONE;
-    if (result >= 0 && t->restart.mark == UNKNOWN && is_ours(t, span_of(bytes, n)))
+    if (t->restart.mark == UNKNOWN && is_ours(t, piece))
         t->restart.mark = OURS;
     free(bytes);
     if (result < 0)
