@@ -1,7 +1,9 @@
-/* Reaches src/kernel/overlay_load.c: files that a visitor is said to have left. What is taken is walked
- * and changed as programs would. */
+/* Reaches src/kernel/{overlay_load,facts,disk}.c: what a visitor is said to have left, his files, then what
+ * else is known of him, then his disk. What is taken is walked and changed as programs would. */
 #include "machine.h"
 
+#include "kernel/disk.h"
+#include "kernel/facts.h"
 #include "kernel/overlay.h"
 
 #include <string.h>
@@ -73,12 +75,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct overlay *live = overlay_of(m.kernel->vfs->top);
     const struct overlay_quota *quota = &m.kernel->vfs->quota;
     struct cursor c = cursor_of(span_of(data, size));
-    int error = overlay_load(live, &c, &loaded);
-    assert(quota->bytes <= quota->bytes_max && quota->nodes <= quota->nodes_max);
-    if (error == 0) {
+    if (overlay_load(live, &c, &loaded) == 0) {
         overlay_replace(live, loaded);
+        if (facts_load(m.kernel, &c) == 0)
+            (void)disk_load(m.kernel->vfs, &c);
         use(m.kernel);
     }
+    assert(quota->bytes <= quota->bytes_max && quota->nodes <= quota->nodes_max);
     machine_close(&m);
     return 0;
 }

@@ -15,6 +15,7 @@ enum {
     ROUNDS = 6, /* of pwxform; its other parameters: */
     GATHER = 4,
     SIMPLE = 2,
+    LANES = GATHER * SIMPLE,
     BOX_PAIRS = 512, /* of each of the three boxes */
     BOXES = 3,
     BOX_MASK = 0xff0,
@@ -125,15 +126,15 @@ static void pwxform(struct crypto_yescrypt *y, uint64_t x[GATHER][SIMPLE])
 static void mix(struct crypto_yescrypt *y)
 {
     uint64_t x[GATHER][SIMPLE];
-    for (size_t i = 0; i < GATHER * SIMPLE; i++) {
+    for (size_t i = 0; i < LANES; i++) {
         const uint32_t *last = y->x + WORDS - BLOCK_WORDS + 2 * i;
         x[i / SIMPLE][i % SIMPLE] = (uint64_t)last[1] << 32 | last[0];
     }
     for (uint32_t *block = y->x; block < y->x + WORDS; block += BLOCK_WORDS) {
-        for (size_t i = 0; i < GATHER * SIMPLE; i++)
+        for (size_t i = 0; i < LANES; i++)
             x[i / SIMPLE][i % SIMPLE] ^= (uint64_t)block[2 * i + 1] << 32 | block[2 * i];
         pwxform(y, x);
-        for (size_t i = 0; i < GATHER * SIMPLE; i++) {
+        for (size_t i = 0; i < LANES; i++) {
             block[2 * i] = (uint32_t)x[i / SIMPLE][i % SIMPLE];
             block[2 * i + 1] = (uint32_t)(x[i / SIMPLE][i % SIMPLE] >> 32);
         }
