@@ -12,7 +12,7 @@
 
 enum {
     ANSWER_MAX = SOCKET_NETLINK_BYTES, /* bytes of one answer */
-    REQUESTS_MAX = 64,   /* taken of one send; those behind are lost, as in a full socket */
+    REQUESTS_MAX = 64,   /* taken of one send, and of what fills a socket; those behind are lost */
     REQUEST_COST = 5000, /* instructions: a request walks whole tables */
     PART_BYTES = 16384,  /* of a dump that come with one read */
     ALIGN = 4,
@@ -285,8 +285,9 @@ static int answer(struct netlink_call *c)
     return r != NULL ? r->fn(c) : unknown(c->s->protocol);
 }
 
+/* `*made` grows by how long the answer was, delivered or not. */
 static int request(struct task *t, struct socket *s, const struct nlmsghdr *header,
-                   struct span body)
+                   struct span body, size_t *made)
 {
     struct buffer out;
     struct netlink_call c = {.t = t,
@@ -302,6 +303,7 @@ static int request(struct task *t, struct socket *s, const struct nlmsghdr *head
     int error = answer(&c);
     if (error == 0 && is_dump)
         error = put_done(&c);
+    *made += buffer_len(&out);
     if (error != 0)
         buffer_clear(&out);
     bool acknowledged = error != 0 || (!is_dump && (header->nlmsg_flags & NLM_F_ACK) != 0);
@@ -355,6 +357,7 @@ int netlink_bind(struct task *t, struct socket *s, const struct socket_name *nam
 int64_t netlink_send(struct task *t, struct socket *s, struct span bytes)
 {
     struct span rest = bytes;
+    size_t made = 0;
     if (!s->named && name_itself(t, s, 0) != 0)
         return -EADDRINUSE;
     if (s->protocol == NETLINK_KOBJECT_UEVENT)
@@ -362,7 +365,9 @@ int64_t netlink_send(struct task *t, struct socket *s, struct span bytes)
     if (s->protocol == NETLINK_NETFILTER && nfnetlink_is_batch(bytes))
         return nfnetlink_batch(t, s, bytes);
     nfnetlink_start(&s->vfs->net);
-    for (int taken = 0; rest.len >= sizeof(struct nlmsghdr) && taken < REQUESTS_MAX; taken++) {
+    for (int taken = 0;
+         rest.len >= sizeof(struct nlmsghdr) && taken < REQUESTS_MAX && made < SOCKET_NETLINK_BYTES;
+         taken++) {
         struct nlmsghdr h;
         memcpy(&h, rest.data, sizeof(h));
         kernel_charge(t->kernel, REQUEST_COST);
@@ -370,11 +375,12 @@ int64_t netlink_send(struct task *t, struct socket *s, struct span bytes)
             break;
         struct span body = span_slice(rest, sizeof(h), h.nlmsg_len);
         bool asks = (h.nlmsg_flags & NLM_F_REQUEST) != 0 && h.nlmsg_type >= NLMSG_MIN_TYPE;
-        int error = asks ? request(t, s, &h, body) : 0;
+        int error = asks ? request(t, s, &h, body, &made) : 0;
         if (error != 0)
             s->error = ENOBUFS;
         rest = span_slice(rest, aligned(h.nlmsg_len), rest.len);
     }
+    kernel_charge(t->kernel, made / KERNEL_COPY_BYTES);
     nfnetlink_stop(t->kernel, &s->vfs->net);
     return (int64_t)bytes.len;
 }
