@@ -9,7 +9,7 @@
 #define UNIT     BUS_SYSTEMD ".Unit"
 #define NEVER_US UINT64_MAX
 
-enum { FILE_MAX = 65536, COMMANDS_MAX = 16 };
+enum { COMMANDS_MAX = 16 };
 
 /* ---- Times ---- */
 
@@ -98,7 +98,7 @@ static void put_file(struct bus_call *c, const struct bus_state *s)
     static const char *const keys[] = {"ExecStartPre", "ExecStart", "ExecStartPost",
                                        "ExecReload",   "ExecStop",  "ExecStopPost"};
     struct buffer text;
-    buffer_init(&text, FILE_MAX);
+    buffer_init(&text, UNIT_TEXT_MAX);
     if (s->path_z[0] != '\0')
         (void)c->host->read(c->host->ctx, s->path_z, &text);
     put_type(c, s, buffer_span(&text));

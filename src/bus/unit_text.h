@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 
 enum {
+    UNIT_TEXT_MAX = 16384, /* bytes of a file: a longer one is none */
     UNIT_VALUE_MAX = 2048, /* of a value with its NUL: what is longer is cut */
     UNIT_WORDS_MAX = 64,   /* of a command line: more are left out */
     UNIT_WORDS_BYTES = 8192,

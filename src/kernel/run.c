@@ -423,11 +423,11 @@ enum kernel_state kernel_run(struct kernel *k, uint64_t budget, int64_t now_ms)
             break;
         uint64_t charged = k->charged;
         bool has_time = mm_bury(k) && mm_refresh_work(k);
+        if (has_time && k->units != NULL)
+            units_tick(k);
         clock_advance(k, k->charged - charged);
         if (!has_time)
             continue;
-        if (k->units != NULL)
-            units_tick(k);
         wake_sleepers(k);
         struct task *t = pick(k);
         if (t == NULL)

@@ -19,8 +19,8 @@ enum {
     TEXT_SIZE = 2 * BUS_NAME_MAX + 128,
     RESTART_MS = 100, /* DefaultRestartSec= */
     STOP_S = 90,      /* DefaultTimeoutStopSec= */
-    STEPS_AT_ONCE = 64,
-    LEAST_NS = 1300000, /* what a process takes that cannot even be executed */
+    STEP_COST = 1000, /* instructions a step takes ... */
+    BYTE_COST = 5,    /* ... and for each byte of the file, which it looks through */
 };
 
 /* ---- The table ---- */
@@ -59,6 +59,7 @@ struct unit *unit_load(struct kernel *k, const char *name_z, struct span text)
         u = unit_new(k, name_z);
     if (u == NULL)
         return NULL;
+    kernel_charge(k, (uint64_t)BYTE_COST * text.len);
     buffer_clear(&u->text);
     if (buffer_put(&u->text, text) < 0)
         return NULL;
@@ -450,7 +451,7 @@ static void main_ended(struct kernel *k, struct unit *u)
     u->main = 0;
     u->main_end.there = false;
     u->main_status = status;
-    u->main_exit_ns = later(k->now_ns, u->main_start_ns + LEAST_NS);
+    u->main_exit_ns = later(k->now_ns, u->main_start_ns + UNIT_LEAST_NS);
     if (!good) {
         say_end(k, u, "Main", status);
         set_result(u, status);
@@ -486,6 +487,7 @@ static void time_is_over(struct kernel *k, struct unit *u)
 static void step(struct kernel *k, struct unit *u)
 {
     u->touched = false;
+    kernel_charge(k, STEP_COST + (uint64_t)BYTE_COST * buffer_len(&u->text));
     if (u->control_end.there)
         control_ended(k, u);
     if (u->main_end.there)
@@ -512,9 +514,13 @@ static void step(struct kernel *k, struct unit *u)
 void units_tick(struct kernel *k)
 {
     int64_t now_ns = kernel_monotonic_ns(k);
+    uint64_t charged = k->charged;
     for (struct unit *u = k->units; u != NULL; u = u->next)
-        for (int i = 0; (u->touched || u->due_ns <= now_ns) && i < STEPS_AT_ONCE; i++)
+        while (u->touched || u->due_ns <= now_ns) {
             step(k, u);
+            if (k->charged - charged >= KERNEL_QUANTUM)
+                break;
+        }
 }
 
 bool units_are_touched(const struct kernel *k)

@@ -14,9 +14,10 @@
 struct process;
 
 enum {
-    UNITS_MAX = 32,        /* of a machine */
-    UNIT_FILE_MAX = 65536, /* bytes of a file: a longer one is none */
-    UNIT_START_LIMIT = 5,  /* starts within ... */
+    UNITS_MAX = 32, /* of a machine */
+    UNIT_FILE_MAX = UNIT_TEXT_MAX,
+    UNIT_LEAST_NS = 1300000, /* what a process takes that cannot even be executed */
+    UNIT_START_LIMIT = 5,    /* starts within ... */
     UNIT_START_LIMIT_S =
         10, /* ... so long (DefaultStartLimitBurst=, DefaultStartLimitIntervalSec=) */
 };
@@ -86,7 +87,7 @@ void unit_signal(struct kernel *k, struct unit *u, bool only_main, int signo);
 
 /* A child of the first process has ended. */
 void unit_process_ended(const struct process *p);
-/* Does what is due. */
+/* Does what is due: a step of each unit, and more while they take less than a turn. It is charged. */
 void units_tick(struct kernel *k);
 bool units_are_touched(const struct kernel *k);
 int64_t units_deadline(const struct kernel *k); /* CLOCK_MONOTONIC; INT64_MAX: none */

@@ -15,6 +15,7 @@
 enum {
     ENV_MAX = 64,      /* variables */
     ENV_BYTES = 16384, /* of all of them */
+    ENV_FILES_MAX = 8, /* files that tell them */
     FILES_MAX = 65536, /* of /etc/passwd */
     PATH_SIZE = UNIT_VALUE_MAX,
     FAILED_CHDIR = 200, /* what systemd's child ends with */
@@ -22,7 +23,10 @@ enum {
     FAILED_USER = 217,
     INVOCATION_BYTES = 16,
     PROCESS_TEXT = 48,
+    BYTE_COST = 5, /* instructions for each byte of a file that is looked through */
 };
+
+enum { NS_PER_US = 1000 };
 
 #define SEARCH_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -37,7 +41,9 @@ struct owner {
 static int read_file(struct kernel *k, const char *path_z, struct buffer *out)
 {
     buffer_init(out, FILES_MAX);
-    return kernel_read_file(k, path_z, out);
+    int rc = kernel_read_file(k, path_z, out);
+    kernel_charge(k, (uint64_t)BYTE_COST * buffer_len(out));
+    return rc;
 }
 
 static struct span take(struct span *rest, char end)
@@ -133,8 +139,8 @@ static void set_own(struct kernel *k, const struct unit *u, struct environment *
                 set_word(env, words.word[i]);
         unit_words_fini(&words);
     }
-    for (size_t n = 0; n < ENV_MAX && unit_text_value(buffer_span(&u->text), "Service",
-                                                      "EnvironmentFile", n, value_z);
+    for (size_t n = 0; n < ENV_FILES_MAX && unit_text_value(buffer_span(&u->text), "Service",
+                                                            "EnvironmentFile", n, value_z);
          n++)
         set_file(k, env, value_z[0] == '-' ? value_z + 1 : value_z);
 }
@@ -260,6 +266,7 @@ static int fail(struct kernel *k, struct unit *u, enum unit_role role, int statu
     *end = (struct unit_end){true, status << STATUS_SHIFT};
     *(role == UNIT_MAIN ? &u->main : &u->control) = pid;
     u->touched = true;
+    kernel_charge(k, UNIT_LEAST_NS / NS_PER_US * KERNEL_INSTRUCTIONS_US);
     return -1;
 }
 
