@@ -12,9 +12,8 @@
 static void hand_on(struct session_connection *c, struct session_connection *in)
 {
     struct buffer *to = &c->journal.frames, *from = &in->journal.frames;
-    if (buffer_room(to) < buffer_len(from))
-        return;
-    session_journal_check(&c->journal, buffer_put(to, buffer_span(from)));
+    if (buffer_len(from) == 0 || buffer_put(to, buffer_span(from)) < 0)
+        return; /* they wait */
     buffer_shrink(from, 0);
     buffer_clear(from);
 }
@@ -100,6 +99,12 @@ static bool pump_output(struct session_connection *c, const struct session_inner
     }
 }
 
+/* All that it has told is on its way, and there is room for the last of it. */
+static bool is_told(const struct session_connection *c, const struct session_connection *in)
+{
+    return buffer_len(&in->journal.frames) == 0 && session_journal_has_room(&c->journal);
+}
+
 static bool pump_one(struct session_connection *c, struct session_inner *inner)
 {
     bool moved = pump_input(c, inner);
@@ -108,7 +113,7 @@ static bool pump_one(struct session_connection *c, struct session_inner *inner)
     hand_on(c, inner->c);
     enum service_state state = session_ssh_service.state(inner->c);
     bool all_out = session_ssh_service.out(inner->c).len == 0;
-    if (state == SERVICE_OPEN || (state == SERVICE_CLOSE && !all_out))
+    if (state == SERVICE_OPEN || (state == SERVICE_CLOSE && !all_out) || !is_told(c, inner->c))
         return moved;
     end(c, inner);
     return true;

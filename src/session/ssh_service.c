@@ -505,7 +505,7 @@ static void connection_recorded(void *self, size_t n)
     buffer_take(&c->journal.frames, n);
     if (c->logged_in)
         buffer_shrink(&c->journal.frames, RECORDS_KEEP_BYTES);
-    if (was_full && session_journal_has_room(&c->journal))
+    if ((was_full || c->inner != NULL) && session_journal_has_room(&c->journal))
         session_work(c, c->now_us);
 }
 

@@ -3,7 +3,7 @@
 #include "visit.h"
 
 #include "persona/image.h"
-#include "session/journal.h"
+#include "session/connection.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -525,6 +525,31 @@ static void guests_that_call_their_own_server_are_answered(void **state)
     finish(&h, &v);
 }
 
+/* More than there is room for beside what the outer session has told: it waits, and so does the end. */
+static void what_a_call_has_told_waits_for_the_recorder(void **state)
+{
+    size_t told = 0;
+    struct visit_host h;
+    struct visit v;
+    start_root(&h, &v, state);
+    visit_exec(&v, "call");
+    struct session_connection *c = v.self;
+    v.hold_records = true;
+    while (session_journal_has_room(&c->journal))
+        session_put_limit(c, "filled", 1);
+    const struct session_journal *inner = &c->inner[0].c->journal;
+    for (; buffer_len(&inner->frames) <= buffer_room(&c->journal.frames); told++)
+        session_put_limit(c->inner[0].c, "told", 1);
+    assert_int_equal(inner->lost, 0);
+    visit_wait(&v, INT64_C(200000000)); /* longer than they may take to log in */
+    v.hold_records = false;
+    visit_pump(&v);
+    assert_int_equal(c->journal.lost, 0);
+    check_has(&v.records, "lured.session.limit | Limit reached: told", told);
+    check_has(&v.records, "cowrie.session.closed", 8);
+    finish(&h, &v);
+}
+
 static void a_guest_that_the_client_does_not_want_is_sent_away(void **state)
 {
     struct visit_host h;
@@ -751,6 +776,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_prestate(a_forward_is_recorded_and_refused, image),
         cmocka_unit_test_prestate(a_guest_that_connects_is_forwarded_to_the_client, image),
         cmocka_unit_test_prestate(guests_that_call_their_own_server_are_answered, image),
+        cmocka_unit_test_prestate(what_a_call_has_told_waits_for_the_recorder, image),
         cmocka_unit_test_prestate(a_guest_that_the_client_does_not_want_is_sent_away, image),
         cmocka_unit_test_prestate(a_client_is_joined_with_what_listens_in_the_machine, image),
         cmocka_unit_test_prestate(a_unix_socket_is_made_and_told_of_once, image),
