@@ -266,7 +266,7 @@ static int fail(struct kernel *k, struct unit *u, enum unit_role role, int statu
     *end = (struct unit_end){true, status << STATUS_SHIFT};
     *(role == UNIT_MAIN ? &u->main : &u->control) = pid;
     u->touched = true;
-    kernel_charge(k, UNIT_LEAST_NS / NS_PER_US * KERNEL_INSTRUCTIONS_US);
+    kernel_charge(k, (uint64_t)(UNIT_LEAST_NS / NS_PER_US) * KERNEL_INSTRUCTIONS_US);
     return -1;
 }
 
