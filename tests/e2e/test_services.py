@@ -99,6 +99,6 @@ def test_open_logs_show_what_is_new(honeypot):
     out = run(honeypot, """tail -n 0 -f /var/log/auth.log > /tmp/auth & journalctl -n 0 -f > /tmp/journal & dmesg -W > /tmp/kernel &
 sleep 1; until [ -s /tmp/auth ]; do logger -p auth.info first; sleep 1; done; until grep -q second /tmp/journal; do echo second | systemd-cat -t cat; sleep 1; done
 until [ -s /tmp/kernel ]; do echo third > /dev/kmsg; sleep 1; done; kill %1 %2 %3
-cut -d' ' -f3- /tmp/auth | sort -u; cut -d' ' -f5- /tmp/journal | grep second | sed 's/[0-9]//g' | sort -u; cut -c17- /tmp/kernel | sort -u
+grep first /tmp/auth | cut -d' ' -f3- | sort -u; cut -d' ' -f5- /tmp/journal | grep second | sed 's/[0-9]//g' | sort -u; cut -c17- /tmp/kernel | sort -u
 journalctl --rotate && journalctl --sync && journalctl --flush && echo good""")
     assert [line.strip() for line in out.splitlines()] == ["root: first", "cat[]: second", "third", "good"]
