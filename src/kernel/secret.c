@@ -100,20 +100,20 @@ static struct crypto_yescrypt *begin(struct kernel *k, struct secret *secret)
     return made;
 }
 
-bool secret_is_awaited(struct kernel *k, const struct file *f, struct span path)
+bool secret_is_awaited(struct kernel *k, const struct vfs_at *at, struct span path)
 {
     static const struct span name = SPAN_LIT("shadow");
     struct creds root = {.cap_effective = UINT64_MAX};
-    struct vfs_at at = {.cred = &root};
-    struct file_stat own, opened;
+    struct vfs_at own_at = {.cred = &root};
+    struct file_stat own, asked;
     if (k->secret == NULL || path.len < name.len ||
         !span_equal(span_slice(path, path.len - name.len, path.len), name) ||
-        (at.fs = fs_context_new(k->vfs)) == NULL)
+        (own_at.fs = fs_context_new(k->vfs)) == NULL)
         return false;
-    bool is_it = vfs_stat(&at, span_z(PATH), true, &own) == 0 &&
-                 file_stat((struct file *)f, &opened) == 0 && own.ino == opened.ino &&
-                 own.dev == opened.dev;
-    fs_context_drop(at.fs);
+    bool is_it = vfs_stat(&own_at, span_z(PATH), true, &own) == 0 &&
+                 vfs_stat(at, path, true, &asked) == 0 && own.ino == asked.ino &&
+                 own.dev == asked.dev && vfs_may(at->cred, k->vfs->top, &asked, R_OK) == 0;
+    fs_context_drop(own_at.fs);
     if (is_it && k->secret->hash == NULL && (k->secret->hash = begin(k, k->secret)) == NULL) {
         forget(k);
         is_it = false;

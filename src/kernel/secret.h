@@ -6,10 +6,10 @@
 
 #include "base/span.h"
 
-struct file;
 struct kernel;
 struct secret;
 struct task;
+struct vfs_at;
 
 enum { SECRET_PASSWORD_MAX = 512 }; /* CRYPT_MAX_PASSPHRASE_SIZE of crypt(3) */
 
@@ -17,9 +17,9 @@ enum { SECRET_PASSWORD_MAX = 512 }; /* CRYPT_MAX_PASSPHRASE_SIZE of crypt(3) */
 struct secret *secret_new(struct span password);
 void secret_free(struct secret *secret); /* takes NULL */
 
-/* `f` was opened by the path: whether it is /etc/shadow and its hash is still to be made. Then the caller drops it,
- * and answers with secret_work, until it is not. */
-bool secret_is_awaited(struct kernel *k, const struct file *f, struct span path);
+/* The path is about to be opened: whether it is /etc/shadow, may be read, and its hash is still to be made. Then the
+ * caller answers with secret_work, until it is not, and nothing has seen the file opened. */
+bool secret_is_awaited(struct kernel *k, const struct vfs_at *at, struct span path);
 int64_t secret_work(struct task *t);
 
 #endif

@@ -71,16 +71,15 @@ static int64_t open_at(struct task *t, uint64_t dirfd, uint64_t addr, uint32_t f
     struct file *f = NULL;
     int error = sys_path_get(t, dirfd, addr, false, &p);
     p.at.resolve = resolve;
+    if (error == 0 && (flags & (O_PATH | O_TRUNC | O_EXCL)) == 0 &&
+        secret_is_awaited(t->kernel, &p.at, p.path))
+        return secret_work(t);
     if (error == 0)
         error = vfs_open(&p.at, p.path, flags, mode & 07777, &f);
     if (error == -EAGAIN && (flags & O_NONBLOCK) == 0)
         return task_wait_any(t); /* a fifo whose other side is not there */
     if (error != 0)
         return error;
-    if ((flags & (O_PATH | O_TRUNC | O_EXCL)) == 0 && secret_is_awaited(t->kernel, f, p.path)) {
-        file_drop(f);
-        return secret_work(t);
-    }
     if ((flags & O_PATH) == 0)
         f->flags = status_flags(f->flags) | 0100000; /* O_LARGEFILE */
     return sys_install(t, f, (flags & O_CLOEXEC) != 0);

@@ -69,7 +69,7 @@ def test_a_history_is_there_the_next_time(own_honeypot):
 
 def test_what_is_uploaded_is_there_in_the_very_next_connection(own_honeypot):
     pot = own_honeypot("visitors:\n  remember: 1\n")
-    program = os.urandom(12 << 20)
+    program = os.urandom(4 << 20)
     pot.ssh("cat > /tmp/program", input=program, stdin=None)
     assert text(pot.ssh("sha256sum < /tmp/program")).split()[0] == hashlib.sha256(program).hexdigest()
 
