@@ -117,6 +117,30 @@ bool nfnetlink_wants(const struct netlink_call *c, const struct ruleset_table *t
            (name.data == NULL || span_equal_z(name, table->name_z));
 }
 
+struct ruleset_node *nfnetlink_node(const struct netlink_call *c, struct ruleset_table *table,
+                                    enum ruleset_kind kind, uint16_t handle_type,
+                                    uint16_t name_type, uint16_t *by)
+{
+    uint64_t handle = 0;
+    *by = name_type;
+    if (!nfnetlink_be64(c, handle_type, &handle))
+        return ruleset_node_find(table, kind, nfnetlink_text(c, name_type));
+    *by = handle_type;
+    struct ruleset_node *node = ruleset_node_by_handle(table, handle);
+    return node != NULL && node->kind == kind ? node : NULL;
+}
+
+int nfnetlink_dump(struct netlink_call *c, enum ruleset_kind kind, uint16_t type,
+                   nfnetlink_put_fn put)
+{
+    int error = 0;
+    for (const struct ruleset_table *t = c->rules->tables; t != NULL; t = t->next)
+        for (const struct ruleset_node *n = t->nodes; n != NULL && error == 0; n = n->next)
+            if (n->kind == kind && nfnetlink_wants(c, t, type))
+                error = put(c, t, n);
+    return error;
+}
+
 /* ---- The answer ---- */
 
 static void begin(struct netlink_call *c, uint16_t type, uint8_t family, uint16_t resource)

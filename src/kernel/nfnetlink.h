@@ -63,11 +63,22 @@ int nfnetlink_bad(struct netlink_call *c, uint16_t type, int error);
 /* The table of the request's family that the attribute names; or NULL, *error: -EINVAL (there is no such attribute),
  * -ENOENT. */
 struct ruleset_table *nfnetlink_table(struct netlink_call *c, uint16_t type, int *error);
+/* The node of a kind that a request names, by its handle if it has that attribute, else by its name; *by is the
+ * attribute. NULL: there is none. */
+struct ruleset_node *nfnetlink_node(const struct netlink_call *c, struct ruleset_table *table,
+                                    enum ruleset_kind kind, uint16_t handle_type,
+                                    uint16_t name_type, uint16_t *by);
 /* A name that is to be kept: 0, -EINVAL (it is not there), -ERANGE (too long). */
 int nfnetlink_name(struct netlink_call *c, uint16_t type, struct span *out);
 /* A dump is of this family, and of the table that the attribute names if it is there. */
 bool nfnetlink_wants(const struct netlink_call *c, const struct ruleset_table *table,
                      uint16_t type);
+
+/* Dumps all nodes of a kind that it wants. */
+typedef int (*nfnetlink_put_fn)(struct netlink_call *c, const struct ruleset_table *table,
+                                const struct ruleset_node *node);
+int nfnetlink_dump(struct netlink_call *c, enum ruleset_kind kind, uint16_t type,
+                   nfnetlink_put_fn put);
 
 /* A message of the answer, as those of netlink.h. */
 void nfnetlink_begin(struct netlink_call *c, uint8_t message, uint8_t family);

@@ -189,11 +189,7 @@ int nfnetlink_get_flowtable(struct netlink_call *c)
             ruleset_node_find(table, RULESET_FLOWTABLE, nfnetlink_text(c, NFTA_FLOWTABLE_NAME));
         return node != NULL ? put_flowtable(c, table, node) : -ENOENT;
     }
-    for (const struct ruleset_table *t = c->rules->tables; t != NULL; t = t->next)
-        for (const struct ruleset_node *n = t->nodes; n != NULL && error == 0; n = n->next)
-            if (n->kind == RULESET_FLOWTABLE && nfnetlink_wants(c, t, NFTA_FLOWTABLE_TABLE))
-                error = put_flowtable(c, t, n);
-    return error;
+    return nfnetlink_dump(c, RULESET_FLOWTABLE, NFTA_FLOWTABLE_TABLE, put_flowtable);
 }
 
 /* The devices that it names are there. */
@@ -239,18 +235,14 @@ static int new_flowtable(struct netlink_call *c)
 
 static int delete_flowtable(struct netlink_call *c)
 {
-    uint64_t handle = 0;
+    uint16_t by;
     int error = 0;
     struct ruleset_table *table = nfnetlink_table(c, NFTA_FLOWTABLE_TABLE, &error);
     if (table == NULL)
         return error;
-    bool by_handle = nfnetlink_be64(c, NFTA_FLOWTABLE_HANDLE, &handle);
-    uint16_t by = by_handle ? NFTA_FLOWTABLE_HANDLE : NFTA_FLOWTABLE_NAME;
-    struct ruleset_node *node =
-        by_handle
-            ? ruleset_node_by_handle(table, handle)
-            : ruleset_node_find(table, RULESET_FLOWTABLE, nfnetlink_text(c, NFTA_FLOWTABLE_NAME));
-    if (node == NULL || node->kind != RULESET_FLOWTABLE)
+    struct ruleset_node *node = nfnetlink_node(c, table, RULESET_FLOWTABLE, NFTA_FLOWTABLE_HANDLE,
+                                               NFTA_FLOWTABLE_NAME, &by);
+    if (node == NULL)
         return nfnetlink_bad(c, by, -ENOENT);
     if (node->use > 0)
         return nfnetlink_bad(c, by, -EBUSY);

@@ -54,11 +54,7 @@ int nfnetlink_get_set(struct netlink_call *c)
             ruleset_node_find(table, RULESET_SET, nfnetlink_text(c, NFTA_SET_NAME));
         return set != NULL ? put_set(c, table, set) : -ENOENT;
     }
-    for (const struct ruleset_table *t = c->rules->tables; t != NULL; t = t->next)
-        for (const struct ruleset_node *n = t->nodes; n != NULL && error == 0; n = n->next)
-            if (n->kind == RULESET_SET && nfnetlink_wants(c, t, NFTA_SET_TABLE))
-                error = put_set(c, t, n);
-    return error;
+    return nfnetlink_dump(c, RULESET_SET, NFTA_SET_TABLE, put_set);
 }
 
 /* ---- What a set is to be ---- */
@@ -235,17 +231,14 @@ static int new_set(struct netlink_call *c)
 
 static int delete_set(struct netlink_call *c)
 {
-    uint64_t handle = 0;
+    uint16_t by;
     int error = 0;
     struct ruleset_table *table = nfnetlink_table(c, NFTA_SET_TABLE, &error);
     if (table == NULL)
         return error;
-    bool by_handle = nfnetlink_be64(c, NFTA_SET_HANDLE, &handle);
-    uint16_t by = by_handle ? NFTA_SET_HANDLE : NFTA_SET_NAME;
     struct ruleset_node *set =
-        by_handle ? ruleset_node_by_handle(table, handle)
-                  : ruleset_node_find(table, RULESET_SET, nfnetlink_text(c, NFTA_SET_NAME));
-    if (set == NULL || set->kind != RULESET_SET)
+        nfnetlink_node(c, table, RULESET_SET, NFTA_SET_HANDLE, NFTA_SET_NAME, &by);
+    if (set == NULL)
         return nfnetlink_bad(c, by, -ENOENT);
     if (set->use > 0 || (nfnetlink_has(c, NLM_F_NONREC) && set->count > 0))
         return nfnetlink_bad(c, by, -EBUSY);

@@ -266,11 +266,7 @@ int nfnetlink_get_chain(struct netlink_call *c)
         return chain != NULL ? put_chain(c, table, chain)
                              : nfnetlink_bad(c, NFTA_CHAIN_NAME, -ENOENT);
     }
-    for (const struct ruleset_table *t = c->rules->tables; t != NULL; t = t->next)
-        for (const struct ruleset_node *n = t->nodes; n != NULL && error == 0; n = n->next)
-            if (n->kind == RULESET_CHAIN && nfnetlink_wants(c, t, 0))
-                error = put_chain(c, t, n);
-    return error;
+    return nfnetlink_dump(c, RULESET_CHAIN, 0, put_chain);
 }
 
 /* ---- Chains: changes ---- */
@@ -359,17 +355,11 @@ static int change_chain(struct netlink_call *c, struct ruleset_table *table,
     return error;
 }
 
-/* The chain that a request is about, by its handle or name; *named_by is the attribute. */
+/* The chain that a request is about; *named_by is the attribute. */
 static struct ruleset_node *find_chain(const struct netlink_call *c, struct ruleset_table *table,
                                        uint16_t *named_by)
 {
-    uint64_t handle = 0;
-    *named_by = NFTA_CHAIN_NAME;
-    if (!nfnetlink_be64(c, NFTA_CHAIN_HANDLE, &handle))
-        return ruleset_node_find(table, RULESET_CHAIN, nfnetlink_text(c, NFTA_CHAIN_NAME));
-    *named_by = NFTA_CHAIN_HANDLE;
-    struct ruleset_node *node = ruleset_node_by_handle(table, handle);
-    return node != NULL && node->kind == RULESET_CHAIN ? node : NULL;
+    return nfnetlink_node(c, table, RULESET_CHAIN, NFTA_CHAIN_HANDLE, NFTA_CHAIN_NAME, named_by);
 }
 
 static int check_policy(struct netlink_call *c, const struct ruleset_node *chain)
