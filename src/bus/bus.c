@@ -159,19 +159,24 @@ void bus_job_path(uint32_t job, char out_z[BUS_NAME_MAX])
     (void)snprintf(out_z, BUS_NAME_MAX, "/org/freedesktop/systemd1/job/%u", job);
 }
 
-void bus_job_done(struct bus *bus, uint32_t job, const char *unit_z, const char *result_z)
+void bus_job_removed(struct buffer *body, uint32_t job, const char *unit_z, const char *result_z)
 {
     char path_z[BUS_NAME_MAX];
-    struct buffer body;
-    if (!bus->is_open)
-        return;
     bus_job_path(job, path_z);
-    buffer_init(&body, BUS_PATH_MAX);
-    struct wire w = {.out = &body};
+    buffer_init(body, BUS_PATH_MAX);
+    struct wire w = {.out = body};
     wire_u32(&w, job);
     wire_text(&w, path_z);
     wire_text(&w, unit_z);
     wire_text(&w, result_z);
+}
+
+void bus_job_done(struct bus *bus, uint32_t job, const char *unit_z, const char *result_z)
+{
+    struct buffer body;
+    if (!bus->is_open)
+        return;
+    bus_job_removed(&body, job, unit_z, result_z);
     struct wire_message m = {.type = WIRE_SIGNAL,
                              .path = span_z("/org/freedesktop/systemd1"),
                              .interface = span_z("org.freedesktop.systemd1.Manager"),

@@ -84,6 +84,8 @@ void bus_unit_group(const struct bus_host *host, const char *name_z, char out_z[
 /* Of the manager: jobs.c, service.c, unit_files.c. */
 #define BUS_SYSTEMD "org.freedesktop.systemd1"
 void bus_job_path(uint32_t job, char out_z[BUS_NAME_MAX]);
+/* What JobRemoved says, as its body: (uoss); the caller ends it. */
+void bus_job_removed(struct buffer *body, uint32_t job, const char *unit_z, const char *result_z);
 void bus_change_unit(struct bus_call *c);
 void bus_service_properties(struct bus_call *c, const struct bus_state *s);
 /* Times of a unit that really runs. */

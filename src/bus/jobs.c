@@ -25,16 +25,8 @@ static uint32_t put_job(struct bus_call *c)
 /* The job is done at once: its number, and the news that it is over. */
 static void put_done_job(struct bus_call *c, const char *name_z)
 {
-    char path_z[BUS_NAME_MAX];
     struct buffer body;
-    uint32_t number = put_job(c);
-    bus_job_path(number, path_z);
-    buffer_init(&body, BUS_PATH_MAX);
-    struct wire w = {.out = &body};
-    wire_u32(&w, number);
-    wire_text(&w, path_z);
-    wire_text(&w, name_z);
-    wire_text(&w, "done");
+    bus_job_removed(&body, put_job(c), name_z, "done");
     bus_signal(c, "/org/freedesktop/systemd1", MANAGER, "JobRemoved", "uoss", buffer_span(&body));
     buffer_fini(&body);
 }
