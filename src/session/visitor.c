@@ -28,22 +28,17 @@ void session_visitor_init(struct session_connection *c)
 static void add_going(struct session_connection *c)
 {
     struct session_visitor *v = &c->visitor;
-    v->going = true;
     v->going_next = c->host->going;
-    if (v->going_next != NULL)
-        v->going_next->visitor.going_prev = c;
     c->host->going = c;
 }
 
 static void take_out_going(struct session_connection *c)
 {
-    struct session_visitor *v = &c->visitor;
-    if (!v->going)
-        return;
-    v->going = false;
-    *(v->going_prev != NULL ? &v->going_prev->visitor.going_next : &c->host->going) = v->going_next;
-    if (v->going_next != NULL)
-        v->going_next->visitor.going_prev = v->going_prev;
+    struct session_connection **at = &c->host->going;
+    while (*at != NULL && *at != c)
+        at = &(*at)->visitor.going_next;
+    if (*at == c)
+        *at = c->visitor.going_next;
 }
 
 static bool is_same_key(const uint8_t a[FRAME_VISIT_KEY], const uint8_t b[FRAME_VISIT_KEY])

@@ -48,15 +48,14 @@ struct session_visitor {
     bool same_address;                 /* he was found by it */
     bool
         stranger; /* no machine with passwords of its own is known by the address: no need to ask again */
-    bool looked;            /* his files were asked for, to check a password */
-    struct kernel *machine; /* one of his, that checks a password; NULL: none */
-    int program;            /* of it */
-    struct buffer found;    /* what he left before, then */
-    struct buffer left;     /* what he leaves */
-    size_t told;            /* of that */
-    bool leaves;            /* a frame at least is to be put */
-    bool going;             /* among those of the host whose frames the recorder has not taken */
-    struct session_connection *going_next, *going_prev;
+    bool looked;                           /* his files were asked for, to check a password */
+    struct kernel *machine;                /* one of his, that checks a password; NULL: none */
+    int program;                           /* of it */
+    struct buffer found;                   /* what he left before, then */
+    struct buffer left;                    /* what he leaves */
+    size_t told;                           /* of that */
+    bool leaves;                           /* a frame at least is to be put */
+    struct session_connection *going_next; /* of those whose frames the recorder has not taken */
 };
 
 void session_visitor_init(struct session_connection *c);
