@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { NS_PER_MS = 1000000, SETTINGS_KEPT = 128 };
+enum { NS_PER_MS = 1000000 };
 
 void facts_forget(struct kernel *k)
 {
@@ -154,7 +154,7 @@ int facts_load(struct kernel *k, struct cursor *c)
     for (size_t i = 0; good && i < facts->count; i++)
         get_visit(c, &facts->visits[i]);
     settings = cursor_u32(c);
-    good = good && !c->failed && settings <= SETTINGS_KEPT;
+    good = good && !c->failed && settings <= PROC_SETTINGS_MAX;
     int rc = good ? 0 : ERR_MALFORMED;
     for (uint32_t i = 0; rc == 0 && i < settings; i++)
         rc = get_setting(k, c);

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SETTINGS_MAX = 128 }; /* of a machine: -ENOMEM */
-
 struct setting {
     struct setting *next;
     uint64_t ino;
@@ -58,7 +56,7 @@ int proc_set(struct kernel *k, uint64_t ino, struct span before, struct span val
     for (; s != NULL && s->ino != ino; s = s->next)
         count++;
     if (s == NULL) {
-        s = count < SETTINGS_MAX ? calloc(1, sizeof(*s)) : NULL;
+        s = count < PROC_SETTINGS_MAX ? calloc(1, sizeof(*s)) : NULL;
         if (s == NULL)
             return -ENOMEM;
         s->ino = ino;

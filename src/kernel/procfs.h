@@ -118,7 +118,10 @@ void proc_open_mem(const struct proc_view *view, struct file *f);           /* p
 
 /* ---- What the visitor has set in /proc/sys (proc_sys.c) ---- */
 
-enum { PROC_SETTING_MAX = 256 };
+enum {
+    PROC_SETTING_MAX = 256,  /* bytes of one */
+    PROC_SETTINGS_MAX = 128, /* of a machine: -ENOMEM */
+};
 /* Without its newline; NULL: as it was. */
 const char *proc_setting(const struct kernel *k, uint64_t ino);
 /* `before` is what the file says now. 0, -EINVAL (too long, or no number where one is), -ENOMEM. */
