@@ -195,6 +195,16 @@ static struct memory memory_of(const struct visit *v)
     return m;
 }
 
+/* ... and frees what was noted before. */
+static void assert_is_still(const struct visit *v, const struct memory *before)
+{
+    struct memory after = memory_of(v);
+    assert_int_equal(after.len, before->len);
+    assert_memory_equal(after.bytes, before->bytes, before->len);
+    free(before->bytes);
+    free(after.bytes);
+}
+
 /* ---- Tests ---- */
 
 static void a_shell_that_rests_keeps_little_and_has_all_of_it_again(void **state)
@@ -210,11 +220,7 @@ static void a_shell_that_rests_keeps_little_and_has_all_of_it_again(void **state
         be_quiet(&v);
         assert_true(raw_frames(&v) < raw / 8);
         assert_int_equal(cpu_pool_used(v.kernel->pool), used);
-        struct memory after = memory_of(&v);
-        assert_int_equal(after.len, before.len);
-        assert_memory_equal(after.bytes, before.bytes, before.len);
-        free(before.bytes);
-        free(after.bytes);
+        assert_is_still(&v, &before);
         kernel_free(v.kernel);
     }
     kernel_snapshots_free(snapshots);
@@ -251,11 +257,7 @@ static void a_shell_of_which_nothing_is_known_rests_too(void **state)
         struct memory before = memory_of(&v);
         be_quiet(&v);
         held = heap_bytes - at_start - malloc_usable_size(before.bytes);
-        struct memory after = memory_of(&v);
-        assert_int_equal(after.len, before.len);
-        assert_memory_equal(after.bytes, before.bytes, before.len);
-        free(before.bytes);
-        free(after.bytes);
+        assert_is_still(&v, &before);
         kernel_free(v.kernel);
     }
     print_message("a shell at rest, alone: %zu bytes\n", held);
